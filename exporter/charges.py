@@ -1,0 +1,84 @@
+"""The charge: the one kind of row that every bill becomes, in the terms of FinOps FOCUS.
+
+Everything downstream of a source is blind to where a charge came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+EARLIEST_PLAUSIBLE: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""Usage or export times before this are refused: no billing export reaches back so far."""
+
+LARGEST_PLAUSIBLE: Final = Decimal(10) ** 12
+"""An export row whose amount is not smaller than this (in any currency) is refused as damaged."""
+
+CHARGE_CATEGORIES: Final = ("usage", "purchase", "tax", "adjustment", "credit")
+"""The categories of a charge; together they sum to net cost. `credit` is where FOCUS says Credit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money billed for one hour of usage of one SKU, as it arrived in one hour of the export.
+
+    Rows of a bill that agree in every field but the amounts are one charge, their amounts summed.
+    Times are UTC and aware. A dimension that the bill leaves out is the empty string.
+    """
+
+    provider: str
+    billing_account_id: str
+    project_id: str
+    service_id: str
+    service_name: str
+    sku_id: str
+    sku: str
+    region_id: str
+    charge_category: str
+    """One of CHARGE_CATEGORIES."""
+    charge_period_start: datetime
+    """Start of the hour in which the usage began."""
+    export_hour: datetime
+    """Start of the hour in which the provider wrote the row: when the charge became known."""
+    exported_at: datetime
+    """Latest exact time within export_hour at which a part of this charge was written."""
+    invoice_month: str
+    """YYYYMM of the invoice that carries it, or empty where the provider does not say."""
+    billing_currency: str
+    billed_cost: Decimal
+    """In billing_currency; credits are negative."""
+    billed_cost_usd: Decimal
+    """The same in US dollars, converted row by row at the bill's own rate."""
+    consumed_quantity: float
+    consumed_unit: str
+
+
+CHARGE_COLUMNS: Final[dict[str, str]] = {
+    "provider": "VARCHAR",
+    "billing_account_id": "VARCHAR",
+    "project_id": "VARCHAR",
+    "service_id": "VARCHAR",
+    "service_name": "VARCHAR",
+    "sku_id": "VARCHAR",
+    "sku": "VARCHAR",
+    "region_id": "VARCHAR",
+    "charge_category": "VARCHAR",
+    "charge_period_start": "TIMESTAMP",
+    "export_hour": "TIMESTAMP",
+    "exported_at": "TIMESTAMP",
+    "invoice_month": "VARCHAR",
+    "billing_currency": "VARCHAR",
+    "billed_cost": "DECIMAL(38,18)",
+    "billed_cost_usd": "DECIMAL(38,18)",
+    "consumed_quantity": "DOUBLE",
+    "consumed_unit": "VARCHAR",
+}
+"""The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
+
+Eighteen decimals hold a single request's price (4e-7) at the export's full precision after division
+by a conversion rate, and still leave room for 1e20 in a sum."""
+
+SERIES_COLUMNS: Final = tuple(CHARGE_COLUMNS)[:9]
+"""The dimensions that tell one series of charges from another."""

@@ -1,0 +1,1 @@
+"""Outside systems that charges come from, one file each."""

@@ -1,0 +1,131 @@
+"""What a source is: something that, when asked to refresh, yields changed partitions of charges.
+
+A source knows no ledger, no analysis and no metrics; whoever calls it stores what it yields.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from exporter.charges import CHARGE_COLUMNS, Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Input that was set aside: counted in spend_source_errors_total{reason} and told in the log."""
+
+    reason: str
+    """Short snake-case word, a label value: `bad_json`, `bad_cost`, `unreadable_file`, …"""
+    count: int
+    place: str
+    """Where: a file and line, or a table and partition."""
+    detail: str
+    """What is wrong with it and what to do; never holds a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All charges of one partition; it replaces whatever the ledger had for that partition."""
+
+    partition: str
+    cursor: str
+    """Opaque state of the partition when it was read; handed back as RefreshContext.known[partition]."""
+    charges: Path
+    """A spool file with exactly the columns CHARGE_COLUMNS: `.parquet`, or `.csv` by write_spool_csv."""
+    rows: int
+    """Rows of the provider's export that the charges were made from, without the rejected ones."""
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """The partition no longer exists at the source: its charges leave the ledger."""
+
+    partition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The partition exists but could not be read: the ledger keeps its last good charges."""
+
+    partition: str
+    rejected: Rejected
+
+
+Change = Batch | Retraction | Unreadable
+
+
+class SourceError(Exception):
+    """A refresh could not be done. The text names what failed, why, and what to do next."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Label value of spend_source_errors_total: `permission_denied`, `not_found`, `quota`, …"""
+
+
+@dataclass(slots=True)
+class Meter:
+    """What one refresh used, counted while it runs; and a way to say how far it is."""
+
+    requests: int = 0
+    billed_bytes: int = 0
+    progress: Callable[[str], None] = field(default=lambda _text: None)
+    """Called with one short line now and then by a refresh that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshContext:
+    """Everything a refresh is told from outside."""
+
+    known: Mapping[str, str]
+    """Cursor by partition, as committed to the ledger."""
+    now: datetime
+    latest_plausible: datetime
+    """Rows with usage or export times after this are set aside as `future_timestamp`."""
+    oldest_kept: datetime
+    """Usage before this is not kept by the ledger, so it need not be read."""
+    spool: Path
+    """An existing folder for spool files; the caller deletes each after it was stored."""
+    meter: Meter
+    stopping: Callable[[], bool] = lambda: False
+    """True once the process wants to end: a long refresh then returns early, between batches."""
+
+
+class Source(Protocol):
+    """One outside system."""
+
+    name: str
+    """Label value of `source`, and the key of its partitions in the ledger."""
+    provider: str
+    billing_timezone: str
+    """IANA name of the zone whose days and months are the provider's billing days and months."""
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        """Yield every partition that changed since its cursor in `context.known`.
+
+        Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
+        whole cannot be read; what was yielded before stays valid.
+        """
+        ...
+
+
+def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
+    """Write charges row by row as a CSV spool file (exact decimals, UTC times) and return its path."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
+        writer.writerow(CHARGE_COLUMNS)
+        for charge in charges:
+            writer.writerow([_csv_value(value) for value in astuple(charge)])
+    return path
+
+
+def _csv_value(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value
