@@ -1,0 +1,96 @@
+"""Opening the ledger's file, and saying in plain words why it cannot be opened or written.
+
+The reasons are label values of spend_source_errors_total.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from exporter.ledger.schema import SCHEMA_VERSION, migrate, version_of
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used as asked; the text says why and what to do, `reason` is a label value."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, bool]:
+    """Open or create the ledger's file and bring its schema up to date.
+
+    `path` None opens a ledger in memory. Returns the connection and whether it can only be read, which is so
+    where the file exists and this process may not write it. Raises LedgerError.
+    """
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": 2,
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    if path is None:
+        connection = duckdb.connect(":memory:", config=settings)
+        return _ready(connection, "in memory", read_only=False), False
+    read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only, config=settings)
+    except duckdb.Error as error:
+        raise _unopenable(path, error) from error
+    return _ready(connection, str(path), read_only=read_only), read_only
+
+
+def _ready(connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    found = version_of(connection)
+    if found > SCHEMA_VERSION:
+        connection.close()
+        raise LedgerError(
+            "ledger_newer",
+            f"ledger {name} was written by a newer version (its schema is {found}, this version knows "
+            f"{SCHEMA_VERSION}): upgrade spend-exporter, or name another file under the key `ledger`",
+        )
+    if not read_only:
+        migrate(connection)
+    elif found < SCHEMA_VERSION:
+        connection.close()
+        raise LedgerError(
+            "ledger_read_only",
+            f"ledger {name} is of an older version and may not be written: make the file and its folder "
+            "writable for this user once, so that it can be brought up to date",
+        )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _unopenable(path: Path, error: duckdb.Error) -> LedgerError:
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        return LedgerError(
+            "ledger_in_use",
+            f"ledger {path} is in use by another process: stop that one, or name another file under the key "
+            f"`ledger` (two exporters cannot share one). {_holder(text)}".rstrip(),
+        )
+    if "version number" in text:
+        return LedgerError(
+            "ledger_newer",
+            f"ledger {path} was written by a newer version of its database: upgrade spend-exporter, or name "
+            "another file under the key `ledger`",
+        )
+    if "not a valid DuckDB" in text or isinstance(error, duckdb.SerializationException):
+        return LedgerError(
+            "ledger_damaged",
+            f"ledger {path} is not a ledger, or is damaged: move it away; a new one fills from the sources",
+        )
+    return LedgerError(
+        "ledger_unusable", f"ledger {path} cannot be opened: {text.splitlines()[0]}; see the key `ledger`"
+    )
+
+
+def _holder(text: str) -> str:
+    """The part of DuckDB's message that names the process holding the lock."""
+    _, found, rest = text.partition("(PID ")
+    return f"It is held by the process with id {rest.split(')')[0]}." if found else ""

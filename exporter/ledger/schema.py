@@ -1,0 +1,86 @@
+"""Tables of the ledger, their version, and the steps from each older version to the next.
+
+A step is added here, never changed: ledgers in the field have run the old ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import duckdb
+
+from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+
+_SERIES = ",\n  ".join(f"{name} {CHARGE_COLUMNS[name]} NOT NULL" for name in SERIES_COLUMNS)
+_FACTS = ",\n  ".join(
+    f"{name} {type_name} NOT NULL" for name, type_name in CHARGE_COLUMNS.items() if name not in SERIES_COLUMNS
+)
+
+_CREATE: Final = f"""
+CREATE TABLE setting (name VARCHAR NOT NULL, value VARCHAR NOT NULL);
+
+-- One row per partition of a source; cursor is the source's own mark of what it read.
+CREATE TABLE partition (
+  partition_id INTEGER NOT NULL, source VARCHAR NOT NULL, name VARCHAR NOT NULL,
+  cursor VARCHAR NOT NULL, export_rows BIGINT NOT NULL
+);
+
+-- Dimensions once, with the counters that must never fall:
+--   *_present_usd: sum over the charges that the ledger holds now;
+--   *_retired_usd: sum over charges that retention removed;
+--   *_usd_total: highest value of their sum so far, which is what is exposed.
+-- published: NULL until first exposed, then 'own' (own series) or 'folded' (in `other`);
+-- *_base_usd: the part of the total that stays counted in `other` after a series got its own place.
+CREATE TABLE series (
+  series_id INTEGER NOT NULL, source VARCHAR NOT NULL,
+  {_SERIES},
+  billed_present_usd DECIMAL(38,18) NOT NULL, billed_retired_usd DECIMAL(38,18) NOT NULL,
+  billed_usd_total DECIMAL(38,18) NOT NULL, billed_base_usd DECIMAL(38,18) NOT NULL,
+  credit_present_usd DECIMAL(38,18) NOT NULL, credit_retired_usd DECIMAL(38,18) NOT NULL,
+  credit_usd_total DECIMAL(38,18) NOT NULL, credit_base_usd DECIMAL(38,18) NOT NULL,
+  published VARCHAR
+);
+
+CREATE TABLE charge (
+  partition_id INTEGER NOT NULL, series_id INTEGER NOT NULL,
+  {_FACTS}
+);
+
+CREATE TABLE restated (
+  source VARCHAR NOT NULL, provider VARCHAR NOT NULL, direction VARCHAR NOT NULL,
+  usd_total DECIMAL(38,18) NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_CREATE,)
+"""MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+def version_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the schema version of the ledger that the connection has open; 0 where it is empty."""
+    has_settings = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'setting' AND NOT temporary"
+    ).fetchall()[0][0]
+    if not has_settings:
+        return 0
+    rows = connection.execute("SELECT value FROM setting WHERE name = 'schema_version'").fetchall()
+    return int(rows[0][0]) if rows else 0
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring an older ledger to the newest version, all steps or none."""
+    found = version_of(connection)
+    if found == len(migrations):
+        return
+    connection.execute("BEGIN")
+    try:
+        for step in migrations[found:]:
+            connection.execute(step)
+        connection.execute("DELETE FROM setting WHERE name = 'schema_version'")
+        connection.execute("INSERT INTO setting VALUES ('schema_version', ?)", [str(len(migrations))])
+        connection.execute("COMMIT")
+    except duckdb.Error:
+        connection.execute("ROLLBACK")
+        raise
