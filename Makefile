@@ -1,0 +1,59 @@
+# Every command a contributor needs. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
+export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin
+
+.PHONY: help demo test lint types rules unit integration test-tools clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed ## Run the exporter on a simulated company's bill; Ctrl-C stops it
+	@$(BIN)/spend-exporter demo $(ARGS)
+
+test: lint types rules ## Run every check and every test
+	@echo "== tests"
+	@$(BIN)/pytest
+
+lint: .venv/.installed-test ## Check style, formatting and the direction of imports
+	@echo "== lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: .venv/.installed-test ## Check types
+	@echo "== types"
+	@$(BIN)/mypy
+
+rules: test-tools ## Check the Prometheus and Alertmanager configuration
+	@echo "== rules"
+	@if command -v promtool >/dev/null; then \
+	  promtool check config prometheus/prometheus.yml; \
+	else echo "promtool not found: not checked"; fi
+	@if command -v amtool >/dev/null; then \
+	  amtool check-config prometheus/alertmanager/alertmanager.yml; \
+	else echo "amtool not found: not checked"; fi
+
+unit: .venv/.installed-test ## Run the tests that start no other servers
+	@$(BIN)/pytest -m "not integration"
+
+integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
+	@$(BIN)/pytest -m integration
+
+test-tools: ## Fetch the programs that the integration tests need
+	@tools/test-tools.sh
+
+clean: ## Remove the environment, fetched tools and caches
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+.venv/.installed: pyproject.toml tools/environment.sh
+	@tools/environment.sh .venv
+	@touch $@
+
+.venv/.installed-test: pyproject.toml tools/environment.sh
+	@tools/environment.sh .venv test
+	@touch .venv/.installed $@

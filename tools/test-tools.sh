@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Finds the programs that the integration tests start, fetches those it can, and says what the rest costs.
+#
+# Debian packages are unpacked under .cache, not installed: installing them would start servers.
+# SPEND_TEST_IMAGES, where set, is a program that provides container images (see tests/integration/compose.py).
+set -euo pipefail
+cache=$PWD/.cache
+debian=$cache/debian
+podman_compose=$cache/podman-compose
+
+have() { command -v "$1" >/dev/null; }
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+}
+
+unpack_debian_packages() { # unpack_debian_packages PACKAGE...
+  have apt-get || return 1
+  local downloads status=0
+  downloads=$(mktemp -d)
+  # Where the package lists are missing or too old, only root can renew them.
+  (cd "$downloads" && apt-get -qq -o APT::Sandbox::User=root download "$@") 2>/dev/null ||
+    { as_root apt-get update -qq && (cd "$downloads" && apt-get -qq -o APT::Sandbox::User=root download "$@"); } || status=1
+  if ((status == 0)); then
+    mkdir -p "$debian"
+    for package in "$downloads"/*.deb; do dpkg-deb -x "$package" "$debian"; done
+  fi
+  rm -rf "$downloads"
+  return $status
+}
+
+missing=()
+{ have prometheus && have promtool; } || missing+=(prometheus)
+{ have prometheus-alertmanager || have alertmanager; } && have amtool || missing+=(prometheus-alertmanager)
+if ((${#missing[@]})); then
+  echo "Fetching ${missing[*]} into .cache/debian ..."
+  unpack_debian_packages "${missing[@]}" || {
+    echo "Could not fetch ${missing[*]} (needs apt, and root or sudo when its package lists are missing)."
+    echo "Tests that start Prometheus or Alertmanager will be skipped, and so will the checks of their configuration."
+  }
+fi
+
+if have docker && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
+  : # the compose test uses it
+elif have podman || [[ -n ${SPEND_TEST_IMAGES:-} ]]; then
+  if ! have podman-compose; then
+    echo "Installing podman-compose into .cache/podman-compose ..."
+    python=.venv/bin/python
+    [[ -x $python ]] || python=python3
+    "$python" -m venv --clear "$podman_compose"
+    "$podman_compose/bin/python" -m pip install --quiet --disable-pip-version-check podman-compose==1.6.0
+  fi
+else
+  echo "No container engine (docker with compose, or podman) found: the test that starts docker-compose.yml will be skipped."
+fi
