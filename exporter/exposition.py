@@ -46,17 +46,23 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
     values twice in one family, a counter that is negative or NaN.
     """
     text, openmetrics = io.BytesIO(), io.BytesIO()
-    labels = _LabelTexts()
+    label_texts: dict[tuple[str, ...], _LabelTexts] = {}
     seen: set[str] = set()
     for family_samples in families:
         family = family_samples.family
         _check_family(family, seen)
-        for number, lines in enumerate(_sample_lines(family, family_samples.samples, labels)):
-            if number == 0:
-                text.write(_text_header(family))
-                openmetrics.write(_openmetrics_header(family))
-            text.write(lines)
-            openmetrics.write(lines)
+        texts = label_texts.setdefault(family.labels, _LabelTexts(family.labels))
+        header_due = True
+        try:
+            for lines in _sample_lines(family, family_samples.samples, texts):
+                if header_due:
+                    text.write(_text_header(family))
+                    openmetrics.write(_openmetrics_header(family))
+                    header_due = False
+                text.write(lines)
+                openmetrics.write(lines)
+        except ValueError as error:
+            raise ValueError(f"{family.name}: {error}") from error
     text_bytes, openmetrics_bytes = text.getvalue(), openmetrics.getvalue()
     return Exposition(
         text=text_bytes,
@@ -76,29 +82,27 @@ def format_value(value: float) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-class _LabelTexts:
-    """Label parts of sample lines, built once for all families with the same labels and values."""
+class _LabelTexts(dict[tuple[str, ...], str]):
+    """From label values to `{name="value",…}`, built when the values are first met.
 
-    def __init__(self) -> None:
-        self._texts: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
+    One for all families with the same labels, since most of them have the same series.
+    """
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        self._labels = labels
+        self._template = "{" + ",".join(f'{name}="%s"' for name in labels) + "}" if labels else ""
+        self._quotes = 2 * len(labels)
         self._escaped: dict[str, str] = {}
 
-    def of(self, family: Family) -> dict[tuple[str, ...], str]:
-        """Return the cache for the family's label names: from label values to text."""
-        return self._texts.setdefault(family.labels, {})
-
-    def build(self, family: Family, template: str, values: tuple[str, ...]) -> str:
-        """Return `{name="value",…}` for one sample."""
-        if len(values) != len(family.labels):
-            raise ValueError(
-                f"{family.name}: {len(values)} label values {values!r} for the {len(family.labels)} labels "
-                f"{', '.join(family.labels)}"
-            )
-        text = template % values
-        quotes = 2 * len(values)
-        if text.isascii() and text.count('"') == quotes and "\\" not in text and "\n" not in text:
-            return text
-        return template % tuple([self._escape(value) for value in values])
+    def __missing__(self, values: tuple[str, ...]) -> str:
+        if len(values) != len(self._labels):
+            raise ValueError(f"label values {values!r} for the labels {self._labels!r}")
+        text = self._template % values
+        if not text.isascii() or "\\" in text or "\n" in text or text.count('"') != self._quotes:
+            text = self._template % tuple([self._escape(value) for value in values])
+        self[values] = text
+        return text
 
     def _escape(self, value: str) -> str:
         escaped = self._escaped.get(value)
@@ -107,29 +111,30 @@ class _LabelTexts:
         return escaped
 
 
-def _sample_lines(family: Family, samples: Iterable[Sample], labels: _LabelTexts) -> Iterator[bytes]:
+def _sample_lines(family: Family, samples: Iterable[Sample], label_texts: _LabelTexts) -> Iterator[bytes]:
     """Yield the family's sample lines, a chunk of them at a time."""
-    cache = labels.of(family)
-    template = "{" + ",".join(f'{name}="%s"' for name in family.labels) + "}" if family.labels else ""
     name, is_counter = family.name, family.type == "counter"
     seen: set[str] = set()
     count = 0
     remaining = iter(samples)
     while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
-        texts, lines = [], []
-        for values, value in chunk:
-            text = cache.get(values)
-            if text is None:
-                text = cache[values] = labels.build(family, template, values)
-            if is_counter and not value >= 0:
-                raise ValueError(f"{name}{text}: a counter cannot be {format_value(value)}")
-            texts.append(text)
-            lines.append(f"{name}{text} {format_value(value)}\n")
+        texts = [label_texts[values] for values, _ in chunk]
+        count += len(texts)
         seen.update(texts)
-        count += len(chunk)
         if len(seen) != count:
-            raise ValueError(f"{name}: the same labels twice: {_first_repeated(texts, seen)}")
+            raise ValueError(f"the same labels twice: {_first_repeated(texts, seen)}")
+        if is_counter:
+            _check_counter(chunk)
+        lines = [
+            f"{name}{text} {format_value(value)}\n" for text, (_, value) in zip(texts, chunk, strict=True)
+        ]
         yield "".join(lines).encode()
+
+
+def _check_counter(samples: Iterable[Sample]) -> None:
+    for values, value in samples:
+        if not value >= 0:
+            raise ValueError(f"a counter cannot be {format_value(value)}, as it is for {values!r}")
 
 
 def _first_repeated(texts: list[str], seen: set[str]) -> str:
