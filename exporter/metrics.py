@@ -113,7 +113,10 @@ SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "seconds",
 )
 SPEND_SOURCE_REFRESH_DURATION = _gauge(
-    "spend_source_refresh_duration_seconds", ("source",), "How long the source's last refresh took.", "seconds"
+    "spend_source_refresh_duration_seconds",
+    ("source",),
+    "How long the source's last refresh took.",
+    "seconds",
 )
 SPEND_SOURCE_ERRORS_TOTAL = _counter(
     "spend_source_errors_total", ("source", "reason"), "Failures and rows set aside, by reason."
@@ -135,4 +138,7 @@ SPEND_SERIES_FOLDED = _gauge(
 )
 SPEND_EXPORTER_BUILD_INFO = _gauge(
     "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels say what is running."
+)
+SPEND_EXPORTER_SCRAPES_TOTAL = _counter(
+    "spend_exporter_scrapes_total", ("code",), "Scrapes answered before this one, by HTTP status code."
 )
