@@ -142,3 +142,8 @@ SPEND_EXPORTER_BUILD_INFO = _gauge(
 SPEND_EXPORTER_SCRAPES_TOTAL = _counter(
     "spend_exporter_scrapes_total", ("code",), "Scrapes answered before this one, by HTTP status code."
 )
+
+
+def all_families() -> tuple[Family, ...]:
+    """Return every family declared in this file, in the order of declaration."""
+    return tuple(value for value in globals().values() if isinstance(value, Family))
