@@ -1,18 +1,34 @@
-"""The snapshot: everything a scrape or the landing page shows, immutable and already rendered."""
+"""The snapshot: everything a scrape or the landing page shows, immutable and already rendered.
+
+Built from one consistent state of the ledger, at a given time; who asks for one never waits for the next.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from exporter.exposition import Exposition
+from exporter import __version__, metrics
+from exporter.billed_families import billed_families, invoice_families, lateness_families
+from exporter.exposition import Exposition, render
+from exporter.ledger.queries import LedgerView
+from exporter.metrics import Family, FamilySamples
 from exporter.sources.base import Rejected
+
+_HEADINGS = {
+    "today": "Today, billed so far",
+    "yesterday": "Yesterday",
+    "month_to_date": "Month to date",
+    "last_month": "Last month",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How one source is doing."""
+    """How one source is doing. Counts are since the process began."""
 
     name: str
     up: bool | None
@@ -24,6 +40,12 @@ class SourceStatus:
     rows: int
     """Rows read so far, without those set aside."""
     rejected: tuple[Rejected, ...]
+    """What the last refresh that read anything set aside."""
+    refresh_duration_seconds: float | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Failures and rows set aside, by reason."""
+    requests: int = 0
+    billed_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +60,67 @@ class Snapshot:
     sources: tuple[SourceStatus, ...]
     totals: tuple[tuple[str, Decimal | None], ...]
     """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A snapshot, and the series whose place in it has to be remembered (see Ledger.publish)."""
+
+    snapshot: Snapshot
+    newly_own: list[int]
+    newly_folded: list[int]
+
+
+def build(
+    view: LedgerView,
+    now: datetime,
+    timezones: Mapping[str, str],
+    statuses: Sequence[SourceStatus],
+    max_series: int,
+) -> Built:
+    """Compute every metric from one state of the ledger and render it.
+
+    `timezones` has the billing zone of each provider whose sources are configured.
+    """
+    billed = billed_families(view, now, timezones, max_series)
+    families = [
+        *billed.families,
+        *invoice_families(view),
+        *lateness_families(view, now, timezones),
+        *_source_families(statuses),
+        FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
+    ]
+    totals = tuple((_HEADINGS[name], usd) for name, usd in billed.window_totals.items())
+    ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
+    snapshot = Snapshot(render(families), now, ready, tuple(statuses), totals)
+    return Built(snapshot, billed.newly_own, billed.newly_folded)
+
+
+def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
+    """Health of the sources. Before a source's first refresh has ended, only its counters are known."""
+
+    def each(family: Family, value: Callable[[SourceStatus], float | None]) -> FamilySamples:
+        pairs = [((status.name,), value(status)) for status in statuses]
+        return FamilySamples(family, [(labels, number) for labels, number in pairs if number is not None])
+
+    errors = [
+        ((status.name, reason), float(count))
+        for status in statuses
+        for reason, count in sorted(status.errors.items())
+    ]
+    billed_bytes = [status.billed_bytes for status in statuses if status.name == "bigquery"]
+    return [
+        each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
+        each(
+            metrics.SPEND_SOURCE_LAST_SUCCESS,
+            lambda status: status.last_success.timestamp() if status.last_success else None,
+        ),
+        each(metrics.SPEND_SOURCE_REFRESH_DURATION, lambda status: status.refresh_duration_seconds),
+        FamilySamples(metrics.SPEND_SOURCE_ERRORS_TOTAL, errors),
+        each(metrics.SPEND_SOURCE_ROWS_TOTAL, lambda status: float(status.rows)),
+        each(metrics.SPEND_SOURCE_REQUESTS_TOTAL, lambda status: float(status.requests)),
+        FamilySamples(
+            metrics.SPEND_BIGQUERY_BILLED_BYTES_TOTAL,
+            [((), float(sum(billed_bytes)))] if billed_bytes else [],
+        ),
+    ]
