@@ -2,7 +2,7 @@
 # Finds the programs that the integration tests start, fetches those it can, and says what the rest costs.
 #
 # Debian packages are unpacked under .cache, not installed: installing them would start servers.
-# SPEND_TEST_IMAGES, where set, is a program that provides container images (see tests/integration/compose.py).
+# SPEND_TEST_IMAGES, where set, is a program that provides container images (see tests/integration/compose_stack.py).
 set -euo pipefail
 cache=$PWD/.cache
 debian=$cache/debian

@@ -1,0 +1,135 @@
+"""docker-compose.yml, really started (Grafana left out): scraped, alerting, and without a right too many."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+from compose_stack import COMPOSE_FILE, SERVICES, Engine, Stack, eventually, find_engine, started
+
+pytestmark = pytest.mark.integration
+
+ACCOUNT = "0A1B2C-3D4E5F-6A7B8C"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return find_engine()
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine) -> Iterator[Stack]:
+    yield from started(engine, f"spend-test-{os.getpid()}", SERVICES)
+
+
+@pytest.fixture(scope="module")
+def configured(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The exporter alone, with a configuration mounted."""
+    folder = tmp_path_factory.mktemp("config")
+    folder.chmod(0o755)
+    (folder / "export.jsonl").write_text(json.dumps(export_row()) + "\n")
+    (folder / "config.yml").write_text(
+        yaml.safe_dump(
+            {"gcp": {"billing_account_id": ACCOUNT, "billing_export": {"files": ["export.jsonl"]}}}
+        )
+    )
+    yield from started(
+        engine, f"spend-test-config-{os.getpid()}", ("exporter",), SPEND_CONFIG_DIRECTORY=str(folder)
+    )
+
+
+def export_row() -> dict[str, Any]:
+    """One row as the standard billing export has it: an hour of yesterday, 12.50 USD."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    return {
+        "billing_account_id": ACCOUNT,
+        "service": {"id": "152E-C115-5142", "description": "Cloud Run"},
+        "sku": {"id": "04E1-1A5C-9A4B", "description": "Services CPU"},
+        "usage_start_time": hour.isoformat(),
+        "usage_end_time": (hour + timedelta(hours=1)).isoformat(),
+        "project": {"id": "project-1", "number": "1", "name": "Project 1"},
+        "location": {"location": "europe-west4", "region": "europe-west4"},
+        "export_time": (hour + timedelta(hours=5)).isoformat(),
+        "cost": 12.5,
+        "currency": "USD",
+        "currency_conversion_rate": 1.0,
+        "credits": [],
+        "invoice": {"month": hour.strftime("%Y%m")},
+        "cost_type": "regular",
+    }
+
+
+def test_prometheus_scrapes_the_exporter(stack: Stack) -> None:
+    def health() -> bool:
+        targets = stack.prometheus("targets")["activeTargets"]
+        return {target["scrapePool"]: target["health"] for target in targets}.get("spend-exporter") == "up"
+
+    eventually("the exporter is a healthy target of Prometheus", health)
+
+
+def test_prometheus_has_found_alertmanager(stack: Stack) -> None:
+    def urls() -> list[str]:
+        return [found["url"] for found in stack.prometheus("alertmanagers")["activeAlertmanagers"]]
+
+    assert eventually("Prometheus knows an Alertmanager", urls) == ["http://alertmanager:9093/api/v2/alerts"]
+
+
+def test_prometheus_answers_the_sum_that_the_exporter_serves(stack: Stack) -> None:
+    def equal() -> bool:
+        result = stack.prometheus("query?query=sum(spend_month_to_date_usd)")["result"]
+        served = stack.exported_usd("spend_month_to_date_usd")
+        return (
+            served != 0 and bool(result) and math.isclose(float(result[0]["value"][1]), served, rel_tol=1e-9)
+        )
+
+    eventually("sum(spend_month_to_date_usd) equals the exporter's own figures", equal)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_no_rights_and_cannot_write_its_root(stack: Stack, service: str) -> None:
+    status = dict(
+        re.findall(r"^(\w+):\s*(.*)$", stack.execute(service, "cat", "/proc/1/status"), flags=re.MULTILINE)
+    )
+    assert "0" not in status["Uid"].split()
+    assert int(status["CapEff"], 16) == 0
+    assert int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert re.search(
+        r"^\S+ / \S+ ro[, ]", stack.execute(service, "cat", "/proc/1/mounts"), flags=re.MULTILINE
+    )
+    assert stack.inspect(service)["HostConfig"]["Memory"] > 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_health_check_passes(stack: Stack, service: str) -> None:
+    kind, *command = COMPOSE_FILE["services"][service]["healthcheck"]["test"]
+    assert kind == "CMD"
+
+    def passes() -> bool:
+        return stack.engine.succeeds(stack.engine.command, "exec", stack.container(service), *command)
+
+    eventually(f"the health check of {service} passes", passes)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_published_on_loopback_only(stack: Stack, service: str) -> None:
+    bindings = stack.inspect(service)["HostConfig"]["PortBindings"].values()
+    assert [(place["HostIp"], int(place["HostPort"])) for places in bindings for place in places] == [
+        ("127.0.0.1", stack.ports[service])
+    ]
+
+
+def test_a_mounted_configuration_is_served_instead_of_the_demo(configured: Stack) -> None:
+    eventually("the first figures are served", lambda: configured.get("exporter", "/readyz"))
+    assert configured.exported_usd("spend_billed_usd_total") == 12.5
+    assert ACCOUNT in configured.get("exporter", "/metrics")
+
+
+def test_the_exporter_ends_cleanly_when_its_container_is_stopped(configured: Stack) -> None:
+    configured.engine.run(configured.engine.command, "stop", "--time", "20", configured.container("exporter"))
+    assert configured.inspect("exporter")["State"]["ExitCode"] == 0
