@@ -114,15 +114,14 @@ class _LabelTexts(dict[tuple[str, ...], str]):
 def _sample_lines(family: Family, samples: Iterable[Sample], label_texts: _LabelTexts) -> Iterator[bytes]:
     """Yield the family's sample lines, a chunk of them at a time."""
     name, is_counter = family.name, family.type == "counter"
-    seen: set[str] = set()
-    count = 0
+    seen: dict[str, None] = {}
     remaining = iter(samples)
     while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
         texts = [label_texts[values] for values, _ in chunk]
-        count += len(texts)
-        seen.update(texts)
-        if len(seen) != count:
-            raise ValueError(f"the same labels twice: {_first_repeated(texts, seen)}")
+        seen_before = len(seen)
+        seen.update(dict.fromkeys(texts))
+        if len(seen) != seen_before + len(texts):
+            raise ValueError(f"the same labels twice: {_repeated(texts, islice(seen, seen_before))}")
         if is_counter:
             _check_counter(chunk)
         lines = [
@@ -137,14 +136,14 @@ def _check_counter(samples: Iterable[Sample]) -> None:
             raise ValueError(f"a counter cannot be {format_value(value)}, as it is for {values!r}")
 
 
-def _first_repeated(texts: list[str], seen: set[str]) -> str:
-    """Return a label text that occurs twice in the chunk or, failing that, one shared with earlier chunks."""
-    met: set[str] = set()
+def _repeated(texts: Iterable[str], earlier: Iterable[str]) -> str:
+    """Return the first of the texts that is among the earlier ones or comes twice itself."""
+    met = set(earlier)
     for text in texts:
         if text in met:
             return text
         met.add(text)
-    return next(text for text in texts if text in seen)
+    raise AssertionError("no text is repeated")
 
 
 def _openmetrics_name(family: Family) -> str:
