@@ -1,1 +1,1 @@
-"""A small world for the demo and for tests: it writes a billing export as Google would."""
+"""A small world that is the same for the same seed: what a company uses, and how its bills tell of it."""

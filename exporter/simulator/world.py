@@ -1,0 +1,193 @@
+"""The demo world: a company's use of Google Cloud, and the billing export that tells of it late and in parts.
+
+Pure: the same seed, start and incident give the same rows, in however many steps they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple, Self
+
+from exporter.simulator.arrival import Arrivals
+from exporter.simulator.company import ACCOUNTS, Account
+from exporter.simulator.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
+from exporter.simulator.invoice import Invoices, Posting, invoice_month
+from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
+from exporter.simulator.rows import ExportRow, RowMaker, posting_row
+from exporter.simulator.usage import MICROS, Incident, Meter, Usage, Use
+
+_DAY: Final = 24 * MICROSECONDS_PER_HOUR
+_INCIDENT_FACTOR: Final = 14.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrueCost:
+    """Final net cost of one usage hour: what all rows ever exported for it sum to."""
+
+    hour: int
+    """Hours since 1970-01-01 00:00 UTC."""
+    billing_account_id: str
+    project_id: str
+    """Empty for tax, rounding and goodwill."""
+    service_name: str
+    currency: str
+    cost: Decimal
+    """In `currency`, exact to the micro-unit."""
+    cost_usd: Decimal
+
+
+class _Event(NamedTuple):
+    """A row to be written; sorts into the order of the export."""
+
+    exported_microseconds: int
+    hour: int
+    meter: int
+    order: int
+    begin: float
+    end: float
+    correction: Correction | None
+    posting: Posting | None
+
+
+class World:
+    """A company from `start` on, `seed` telling it from others like it."""
+
+    def __init__(self, seed: int, start: datetime, incident: Incident | None = None) -> None:
+        first_hour = -(-to_microseconds(start) // MICROSECONDS_PER_HOUR)
+        self._usage = Usage(seed, first_hour, incident)
+        self._arrivals = Arrivals(seed, self._usage.meters)
+        self._corrections = Corrections(seed, self._usage.meters)
+        self._invoices = Invoices(seed, self._usage)
+        self._rows = RowMaker(self._usage.meters)
+        self.start: Final = start
+
+    @classmethod
+    def ending_at(
+        cls,
+        now: datetime,
+        seed: int = 1,
+        past: timedelta = timedelta(days=45),
+        incident_began: timedelta = timedelta(hours=30),
+        incident_lasts: timedelta = timedelta(hours=72),
+    ) -> Self:
+        """A world with so much past at `now`, in which a runaway began so long before.
+
+        The runaway lets the support assistant use some 14 times its normal tokens. No length, no runaway.
+        """
+        hour = to_microseconds(now) // MICROSECONDS_PER_HOUR
+        first = hour - incident_began // timedelta(hours=1)
+        incident = Incident(first, first + incident_lasts // timedelta(hours=1), _INCIDENT_FACTOR)
+        return cls(seed, now - past, incident)
+
+    def uses(self, hour: int) -> Iterator[tuple[Meter, Use]]:
+        """What was used in an hour (counted since the epoch), whatever the bill says of it when."""
+        return self._usage.uses(hour)
+
+    def rows_exported(self, since: datetime, until: datetime) -> Iterator[ExportRow]:
+        """Rows of the billing export with export_time in [since, until), in the order of the export."""
+        begin, end = to_microseconds(since), to_microseconds(until)
+        while begin < end:
+            stop = min(end, (begin // _DAY + 1) * _DAY)
+            for event in sorted(self._events(begin, stop), key=lambda event: event[:4]):
+                yield from self._rows_of(event)
+            begin = stop
+
+    def true_cost(self, since: datetime, until: datetime) -> Iterator[TrueCost]:
+        """Final net cost of the usage hours that begin in [since, until), by hour, project and service."""
+        hours = (-(-to_microseconds(time) // MICROSECONDS_PER_HOUR) for time in (since, until))
+        for hour in range(*hours):
+            yield from self._true_cost_of(hour)
+
+    def _events(self, since: int, until: int) -> Iterator[_Event]:
+        for part in self._arrivals.between(since, until, self._usage.first_hour):
+            yield _Event(
+                part.exported_microseconds, part.hour, part.meter, 0, part.begin, part.end, None, None
+            )
+        yield from self._correction_events(since, until)
+        yield from self._posting_events(since, until)
+
+    def _correction_events(self, since: int, until: int) -> Iterator[_Event]:
+        first_day = max(self._usage.first_hour // 24, since // _DAY - LATEST_DAYS - 2)
+        for day in range(first_day, until // _DAY - EARLIEST_DAYS + 1):
+            for meter in self._usage.meters:
+                found = self._corrections.of_day(meter, day)
+                if found is None or not since <= found.exported_microseconds < until:
+                    continue
+                for hour in range(max(found.first_hour, self._usage.first_hour), found.end_hour):
+                    yield _Event(found.exported_microseconds, hour, meter.index, 1, 0.0, 1.0, found, None)
+
+    def _posting_events(self, since: int, until: int) -> Iterator[_Event]:
+        last = self._month_of(until // MICROSECONDS_PER_HOUR)
+        month = self._month_of(since // MICROSECONDS_PER_HOUR - 15 * 24)
+        while month <= last:
+            for account in ACCOUNTS.values():
+                for order, posting in enumerate(self._invoices.postings(account, month)):
+                    exported = posting.exported_microseconds
+                    if since <= exported < until:
+                        yield _Event(exported, posting.hour, -1, order, 0.0, 1.0, None, posting)
+            month = next_month(month)
+
+    def _rows_of(self, event: _Event) -> Iterator[ExportRow]:
+        at = self._usage.moment(event.hour)
+        if event.posting is not None:
+            yield posting_row(event.posting, self._usage.conversion_rate(event.posting.account, at))
+            return
+        meter = self._usage.meters[event.meter]
+        use = self._usage.use(meter, event.hour)
+        if use is None:
+            return
+        rate = self._usage.conversion_rate(meter.account, at)
+        exported = event.exported_microseconds
+        month = invoice_month(at.billing_month, exported // MICROSECONDS_PER_HOUR, self._month_of)
+        correction = event.correction
+        pieces = (_slice(use, event.begin, event.end),) if correction is None else correction.rows(use)
+        for piece in pieces:
+            yield self._rows.usage_row(
+                meter,
+                piece,
+                at,
+                rate=rate,
+                exported_microseconds=exported,
+                invoice_month=month,
+                correction=correction,
+            )
+
+    def _true_cost_of(self, hour: int) -> Iterator[TrueCost]:
+        at = self._usage.moment(hour)
+        micros: dict[tuple[Account, str, str], int] = {}
+        for meter, use in self._usage.uses(hour):
+            correction = self._corrections.of_hour(meter, hour)
+            final = use if correction is None else correction.final(use)
+            key = (meter.account, meter.project.id, meter.service.name)
+            micros[key] = micros.get(key, 0) + final.net_micros
+        for account in ACCOUNTS.values():
+            for posting in self._invoices.postings(account, at.billing_month):
+                if posting.hour == hour:
+                    key = (account, "", "Cloud SQL" if posting.kind == "adjustment" else "Invoice")
+                    micros[key] = micros.get(key, 0) + posting.micros()
+        for (account, project_id, service), amount in micros.items():
+            cost = Decimal(amount) / MICROS
+            rate = Decimal(self._usage.conversion_rate(account, at))
+            yield TrueCost(hour, account.id, project_id, service, account.currency, cost, cost / rate)
+
+    def _month_of(self, hour: int) -> str:
+        return self._usage.moment(hour).billing_month
+
+
+def _slice(use: Use, begin: float, end: float) -> Use:
+    """The part of a use between two shares of it; neighbouring parts sum to the whole to the micro-unit."""
+    if begin == 0.0 and end == 1.0:
+        return use
+    return replace(
+        use,
+        amount=round(use.amount * end, 9) - round(use.amount * begin, 9),
+        cost_micros=_cut(use.cost_micros, begin, end),
+        credits=tuple(replace(c, micros=_cut(c.micros, begin, end)) for c in use.credits),
+    )
+
+
+def _cut(micros: int, begin: float, end: float) -> int:
+    return round(micros * end) - round(micros * begin)
