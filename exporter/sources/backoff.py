@@ -1,0 +1,51 @@
+"""Exponential back-off with jitter, bounded in time for each call and for a whole refresh."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to keep trying. One is made for each refresh, since it adds up the waiting."""
+
+    call_seconds: float = 60.0
+    """From the first attempt of one call until no further one is begun."""
+    total_seconds: float = 300.0
+    """Waiting of all calls together."""
+    first_seconds: float = 1.0
+    longest_seconds: float = 20.0
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    """Uniform in [0, 1)."""
+    monotonic: Callable[[], float] = time.monotonic
+    stopping: Callable[[], bool] = lambda: False
+    waited_seconds: float = field(default=0.0, init=False)
+
+    def call(
+        self,
+        attempt: Callable[[], _Result],
+        failures: tuple[type[Exception], ...],
+        is_transient: Callable[[Exception], bool],
+    ) -> _Result:
+        """Return the attempt's result; try again while it fails for a moment only, else raise."""
+        began = self.monotonic()
+        delay = self.first_seconds
+        while True:
+            try:
+                return attempt()
+            except failures as error:
+                wait = delay * (0.5 + self.jitter() / 2)
+                late = self.monotonic() + wait > began + self.call_seconds
+                spent = self.waited_seconds + wait > self.total_seconds
+                if late or spent or self.stopping() or not is_transient(error):
+                    raise
+            self.waited_seconds += wait
+            self.sleep(wait)
+            delay = min(delay * 2, self.longest_seconds)

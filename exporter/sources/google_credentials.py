@@ -1,0 +1,99 @@
+"""Google credentials of every kind that google-auth knows, and clear words when there are none.
+
+Used by every source that talks to Google; nothing in here prints a secret.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import google.auth
+from google.auth import credentials as auth_credentials
+from google.auth import exceptions, impersonated_credentials
+
+from exporter.sources.base import SourceError
+
+CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
+"""Scope that IAM asks for when one account is to act as another."""
+
+_HOW_TO_GIVE: Final = (
+    "give one of: gcp.credentials_path (a service account key, or a workload identity, external account or "
+    "impersonation file), the environment variable GOOGLE_APPLICATION_CREDENTIALS, or application default "
+    "credentials by `gcloud auth application-default login`; on Google Cloud, attach a service account"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsSettings:
+    """Where credentials come from; with nothing set, application default credentials."""
+
+    credentials_path: Path | None = None
+    impersonate_service_account: str | None = None
+    """E-mail address of a service account to act as."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleIdentity:
+    """Loaded credentials, with what is known of them."""
+
+    credentials: auth_credentials.Credentials
+    project_id: str | None
+    """The project that the credentials belong to, where they say."""
+    principal: str
+    """Who this is in IAM, as well as it is known: goes into advice on missing roles."""
+
+
+def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> GoogleIdentity:
+    """Load credentials without using them yet.
+
+    Raises SourceError `no_credentials` when there are none, `bad_credentials` when the file is no such file.
+    """
+    path, target = settings.credentials_path, settings.impersonate_service_account
+    wanted = [CLOUD_PLATFORM] if target else list(scopes)
+    credentials, project_id = _from_file(path.expanduser(), wanted) if path else _default(wanted)
+    if target:
+        credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+            source_credentials=credentials, target_principal=target, target_scopes=list(scopes)
+        )
+    email = target or getattr(credentials, "service_account_email", None)
+    # On Google Cloud the attached account is called "default" until a token was fetched.
+    known = email if email and "@" in email else None
+    return GoogleIdentity(credentials, project_id, known or "the account in use")
+
+
+def _from_file(path: Path, scopes: Sequence[str]) -> tuple[auth_credentials.Credentials, str | None]:
+    try:
+        with warnings.catch_warnings():
+            # It warns of files from strangers; this one was named by the operator.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            loaded: tuple[auth_credentials.Credentials, str | None] = google.auth.load_credentials_from_file(
+                str(path), scopes=scopes
+            )  # type: ignore[no-untyped-call]
+            return loaded
+    except OSError as error:
+        raise SourceError(
+            "no_credentials",
+            f"gcp.credentials_path: {path} cannot be read ({error.strerror}): check the mount and its mode",
+        ) from None
+    except (exceptions.GoogleAuthError, ValueError, KeyError) as error:
+        if not path.exists():
+            raise SourceError(
+                "no_credentials", f"gcp.credentials_path: there is no file {path}; {_HOW_TO_GIVE}"
+            ) from None
+        # The cause is left out of the text and the chain: it may quote the file.
+        raise SourceError(
+            "bad_credentials",
+            f"gcp.credentials_path: {path} holds no credentials that google-auth can use "
+            f"({type(error).__name__}); {_HOW_TO_GIVE}",
+        ) from None
+
+
+def _default(scopes: Sequence[str]) -> tuple[auth_credentials.Credentials, str | None]:
+    try:
+        return google.auth.default(scopes=scopes)
+    except exceptions.DefaultCredentialsError:
+        raise SourceError("no_credentials", f"no Google credentials were found; {_HOW_TO_GIVE}") from None

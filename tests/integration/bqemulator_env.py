@@ -1,0 +1,95 @@
+"""Makes, once, the virtual environment in which bqemulator runs, and starts the emulator from it.
+
+It has an environment of its own because it needs an older DuckDB than the product does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "bqemulator==1.4.0",
+    "duckdb==1.5.5",
+    "duckdb-extension-spatial==1.5.5",
+    "duckdb-extensions",
+    "numpy",
+)
+LAUNCHER = Path(__file__).with_name("bqemulator_launch.py")
+START_SECONDS = 90.0
+
+
+def cache_folder() -> Path:
+    """Folder for what tests download: SPEND_TEST_CACHE, else `.cache` in the repository."""
+    return Path(os.environ.get("SPEND_TEST_CACHE") or REPOSITORY / ".cache")
+
+
+def ensure_environment() -> Path:
+    """Return the environment's Python, making the environment unless it is complete."""
+    folder = cache_folder() / "bqemulator-1.4.0"
+    python = folder / "bin" / "python"
+    complete = folder / "complete"
+    if not complete.exists():
+        venv.EnvBuilder(with_pip=True, clear=True).create(folder)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        complete.touch()
+    return python
+
+
+@contextlib.contextmanager
+def running_emulator(log: Path) -> Iterator[str]:
+    """Start the emulator on a free loopback port, yield its address, stop that very process."""
+    python = ensure_environment()
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        # The DuckDB extension is unpacked below HOME.
+        process = subprocess.Popen(
+            [python, LAUNCHER, str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HOME": str(cache_folder())},
+        )
+    try:
+        _wait_until_it_answers(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/bigquery/v2/projects", timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            # Not a condition to wait on in-process: another process has to get ready.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.2)
+    raise RuntimeError(f"bqemulator did not start; its log ends:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{ensure_environment()}\n")
