@@ -150,7 +150,7 @@ def _known_instead(path: KeyPath, model: type[BaseModel]) -> str:
     for name in difflib.get_close_matches(wanted, beside, n=1, cutoff=0.6):
         return f"did you mean {name}, for example {name}: {example_text(beside[name])}"
     for key, field in known:
-        if difflib.get_close_matches(wanted, [str(key[-1])], cutoff=0.85):
+        if difflib.get_close_matches(wanted, [str(key[-1])], cutoff=0.75):
             return f"did you mean {key_text(key)}, for example {key[-1]}: {example_text(field)}"
     return f"known here: {', '.join(beside)}"
 
