@@ -91,14 +91,6 @@ class BigQueryExport(Section):
     lookback_days: Annotated[
         int, Field(strict=True, ge=1, le=366, description="a whole number of days, 1 to 366", examples=[10])
     ] = 10
-    location: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=r"^[A-Za-z]+[A-Za-z0-9]*(-[A-Za-z0-9]+)*$",
-            description="a BigQuery location",
-            examples=["EU"],
-        ),
-    ] = None
 
 
 class BillingExport(Section):

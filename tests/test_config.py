@@ -217,7 +217,6 @@ BIGQUERY = ("gcp", "billing_export", "bigquery")
             "10G", "10", "GiB", "-1GiB", "10 MB", 10_485_759, 1.5e9, True, "1e3GB", "99999999TiB", 2**63, "",
         )),
         *(((*BIGQUERY, "lookback_days"), value) for value in (0, 367, 1.5, "10")),
-        *(((*BIGQUERY, "location"), value) for value in ("", "US ", "EU'", 7)),
         *((("gcp", "billing_export", "files"), value) for value in ([], "exports/*.parquet", 7)),
     ],
 )  # fmt: skip
@@ -265,11 +264,11 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
     "path",
     [
         ("llm",), ("focus",), ("budgets",), ("cost_attribution",), ("history",),
-        ("gcp", "cloud_run"), ("gcp", "recommendations"),
+        ("gcp", "cloud_run"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip
 def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:
-    [problem] = refused(with_value(FROM_FILES, path, {"enabled": True})).problems
+    [problem] = refused(with_value(FROM_BIGQUERY, path, {"enabled": True})).problems
     assert problem.key == key_text(path)
     assert "this version has no such key" in problem.text
 
