@@ -100,11 +100,20 @@ class RefreshContext:
 class Source(Protocol):
     """One outside system."""
 
-    name: str
-    """Label value of `source`, and the key of its partitions in the ledger."""
-    provider: str
-    billing_timezone: str
-    """IANA name of the zone whose days and months are the provider's billing days and months."""
+    @property
+    def name(self) -> str:
+        """Label value of `source`, and the key of its partitions in the ledger."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Label value of `provider` on all its charges."""
+        ...
+
+    @property
+    def billing_timezone(self) -> str:
+        """IANA name of the zone whose days and months are the provider's billing days and months."""
+        ...
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield every partition that changed since its cursor in `context.known`.

@@ -1,0 +1,199 @@
+"""The command line: reads the arguments, calls the command, and turns failures into exit codes.
+
+Exit 0: done; 1: ran and found trouble; 2: wrong usage or configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from exporter import __version__
+from exporter.config import ConfigError, load
+from exporter.config_types import host_and_port
+
+EXIT_TROUBLE = 1
+EXIT_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=chosen.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.captureWarnings(capture=True)
+    # DuckDB and Google's client are loaded by the command that needs them, so that --help is quick.
+    from exporter.ledger.opening import LedgerError  # noqa: PLC0415
+
+    try:
+        code: int = chosen.run(chosen)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
+    except (LedgerError, OSError) as error:
+        print(f"spend-exporter: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_TROUBLE
+    return code
+
+
+_Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spend-exporter", description="What a team spends, as Prometheus metrics."
+    )
+    parser.add_argument("--version", action="version", version=f"spend-exporter {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_demo(commands)
+    _add_snapshot(commands)
+    _add_metrics(commands)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--log-level",
+            choices=("debug", "info", "warning", "error"),
+            default="info",
+            help="how much to tell on standard error (default: %(default)s)",
+        )
+    return parser
+
+
+def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "serve", help="refresh in the background and answer scrapes", description=_run_serve.__doc__
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
+    _add_listen(command)
+    command.set_defaults(run=_run_serve)
+
+
+def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "demo", help="serve the bill of a simulated company, no account needed", description=_run_demo.__doc__
+    )
+    _add_listen(command)
+    command.add_argument(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="keep the simulated bill and the ledger here and continue them next time (default: start anew)",
+    )
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="another company (default: 1)")
+    command.set_defaults(run=_run_demo)
+
+
+def _add_snapshot(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "snapshot",
+        help="refresh every source once, print the metrics, exit",
+        description=_run_snapshot.__doc__,
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
+    command.add_argument(
+        "--as-of",
+        type=_hour,
+        metavar="TIME",
+        help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+    )
+    command.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="another ledger than the configured one, which `serve` may hold; `:memory:` reads all anew",
+    )
+    command.add_argument("--format", choices=("text", "openmetrics"), default="text")
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
+    )
+    command.set_defaults(run=_run_snapshot)
+
+
+def _add_metrics(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "metrics", help="print the metric reference", description=_run_metrics.__doc__
+    )
+    command.add_argument("--format", choices=("text", "json", "markdown"), default="text")
+    command.set_defaults(run=_run_metrics)
+
+
+def _add_listen(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--listen",
+        type=_address,
+        metavar="HOST:PORT",
+        help="where to listen, before the key `listen` (default: 127.0.0.1:9877); port 0 takes a free one",
+    )
+
+
+def _run_serve(chosen: argparse.Namespace) -> int:
+    """Refresh the configured sources in the background and answer scrapes until stopped."""
+    from exporter.commands.serve import serve, stop_on_signals  # noqa: PLC0415
+
+    config = load(chosen.config)
+    serve(config, chosen.listen or (config.host, config.port), stop_on_signals(), _tell_address)
+    return 0
+
+
+def _run_demo(chosen: argparse.Namespace) -> int:
+    """Simulate a company, write its billing export hour by hour, and serve it."""
+    from exporter.commands.demo import demo  # noqa: PLC0415
+    from exporter.commands.serve import stop_on_signals  # noqa: PLC0415
+
+    listen = chosen.listen or host_and_port("127.0.0.1:9877")
+    demo(listen, stop_on_signals(), directory=chosen.directory, seed=chosen.seed, announce=_tell_address)
+    return 0
+
+
+def _run_snapshot(chosen: argparse.Namespace) -> int:
+    """Refresh every source once, print the exposition, and exit: 1 if a source failed."""
+    from exporter.commands.snapshot import snapshot  # noqa: PLC0415
+
+    succeeded = snapshot(
+        load(chosen.config),
+        as_of=chosen.as_of,
+        ledger=chosen.ledger,
+        openmetrics=chosen.format == "openmetrics",
+        output=chosen.output,
+    )
+    return 0 if succeeded else EXIT_TROUBLE
+
+
+def _run_metrics(chosen: argparse.Namespace) -> int:
+    """Print every metric with its type, labels and meaning."""
+    from exporter import metric_reference  # noqa: PLC0415
+    from exporter.metrics import all_families  # noqa: PLC0415
+
+    write = {
+        "text": metric_reference.as_text,
+        "json": metric_reference.as_json,
+        "markdown": metric_reference.as_markdown,
+    }[chosen.format]
+    print(write(all_families()), end="")  # noqa: T201
+    return 0
+
+
+def _tell_address(url: str) -> None:
+    print(f"metrics  {url}/metrics\nstatus   {url}/", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return host_and_port(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address; write for example 127.0.0.1:9877"
+        ) from None
+
+
+def _hour(text: str) -> object:
+    from exporter.commands.snapshot import whole_hour  # noqa: PLC0415
+
+    try:
+        return whole_hour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

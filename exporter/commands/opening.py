@@ -1,0 +1,65 @@
+"""What every command that reads the bill opens first: the ledger, a spool folder, and a refresher."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from exporter.config import Config
+from exporter.ledger.opening import LedgerError
+from exporter.ledger.store import Ledger
+from exporter.refresh import Refresher
+from exporter.sources.base import Source
+
+_SPOOL_PREFIX = "spool-of-"
+
+
+@contextmanager
+def opened_refresher(
+    config: Config, sources: Sequence[Source], ledger_path: Path | None
+) -> Iterator[Refresher]:
+    """Open the ledger (None: in memory) and yield a refresher of the sources; closes all behind it.
+
+    Raises LedgerError.
+    """
+    if ledger_path is not None:
+        ledger_path.parent.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(ledger_path)
+    try:
+        with _spool(ledger_path, writable=not ledger.read_only) as spool:
+            yield Refresher(
+                sources,
+                ledger,
+                spool,
+                interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
+                keep=timedelta(days=config.ledger_keep_days),
+                max_series=config.max_series,
+            )
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def _spool(ledger_path: Path | None, *, writable: bool) -> Iterator[Path]:
+    """Yield an empty folder beside the ledger, where there is room; remove what a killed process left."""
+    if ledger_path is None or not writable:
+        with tempfile.TemporaryDirectory(prefix=_SPOOL_PREFIX) as folder:
+            yield Path(folder)
+        return
+    spool = ledger_path.parent / f".{_SPOOL_PREFIX}{ledger_path.name}"
+    # The ledger's lock is held, so no other process uses this folder.
+    shutil.rmtree(spool, ignore_errors=True)
+    try:
+        spool.mkdir()
+    except OSError as error:
+        raise LedgerError(
+            "ledger_unusable", f"cannot make the folder {spool} beside the ledger: {error}"
+        ) from error
+    try:
+        yield spool
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)

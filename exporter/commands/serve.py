@@ -1,0 +1,63 @@
+"""`spend-exporter serve`: refresh in the background and answer scrapes until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from exporter import __version__
+from exporter.commands.opening import opened_refresher
+from exporter.config import Config
+from exporter.configured_sources import configured_sources
+from exporter.server import Server
+from exporter.web_config import WebConfig, load_web_config
+
+logger = logging.getLogger(__name__)
+
+THREAD_SWITCH_SECONDS = 0.001
+"""A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
+
+
+def serve(
+    config: Config,
+    listen: tuple[str, int],
+    stopping: threading.Event,
+    announce: Callable[[str], None] = lambda _address: None,
+) -> None:
+    """Serve until `stopping` is set. `announce` gets the base address once it answers.
+
+    Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
+    """
+    sources = configured_sources(config)
+    web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
+    if config.keys_without_effect:
+        logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
+    with opened_refresher(config, sources, config.ledger) as refresher:
+        server = Server(listen, lambda: refresher.snapshot, web_config, version=__version__)
+        server.start()
+        try:
+            refresher.start()
+            announce(server.url)
+            stopping.wait()
+            logger.info("stopping")
+        finally:
+            refresher.stop()
+            server.stop()
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        if stopping.is_set():
+            sys.exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    return stopping

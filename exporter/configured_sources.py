@@ -1,0 +1,53 @@
+"""From the configuration to the sources it asks for: one line of registration each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from exporter.config import Config, Gcp
+from exporter.sources.base import Source
+from exporter.sources.bigquery import BigQuerySource
+from exporter.sources.files import FilesSource
+
+
+def configured_sources(config: Config) -> list[Source]:
+    """Return the sources that the configuration enables. Nothing is read or connected yet."""
+    made = (make(config) for make in _REGISTERED)
+    return [source for source in made if source is not None]
+
+
+def _files(config: Config) -> Source | None:
+    gcp = _gcp(config)
+    if gcp is None or gcp.billing_export is None or gcp.billing_export.files is None:
+        return None
+    return FilesSource(gcp.billing_export.files)
+
+
+def _bigquery(config: Config) -> Source | None:
+    gcp = _gcp(config)
+    if gcp is None or (gcp.billing_export is not None and gcp.billing_export.bigquery is None):
+        return None
+    source = BigQuerySource(
+        billing_account_id=gcp.billing_account_id,
+        project_ids=gcp.project_ids,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+    )
+    export = gcp.billing_export.bigquery if gcp.billing_export else None
+    if export is not None:
+        source.table = export.table
+        source.max_bytes_billed = export.max_bytes_billed
+        source.recent = timedelta(days=export.lookback_days)
+    return source
+
+
+def _gcp(config: Config) -> Gcp | None:
+    return config.gcp if config.gcp is not None and config.gcp.enabled else None
+
+
+_REGISTERED: tuple[Callable[[Config], Source | None], ...] = (
+    _files,
+    _bigquery,
+)
+"""Every source of the product: a function that makes it, or returns None where it is not asked for."""
