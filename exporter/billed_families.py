@@ -76,7 +76,7 @@ def billed_families(
     shown.append((metrics.SPEND_BILLED_USD_TOTAL, *_fold_counters(billed, own, kept)))
     shown.append((metrics.SPEND_BILLED_CREDIT_USD_TOTAL, *_fold_counters(credits, own, kept)))
     families = [
-        FamilySamples(family, [(labels, float(value)) for labels, value in sums.items()])
+        FamilySamples(family, [(labels, _shown(value)) for labels, value in sorted(sums.items())])
         for family, sums, _ in shown
     ]
     folded_counts = [((family.name,), float(count)) for family, _, count in shown]
@@ -97,7 +97,10 @@ def billed_families(
 def invoice_families(view: LedgerView) -> list[FamilySamples]:
     """Return cost by invoice month, in the billing currency."""
     samples = [
-        ((cost.billing_account_id, cost.invoice_month, cost.currency, cost.charge_category), float(cost.cost))
+        (
+            (cost.billing_account_id, cost.invoice_month, cost.currency, cost.charge_category),
+            _shown(cost.cost),
+        )
         for cost in view.invoice_costs()
     ]
     return [FamilySamples(metrics.SPEND_INVOICE_MONTH_COST, samples)]
@@ -122,7 +125,7 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
             ratio = unsettled_ratio(curve, day, now, known_until)
             if ratio is not None:
                 unsettled.append(((*account, str(days_ago)), ratio))
-    restated = [((provider, direction), float(usd)) for provider, direction, usd in view.restated()]
+    restated = [((provider, direction), _shown(usd)) for provider, direction, usd in view.restated()]
     return [
         FamilySamples(metrics.SPEND_BILLED_THROUGH, through),
         FamilySamples(metrics.SPEND_EXPORT_LAST, exported),
@@ -130,6 +133,11 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
         FamilySamples(metrics.SPEND_UNSETTLED_RATIO, unsettled),
         FamilySamples(metrics.SPEND_SETTLED_THROUGH, settled),
     ]
+
+
+def _shown(amount: Decimal) -> float:
+    """Leave the exact decimals: the nearest float, at the 15 digits that every decimal survives in one."""
+    return float(f"{amount:.15g}")
 
 
 def _weights(

@@ -41,6 +41,8 @@ FUTURE_TOLERANCE = timedelta(days=1)
 _LONGEST_WAIT_SECONDS = 15.0
 """The builder looks at the clock at least so often, so that a clock that jumps is noticed."""
 
+_TELL_PROGRESS_SECONDS = 2.0
+
 _SHOW_PROGRESS_SECONDS = 10.0
 """During a long refresh, what has arrived so far is shown so often."""
 
@@ -112,7 +114,8 @@ class Refresher:
     def refresh(self, source: Source) -> bool:
         """Refresh one source now and return whether it succeeded; every outcome is in its status."""
         started = time.monotonic()
-        meter = Meter(progress=lambda text: logger.info("%s: %s", source.name, text))
+        rows_before = self._statuses[source.name].rows
+        meter = Meter(progress=_Progress(source.name))
         failure: tuple[str, str] | None = None
         rejected: list[Rejected] = []
         try:
@@ -125,9 +128,13 @@ class Refresher:
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
             failure = ("unexpected", f"{type(error).__name__}: {error}")
+        seconds = time.monotonic() - started
         if failure:
             logger.error("%s: %s", source.name, failure[1])
-        self._finish(source, meter, time.monotonic() - started, rejected, failure)
+        elif self._statuses[source.name].rows > rows_before:
+            rows = self._statuses[source.name].rows - rows_before
+            logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
+        self._finish(source, meter, seconds, rejected, failure)
         self._changed.set()
         return failure is None
 
@@ -250,6 +257,19 @@ class Refresher:
                 self._changed.clear()
                 built_for = quarter
                 self.rebuild()
+
+
+class _Progress:
+    """Tells how far a refresh is, now and then; the quick ones pass in silence."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
+            logger.info("%s: %s", self._source, text)
 
 
 _QUARTER = timedelta(minutes=15)

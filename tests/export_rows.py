@@ -80,10 +80,8 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     structure = ", ".join(f"{field['name']}: '{_duckdb_type(field)}'" for field in fields)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(
-            f"COPY (SELECT * FROM read_json({_quoted(lines)}, format = 'newline_delimited', columns = {{{structure}}}))"
-            f" TO {_quoted(path)} (FORMAT parquet)"
-        )
+        table = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {{{structure}}})"
+        connection.execute(f"COPY (SELECT * FROM {table}) TO {_quoted(path)} (FORMAT parquet)")
     lines.unlink()
     return path
 

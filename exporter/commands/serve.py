@@ -40,7 +40,7 @@ def serve(
         server.start()
         try:
             refresher.start()
-            announce(server.url)
+            announce(server.url.rstrip("/"))
             stopping.wait()
             logger.info("stopping")
         finally:

@@ -31,7 +31,8 @@ def relation(path: Path) -> str:
         columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_header(path))
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
-            "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, strict_mode = false, "
+            "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
+            "strict_mode = false, "
             "max_line_size = 10000000)"
         )
     columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in EXPORT_COLUMNS.items())
