@@ -8,9 +8,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,11 +26,24 @@ from exporter.simulator.world import World
 Format = Literal["parquet", "jsonl", "csv"]
 """Also the suffix of the files."""
 
-_OWN_COLUMNS: Final = ("cost", "usage", "credits", "invoice", "adjustment_info", "cost_at_list")
-"""Columns whose values are a row's own; all nested others are shared between many rows."""
+Writer = Callable[[Path, Iterable[ExportRow]], None]
 
+_SHARED: Final = (
+    "service",
+    "sku",
+    "project",
+    "labels",
+    "system_labels",
+    "location",
+    "tags",
+    "price",
+    "consumption_model",
+    "resource",
+    "subscription",
+)
+"""Columns that every row has, and whose values many rows share: most of a row's text."""
 
-_NESTED: Final = (dict, list)
+_OWN: Final = tuple(column for column in EXPORT_COLUMNS if column not in _SHARED)
 
 
 def write_export(
@@ -40,20 +56,28 @@ def write_export(
     """
     changed: list[Path] = []
     begin = world.start if since is None else since
-    while begin < until:
-        day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-        end = min(until, day + timedelta(days=1))
-        if next(world.rows_exported(begin, end), None) is not None:
-            path = folder / f"billing_export_{day:%Y-%m-%d}.{format}"
-            _replace(path, world.rows_exported(day, end), _WRITERS[format])
-            changed.append(path)
-        begin = end
+    with ExitStack() as stack:
+        write = _writer(format, stack)
+        while begin < until:
+            day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+            end = min(until, day + timedelta(days=1))
+            new = world.rows_exported(begin, end)
+            first = next(new, None)
+            if first is not None:
+                path = folder / f"billing_export_{day:%Y-%m-%d}.{format}"
+                _replace(path, chain(world.rows_exported(day, begin), [first], new), write)
+                changed.append(path)
+            begin = end
     return changed
 
 
-def _replace(
-    path: Path, rows: Iterable[ExportRow], write: Callable[[Path, Iterable[ExportRow]], None]
-) -> None:
+def _writer(format: Format, stack: ExitStack) -> Writer:
+    if format == "parquet":
+        return partial(write_parquet, connection=stack.enter_context(duckdb.connect(config={"threads": 1})))
+    return write_jsonl if format == "jsonl" else write_csv
+
+
+def _replace(path: Path, rows: Iterable[ExportRow], write: Writer) -> None:
     part = path.with_name(f".{path.name}.tmp")
     try:
         write(part, rows)
@@ -64,73 +88,76 @@ def _replace(
 
 def write_jsonl(path: Path, rows: Iterable[ExportRow]) -> None:
     """Write rows as BigQuery exports JSON: NUMERIC as strings, no NULL fields, times as `… UTC`."""
-    text = _Text()
+    kinds = _Kinds()
     with path.open("w", encoding="utf-8") as handle:
-        handle.writelines(text.row(row) for row in rows)
+        for row in rows:
+            handle.write(f"{kinds.texts[kinds.number(row)][:-1]},{_encode(_own(row))[1:]}\n")
 
 
 def write_csv(path: Path, rows: Iterable[ExportRow]) -> None:
     """Write rows with a header; nested columns hold JSON text, NULL is empty."""
-    text = _Text()
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(EXPORT_COLUMNS)
         for row in rows:
-            writer.writerow([_csv_value(column, row.get(column), text) for column in EXPORT_COLUMNS])
+            writer.writerow([_csv_value(row.get(column)) for column in EXPORT_COLUMNS])
 
 
-def write_parquet(path: Path, rows: Iterable[ExportRow]) -> None:
-    """Write rows as Parquet with the nested types of EXPORT_COLUMNS."""
-    spool = path.with_name(f"{path.name}.rows.tmp")
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in EXPORT_COLUMNS.items())
+def write_parquet(path: Path, rows: Iterable[ExportRow], connection: duckdb.DuckDBPyConnection) -> None:
+    """Write rows as Parquet with the nested types of EXPORT_COLUMNS.
+
+    What rows share is handed to DuckDB once and joined there: writing and parsing it for every row would
+    take most of the time.
+    """
+    own, shared = path.with_name(f"{path.name}.own.tmp"), path.with_name(f"{path.name}.shared.tmp")
+    kinds = _Kinds()
     try:
-        write_jsonl(spool, rows)
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute(
-                f"COPY (SELECT * FROM read_json($rows, format='newline_delimited', columns={{{columns}}}))"
-                " TO $path (FORMAT parquet, COMPRESSION zstd)",
-                {"rows": str(spool), "path": str(path)},
-            )
+        with own.open("w", encoding="utf-8") as handle:
+            for row in rows:
+                handle.write(f'{{"kind":{kinds.number(row)},{_encode(_own(row))[1:]}\n')
+        with shared.open("w", encoding="utf-8") as handle:
+            handle.writelines(f'{{"kind":{number},{text[1:]}\n' for number, text in enumerate(kinds.texts))
+        connection.execute(
+            f"COPY (SELECT {', '.join(EXPORT_COLUMNS)} FROM {_json_table('own', _OWN)}"
+            f" JOIN {_json_table('shared', _SHARED)} USING (kind))"
+            " TO $path (FORMAT parquet, COMPRESSION zstd)",
+            {"own": str(own), "shared": str(shared), "path": str(path)},
+        )
     finally:
-        spool.unlink(missing_ok=True)
+        own.unlink(missing_ok=True)
+        shared.unlink(missing_ok=True)
 
 
-_WRITERS: Final[dict[Format, Callable[[Path, Iterable[ExportRow]], None]]] = {
-    "parquet": write_parquet,
-    "jsonl": write_jsonl,
-    "csv": write_csv,
-}
+def _json_table(parameter: str, columns: tuple[str, ...]) -> str:
+    types = ", ".join(["kind: 'INTEGER'", *(f"{column}: '{EXPORT_COLUMNS[column]}'" for column in columns)])
+    return f"read_json(${parameter}, format='newline_delimited', columns={{{types}}})"
 
 
-class _Text:
-    """Values as JSON text. Nested values that rows share are encoded once: they are most of the text."""
+class _Kinds:
+    """The different combinations of shared values among some rows, each with its JSON text, in order."""
 
     def __init__(self) -> None:
-        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
-        self._known: dict[int, tuple[Any, str]] = {}
+        self.texts: list[str] = []
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self._kept: list[tuple[Any, ...]] = []
 
-    def row(self, row: ExportRow) -> str:
-        """One line of JSON; the columns that rows share come first."""
-        own: ExportRow = {}
-        shared: list[str] = []
-        for column, value in row.items():
-            if type(value) in _NESTED and column not in _OWN_COLUMNS:
-                shared.append(f'"{column}":{self.shared(value)},')
-            else:
-                own[column] = value
-        return f"{{{''.join(shared)}{self._encode(own)[1:]}\n"
-
-    def nested(self, column: str, value: Any) -> str:
-        """One nested value."""
-        return self._encode(value) if column in _OWN_COLUMNS else self.shared(value)
-
-    def shared(self, value: Any) -> str:
-        """One nested value that other rows may hold too."""
-        found = self._known.get(id(value))
+    def number(self, row: ExportRow) -> int:
+        """Position of a row's combination in `texts`."""
+        values = _shared_values(row)
+        key = tuple(map(id, values))
+        found = self._numbers.get(key)
         if found is None:
-            # The value is kept beside its text, so that no other object can take over its id.
-            found = self._known[id(value)] = (value, self._encode(value))
-        return found[1]
+            found = self._numbers[key] = len(self.texts)
+            self.texts.append(_encode(dict(zip(_SHARED, values, strict=True))))
+            self._kept.append(values)  # alive, so that no other object takes over an id
+        return found
+
+
+_shared_values: Final = itemgetter(*_SHARED)
+
+
+def _own(row: ExportRow) -> ExportRow:
+    return {column: row[column] for column in _OWN if column in row}
 
 
 @lru_cache(maxsize=4096)
@@ -141,7 +168,12 @@ def _plain(value: datetime | Decimal) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}{fraction} UTC"
 
 
-def _csv_value(column: str, value: Any, text: _Text) -> Any:
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_plain
+).encode
+
+
+def _csv_value(value: Any) -> Any:
     if isinstance(value, datetime | Decimal):
         return _plain(value)
-    return text.nested(column, value) if type(value) in _NESTED else value
+    return _encode(value) if isinstance(value, dict | list) else value

@@ -40,7 +40,7 @@ class Lag:
     median_hours: float
     spread: float = 0.3
     """Standard deviation of the logarithm of the lag."""
-    split_share: float = 0.1
+    split_share: float = 0.05
     """Share of hourly costs that arrive in two or three parts."""
     straggler_share: float = 0.002
     """Share of hourly costs that arrive one to four days late."""
@@ -85,23 +85,23 @@ def made_up_id(*names: str) -> str:
 _MARKETPLACE_LAG: Final = Lag(12, spread=0.5, split_share=0.1, straggler_share=0.04)
 
 SERVICES: Final[dict[str, Service]] = {
-    "compute": Service("6F81-5844-456A", "Compute Engine", "compute", Lag(4, 0.25, 0.06)),
-    "storage": Service("95FF-2EF5-5EA1", "Cloud Storage", "storage", Lag(9, 0.4, 0.2, 0.01)),
-    "sql": Service("9662-B51E-5089", "Cloud SQL", "sqladmin", Lag(5, 0.3, 0.08)),
-    "bigquery": Service("24E6-581D-38E5", "BigQuery", "bigquery", Lag(4, 0.5, 0.25, 0.004)),
-    "run": Service("152E-C115-5142", "Cloud Run", "run", Lag(4, 0.3, 0.2, 0.003)),
+    "compute": Service("6F81-5844-456A", "Compute Engine", "compute", Lag(4, 0.25, 0.04)),
+    "storage": Service("95FF-2EF5-5EA1", "Cloud Storage", "storage", Lag(9, 0.4, 0.1, 0.01)),
+    "sql": Service("9662-B51E-5089", "Cloud SQL", "sqladmin", Lag(5, 0.3, 0.04)),
+    "bigquery": Service("24E6-581D-38E5", "BigQuery", "bigquery", Lag(4, 0.5, 0.12, 0.004)),
+    "run": Service("152E-C115-5142", "Cloud Run", "run", Lag(4, 0.3, 0.12, 0.003)),
     "functions": Service("29E7-DA93-CA13", "Cloud Run Functions", "cloudfunctions", Lag(5)),
     "gke": Service("CCD8-9BF1-090E", "Kubernetes Engine", "container", Lag(4, 0.2, 0.03)),
-    "vertex": Service("C7E2-9256-1C43", "Vertex AI", "aiplatform", Lag(6, 0.35, 0.2, 0.015)),
-    "gemini": Service("AEFD-7695-64FA", "Gemini API", "generativelanguage", Lag(5, 0.4, 0.15, 0.01)),
-    "networking": Service("E505-1604-58F8", "Networking", "networking", Lag(8, 0.4, 0.15, 0.005)),
-    "logging": Service("5490-F7B7-8DF6", "Cloud Logging", "logging", Lag(7, 0.3, 0.1)),
-    "monitoring": Service("58CD-E7C3-72CA", "Cloud Monitoring", "monitoring", Lag(10, 0.3, 0.05)),
-    "pubsub": Service("A1E8-BE35-7EBC", "Cloud Pub/Sub", "pubsub", Lag(6, 0.3, 0.15)),
+    "vertex": Service("C7E2-9256-1C43", "Vertex AI", "aiplatform", Lag(6, 0.35, 0.12, 0.015)),
+    "gemini": Service("AEFD-7695-64FA", "Gemini API", "generativelanguage", Lag(5, 0.4, 0.12, 0.01)),
+    "networking": Service("E505-1604-58F8", "Networking", "networking", Lag(8, 0.4, 0.08, 0.005)),
+    "logging": Service("5490-F7B7-8DF6", "Cloud Logging", "logging", Lag(7, 0.3, 0.06)),
+    "monitoring": Service("58CD-E7C3-72CA", "Cloud Monitoring", "monitoring", Lag(10, 0.3, 0.04)),
+    "pubsub": Service("A1E8-BE35-7EBC", "Cloud Pub/Sub", "pubsub", Lag(6, 0.3, 0.08)),
     "redis": Service("5AF5-2C11-D467", "Cloud Memorystore for Redis", "redis", Lag(4, 0.2, 0.02)),
     "build": Service("", "Cloud Build", "cloudbuild", Lag(3, 0.3, 0.1)),
     "registry": Service("149C-F9EC-3994", "Artifact Registry", "artifactregistry", Lag(11, 0.3, 0.05)),
-    "dataflow": Service("", "Cloud Dataflow", "dataflow", Lag(5, 0.4, 0.2, 0.004)),
+    "dataflow": Service("", "Cloud Dataflow", "dataflow", Lag(5, 0.4, 0.1, 0.004)),
     "secrets": Service("EE82-7A5E-871C", "Secret Manager", "secretmanager", Lag(8)),
     "claude": Service("", "Claude Sonnet 4.5", "aiplatform", _MARKETPLACE_LAG, seller="Anthropic"),
 }

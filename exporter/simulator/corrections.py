@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from exporter.simulator.chance import stream, uniform
@@ -49,7 +49,7 @@ class Correction:
             amount=round(use.amount * self.factor, 9) if self.kind == "USAGE_CORRECTION" else use.amount,
             price=round(use.price * self.factor, 9) if self.kind == "PRICE_CORRECTION" else use.price,
             cost_micros=round(use.cost_micros * self.factor),
-            credits=tuple(replace(c, micros=round(c.micros * self.factor)) for c in use.credits),
+            credits=tuple(c._replace(micros=round(c.micros * self.factor)) for c in use.credits),
         )
 
 
@@ -96,11 +96,10 @@ def _mode(draw: float, factor: float) -> tuple[Mode, float]:
 
 
 def _negated(use: Use) -> Use:
-    return replace(
-        use,
+    return use._replace(
         amount=-use.amount,
         cost_micros=-use.cost_micros,
-        credits=tuple(replace(credit, micros=-credit.micros) for credit in use.credits),
+        credits=tuple(credit._replace(micros=-credit.micros) for credit in use.credits),
     )
 
 

@@ -6,7 +6,7 @@ They come in that order, and together never exceed the cost.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.simulator.company import CreditKind, Line
 
@@ -20,8 +20,7 @@ class Scheme:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(NamedTuple):
     """One credit on one cost; `micros` is negative, in millionths of the billing currency."""
 
     scheme: Scheme

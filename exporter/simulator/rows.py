@@ -38,7 +38,7 @@ class RowMaker:
 
     def __init__(self, meters: tuple[Meter, ...]) -> None:
         self._fixed = [_fixed(meter) for meter in meters]
-        self._prices: dict[tuple[int, float, float], dict[str, Any]] = {}
+        self._prices: dict[tuple[int, float, float], tuple[float, dict[str, Any]]] = {}
 
     def usage_row(
         self,
@@ -52,45 +52,37 @@ class RowMaker:
         correction: Correction | None = None,
     ) -> ExportRow:
         """The row that bills a use, or a part or a correction of one."""
-        fixed = self._fixed[meter.index]
-        at_list = round(use.amount / meter.sku.price_quantity * meter.sku.price_usd * rate, 6) + 0.0
+        listed, price = self._price(meter, use.price, rate)
+        at_list = round(use.amount / meter.sku.price_quantity * listed, 6) + 0.0
+        exact_at_list = numeric(at_list)
         return {
-            "billing_account_id": meter.account.id,
-            "service": fixed["service"],
-            "sku": fixed["sku"],
+            **self._fixed[meter.index],
             "usage_start_time": at.start,
             "usage_end_time": at.end,
-            "project": fixed["project"],
-            "labels": fixed["labels"],
-            "system_labels": fixed["system_labels"],
-            "location": fixed["location"],
-            "tags": fixed["tags"],
-            **fixed["seller"],
             "export_time": from_microseconds(exported_microseconds),
             "cost": use.cost_micros / MICROS,
-            "currency": meter.account.currency,
             "currency_conversion_rate": rate,
             "usage": _usage(meter.sku, use, at),
             "credits": [_credit(credit) for credit in use.credits],
-            "invoice": {"month": invoice_month, **fixed["publisher"]},
-            "cost_type": "regular",
+            "invoice": {"month": invoice_month, "publisher_type": _publisher(meter)},
             "adjustment_info": {} if correction is None else _adjustment(correction),
             "cost_at_list": at_list,
-            "price": self._price(meter, use.price, rate),
-            "cost_at_effective_price_default": numeric(at_list),
-            "cost_at_list_consumption_model": numeric(round(at_list * _model_share(meter), 6)),
-            "consumption_model": _SQL_MODEL if meter.line.model else _DEFAULT_MODEL,
-            "resource": fixed["resource"],
-            "subscription": fixed["subscription"],
+            "price": price,
+            "cost_at_effective_price_default": exact_at_list,
+            "cost_at_list_consumption_model": numeric(at_list * SQL_COMMITMENT_PRICE)
+            if meter.line.model
+            else exact_at_list,
         }
 
-    def _price(self, meter: Meter, effective: float, rate: float) -> dict[str, Any]:
+    def _price(self, meter: Meter, effective: float, rate: float) -> tuple[float, dict[str, Any]]:
+        """The list price in billing currency, and the `price` record."""
         key = (meter.index, effective, rate)
         found = self._prices.get(key)
         if found is None:
             if len(self._prices) >= _PRICES_KEPT:
                 self._prices.clear()
-            found = self._prices[key] = _price(meter, effective, rate)
+            listed = round(meter.sku.price_usd * rate, 9)
+            found = self._prices[key] = (listed, _price(meter, effective, listed))
         return found
 
 
@@ -135,13 +127,11 @@ def posting_row(posting: Posting, rate: float) -> ExportRow:
     }
 
 
-def _fixed(meter: Meter) -> dict[str, Any]:
+def _fixed(meter: Meter) -> ExportRow:
+    """The columns that are the same in every usage row of a meter."""
     line, sku, service, project = meter.line, meter.sku, meter.service, meter.project
-    seller: dict[str, str] = {"transaction_type": "GOOGLE"}
-    if service.seller:
-        seller = {"transaction_type": "THIRD_PARTY_RESELLER", "seller_name": service.seller}
-    fee = line.credit == "fee_utilization"
-    return {
+    fixed: ExportRow = {
+        "billing_account_id": meter.account.id,
         "service": {"id": service.id or made_up_id(service.name), "description": service.name},
         "sku": {"id": sku.id or made_up_id(service.name, sku.description), "description": sku.description},
         "project": _project(project, meter.account),
@@ -149,15 +139,23 @@ def _fixed(meter: Meter) -> dict[str, Any]:
         "system_labels": _system_labels(line.machine),
         "location": _location(line.location),
         "tags": _tags(project, meter.account),
-        "seller": seller,
-        "publisher": {"publisher_type": "PARTNER" if service.seller else "GOOGLE"},
+        "transaction_type": "THIRD_PARTY_RESELLER" if service.seller else "GOOGLE",
+        "currency": meter.account.currency,
+        "cost_type": "regular",
+        "consumption_model": _SQL_MODEL if line.model else _DEFAULT_MODEL,
         "resource": _resource(line, service, project),
-        "subscription": {"instance_id": _SQL_SUBSCRIPTION} if fee else {},
+        "subscription": {"instance_id": _SQL_SUBSCRIPTION} if line.credit == "fee_utilization" else {},
     }
+    if service.seller:
+        fixed["seller_name"] = service.seller
+    return fixed
 
 
-def _price(meter: Meter, effective: float, rate: float) -> dict[str, Any]:
-    listed = round(meter.sku.price_usd * rate, 9)
+def _publisher(meter: Meter) -> str:
+    return "PARTNER" if meter.service.seller else "GOOGLE"
+
+
+def _price(meter: Meter, effective: float, listed: float) -> dict[str, Any]:
     return {
         "effective_price": numeric(effective),
         "tier_start_amount": numeric(meter.sku.tier_start),
@@ -165,13 +163,8 @@ def _price(meter: Meter, effective: float, rate: float) -> dict[str, Any]:
         "pricing_unit_quantity": numeric(float(meter.sku.price_quantity)),
         "list_price": numeric(listed),
         "effective_price_default": numeric(listed),
-        "list_price_consumption_model": numeric(listed * _model_share(meter)),
+        "list_price_consumption_model": numeric(listed * (SQL_COMMITMENT_PRICE if meter.line.model else 1.0)),
     }
-
-
-def _model_share(meter: Meter) -> float:
-    """Price under the line's consumption model, as a share of the default price."""
-    return SQL_COMMITMENT_PRICE if meter.line.model else 1.0
 
 
 def _usage(sku: Sku, use: Use, at: Moment) -> dict[str, Any]:

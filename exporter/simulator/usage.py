@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, sin
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from exporter.simulator.catalogue import SERVICES, SKUS, Service, Sku
@@ -60,8 +60,7 @@ class Meter:
     activity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """What one meter counted in one hour, priced as at first billed."""
 
     amount: float

@@ -6,12 +6,12 @@ Pure: the same seed, start and incident give the same rows, in however many step
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
-from exporter.simulator.arrival import Arrivals
+from exporter.simulator.arrival import Arrivals, Part
 from exporter.simulator.company import ACCOUNTS, Account
 from exporter.simulator.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
 from exporter.simulator.invoice import Invoices, Posting, invoice_month
@@ -39,17 +39,9 @@ class TrueCost:
     cost_usd: Decimal
 
 
-class _Event(NamedTuple):
-    """A row to be written; sorts into the order of the export."""
-
-    exported_microseconds: int
-    hour: int
-    meter: int
-    order: int
-    begin: float
-    end: float
-    correction: Correction | None
-    posting: Posting | None
+_Cause = Part | Correction | Posting
+_Event = tuple[int, int, int, int, _Cause]
+"""Export time, usage hour, meter, number among equals: the order of the export. And what is to be told."""
 
 
 class World:
@@ -91,8 +83,8 @@ class World:
         begin, end = to_microseconds(since), to_microseconds(until)
         while begin < end:
             stop = min(end, (begin // _DAY + 1) * _DAY)
-            for event in sorted(self._events(begin, stop), key=lambda event: event[:4]):
-                yield from self._rows_of(event)
+            for exported, hour, meter, _number, cause in sorted(self._events(begin, stop)):
+                yield from self._rows_of(exported, hour, meter, cause)
             begin = stop
 
     def true_cost(self, since: datetime, until: datetime) -> Iterator[TrueCost]:
@@ -103,9 +95,7 @@ class World:
 
     def _events(self, since: int, until: int) -> Iterator[_Event]:
         for part in self._arrivals.between(since, until, self._usage.first_hour):
-            yield _Event(
-                part.exported_microseconds, part.hour, part.meter, 0, part.begin, part.end, None, None
-            )
+            yield part.exported_microseconds, part.hour, part.meter, 0, part
         yield from self._correction_events(since, until)
         yield from self._posting_events(since, until)
 
@@ -117,33 +107,31 @@ class World:
                 if found is None or not since <= found.exported_microseconds < until:
                     continue
                 for hour in range(max(found.first_hour, self._usage.first_hour), found.end_hour):
-                    yield _Event(found.exported_microseconds, hour, meter.index, 1, 0.0, 1.0, found, None)
+                    yield found.exported_microseconds, hour, meter.index, 1, found
 
     def _posting_events(self, since: int, until: int) -> Iterator[_Event]:
         last = self._month_of(until // MICROSECONDS_PER_HOUR)
         month = self._month_of(since // MICROSECONDS_PER_HOUR - 15 * 24)
         while month <= last:
-            for account in ACCOUNTS.values():
-                for order, posting in enumerate(self._invoices.postings(account, month)):
-                    exported = posting.exported_microseconds
-                    if since <= exported < until:
-                        yield _Event(exported, posting.hour, -1, order, 0.0, 1.0, None, posting)
+            postings = [p for account in ACCOUNTS.values() for p in self._invoices.postings(account, month)]
+            for number, posting in enumerate(postings):
+                if since <= posting.exported_microseconds < until:
+                    yield posting.exported_microseconds, posting.hour, -1, number, posting
             month = next_month(month)
 
-    def _rows_of(self, event: _Event) -> Iterator[ExportRow]:
-        at = self._usage.moment(event.hour)
-        if event.posting is not None:
-            yield posting_row(event.posting, self._usage.conversion_rate(event.posting.account, at))
+    def _rows_of(self, exported: int, hour: int, meter_index: int, cause: _Cause) -> Iterator[ExportRow]:
+        at = self._usage.moment(hour)
+        if isinstance(cause, Posting):
+            yield posting_row(cause, self._usage.conversion_rate(cause.account, at))
             return
-        meter = self._usage.meters[event.meter]
-        use = self._usage.use(meter, event.hour)
+        meter = self._usage.meters[meter_index]
+        use = self._usage.use(meter, hour)
         if use is None:
             return
         rate = self._usage.conversion_rate(meter.account, at)
-        exported = event.exported_microseconds
         month = invoice_month(at.billing_month, exported // MICROSECONDS_PER_HOUR, self._month_of)
-        correction = event.correction
-        pieces = (_slice(use, event.begin, event.end),) if correction is None else correction.rows(use)
+        correction = cause if isinstance(cause, Correction) else None
+        pieces = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
         for piece in pieces:
             yield self._rows.usage_row(
                 meter,
@@ -181,11 +169,10 @@ def _slice(use: Use, begin: float, end: float) -> Use:
     """The part of a use between two shares of it; neighbouring parts sum to the whole to the micro-unit."""
     if begin == 0.0 and end == 1.0:
         return use
-    return replace(
-        use,
+    return use._replace(
         amount=round(use.amount * end, 9) - round(use.amount * begin, 9),
         cost_micros=_cut(use.cost_micros, begin, end),
-        credits=tuple(replace(c, micros=_cut(c.micros, begin, end)) for c in use.credits),
+        credits=tuple(c._replace(micros=_cut(c.micros, begin, end)) for c in use.credits),
     )
 
 
