@@ -137,6 +137,8 @@ class Endpoints:
             )
             if request.transport is not None:
                 request.transport.abort()
+        except ConnectionError as error:
+            log.debug("%s hung up during a scrape: %s", request.remote, error)
         else:
             self._process_metrics.count_scrape(200)
         return response

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from exporter.web_config import WebConfig
 _KEEP_ALIVE_SECONDS: Final = 150.0
 """More than the common scrape intervals, so that a scraper's connection lasts."""
 _BACKLOG: Final = 128
+_PAUSE_SECONDS: Final = 0.005
 
 log = logging.getLogger(__name__)
 
@@ -132,23 +134,24 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._started.set_result(None)
         await self._stopping.wait()
+        # asyncio drops what it has just accepted if the listener closes at that moment: stop accepting first.
+        self._loop.remove_reader(listening)
+        await asyncio.sleep(_PAUSE_SECONDS)
         await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
         self._endpoints.close()
 
 
 async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
-    """Stop accepting, finish what is running, and see every connection closed by the deadline (loop time)."""
+    """Finish what is running, and see every connection closed by the deadline (loop time)."""
     transports = [connection.transport for connection in server.connections if connection.transport]
     sockets = [transport.get_extra_info("socket") for transport in transports]
     await runner.cleanup()
-    # A connection that was closed still sends what it holds, if the loop lives on.
+    # A connection that was closed still sends what it holds, as long as the loop lives on.
     while any(open_socket.fileno() >= 0 for open_socket in sockets):
         if asyncio.get_running_loop().time() >= deadline:
             for transport in transports:
                 transport.abort()
-            break
-        await asyncio.sleep(0.005)
-    await asyncio.sleep(0)
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
@@ -181,5 +184,6 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         family, *_, address = found[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        text = f"cannot listen on {host}:{port} ({error.strerror}); free that address or set another `listen`"
-        raise OSError(error.errno, text) from error
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        text = f"cannot listen on {host}:{port} ({reason}); free that address or set another `listen`"
+        raise OSError(text) from error
