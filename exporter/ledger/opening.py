@@ -36,12 +36,16 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
     if path is None:
         connection = duckdb.connect(":memory:", config=settings)
         return _ready(connection, "in memory", read_only=False), False
-    read_only = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    read_only = path.exists() and not (_writable(path) and _writable(path.parent))
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
         raise _unopenable(path, error) from error
     return _ready(connection, str(path), read_only=read_only), read_only
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _ready(connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -102,10 +102,10 @@ class LedgerView:
         """Return net US dollars per series and window of usage; None where there is no charge."""
         bounds = {name: (_literal(start), _literal(end)) for name, (start, end) in windows.items()}
         sums = ", ".join(
-            f"sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS {name}"
+            f'sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS "{name}"'
             for name, (start, end) in bounds.items()
         )
-        again = ", ".join(f"sum({name})" for name in windows)
+        again = ", ".join(f'sum("{name}")' for name in windows)
         earliest = min(start for start, _ in bounds.values())
         latest = max(end for _, end in bounds.values())
         rows = self._rows(

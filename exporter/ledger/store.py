@@ -176,7 +176,7 @@ class Ledger:
                     connection.execute("COMMIT")
                 finally:
                     connection.close()
-            except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+            except duckdb.Error as error:
                 self._reopen_if_broken()
                 raise self._unwritable(error) from error
 
