@@ -162,7 +162,8 @@ async def _send(
 ) -> None:
     """Send head and body, and return when the operating system has all of it."""
     if request.transport is not None:
-        request.transport.set_write_buffer_limits(high=0)
+        # Not 0 for both: asyncio's TLS then counts an empty buffer as full and never goes on.
+        request.transport.set_write_buffer_limits(high=1, low=0)
     await response.prepare(request)
     if request.method != "HEAD":
         for start in range(0, len(body), _WRITE_BYTES):
