@@ -122,12 +122,18 @@ class BigQuerySource:
         session.use_table(export)
         current, since = self._states(context, session, export, full=full)
         ours = _starts_of(context.known, export)
-        # First what is certainly gone, so that no dollar is in the ledger twice while a new table is read.
-        yield from (Retraction(partition) for partition in sorted(context.known.keys() - ours.keys()))
-        for partition, start in sorted(ours.items()):
-            asked = full if start is None else start >= since
-            if asked and partition not in current:
-                yield Retraction(partition)
+        asked = [
+            partition for partition, start in ours.items() if (full if start is None else start >= since)
+        ]
+        if asked and not current:
+            raise SourceError(
+                "export_empty",
+                f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had: the last "
+                "good data stays up; if the table was emptied on purpose, start with a new ledger file",
+            )
+        # First what is gone, so that no dollar is in the ledger twice while another table is read.
+        gone = (context.known.keys() - ours.keys()) | (set(asked) - current.keys())
+        yield from map(Retraction, sorted(gone))
         moved = [
             start for partition, (start, cursor) in current.items() if context.known.get(partition) != cursor
         ]
@@ -143,7 +149,8 @@ class BigQuerySource:
         return not done <= context.now < done + self.full_check_every
 
     def _read_table(self, context: RefreshContext, session: BigQuerySession) -> ExportTable:
-        table_id = self.table or find_table(session, self.project_ids, self.billing_account_id)
+        read_so_far = {partition.rpartition("/")[0] for partition in context.known}
+        table_id = self.table or find_table(session, self.project_ids, self.billing_account_id, read_so_far)
         export = session.table(table_id)
         context.meter.progress(export.description)
         if export.partitioning.kind == "virtual":

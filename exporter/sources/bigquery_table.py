@@ -6,7 +6,7 @@ Everything is read from the API at run time, since Google adds columns and moves
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
@@ -53,13 +53,24 @@ def check_table_id(table_id: str) -> str:
     return table_id
 
 
-def find_table(session: BigQuerySession, project_ids: Sequence[str], billing_account_id: str | None) -> str:
+def find_table(
+    session: BigQuerySession,
+    project_ids: Sequence[str],
+    billing_account_id: str | None,
+    read_so_far: Collection[str],
+) -> str:
     """Return the id of the one export table in these projects, the detailed export before the standard one.
+
+    A table of `read_so_far` goes before all others: a detailed export that was turned on today has no
+    history, and must not push out the standard one that has.
 
     Raises SourceError `table_not_found` or `table_ambiguous`, naming the configuration key to set.
     """
     suffix = (billing_account_id or "").replace("-", "_")
     found = list(_export_tables(session, project_ids, suffix))
+    for table_id in found:
+        if table_id in read_so_far:
+            return table_id
     for prefix in _PREFIXES:
         matching = [table_id for table_id in found if table_id.rpartition(".")[2].startswith(prefix)]
         if len(matching) == 1:

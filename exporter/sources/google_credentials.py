@@ -54,7 +54,12 @@ def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> Googl
     """
     path, target = settings.credentials_path, settings.impersonate_service_account
     wanted = [CLOUD_PLATFORM] if target else list(scopes)
-    credentials, project_id = _from_file(path.expanduser(), wanted) if path else _default(wanted)
+    if path is None:
+        credentials, project_id = _default(wanted)
+    else:
+        # Given scopes while loading, a workload identity would be asked for a token at once.
+        unscoped, project_id = _from_file(path.expanduser())
+        credentials = auth_credentials.with_scopes_if_required(unscoped, wanted)  # type: ignore[no-untyped-call]
     if target:
         credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             source_credentials=credentials, target_principal=target, target_scopes=list(scopes)
@@ -65,13 +70,13 @@ def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> Googl
     return GoogleIdentity(credentials, project_id, known or "the account in use")
 
 
-def _from_file(path: Path, scopes: Sequence[str]) -> tuple[auth_credentials.Credentials, str | None]:
+def _from_file(path: Path) -> tuple[auth_credentials.Credentials, str | None]:
     try:
         with warnings.catch_warnings():
             # It warns of files from strangers; this one was named by the operator.
             warnings.simplefilter("ignore", DeprecationWarning)
             loaded: tuple[auth_credentials.Credentials, str | None] = google.auth.load_credentials_from_file(
-                str(path), scopes=scopes
+                str(path)
             )  # type: ignore[no-untyped-call]
             return loaded
     except OSError as error:
@@ -79,7 +84,7 @@ def _from_file(path: Path, scopes: Sequence[str]) -> tuple[auth_credentials.Cred
             "no_credentials",
             f"gcp.credentials_path: {path} cannot be read ({error.strerror}): check the mount and its mode",
         ) from None
-    except (exceptions.GoogleAuthError, ValueError, KeyError) as error:
+    except (exceptions.GoogleAuthError, ValueError, KeyError, TypeError, AttributeError) as error:
         if not path.exists():
             raise SourceError(
                 "no_credentials", f"gcp.credentials_path: there is no file {path}; {_HOW_TO_GIVE}"
@@ -96,4 +101,11 @@ def _default(scopes: Sequence[str]) -> tuple[auth_credentials.Credentials, str |
     try:
         return google.auth.default(scopes=scopes)
     except exceptions.DefaultCredentialsError:
-        raise SourceError("no_credentials", f"no Google credentials were found; {_HOW_TO_GIVE}") from None
+        raise SourceError(
+            "no_credentials", f"no Google credentials could be loaded; {_HOW_TO_GIVE}"
+        ) from None
+    except exceptions.GoogleAuthError as error:
+        raise SourceError(
+            "bad_credentials",
+            f"application default credentials give no access token ({type(error).__name__}); {_HOW_TO_GIVE}",
+        ) from None

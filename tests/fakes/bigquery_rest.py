@@ -58,6 +58,7 @@ class Fault:
     times: int = 1
     after_doing: bool = False
     """Do what was asked first: the answer alone is lost."""
+    spares_dry_runs: bool = False
 
 
 @dataclass
@@ -153,6 +154,8 @@ class FakeBigQuery:
 
     def _due_fault(self, request: Request) -> Fault | None:
         for fault in self.faults:
+            if fault.spares_dry_runs and request.is_dry_run:
+                continue
             if fault.times > 0 and fault.method == request.method and re.search(fault.path, request.path):
                 fault.times -= 1
                 return fault

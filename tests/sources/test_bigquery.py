@@ -184,12 +184,13 @@ def test_an_old_partition_that_moved_is_seen_by_the_next_daily_check(rig: Rig) -
     assert rig.refresh(source, NOW + timedelta(hours=25)) == []
 
 
-def test_a_clock_that_jumps_back_leads_to_a_full_check_and_no_harm(rig: Rig) -> None:
+def test_a_clock_that_jumped_back_cannot_put_off_the_full_check(rig: Rig) -> None:
     rig.export.add_day(days_ago(60))
     source = rig.source()
     rig.refresh(source)
+    rig.export.add_day(days_ago(60), ExportRow(days_ago(3)))
 
-    assert rig.refresh(source, NOW - timedelta(days=2)) == []
+    assert partitions(rig.refresh(source, NOW - timedelta(days=2))) == ["2026-09-23"]
 
 
 def test_a_partition_that_is_gone_is_retracted_and_one_outside_the_window_is_left_alone(rig: Rig) -> None:
@@ -351,12 +352,13 @@ def test_a_job_whose_start_was_not_confirmed_is_found_again_and_not_run_twice(ri
     rig.export.add_day(TODAY)
     source = rig.source()
     rig.refresh(source)
-    rig.server.faults = [Fault("POST", "/jobs", after_doing=True, times=2)]
+    rig.server.faults = [Fault("POST", "/jobs", after_doing=True, spares_dry_runs=True)]
     already = len(rig.server.jobs)
 
     rig.refresh(source)
 
     assert len(rig.server.jobs) == already + 1
+    assert len(rig.server.queries("cursor")) == 3
 
 
 def test_a_job_that_takes_long_is_asked_after_until_it_is_done(rig: Rig) -> None:
@@ -513,6 +515,31 @@ def test_without_a_detailed_export_the_standard_one_is_taken(rig: Rig) -> None:
     changes = rig.refresh(rig.source(None, billing_account_id="0A-0B-0C", project_ids=["pay"]))
 
     assert [change.partition for change in changes] == [f"{standard}/2026-11-22"]
+
+
+def test_a_detailed_export_that_was_turned_on_later_does_not_push_out_the_history_of_the_standard_one(
+    rig: Rig,
+) -> None:
+    standard = "pay.billing.gcp_billing_export_v1_0A_0B_0C"
+    rig.server.tables = {standard: DAILY_TABLE}
+    rig.export.add_day(TODAY)
+    rig.refresh(rig.source(None, project_ids=["pay"]))
+    rig.server.tables[TABLE] = DAILY_TABLE
+
+    assert rig.refresh(rig.source(None, project_ids=["pay"])) == []
+    assert list(rig.known) == [f"{standard}/2026-11-22"]
+
+
+def test_a_table_that_is_suddenly_empty_erases_nothing(rig: Rig) -> None:
+    rig.export.add_day(TODAY)
+    source = rig.source()
+    rig.refresh(source)
+    rig.export.partitions.clear()
+
+    error = refused(rig, source)
+
+    assert error.reason == "export_empty"
+    assert list(rig.known) == [f"{TABLE}/2026-11-22"]
 
 
 def test_no_export_anywhere_names_the_key_and_what_was_looked_for(rig: Rig) -> None:
