@@ -1,16 +1,24 @@
 """docker-compose.yml, really started (Grafana left out): scraped, alerting, and without a right too many."""
 
-import json
 import math
 import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import yaml
-from compose_stack import COMPOSE_FILE, SERVICES, Engine, Stack, eventually, find_engine, started
+
+from tests.export_rows import export_row, export_time, write_json_lines
+from tests.integration.compose_stack import (
+    COMPOSE_FILE,
+    SERVICES,
+    Engine,
+    Stack,
+    eventually,
+    find_engine,
+    started,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +40,15 @@ def configured(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The exporter alone, with a configuration mounted."""
     folder = tmp_path_factory.mktemp("config")
     folder.chmod(0o755)
-    (folder / "export.jsonl").write_text(json.dumps(export_row()) + "\n")
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    row = export_row(
+        billing_account_id=ACCOUNT,
+        usage_start_time=export_time(hour),
+        usage_end_time=export_time(hour + timedelta(hours=1)),
+        export_time=export_time(hour + timedelta(hours=5)),
+        cost=12.5,
+    )
+    write_json_lines(folder / "export.jsonl", [row])
     (folder / "config.yml").write_text(
         yaml.safe_dump(
             {"gcp": {"billing_account_id": ACCOUNT, "billing_export": {"files": ["export.jsonl"]}}}
@@ -41,27 +57,6 @@ def configured(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iter
     yield from started(
         engine, f"spend-test-config-{os.getpid()}", ("exporter",), SPEND_CONFIG_DIRECTORY=str(folder)
     )
-
-
-def export_row() -> dict[str, Any]:
-    """One row as the standard billing export has it: an hour of yesterday, 12.50 USD."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
-    return {
-        "billing_account_id": ACCOUNT,
-        "service": {"id": "152E-C115-5142", "description": "Cloud Run"},
-        "sku": {"id": "04E1-1A5C-9A4B", "description": "Services CPU"},
-        "usage_start_time": hour.isoformat(),
-        "usage_end_time": (hour + timedelta(hours=1)).isoformat(),
-        "project": {"id": "project-1", "number": "1", "name": "Project 1"},
-        "location": {"location": "europe-west4", "region": "europe-west4"},
-        "export_time": (hour + timedelta(hours=5)).isoformat(),
-        "cost": 12.5,
-        "currency": "USD",
-        "currency_conversion_rate": 1.0,
-        "credits": [],
-        "invoice": {"month": hour.strftime("%Y%m")},
-        "cost_type": "regular",
-    }
 
 
 def test_prometheus_scrapes_the_exporter(stack: Stack) -> None:
