@@ -41,7 +41,7 @@ class Arrivals:
         self._lags = [meters[names.index(channel)].service.lag for channel in channels]
         self._delays = [stream(seed, "delay", *channel) for channel in channels]
         self._runs = [stream(seed, "run", *channel) for channel in channels]
-        self._fates = [stream(seed, "fate", str(meter.index)) for meter in meters]
+        self._fates = [stream(seed, "fate", *meter.name) for meter in meters]
         self._hours: dict[int, list[Part]] = {}
 
     def between(self, since: int, until: int, first_hour: int) -> Iterator[Part]:

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 import duckdb
 
 from exporter.simulator.export_schema import EXPORT_COLUMNS
+from exporter.simulator.moment import utc
 from exporter.simulator.rows import ExportRow
 from exporter.simulator.world import World
 
@@ -55,7 +56,7 @@ def write_export(
     and then renamed. Returns the files that changed, oldest first. Raises OSError if one cannot be written.
     """
     changed: list[Path] = []
-    begin = world.start if since is None else since
+    begin, until = (utc(time) for time in (since or world.start, until))
     with ExitStack() as stack:
         write = _writer(format, stack)
         while begin < until:

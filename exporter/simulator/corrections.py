@@ -17,7 +17,7 @@ EARLIEST_DAYS: Final = 5
 LATEST_DAYS: Final = 12
 """A correction is exported so many days after the end of the UTC day that it corrects."""
 
-_SHARE_OF_DAYS: Final = 0.006
+_SHARE_OF_DAYS: Final = 0.015
 """Share of a meter's days that get corrected."""
 
 
@@ -57,7 +57,7 @@ class Corrections:
     """Which hours of which meters are corrected: a pure function of the seed."""
 
     def __init__(self, seed: int, meters: tuple[Meter, ...]) -> None:
-        self._keys = tuple(stream(seed, "correction", str(meter.index)) for meter in meters)
+        self._keys = tuple(stream(seed, "correction", *meter.name) for meter in meters)
 
     def of_day(self, meter: Meter, day: int) -> Correction | None:
         """The correction of one UTC day, counted since the epoch, if there is one."""

@@ -72,6 +72,11 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+def utc(time: datetime) -> datetime:
+    """The same time in UTC. Raises TypeError when it is naive: a zone is never guessed."""
+    return from_microseconds(to_microseconds(time))
+
+
 def month_first_hour(month: str) -> int:
     """The hour in which a Pacific month (YYYYMM) begins."""
     begin = datetime(int(month[:4]), int(month[4:]), 1, tzinfo=BILLING_ZONE)

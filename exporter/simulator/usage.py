@@ -46,6 +46,8 @@ class Meter:
     """A line with everything it refers to, and the streams of randomness that are its own."""
 
     index: int
+    name: tuple[str, ...]
+    """What tells it from every other meter: its streams are named so, and a new line changes no other."""
     line: Line
     sku: Sku
     service: Service
@@ -178,6 +180,7 @@ def _meter(seed: int, index: int, line: Line) -> Meter:
     name = (line.sku, line.project, line.location, line.resource, line.labels)
     return Meter(
         index=index,
+        name=name,
         line=line,
         sku=sku,
         service=SERVICES[sku.service],
