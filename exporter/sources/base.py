@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -129,8 +130,10 @@ def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
         writer.writerow(CHARGE_COLUMNS)
+        # Not dataclasses.astuple: it copies every value deeply, which takes longer than all the rest.
+        fields = attrgetter(*CHARGE_COLUMNS)
         for charge in charges:
-            writer.writerow([_csv_value(value) for value in astuple(charge)])
+            writer.writerow([_csv_value(value) for value in fields(charge)])
     return path
 
 
