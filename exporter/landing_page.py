@@ -33,11 +33,12 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .75rem; }
 .totals dt { color: var(--soft); font-size: .875rem; }
 .totals dd { margin: .1rem 0 0; font-size: 1.45rem; font-weight: 600; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; }
-.totals dd.unknown { color: var(--soft); font-size: 1rem; font-weight: 400; line-height: 2.2rem; }
-table { width: 100%; border-collapse: collapse; font-size: .925rem; }
+.totals dd { line-height: 2.2rem; }
+.totals dd.unknown { color: var(--soft); font-size: 1rem; font-weight: 400; }
+table { width: 100%; border-spacing: 0; font-size: .925rem; }
 th { color: var(--soft); font-size: .8125rem; font-weight: 500; text-align: left; }
 th, td { padding: .55rem 1rem; vertical-align: top; }
-tbody { border-top: 1px solid var(--line); }
+tbody tr:first-child td { border-top: 1px solid var(--line); }
 td.name { font-weight: 600; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .up { color: var(--good); } .down { color: var(--bad); } .waiting { color: var(--wait); }
@@ -49,11 +50,12 @@ footer { margin-top: 2.25rem; }
   main { padding: 1.5rem 1rem; }
   .totals { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .totals div { padding: .6rem .75rem; }
-  .totals dd { font-size: 1.15rem; }
+  .totals dd { font-size: 1.15rem; line-height: 1.75rem; }
   thead { display: none; }
   table, tbody, tr, td { display: block; }
   tbody { padding: .6rem 0; }
-  tbody:first-of-type { border-top: 0; }
+  tbody + tbody { border-top: 1px solid var(--line); }
+  tbody tr:first-child td { border-top: 0; }
   td { padding: .1rem .85rem; }
   td[data-head] { display: flex; justify-content: space-between; gap: 1rem; }
   td[data-head]::before { content: attr(data-head); color: var(--soft); font-weight: 400; }

@@ -4,6 +4,7 @@ import http.client
 import os
 import socket
 import ssl
+import subprocess
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from exporter.config import ConfigError
 from exporter.server import Server
+from exporter.tls import TLS12_CIPHER_SUITES, TLS13_CIPHER_SUITES
 from exporter.web_config import WebConfig, load_web_config
 from tests.certificates import Authority, Pair
 from tests.served import DEADLINE_SECONDS, Answer, large_snapshot, request, snapshot
@@ -272,6 +274,35 @@ def test_headers_of_the_file_are_on_every_answer(tmp_path: Path) -> None:
             assert headers["Strict-Transport-Security"] == "max-age=31536000"
             assert headers["Content-Security-Policy"] == "default-src 'none'"
             assert "X-XSS-Protection" not in headers
+
+
+def test_a_file_that_uses_every_key_is_valid_for_prometheus_too(
+    tmp_path: Path, authority: Authority, pair: Pair
+) -> None:
+    text = f"""
+        tls_server_config:
+          cert_file: server.crt
+          key_file: server.key
+          client_ca_file: ca.crt
+          client_auth_type: RequireAndVerifyClientCert
+          min_version: TLS12
+          max_version: TLS13
+          cipher_suites: [{", ".join((*TLS12_CIPHER_SUITES, *TLS13_CIPHER_SUITES))}]
+          prefer_server_cipher_suites: true
+          curve_preferences: [X25519]
+        http_server_config:
+          http2: false
+          headers: {{X-Frame-Options: sameorigin, X-Content-Type-Options: nosniff, X-XSS-Protection: "0"}}
+        basic_auth_users: {{alice: {HASH}}}
+        """
+    load(tmp_path, text)
+    check = subprocess.run(
+        ["promtool", "check", "web-config", tmp_path / "web.yml"],
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert check.returncode == 0, check.stderr
 
 
 def test_no_hash_shows_in_a_repr(tmp_path: Path) -> None:
