@@ -23,7 +23,7 @@ lint: .venv/.installed-test ## Check style, formatting and the direction of impo
 	@echo "== lint"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 types: .venv/.installed-test ## Check types
 	@echo "== types"

@@ -11,7 +11,11 @@ podman_compose=$cache/podman-compose
 have() { command -v "$1" >/dev/null; }
 
 as_root() {
-  if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+  if ((EUID == 0)); then "$@"; else sudo -n "$@" 2>/dev/null; fi
+}
+
+download_to() { # download_to FOLDER PACKAGE...
+  (cd "$1" && apt-get -qq -o APT::Sandbox::User=root download "${@:2}")
 }
 
 unpack_debian_packages() { # unpack_debian_packages PACKAGE...
@@ -19,8 +23,8 @@ unpack_debian_packages() { # unpack_debian_packages PACKAGE...
   local downloads status=0
   downloads=$(mktemp -d)
   # Where the package lists are missing or too old, only root can renew them.
-  (cd "$downloads" && apt-get -qq -o APT::Sandbox::User=root download "$@") 2>/dev/null ||
-    { as_root apt-get update -qq && (cd "$downloads" && apt-get -qq -o APT::Sandbox::User=root download "$@"); } || status=1
+  download_to "$downloads" "$@" 2>/dev/null ||
+    { as_root apt-get update -qq && download_to "$downloads" "$@"; } || status=1
   if ((status == 0)); then
     mkdir -p "$debian"
     for package in "$downloads"/*.deb; do dpkg-deb -x "$package" "$debian"; done
