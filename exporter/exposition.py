@@ -5,7 +5,6 @@ Rendered once per snapshot; a scrape hands out what is here. Sample lines are th
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -45,7 +44,8 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
     occurs twice, a unit that the name does not end with, a wrong number of label values, the same label
     values twice in one family, a counter that is negative or NaN.
     """
-    text, openmetrics = io.BytesIO(), io.BytesIO()
+    text: list[bytes] = []
+    openmetrics: list[bytes] = []
     label_texts: dict[tuple[str, ...], _LabelTexts] = {}
     seen: set[str] = set()
     for family_samples in families:
@@ -56,14 +56,15 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
         try:
             for lines in _sample_lines(family, family_samples.samples, texts):
                 if header_due:
-                    text.write(_text_header(family))
-                    openmetrics.write(_openmetrics_header(family))
+                    text.append(_text_header(family))
+                    openmetrics.append(_openmetrics_header(family))
                     header_due = False
-                text.write(lines)
-                openmetrics.write(lines)
+                text.append(lines)
+                openmetrics.append(lines)
         except ValueError as error:
             raise ValueError(f"{family.name}: {error}") from error
-    text_bytes, openmetrics_bytes = text.getvalue(), openmetrics.getvalue()
+    # Joining bytes and compressing leave the interpreter to other threads; growing a buffer would not.
+    text_bytes, openmetrics_bytes = b"".join(text), b"".join(openmetrics)
     return Exposition(
         text=text_bytes,
         openmetrics=openmetrics_bytes,

@@ -144,7 +144,7 @@ class Server:
 async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
     """Finish what is running, and see every connection closed by the deadline (loop time)."""
     transports = [connection.transport for connection in server.connections if connection.transport]
-    sockets = [transport.get_extra_info("socket") for transport in transports]
+    sockets = [its for transport in transports if (its := transport.get_extra_info("socket")) is not None]
     await runner.cleanup()
     # A connection that was closed still sends what it holds, as long as the loop lives on.
     while any(open_socket.fileno() >= 0 for open_socket in sockets):
