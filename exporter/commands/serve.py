@@ -17,7 +17,7 @@ from exporter.web_config import WebConfig, load_web_config
 
 logger = logging.getLogger(__name__)
 
-THREAD_SWITCH_SECONDS = 0.001
+THREAD_SWITCH_SECONDS = 0.0005
 """A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
 
 

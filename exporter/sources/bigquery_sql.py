@@ -11,6 +11,7 @@ from typing import Final
 
 from exporter.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.sources.bigquery_table import ExportTable
+from exporter.sources.export_sql import LARGEST_RATE, SMALLEST_RATE
 
 DIMENSIONS: Final = (
     "billing_account_id",
@@ -142,8 +143,7 @@ def _judged_rows(latest: datetime) -> str:
       WHEN usage_start > {_literal(latest)} OR exported > {_literal(latest)} THEN 'future_timestamp'
       WHEN {_implausible("cost")} THEN 'bad_cost'
       WHEN refused_credits > 0 THEN 'bad_credit'
-      WHEN {rate} IS NULL OR IS_NAN({rate}) OR IS_INF({rate}) OR {rate} <= 0 THEN 'bad_conversion_rate'
-      WHEN IFNULL(ABS(SAFE_DIVIDE(cost, {rate})) >= {_LIMIT}, TRUE) THEN 'bad_conversion_rate'
+      WHEN IFNULL(NOT ({rate} > {SMALLEST_RATE} AND {rate} < {LARGEST_RATE}), TRUE) THEN 'bad_conversion_rate'
     END AS reason,
     CONCAT(
       'service ', service_name, ', SKU ', sku_id, ', project ', project_id,

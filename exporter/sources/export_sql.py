@@ -14,14 +14,17 @@ REASONS = {
     "bad_json": "the row, or a nested column of it, is not JSON; it was left out",
     "bad_cost": "cost is missing, not a number, or too large to be true; the row was left out",
     "bad_credit": "a credit's amount is missing, not a number, or too large to be true; the row was left out",
-    "bad_conversion_rate": "currency_conversion_rate is not above zero, or missing where the currency is not "
-    "USD; the row was left out, since its dollars are unknown",
+    "bad_conversion_rate": "currency_conversion_rate is no plausible rate, or missing where the currency is "
+    "not USD; the row was left out, since its dollars are unknown",
     "bad_timestamp": "usage_start_time or export_time is missing, no timestamp, or before 2015; the row was "
     "left out",
     "future_timestamp": "usage_start_time or export_time lies in the future; the row was left out: check the "
     "clock of this machine",
 }
 """Why a row can be set aside, in the words that go to the log. Same reasons for every export source."""
+
+SMALLEST_RATE, LARGEST_RATE = "1e-4", "1e9"
+"""Units of a currency for a dollar: beyond these no currency has ever been, and dollars stay within MONEY."""
 
 _GROUPED = tuple(
     name
@@ -43,11 +46,11 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         WHEN period IS NULL OR exported IS NULL OR least(period, exported) < {_literal(EARLIEST_PLAUSIBLE)}
           THEN 'bad_timestamp'
         WHEN greatest(period, exported) > {_literal(latest)} THEN 'future_timestamp'
-        WHEN cost IS NULL OR abs(cost) >= {LARGEST_PLAUSIBLE} THEN 'bad_cost'
+        WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN credit_amounts IS NOT NULL AND (list_count(credit_amounts) < len(credit_amounts)
           OR abs(list_sum(credit_amounts)) >= {LARGEST_PLAUSIBLE}) THEN 'bad_credit'
-        WHEN rate IS NULL OR NOT rate > 0 OR NOT isfinite(rate)
-          OR abs(cost) / rate >= {LARGEST_PLAUSIBLE} THEN 'bad_conversion_rate'
+        WHEN rate IS NULL OR NOT (rate > {SMALLEST_RATE} AND rate < {LARGEST_RATE})
+          THEN 'bad_conversion_rate'
       END AS reason
     FROM (
       SELECT
@@ -68,10 +71,10 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         TRY_CAST({number("cost")} AS {MONEY}) AS cost,
         coalesce(
           TRY_CAST({number("currency_conversion_rate")} AS DOUBLE),
-          CASE WHEN {text("currency_conversion_rate")} IS NULL AND {text("currency")} = 'USD' THEN 1 END
+          CASE WHEN {number("currency_conversion_rate")} IS NULL AND {text("currency")} = 'USD' THEN 1 END
         ) AS rate,
         {columns.credit_amounts()} AS credit_amounts,
-        coalesce(TRY_CAST({number("usage", "amount")} AS DOUBLE), 0) AS quantity,
+        TRY_CAST({number("usage", "amount")} AS DOUBLE) AS quantity,
         coalesce({text("usage", "unit")}, '') AS consumed_unit,
         {columns.broken_json()} OR ({columns.all_null()}) AS broken_json
       FROM {relation}
@@ -98,7 +101,7 @@ def aggregate(judged: str) -> str:
       sum({in_usd.format("cost")}) AS billed_cost_usd,
       sum(list_sum(credit_amounts)) AS credit,
       sum({in_usd.format("list_sum(credit_amounts)")}) AS credit_usd,
-      sum(quantity) AS consumed_quantity,
+      coalesce(sum(quantity) FILTER (isfinite(quantity)), 0) AS consumed_quantity,
       count(*) AS export_rows
     FROM ({judged})
     GROUP BY ALL"""
