@@ -23,7 +23,7 @@ from exporter.ledger.replacing import COUNT_RESTATED, COUNT_SERIES, INSERT_CHARG
 class Ledger:
     """The charges of all sources. Safe to use from several threads; one process at a time."""
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "96MB") -> None:
+    def __init__(self, path: Path | None, *, memory_limit: str = "48MB") -> None:
         """Open or create the ledger at `path`, or one in memory for None. Raises LedgerError."""
         self.path = path
         self._memory_limit = memory_limit
