@@ -1,0 +1,69 @@
+"""The operators' pages agree with the code: every reason is explained, every command and link exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from exporter.metrics import all_families
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_REASON = re.compile(
+    r"""(?:SourceError|LedgerError|Rejected)\(\s*(?:"([a-z_]+)")"""
+    r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
+    r"""|failure = \("([a-z_]+)" """.strip()
+    + r"""|"[a-zA-Z]+": \(\s*"([a-z_]+)",\s+(?:lambda|$)"""
+)
+
+
+def reasons_in_the_code() -> set[str]:
+    from exporter.sources.export_sql import REASONS
+
+    found = set(REASONS)
+    for path in (ROOT / "exporter").rglob("*.py"):
+        for match in _REASON.finditer(path.read_text(encoding="utf-8")):
+            found.update(filter(None, match.groups()))
+    return found
+
+
+def test_every_reason_of_an_error_is_explained_to_operators() -> None:
+    reasons = reasons_in_the_code()
+    assert {
+        "disk_full",
+        "no_files",
+        "unreadable_file",
+        "quota",
+        "refused",
+        "bad_csv",
+        "unexpected",
+    } <= reasons
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("## Errors by reason")[2].partition("\n## ")[0]
+    assert reasons == set(re.findall(r"`([a-z_]+)`", table.partition("|---|")[2])) - {"max_bytes_billed"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_exists(page: Path) -> None:
+    names = {family.name for family in all_families()}
+    for name in re.findall(r"\bspend_[a-z_]+\b", page.read_text(encoding="utf-8")):
+        assert name in names or name in ("spend_exporter",), name
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "snapshot", "metrics"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: spend-exporter" in capsys.readouterr().out
