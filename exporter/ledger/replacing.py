@@ -79,7 +79,9 @@ SELECT $source, provider, direction, sum(usd) FROM (
       coalesce(arrived.billed_cost_usd, 0) AS now_usd, coalesce(before.billed_cost_usd, 0) AS then_usd,
       before.series_id IS NOT NULL
         AND export_hour < (SELECT max(export_hour) FROM before) AS said_before
-    FROM arrived FULL JOIN before USING ({_KEY})
+    FROM (SELECT {_KEY}, sum(billed_cost_usd) AS billed_cost_usd FROM arrived GROUP BY ALL) AS arrived
+    FULL JOIN (SELECT {_KEY}, sum(billed_cost_usd) AS billed_cost_usd FROM before GROUP BY ALL) AS before
+    USING ({_KEY})
   ) JOIN series USING (series_id),
   LATERAL (SELECT CASE
     WHEN charge_category = 'adjustment' OR said_before THEN now_usd - then_usd

@@ -115,6 +115,16 @@ def test_growth_of_the_latest_export_hour_is_news_but_a_change_of_older_ones_is_
     assert restated(ledger) == {"down": Decimal("0.5"), "up": Decimal("0.25")}
 
 
+def test_charges_alike_in_all_but_their_rate_are_no_restatement_of_each_other(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    alike = [charge("5"), charge("7"), charge("1", export_hour=DAY + 20 * HOUR)]
+    for _ in range(2):
+        put(ledger, tmp_path, "a", *alike)
+        assert net(ledger) == Decimal(13)
+        assert restated(ledger) == {}
+
+
 def test_a_retracted_partition_takes_its_charges_with_it(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "a", charge("2"))
     put(ledger, tmp_path, "b", charge("3"))
