@@ -5,10 +5,11 @@ All sums are exact decimals; what the ledger has no charge for is absent, never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from sys import intern
 from typing import Any
 
 import duckdb
@@ -26,6 +27,8 @@ LABEL_COLUMNS = (
     "charge_category",
 )
 """The dimensions by which sums are given, in the order of their values in each row."""
+
+_ROWS_AT_ONCE = 1024
 
 Labels = tuple[str, ...]
 Window = tuple[datetime, datetime]
@@ -123,7 +126,11 @@ class LedgerView:
             provider=provider,
         )
         width = len(LABEL_COLUMNS)
-        return [(row[:width], row[width:]) for row in rows if any(value is not None for value in row[width:])]
+        return [
+            (_labels(row[:width]), row[width:])
+            for row in rows
+            if any(value is not None for value in row[width:])
+        ]
 
     def series_totals(self) -> list[SeriesTotals]:
         """Return the counters of every series; as of a past hour, from the charges known then alone."""
@@ -140,25 +147,26 @@ class LedgerView:
                     FROM {self._charges()} GROUP BY series_id, {_LABELS}"""
             )
         width = len(LABEL_COLUMNS) + 1
-        return [SeriesTotals(row[0], row[1:width], *row[width:]) for row in rows]
+        return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]
 
     def restated(self) -> list[tuple[str, str, Decimal]]:
         """Return (provider, direction, US dollars) of what the bill changed after it had said it."""
         if self.exported_before is None:
-            return self._rows(
+            counted = self._rows(
                 """SELECT provider, direction, sum(usd_total) FROM restated
                    WHERE source IN (SELECT unnest($sources)) GROUP BY ALL ORDER BY ALL"""
             )
-        return self._rows(
+            return [(provider, direction, usd) for provider, direction, usd in counted]
+        corrections = self._charges(
+            "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
+        )
+        rows = self._rows(
             f"""SELECT provider, CASE WHEN billed_cost_usd > 0 THEN 'up' ELSE 'down' END AS direction,
                   sum(abs(billed_cost_usd))
-                FROM {
-                self._charges(
-                    "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
-                )
-            }
+                FROM {corrections}
                 GROUP BY ALL HAVING sum(abs(billed_cost_usd)) > 0 ORDER BY ALL"""
         )
+        return [(provider, direction, usd) for provider, direction, usd in rows]
 
     def invoice_costs(self) -> list[InvoiceCost]:
         """Return cost by invoice month, without the months of which a part has been forgotten."""
@@ -214,8 +222,16 @@ class LedgerView:
             f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
         )
 
-    def _rows(self, sql: str, **parameters: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, {"sources": list(self.sources), **parameters}).fetchall()
+    def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows some at a time: as objects they are many times larger than in the database."""
+        result = self.connection.execute(sql, {"sources": list(self.sources), **parameters})
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+
+def _labels(values: tuple[str, ...]) -> Labels:
+    """Share equal texts: a few hundred distinct ones make up tens of thousands of series."""
+    return tuple(map(intern, values))
 
 
 def _literal(moment: datetime) -> str:
