@@ -57,9 +57,13 @@ class BilledFamilies:
 
 
 def billed_families(
-    view: LedgerView, now: datetime, timezones: Mapping[str, str], max_series: int
+    view: LedgerView, now: datetime, timezones: Mapping[str, str], max_series: int, *, everything_read: bool
 ) -> BilledFamilies:
-    """Return windows and counters at `now`; `timezones` has the billing zone of each provider."""
+    """Return windows and counters at `now`; `timezones` has the billing zone of each provider.
+
+    Until everything has been read once, nobody knows which series will be the small ones. Counters of new
+    series are left out until then: counted in `other` first, they would make it fall when they leave it.
+    """
     windows: dict[str, list[tuple[Labels, Decimal]]] = {name: [] for name in WINDOW_FAMILIES}
     for provider, timezone in timezones.items():
         for labels, sums in view.window_sums(provider, billing_windows(now, timezone)):
@@ -72,7 +76,8 @@ def billed_families(
     own = own_labels(weights, already, max_series)
     kept = kept_labels(weights, max_series)
     shown = [(family, *fold(windows[name], own, kept)) for name, family in WINDOW_FAMILIES.items()]
-    billed, credits = _billed(totals), _credits(totals)
+    counted = [each for each in totals if everything_read or each.published is not None]
+    billed, credits = _billed(counted), _credits(counted)
     shown.append((metrics.SPEND_BILLED_USD_TOTAL, *_fold_counters(billed, own, kept)))
     shown.append((metrics.SPEND_BILLED_CREDIT_USD_TOTAL, *_fold_counters(credits, own, kept)))
     families = [
@@ -87,10 +92,8 @@ def billed_families(
             name: sum((value for _, value in rows), Decimal(0)) if rows else None
             for name, rows in windows.items()
         },
-        newly_own=[each.series_id for each in totals if each.labels in own and each.published != "own"],
-        newly_folded=[
-            each.series_id for each in totals if each.labels not in own and each.published != "folded"
-        ],
+        newly_own=_moved(counted, own, "own"),
+        newly_folded=_moved(counted, own, "folded"),
     )
 
 
@@ -132,6 +135,13 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
         FamilySamples(metrics.SPEND_RESTATED_USD_TOTAL, restated),
         FamilySamples(metrics.SPEND_UNSETTLED_RATIO, unsettled),
         FamilySamples(metrics.SPEND_SETTLED_THROUGH, settled),
+    ]
+
+
+def _moved(totals: Iterable[SeriesTotals], own: set[Labels], to: str) -> list[int]:
+    """Ids of the series whose place is `to`, own or folded, and was not."""
+    return [
+        each.series_id for each in totals if each.published != to and (each.labels in own) == (to == "own")
     ]
 
 

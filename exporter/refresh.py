@@ -17,7 +17,7 @@ from pathlib import Path
 from exporter.exposition import render
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
-from exporter.snapshot import Snapshot, SourceStatus, build
+from exporter.snapshot import Built, Snapshot, SourceStatus, build
 from exporter.sources.base import (
     Batch,
     Change,
@@ -38,6 +38,10 @@ FIRST_RETRY_SECONDS = 15.0
 FUTURE_TOLERANCE = timedelta(days=1)
 """How far ahead of the clock a bill's times may be: room for a clock that is set wrong by some hours."""
 
+_READ_UNTIL = " read until "
+"""Between a partition's cursor and the latest time that was plausible when rows of it were set aside as from
+the future. When the clock is well past that, the partition is read again though it has not changed."""
+
 _LONGEST_WAIT_SECONDS = 15.0
 """The builder looks at the clock at least so often, so that a clock that jumps is noticed."""
 
@@ -45,6 +49,9 @@ _TELL_PROGRESS_SECONDS = 2.0
 
 _SHOW_PROGRESS_SECONDS = 10.0
 """During a long refresh, what has arrived so far is shown so often."""
+
+Wait = Callable[[threading.Event, float], bool]
+"""Waits until the event is set, at most so many seconds; returns whether it is."""
 
 
 class Refresher:
@@ -61,6 +68,7 @@ class Refresher:
         max_series: int,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
+        wait: Wait = threading.Event.wait,
     ) -> None:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept."""
         self._sources = list(sources)
@@ -71,9 +79,13 @@ class Refresher:
         self._max_series = max_series
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
+        self._wait = wait
         self._timezones = {source.provider: source.billing_timezone for source in sources}
         self._statuses = {
             source.name: SourceStatus(source.name, None, None, "", 0, ()) for source in self._sources
+        }
+        self._set_aside: dict[str, dict[str, tuple[Rejected, ...]]] = {
+            source.name: {} for source in self._sources
         }
         self._stopping = threading.Event()
         self._changed = threading.Event()
@@ -93,13 +105,14 @@ class Refresher:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, timeout_seconds: float = 10.0) -> None:
-        """End the threads; a refresh under way stops after its current partition."""
+    def stop(self, timeout_seconds: float = 10.0) -> bool:
+        """End the threads and return whether all have; a refresh under way stops after its partition."""
         self._stopping.set()
         self._changed.set()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def refresh_all(self, *, as_of: datetime | None = None) -> Snapshot:
         """Refresh every source once, one after the other, and return the snapshot that follows.
@@ -113,15 +126,18 @@ class Refresher:
 
     def refresh(self, source: Source) -> bool:
         """Refresh one source now and return whether it succeeded; every outcome is in its status."""
-        started = time.monotonic()
+        started = shown = time.monotonic()
         rows_before = self._statuses[source.name].rows
         meter = Meter(progress=_Progress(source.name))
         failure: tuple[str, str] | None = None
         rejected: list[Rejected] = []
         try:
-            for change in source.refresh(self._context(source, meter)):
-                rejected += self._store(source, change)
-                self._show_progress(started)
+            context = self._context(source, meter)
+            for change in source.refresh(context):
+                rejected += self._store(source, change, context.latest_plausible)
+                if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
+                    shown = time.monotonic()
+                    self._changed.set()
             self._forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))
@@ -145,46 +161,57 @@ class Refresher:
             try:
                 with self._ledger.view(list(self._statuses), as_of) as view:
                     built = build(view, as_of or self._clock(), self._timezones, statuses, self._max_series)
+                self._publish(built, as_of)
                 self.snapshot = built.snapshot
-                # Until everything has been read once, nobody knows which series will be the small ones.
-                if as_of is None and all(status.up is not None for status in statuses):
-                    self._ledger.publish(built.newly_own, built.newly_folded)
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
             except Exception:
                 logger.exception("the snapshot could not be built; the last one stays")
 
+    def _publish(self, built: Built, as_of: datetime | None) -> None:
+        """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
+        if as_of is not None:
+            return
+        try:
+            self._ledger.publish(built.newly_own, built.newly_folded)
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+
     def _context(self, source: Source, meter: Meter) -> RefreshContext:
         now = self._clock()
         # A clock that jumped back must not make rows that were fine yesterday look as if from the future.
-        known = self._ledger.latest_export()
+        latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
         return RefreshContext(
-            known=self._ledger.cursors(source.name),
+            known={
+                partition: _cursor_for_now(stored, latest_plausible)
+                for partition, stored in self._ledger.cursors(source.name).items()
+            },
             now=now,
-            latest_plausible=max(now, known or now) + FUTURE_TOLERANCE,
+            latest_plausible=latest_plausible,
             oldest_kept=max(self._ledger.kept_from(), now - self._keep),
             spool=self._spool,
             meter=meter,
             stopping=self._stopping.is_set,
         )
 
-    def _store(self, source: Source, change: Change) -> list[Rejected]:
+    def _store(self, source: Source, change: Change, latest_plausible: datetime) -> tuple[Rejected, ...]:
+        """Bring the change into the ledger, and return what was set aside."""
+        rejected: tuple[Rejected, ...] = ()
         match change:
             case Batch():
+                rejected = change.rejected
+                cursor = _cursor_to_store(change, latest_plausible)
                 try:
-                    self._ledger.put(
-                        source.name, change.partition, change.cursor, change.charges, change.rows
-                    )
+                    self._ledger.put(source.name, change.partition, cursor, change.charges, change.rows)
                 finally:
                     change.charges.unlink(missing_ok=True)
                 self._update(source, rows=self._statuses[source.name].rows + change.rows)
-                rejected = list(change.rejected)
             case Retraction():
                 self._ledger.retract(source.name, change.partition)
                 logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
-                rejected = []
             case Unreadable():
-                rejected = [change.rejected]
+                rejected = (change.rejected,)
+        self._set_aside[source.name][change.partition] = rejected
         for each in rejected:
             logger.warning(
                 "%s: %s: %d x %s: %s", source.name, each.place, each.count, each.reason, each.detail
@@ -196,10 +223,6 @@ class Refresher:
         latest = self._ledger.latest_export()
         if latest is not None:
             self._ledger.forget_before(min(latest, self._clock()) - self._keep)
-
-    def _show_progress(self, started: float) -> None:
-        if time.monotonic() - started > _SHOW_PROGRESS_SECONDS:
-            self._changed.set()
 
     def _finish(
         self,
@@ -221,7 +244,7 @@ class Refresher:
             up=failure is None,
             last_success=status.last_success if failure else self._clock(),
             last_error=failure[1] if failure else "",
-            rejected=tuple(rejected) or status.rejected,
+            rejected=tuple(each for of_one in self._set_aside[source.name].values() for each in of_one),
             refresh_duration_seconds=seconds,
             errors=errors,
             requests=status.requests + meter.requests,
@@ -235,28 +258,39 @@ class Refresher:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self.refresh(source) else failures + 1
-            self._stopping.wait(self._wait_seconds(failures))
-
-    def _wait_seconds(self, failures: int) -> float:
-        """Return how long to wait: the interval, or after failures an exponential back-off with jitter."""
-        interval = self._interval.total_seconds()
-        if not failures:
-            return interval
-        longest: float = min(interval, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
-        return longest * self._chance.uniform(0.5, 1.0)
+            self._wait(self._stopping, wait_seconds(failures, self._interval, self._chance))
 
     def _keep_building(self) -> None:
         """Rebuild when something changed and at the start of every quarter hour, where billing days end."""
-        built_for = _quarter(self._clock())
         while not self._stopping.is_set():
             now = self._clock()
             until_next = (_quarter(now) + _QUARTER - now).total_seconds()
-            self._changed.wait(min(until_next, _LONGEST_WAIT_SECONDS))
-            quarter = _quarter(self._clock())
-            if self._changed.is_set() or quarter != built_for:
+            self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
+            if self._changed.is_set() or _quarter(self._clock()) != _quarter(self.snapshot.built_at):
                 self._changed.clear()
-                built_for = quarter
                 self.rebuild()
+
+
+def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> float:
+    """Return how long to wait: the interval, or after failures an exponential back-off with jitter."""
+    if not failures:
+        return interval.total_seconds()
+    longest: float = min(interval.total_seconds(), FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
+    return longest * chance.uniform(0.5, 1.0)
+
+
+def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:
+    if any(rejected.reason == "future_timestamp" for rejected in batch.rejected):
+        return f"{batch.cursor}{_READ_UNTIL}{latest_plausible.isoformat()}"
+    return batch.cursor
+
+
+def _cursor_for_now(stored: str, latest_plausible: datetime) -> str:
+    """The source's own cursor; or one that no partition has, so that it is read again."""
+    cursor, marked, until = stored.rpartition(_READ_UNTIL)
+    if not marked or latest_plausible > datetime.fromisoformat(until) + FUTURE_TOLERANCE / 2:
+        return stored
+    return cursor
 
 
 class _Progress:

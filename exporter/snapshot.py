@@ -40,7 +40,7 @@ class SourceStatus:
     rows: int
     """Rows read so far, without those set aside."""
     rejected: tuple[Rejected, ...]
-    """What the last refresh that read anything set aside."""
+    """What is set aside in the partitions read since the process began, as they were read last."""
     refresh_duration_seconds: float | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
     """Failures and rows set aside, by reason."""
@@ -82,7 +82,8 @@ def build(
 
     `timezones` has the billing zone of each provider whose sources are configured.
     """
-    billed = billed_families(view, now, timezones, max_series)
+    everything_read = all(status.up is not None for status in statuses)
+    billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
     families = [
         *billed.families,
         *invoice_families(view),

@@ -1,0 +1,42 @@
+"""What an exposition says, in the shapes that tests compare; and waiting for a condition."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[str, dict[Labels, float]]
+
+DEADLINE_SECONDS = 60.0
+
+
+def samples(text: str | bytes) -> Samples:
+    """Values by metric and sorted labels, read from the text format."""
+    found: Samples = defaultdict(dict)
+    for family in text_string_to_metric_families(text if isinstance(text, str) else text.decode()):
+        for sample in family.samples:
+            found[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+def by(values: Mapping[Labels, float], *names: str) -> dict[tuple[str, ...], float]:
+    """Sums by some labels; by none, the total under the key ()."""
+    sums: dict[tuple[str, ...], float] = defaultdict(float)
+    for labels, value in values.items():
+        labelled = dict(labels)
+        sums[tuple(labelled.get(name, "") for name in names)] += value
+    return dict(sums)
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+    """Poll until the condition holds; fails the test when the deadline passes first."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        pause.wait(0.02)
