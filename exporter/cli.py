@@ -1,6 +1,6 @@
 """The command line: reads the arguments, calls the command, and turns failures into exit codes.
 
-Exit 0: done; 1: ran and found trouble; 2: wrong usage or configuration.
+Exit 0: done; 1: ran and found trouble; 2: wrong usage or configuration; 130: broken off by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from exporter.config_types import host_and_port
 
 EXIT_TROUBLE = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LedgerError, OSError) as error:
         print(f"spend-exporter: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_TROUBLE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return code
 
 

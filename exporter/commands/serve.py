@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,6 +22,9 @@ logger = logging.getLogger(__name__)
 THREAD_SWITCH_SECONDS = 0.0005
 """A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
 
+STOP_SECONDS = 5.0
+"""What a refresh under way gets to finish its partition; open responses get as long again after it."""
+
 
 def serve(
     config: Config,
@@ -36,7 +41,13 @@ def serve(
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
     with opened_refresher(config, sources, config.ledger) as refresher:
-        server = Server(listen, lambda: refresher.snapshot, web_config, version=__version__)
+        server = Server(
+            listen,
+            lambda: refresher.snapshot,
+            web_config,
+            version=__version__,
+            stop_timeout_seconds=STOP_SECONDS,
+        )
         server.start()
         try:
             refresher.start()
@@ -44,7 +55,9 @@ def serve(
             stopping.wait()
             logger.info("stopping")
         finally:
-            refresher.stop()
+            if not refresher.stop(STOP_SECONDS):
+                logger.warning("a refresh is still under way and is broken off; the next start takes it up")
+                atexit.register(_leave_at_once, 0)
             server.stop()
 
 
@@ -54,6 +67,7 @@ def stop_on_signals() -> threading.Event:
 
     def stop(number: int, _frame: object) -> None:
         if stopping.is_set():
+            atexit.register(_leave_at_once, 128 + number)
             sys.exit(128 + number)
         stopping.set()
 
@@ -61,3 +75,10 @@ def stop_on_signals() -> threading.Event:
         signal.signal(number, stop)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     return stopping
+
+
+def _leave_at_once(code: int) -> None:
+    """End without waiting for threads: one that is inside DuckDB would make the interpreter's end abort."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
