@@ -50,6 +50,9 @@ class FilesSource:
                 f"no file matches {', '.join(self.patterns)}: check gcp.billing_export.files and that the "
                 "folder is mounted and readable; the last good data stays up",
             )
+        # First what is gone, so that no dollar is in the ledger twice where a file was renamed or moved.
+        for partition in sorted(context.known.keys() - {str(path) for path in found}):
+            yield Retraction(partition)
         failed = 0
         for number, path in enumerate(found, 1):
             if context.stopping():
@@ -59,8 +62,6 @@ class FilesSource:
                 failed += isinstance(change, Unreadable)
                 context.meter.progress(f"{number} of {len(found)} files read")
                 yield change
-        for partition in sorted(context.known.keys() - {str(path) for path in found}):
-            yield Retraction(partition)
         if failed == len(found):
             raise SourceError("unreadable_file", f"none of the {failed} files could be read")
 
