@@ -84,7 +84,7 @@ def problems_of(
 
 def _text(kind: str, path: KeyPath, value: object, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
-        return f"this version has no such key, got {_shown(path, value)}; {_known_instead(path, model)}"
+        return f"this version has no such key; {_known_instead(path, model)}"
     requirement, example = _requirement(path, model)
     if kind == "missing":
         return f"is missing, expected {requirement}{example}"
