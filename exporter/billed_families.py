@@ -128,11 +128,13 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
             ratio = unsettled_ratio(curve, day, now, known_until)
             if ratio is not None:
                 unsettled.append(((*account, str(days_ago)), ratio))
-    restated = [((provider, direction), _shown(usd)) for provider, direction, usd in view.restated()]
+    # From nought on, so that the first restatement is seen as a rise.
+    restated = {(provider, direction): 0.0 for provider, _ in last_export for direction in ("down", "up")}
+    restated |= {(provider, direction): _shown(usd) for provider, direction, usd in view.restated()}
     return [
         FamilySamples(metrics.SPEND_BILLED_THROUGH, through),
         FamilySamples(metrics.SPEND_EXPORT_LAST, exported),
-        FamilySamples(metrics.SPEND_RESTATED_USD_TOTAL, restated),
+        FamilySamples(metrics.SPEND_RESTATED_USD_TOTAL, list(restated.items())),
         FamilySamples(metrics.SPEND_UNSETTLED_RATIO, unsettled),
         FamilySamples(metrics.SPEND_SETTLED_THROUGH, settled),
     ]

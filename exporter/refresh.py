@@ -5,6 +5,7 @@ Every source has its own thread, schedule and health, so that one that fails or 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import threading
@@ -20,7 +21,6 @@ from exporter.ledger.store import Ledger
 from exporter.snapshot import Built, Snapshot, SourceStatus, build
 from exporter.sources.base import (
     Batch,
-    Change,
     Meter,
     RefreshContext,
     Rejected,
@@ -131,10 +131,15 @@ class Refresher:
         meter = Meter(progress=_Progress(source.name))
         failure: tuple[str, str] | None = None
         rejected: list[Rejected] = []
+        unreadable: list[Rejected] = []
         try:
             context = self._context(source, meter)
             for change in source.refresh(context):
-                rejected += self._store(source, change, context.latest_plausible)
+                if isinstance(change, Unreadable):
+                    unreadable.append(change.rejected)
+                    _tell(source, change.rejected)
+                else:
+                    rejected += self._store(source, change, context.latest_plausible)
                 if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
                     shown = time.monotonic()
                     self._changed.set()
@@ -150,7 +155,7 @@ class Refresher:
         elif self._statuses[source.name].rows > rows_before:
             rows = self._statuses[source.name].rows - rows_before
             logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
-        self._finish(source, meter, seconds, rejected, failure)
+        self._finish(source, meter, seconds, rejected=rejected, unreadable=unreadable, failure=failure)
         self._changed.set()
         return failure is None
 
@@ -194,7 +199,9 @@ class Refresher:
             stopping=self._stopping.is_set,
         )
 
-    def _store(self, source: Source, change: Change, latest_plausible: datetime) -> tuple[Rejected, ...]:
+    def _store(
+        self, source: Source, change: Batch | Retraction, latest_plausible: datetime
+    ) -> tuple[Rejected, ...]:
         """Bring the change into the ledger, and return what was set aside."""
         rejected: tuple[Rejected, ...] = ()
         match change:
@@ -209,13 +216,9 @@ class Refresher:
             case Retraction():
                 self._ledger.retract(source.name, change.partition)
                 logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
-            case Unreadable():
-                rejected = (change.rejected,)
         self._set_aside[source.name][change.partition] = rejected
         for each in rejected:
-            logger.warning(
-                "%s: %s: %d x %s: %s", source.name, each.place, each.count, each.reason, each.detail
-            )
+            _tell(source, each)
         return rejected
 
     def _forget_old(self) -> None:
@@ -229,13 +232,15 @@ class Refresher:
         source: Source,
         meter: Meter,
         seconds: float,
+        *,
         rejected: list[Rejected],
+        unreadable: list[Rejected],
         failure: tuple[str, str] | None,
     ) -> None:
         """Write the outcome of a refresh into the source's status."""
         status = self._statuses[source.name]
         errors = dict(status.errors)
-        for each in rejected:
+        for each in (*rejected, *unreadable):
             errors[each.reason] = errors.get(each.reason, 0) + each.count
         if failure:
             errors[failure[0]] = errors.get(failure[0], 0) + 1
@@ -244,7 +249,8 @@ class Refresher:
             up=failure is None,
             last_success=status.last_success if failure else self._clock(),
             last_error=failure[1] if failure else "",
-            rejected=tuple(each for of_one in self._set_aside[source.name].values() for each in of_one),
+            # What is unreadable is tried, and told, at each refresh.
+            rejected=(*itertools.chain.from_iterable(self._set_aside[source.name].values()), *unreadable),
             refresh_duration_seconds=seconds,
             errors=errors,
             requests=status.requests + meter.requests,
@@ -277,6 +283,11 @@ def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> f
         return interval.total_seconds()
     longest: float = min(interval.total_seconds(), FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
     return longest * chance.uniform(0.5, 1.0)
+
+
+def _tell(source: Source, rejected: Rejected) -> None:
+    place, count, reason, detail = rejected.place, rejected.count, rejected.reason, rejected.detail
+    logger.warning("%s: %s: %d x %s: %s", source.name, place, count, reason, detail)
 
 
 def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:

@@ -40,7 +40,7 @@ class SourceStatus:
     rows: int
     """Rows read so far, without those set aside."""
     rejected: tuple[Rejected, ...]
-    """What is set aside in the partitions read since the process began, as they were read last."""
+    """What is set aside in the partitions read since the process began, and what could not be read now."""
     refresh_duration_seconds: float | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
     """Failures and rows set aside, by reason."""

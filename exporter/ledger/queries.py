@@ -175,6 +175,7 @@ class LedgerView:
                 FROM {self._charges()}
                 WHERE invoice_month > (SELECT coalesce(max(strftime(value::TIMESTAMP, '%Y%m')), '')
                                        FROM setting WHERE name = 'kept_from') AND invoice_month <> ''
+                  AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
                 GROUP BY ALL ORDER BY ALL"""
         )
         return [InvoiceCost(*row) for row in rows]

@@ -68,6 +68,15 @@ FROM (
 WHERE series.series_id = gone.series_id
 """
 
+CUT_INVOICES: Final = """
+INSERT INTO setting
+SELECT DISTINCT 'cut_invoice_month', invoice_month FROM charge
+WHERE charge_period_start < $moment
+  AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
+"""
+"""Remember the invoices of which charges are about to be forgotten: late and corrected usage is on later ones
+than the month of usage tells."""
+
 _KEY = "series_id, charge_period_start, export_hour, invoice_month, billing_currency, consumed_unit"
 
 COUNT_RESTATED: Final = f"""

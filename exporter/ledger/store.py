@@ -17,7 +17,14 @@ import duckdb
 from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS
 from exporter.ledger.opening import LedgerError, open_ledger_file
 from exporter.ledger.queries import LedgerView
-from exporter.ledger.replacing import COUNT_RESTATED, COUNT_SERIES, INSERT_CHARGES, NEW_SERIES, RETIRE
+from exporter.ledger.replacing import (
+    COUNT_RESTATED,
+    COUNT_SERIES,
+    CUT_INVOICES,
+    INSERT_CHARGES,
+    NEW_SERIES,
+    RETIRE,
+)
 
 
 class Ledger:
@@ -78,6 +85,7 @@ class Ledger:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
             connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [_naive(moment).isoformat()])
             connection.execute(RETIRE, {"moment": _naive(moment)})
+            connection.execute(CUT_INVOICES, {"moment": _naive(moment)})
             connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [_naive(moment)])
 
     def kept_from(self) -> datetime:
