@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from exporter.commands.serve import serve
 from exporter.config import parse
 from exporter.simulator.billing_export import write_export
@@ -44,8 +46,10 @@ def demo(
     with _folder(directory) as folder:
         export = folder / "export"
         export.mkdir(exist_ok=True)
-        world = _world(folder / "world.json", seed, clock())
-        written_until = _write_past(world, export, clock(), stopping)
+        company = _Company(folder / "world.json", export, seed, clock())
+        company.write_past(clock(), stopping)
+        if stopping.is_set():
+            return
         config = parse(
             json.dumps(
                 {
@@ -58,9 +62,7 @@ def demo(
             ),
             folder,
         )
-        writer = threading.Thread(
-            target=_keep_writing, args=(world, export, written_until, clock, stopping), name="demo-export"
-        )
+        writer = threading.Thread(target=company.keep_writing, args=(clock, stopping), name="demo-export")
         writer.start()
         try:
             serve(config, listen, stopping, announce)
@@ -79,26 +81,50 @@ def _folder(directory: Path | None) -> Iterator[Path]:
         yield directory.absolute()
 
 
-def _world(memory: Path, seed: int, now: datetime) -> World:
-    """Return the company that the folder remembers, or a new one that has 45 days behind it."""
-    if memory.exists():
-        remembered = json.loads(memory.read_text(encoding="utf-8"))
-        return World.ending_at(datetime.fromisoformat(remembered["began"]), seed=remembered["seed"])
-    memory.write_text(json.dumps({"seed": seed, "began": now.isoformat()}), encoding="utf-8")
-    return World.ending_at(now, seed=seed)
+class _Company:
+    """A simulated company and its bill in a folder; a file remembers who it is and how far it is written."""
 
+    def __init__(self, memory: Path, export: Path, seed: int, now: datetime) -> None:
+        """Take up the company that is remembered, or make one up that has 45 days behind it."""
+        self._memory = memory
+        self._export = export
+        self._seed, self._began, until = seed, now, ""
+        if memory.exists():
+            known = json.loads(memory.read_text(encoding="utf-8"))
+            self._seed, self._began = known["seed"], datetime.fromisoformat(known["began"])
+            until = known.get("written_until", "")
+        self._world = World.ending_at(self._began, seed=self._seed)
+        self._written_until = self._world.start
+        if until and any(export.iterdir()):
+            self._written_until = datetime.fromisoformat(until)
 
-def _write_past(world: World, export: Path, now: datetime, stopping: threading.Event) -> datetime:
-    """Write what was exported before `now`, day by day with a progress bar, and return `now`."""
-    day = world.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    days = (now - day) // timedelta(days=1) + 1
-    for number in range(days):
-        if stopping.is_set():
-            break
-        begin = max(world.start, day + timedelta(days=number))
-        write_export(world, export, min(now, day + timedelta(days=number + 1)), since=begin)
-        _show_progress(number + 1, days)
-    return now
+    def write_past(self, now: datetime, stopping: threading.Event) -> None:
+        """Write what was exported before `now` and is not written yet, day by day with a progress bar."""
+        day = self._written_until.replace(hour=0, minute=0, second=0, microsecond=0)
+        days = (now - day) // timedelta(days=1) + 1
+        for number in range(days):
+            if stopping.is_set():
+                return
+            self._write(min(now, day + timedelta(days=number + 1)))
+            _show_progress(number + 1, days)
+
+    def keep_writing(self, clock: Callable[[], datetime], stopping: threading.Event) -> None:
+        """Go on writing until `stopping` is set."""
+        while not stopping.wait(EXPORT_EVERY_SECONDS):
+            try:
+                self._write(clock())
+            except (OSError, duckdb.Error):
+                logger.exception("the simulated bill could not be written; it is tried again in a minute")
+
+    def _write(self, until: datetime) -> None:
+        if until <= self._written_until:
+            return
+        write_export(self._world, self._export, until, since=self._written_until)
+        self._written_until = until
+        known = {"seed": self._seed, "began": self._began.isoformat(), "written_until": until.isoformat()}
+        part = self._memory.with_name(f".{self._memory.name}.tmp")
+        part.write_text(json.dumps(known), encoding="utf-8")
+        part.replace(self._memory)
 
 
 def _show_progress(done: int, of: int) -> None:
@@ -108,17 +134,3 @@ def _show_progress(done: int, of: int) -> None:
         print(f"\rsimulating {of} days of a company's bill [{bar:<30}]", end=end, file=sys.stderr, flush=True)  # noqa: T201
     elif done == of:
         logger.info("simulated %d days of a company's bill", of)
-
-
-def _keep_writing(
-    world: World, export: Path, until: datetime, clock: Callable[[], datetime], stopping: threading.Event
-) -> None:
-    while not stopping.wait(EXPORT_EVERY_SECONDS):
-        now = clock()
-        if now <= until:
-            continue
-        try:
-            write_export(world, export, now, since=until)
-            until = now
-        except OSError:
-            logger.exception("the simulated bill could not be written; it is tried again in a minute")

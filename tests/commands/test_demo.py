@@ -1,0 +1,64 @@
+"""`demo`: one company, continued where it was left, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from tests.exposed import Samples, until
+from tests.running import running
+
+COUNTERS = ("spend_billed_usd_total", "spend_billed_credit_usd_total", "spend_restated_usd_total")
+
+
+def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
+    options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
+    with running(tmp_path, *options) as process:
+        until(lambda: process.scrape()["spend_month_to_date_usd"], "figures")
+        first = process.scrape()
+        assert process.get("/readyz")[0] == 200
+        assert process.end(signal.SIGINT, seconds=10) == 0
+    remembered = json.loads((tmp_path / "company" / "world.json").read_text())
+    assert remembered["seed"] == 7
+    assert {path.name for path in (tmp_path / "company").iterdir()} == {
+        "export",
+        "ledger.duckdb",
+        "world.json",
+    }
+    assert all(path.suffix == ".parquet" for path in (tmp_path / "company" / "export").iterdir())
+    with running(tmp_path, *options[:-2]) as process:
+        assert process.get("/readyz")[0] == 200
+        continued = process.scrape()
+        until(lambda: process.scrape()["spend_source_up"], "a refresh")
+        read = process.scrape()
+        assert process.end(signal.SIGTERM, seconds=10) == 0
+    again = json.loads((tmp_path / "company" / "world.json").read_text())
+    assert first["spend_source_errors_total"] == read["spend_source_errors_total"] == {}
+    assert again["began"] == remembered["began"]
+    assert again["written_until"] > remembered["written_until"]
+    assert len(first["spend_billed_usd_total"]) > 100
+    for before, after in ((first, continued), (continued, read)):
+        none_fell(before, after)
+    # The same hours, told again by another process: only what was exported since has come on top.
+    for name in COUNTERS[:2]:
+        assert sum(read[name].values()) < sum(first[name].values()) * 1.01
+
+
+def none_fell(before: Samples, after: Samples) -> None:
+    for name in COUNTERS:
+        for labels, value in before[name].items():
+            assert after[name][labels] >= value, (name, labels)
+
+
+def test_it_ends_at_once_while_it_still_simulates_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    options = ("demo", "--listen", "127.0.0.1:0")
+    with running(tmp_path, *options, env={"TMPDIR": str(temporary)}) as process:
+        until(lambda: len(list(temporary.glob("*/export/*.parquet"))) >= 3, "some days of the export")
+        assert process.end(signal.SIGINT, seconds=5) == 0
+    assert "metrics  http" not in process.log(), "it went on to serve"
+    assert "Traceback" not in process.log()
+    assert list(temporary.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"stderr.log", "temporary"}
