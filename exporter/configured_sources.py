@@ -33,6 +33,7 @@ def _bigquery(config: Config) -> Source | None:
         project_ids=gcp.project_ids,
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
+        update_interval=timedelta(minutes=gcp.update_interval_minutes),
     )
     export = gcp.billing_export.bigquery if gcp.billing_export else None
     if export is not None:

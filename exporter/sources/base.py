@@ -61,6 +61,20 @@ class Unreadable:
 Change = Batch | Retraction | Unreadable
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a look at the set-up found out; see Source.check."""
+
+    ok: bool
+    """False is trouble: what was looked at does not work as configured."""
+    what: str
+    """What was looked at, in two or three words: `credentials`, `a first fill`, …"""
+    detail: str
+    """What is so and, where needed, what to do; one or two plain sentences, never a secret."""
+    warning: bool = False
+    """It works, and somebody should know this all the same."""
+
+
 class SourceError(Exception):
     """A refresh could not be done. The text names what failed, why, and what to do next."""
 
@@ -121,6 +135,14 @@ class Source(Protocol):
 
         Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
         whole cannot be read; what was yielded before stays valid.
+        """
+        ...
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Yield, one by one as it is known, whether a refresh would work and what it would cost.
+
+        Changes nothing, stores nothing, costs nothing. What goes wrong is a finding rather than a
+        SourceError; what cannot be looked at because of it is left out.
         """
         ...
 

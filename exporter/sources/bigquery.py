@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.charges import Charge
 from exporter.sources.backoff import Backoff
-from exporter.sources.base import Batch, Change, RefreshContext, Retraction, SourceError, write_spool_csv
+from exporter.sources.base import (
+    Batch,
+    Change,
+    Finding,
+    RefreshContext,
+    Retraction,
+    SourceError,
+    write_spool_csv,
+)
+from exporter.sources.bigquery_check import Watching, findings
 from exporter.sources.bigquery_partitions import by_month
 from exporter.sources.bigquery_rows import PartitionCharges, cursor_of
 from exporter.sources.bigquery_sql import charges_query, cursor_query
@@ -30,6 +39,9 @@ if TYPE_CHECKING:
     from exporter.sources.google_credentials import GoogleIdentity
 
 DEFAULT_MAX_BYTES_BILLED: Final = 10 * 2**30
+
+_CHECK_PATIENCE_SECONDS: Final = 10.0
+"""For each call of a check, while somebody waits; a refresh has more time."""
 
 
 @dataclass(slots=True)
@@ -50,6 +62,8 @@ class BigQuerySource:
     """How far back an ordinary refresh looks for partitions that moved."""
     full_check_every: timedelta = timedelta(days=1)
     """How often all partitions are looked at."""
+    update_interval: timedelta = timedelta(minutes=15)
+    """How often somebody refreshes; only `check` wants to know, to say what that costs."""
     credentials: Credentials | None = None
     """Ready-made credentials instead of loaded ones."""
     endpoint: str | None = None
@@ -71,14 +85,38 @@ class BigQuerySource:
         Raises SourceError; what was yielded before stays valid.
         """
         try:
-            with self._session(context) as session:
+            with self._session(context, Backoff()) as session:
                 yield from self._changes(context, session)
         except SourceError:
             # Read them anew next time: a key may have been renewed, a table made or moved.
             self._identity = self._export = None
             raise
 
-    def _session(self, context: RefreshContext) -> BigQuerySession:
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Say whether credentials, table and permissions are there, and what refreshes would bill."""
+        try:
+            session = self._session(context, Backoff(call_seconds=_CHECK_PATIENCE_SECONDS))
+        except SourceError as error:
+            yield Finding(False, "credentials", str(error))
+            return
+        watching = Watching(
+            credentials_origin=self._credentials_origin(),
+            max_bytes_billed=self.max_bytes_billed,
+            recent=self.recent,
+            full_check_every=self.full_check_every,
+            update_interval=self.update_interval,
+        )
+        with session:
+            yield from findings(session, lambda: self._read_table(context, session), watching, context)
+
+    def _credentials_origin(self) -> str:
+        if self.credentials_path is None:
+            origin = "application default credentials"
+        else:
+            origin = f"gcp.credentials_path ({self.credentials_path})"
+        return f"{origin}, impersonating" if self.impersonate_service_account else origin
+
+    def _session(self, context: RefreshContext, backoff: Backoff) -> BigQuerySession:
         # Loads google-cloud-bigquery, which nobody without this source should pay for.
         from exporter.sources import bigquery_session, google_credentials  # noqa: PLC0415
 
@@ -97,8 +135,12 @@ class BigQuerySource:
             job_project=self._job_project(self._identity.project_id),
             max_bytes_billed=self.max_bytes_billed,
             meter=context.meter,
-            backoff=Backoff(
-                sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+            backoff=replace(
+                backoff,
+                sleep=self.sleep,
+                jitter=self.jitter,
+                monotonic=self.monotonic,
+                stopping=context.stopping,
             ),
             endpoint=self.endpoint,
         )
@@ -165,10 +207,8 @@ class BigQuerySource:
     ) -> tuple[dict[str, tuple[datetime | None, str]], datetime]:
         """Start and cursor of each partition, by its key, and the time from which on was asked."""
         cut = export.partitioning
-        since = context.oldest_kept
-        if cut.expiration is not None:
-            # What BigQuery deletes by age is not withdrawn by Google: it stays in the ledger.
-            since = max(since, cut.following(context.now - cut.expiration))
+        # What BigQuery deletes by age is not withdrawn by Google: it stays in the ledger.
+        since = cut.oldest_lasting(context.oldest_kept, context.now)
         since = cut.floor(since if full else max(since, context.now - self.recent))
         sql = cursor_query(export, since, with_null=full)
         states = {}

@@ -14,6 +14,7 @@ from google.api_core import exceptions as api_exceptions
 from google.auth import exceptions as auth_exceptions
 
 from exporter.sources.base import SourceError
+from exporter.sources.bigquery_costs import suggested_cap
 from exporter.sources.bigquery_table import TABLE_KEY
 
 MAX_BYTES_KEY: Final = "gcp.billing_export.bigquery.max_bytes_billed"
@@ -109,7 +110,7 @@ def over_byte_cap(estimate_bytes: int, doing: str, at: Circumstances) -> SourceE
         "bytes_cap",
         f"{doing} was not run: it would bill {estimate_bytes:,} bytes ({_gibibytes(estimate_bytes)}), and "
         f"{MAX_BYTES_KEY} allows {at.max_bytes_billed:,} ({_gibibytes(at.max_bytes_billed)}) a query; "
-        f"raise {MAX_BYTES_KEY} to at least {_suggested(estimate_bytes)}, or keep less history",
+        f"raise {MAX_BYTES_KEY} to at least {suggested_cap(estimate_bytes)}, or keep less history",
     )
 
 
@@ -231,7 +232,3 @@ def _first_line(error: api_exceptions.GoogleAPICallError) -> str:
 
 def _gibibytes(count: int) -> str:
     return f"{count / 2**30:.2f} GiB"
-
-
-def _suggested(estimate_bytes: int) -> str:
-    return f"{-(-estimate_bytes * 5 // 4 // 2**30)}GiB"

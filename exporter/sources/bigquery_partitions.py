@@ -75,6 +75,17 @@ class Partitioning:
         longest = {"HOUR": 1, "DAY": 24, "MONTH": 31 * 24, "YEAR": 366 * 24}[self.unit]
         return self.floor(start + timedelta(hours=longest))
 
+    def starts(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Start of every partition from the one that holds `first` to the one that holds `last`."""
+        start = self.floor(first)
+        while start <= last:
+            yield start
+            start = self.following(start)
+
+    def oldest_lasting(self, oldest: datetime, now: datetime) -> datetime:
+        """Return `oldest`, or if later the start of the first partition that BigQuery does not delete yet."""
+        return oldest if self.expiration is None else max(oldest, self.following(now - self.expiration))
+
     def partition_id(self, start: datetime | None) -> str:
         """Short name of a partition, sorting by time: `2026-11-20`, `2026-11-20T05`, `2026-11`."""
         return NULL_PARTITION if start is None else start.strftime(_ID_FORMATS[self.unit])

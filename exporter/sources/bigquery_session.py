@@ -5,7 +5,6 @@ Importing this loads google-cloud-bigquery (some 30 MB), so it is done only wher
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,14 +13,15 @@ from typing import Any, Final, TypeVar, cast
 
 from google.api_core import exceptions as api_exceptions
 from google.api_core.retry import Retry
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud import bigquery
 
 from exporter.sources.backoff import Backoff
 from exporter.sources.base import Meter
+from exporter.sources.bigquery_costs import billed_bytes
 from exporter.sources.bigquery_errors import FAILURES, Circumstances, explain, is_transient, over_byte_cap
 from exporter.sources.bigquery_table import ExportTable, describe
-from exporter.sources.google_credentials import GoogleIdentity
+from exporter.sources.google_credentials import GoogleIdentity, principal_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/bigquery"
 
@@ -31,8 +31,6 @@ _JOB_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 10.0
 _PAGE_ROWS: Final = 1_000
 """Some 18 MB while a page is in memory."""
-_LEAST_BILLED_BYTES: Final = 10 * 2**20
-"""On-demand queries are billed for at least this, and in whole mebibytes."""
 
 _ONCE: Final = Retry(predicate=lambda _error: False)
 """The client is not to try again by itself: Backoff does, with deadlines of ours."""
@@ -75,6 +73,7 @@ class BigQuerySession:
         backoff: Backoff,
         endpoint: str | None = None,
     ) -> None:
+        self._credentials = identity.credentials
         self._meter = meter
         self._backoff = backoff
         self._at = Circumstances(identity.principal, job_project, None, None, max_bytes_billed)
@@ -97,6 +96,20 @@ class BigQuerySession:
     def principal(self) -> str:
         """Who asks, for advice on missing roles."""
         return self._at.principal
+
+    @property
+    def job_project(self) -> str:
+        """Project that runs, and pays for, the queries."""
+        return self._at.job_project
+
+    def authenticate(self) -> None:
+        """Fetch an access token where there is none yet; some credentials know only then whose they are."""
+        if not self._credentials.valid:
+            self._call("fetching an access token", self._fetch_token)
+        self._at = replace(self._at, principal=principal_of(self._credentials, self._at.principal))
+
+    def _fetch_token(self) -> None:
+        self._credentials.refresh(Request())  # type: ignore[no-untyped-call]
 
     def dataset_ids(self, project_id: str) -> list[str]:
         """Names of the project's datasets that the account can see."""
@@ -159,14 +172,19 @@ class BigQuerySession:
             self._meter.billed_bytes += run.job.total_bytes_billed or 0
         yield from self._pages(run.job_id, result, doing)
 
-    def _check_bytes(self, sql: str, purpose: str, doing: str) -> None:
+    def bytes_read_by(self, sql: str, purpose: str, doing: str) -> int:
+        """Return how many bytes BigQuery says a query would read, by a dry run: free, and it runs nothing.
+
+        It needs the same permissions as the query itself.
+        """
         config = self._config(purpose)
         config.dry_run = True
         config.use_query_cache = False
         job = self._call(doing, lambda: self._insert(sql, config, _new_job_id()))
-        # What is billed is rounded up, so a cap equal to the estimate would fail.
-        mebibytes = math.ceil((job.total_bytes_processed or 0) / 2**20)
-        estimate = max(mebibytes * 2**20, _LEAST_BILLED_BYTES)
+        return job.total_bytes_processed or 0
+
+    def _check_bytes(self, sql: str, purpose: str, doing: str) -> None:
+        estimate = billed_bytes(self.bytes_read_by(sql, purpose, doing))
         if estimate > self._at.max_bytes_billed:
             raise over_byte_cap(estimate, doing, self._at)
 

@@ -6,7 +6,6 @@ takes its charges with it.
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -14,10 +13,20 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, SourceError, Unreadable
-from exporter.sources.export_columns import ExportColumns
+from exporter.sources.base import (
+    Batch,
+    Change,
+    Finding,
+    RefreshContext,
+    Rejected,
+    Retraction,
+    SourceError,
+    Unreadable,
+)
 from exporter.sources.export_sql import REASONS, aggregate, charges_of, judged_rows
-from exporter.sources.file_formats import UnknownFormatError, broken_json_lines, file_format, quoted, relation
+from exporter.sources.file_formats import broken_json_lines, file_format, quoted
+from exporter.sources.file_reading import READ_FAILURES, described, first_line, matching, reading_connection
+from exporter.sources.files_check import findings
 
 _READING_VERSION = "1"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
@@ -65,15 +74,17 @@ class FilesSource:
         if failed == len(found):
             raise SourceError("unreadable_file", f"none of the {failed} files could be read")
 
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Say what the patterns match, what cannot be read, and what the newest file holds."""
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            yield from findings(connection, self.patterns, context)
+
     def _files(self) -> list[Path]:
         """Existing files by path, each once, however many patterns or links lead to it."""
         by_identity: dict[Path, Path] = {}
         for pattern in self.patterns:
-            # Path.glob takes no absolute pattern.
-            for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
-                path = Path(name)
-                if path.is_file():
-                    by_identity.setdefault(path.resolve(), path)
+            for path in matching(pattern):
+                by_identity.setdefault(path.resolve(), path)
         return sorted(by_identity.values())
 
     def _changed(self, path: Path, context: RefreshContext) -> Batch | Unreadable | None:
@@ -83,22 +94,15 @@ class FilesSource:
                 return None
             context.meter.requests += 1
             return self._read(path, cursor, context)
-        except (duckdb.Error, OSError, EOFError, UnknownFormatError) as error:
-            first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            detail = f"{first_line}; the file's last good charges stay, it is tried again at each refresh"
+        except READ_FAILURES as error:
+            detail = (
+                f"{first_line(error)}; the file's last good charges stay, it is tried again at each refresh"
+            )
             return Unreadable(str(path), Rejected("unreadable_file", 1, str(path), detail))
 
     def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": self.memory_limit,
-            "threads": self.threads,
-            "temp_directory": str(context.spool),
-            "autoinstall_known_extensions": False,
-            "preserve_insertion_order": False,
-        }
-        with duckdb.connect(":memory:", config=settings) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            judged = judged_rows(*_columns(connection, path), context.latest_plausible)
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            judged = judged_rows(*described(connection, path), context.latest_plausible)
             connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
             spool = (
                 context.spool / f"{blake2b(f'{path}{cursor}'.encode(), digest_size=12).hexdigest()}.parquet"
@@ -117,19 +121,6 @@ class FilesSource:
 def _fingerprint(path: Path) -> str:
     status = path.stat()
     return f"{_READING_VERSION}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ExportColumns]:
-    """Return how the file is read and what columns it has, refusing one that is no billing export."""
-    table = relation(path)
-    described = connection.sql(f"SELECT * FROM {table} LIMIT 0")
-    columns = ExportColumns(dict(zip(described.columns, described.types, strict=True)))
-    if not {"cost", "usage_start_time"} <= columns.types.keys():
-        raise duckdb.InvalidInputException(
-            "not a billing export, which has cost and usage_start_time; this has "
-            + (", ".join(list(columns.types)[:8]) or "no columns")
-        )
-    return table, columns
 
 
 def _refused_rows(connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:

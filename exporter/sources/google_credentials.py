@@ -20,6 +20,9 @@ from exporter.sources.base import SourceError
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
 """Scope that IAM asks for when one account is to act as another."""
 
+UNKNOWN_PRINCIPAL: Final = "the account in use"
+"""Of credentials that do not say whose they are: a user's, or any before the first token."""
+
 _HOW_TO_GIVE: Final = (
     "give one of: gcp.credentials_path (a service account key, or a workload identity, external account or "
     "impersonation file), the environment variable GOOGLE_APPLICATION_CREDENTIALS, or application default "
@@ -64,10 +67,14 @@ def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> Googl
         credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             source_credentials=credentials, target_principal=target, target_scopes=list(scopes)
         )
-    email = target or getattr(credentials, "service_account_email", None)
+    return GoogleIdentity(credentials, project_id, target or principal_of(credentials, UNKNOWN_PRINCIPAL))
+
+
+def principal_of(credentials: auth_credentials.Credentials, otherwise: str) -> str:
+    """Return the service account's e-mail address where the credentials know it, else `otherwise`."""
+    email = getattr(credentials, "service_account_email", None)
     # On Google Cloud the attached account is called "default" until a token was fetched.
-    known = email if email and "@" in email else None
-    return GoogleIdentity(credentials, project_id, known or "the account in use")
+    return email if isinstance(email, str) and "@" in email else otherwise
 
 
 def _from_file(path: Path) -> tuple[auth_credentials.Credentials, str | None]:

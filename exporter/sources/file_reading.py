@@ -1,0 +1,61 @@
+"""Opens one file of a billing export in DuckDB: which files a pattern means, how one is read, what it has."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.sources.export_columns import ExportColumns
+from exporter.sources.file_formats import UnknownFormatError, relation
+
+READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
+"""Everything that reading a file can raise."""
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders."""
+    # Path.glob takes no absolute pattern.
+    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    return [path for path in map(Path, names) if path.is_file()]
+
+
+@contextmanager
+def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection for reading files, in UTC; what does not fit the limit is spilled to `spool`."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": str(spool),
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def described(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ExportColumns]:
+    """Return how the file is read and what columns it has, refusing one that is no billing export.
+
+    Raises one of READ_FAILURES.
+    """
+    table = relation(path)
+    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
+    columns = ExportColumns(dict(zip(empty.columns, empty.types, strict=True)))
+    if not {"cost", "usage_start_time"} <= columns.types.keys():
+        raise duckdb.InvalidInputException(
+            "not a billing export, which has cost and usage_start_time; this has "
+            + (", ".join(list(columns.types)[:8]) or "no columns")
+        )
+    return table, columns
+
+
+def first_line(error: Exception) -> str:
+    """Return what a failure says, on one line."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
