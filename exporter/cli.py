@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter import __version__
@@ -56,12 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_demo(commands)
     _add_snapshot(commands)
+    _add_check(commands)
     _add_metrics(commands)
     for command in commands.choices.values():
         command.add_argument(
             "--log-level",
             choices=("debug", "info", "warning", "error"),
-            default="info",
+            default=command.get_default("log_level") or "info",
             help="how much to tell on standard error (default: %(default)s)",
         )
     return parser
@@ -116,6 +118,18 @@ def _add_snapshot(commands: _Commands[argparse.ArgumentParser]) -> None:
     command.set_defaults(run=_run_snapshot)
 
 
+def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "check",
+        help="say whether each source answers, each permission is there, and what it will cost",
+        description=_run_check.__doc__,
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    # What it finds is told by the findings; warnings of libraries would only run into them.
+    command.set_defaults(run=_run_check, log_level="error")
+
+
 def _add_metrics(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "metrics", help="print the metric reference", description=_run_metrics.__doc__
@@ -164,6 +178,16 @@ def _run_snapshot(chosen: argparse.Namespace) -> int:
         output=chosen.output,
     )
     return 0 if succeeded else EXIT_TROUBLE
+
+
+def _run_check(chosen: argparse.Namespace) -> int:
+    """Say whether the set-up works and what it will cost, changing nothing: exit 1 if there is trouble."""
+    from exporter.commands.check import check  # noqa: PLC0415
+    from exporter.commands.check_report import JsonReport, TextReport  # noqa: PLC0415
+
+    report = JsonReport(sys.stdout) if chosen.format == "json" else TextReport(sys.stdout)
+    well = check(load(chosen.config), chosen.config, report, datetime.now(UTC))
+    return 0 if well else EXIT_TROUBLE
 
 
 def _run_metrics(chosen: argparse.Namespace) -> int:

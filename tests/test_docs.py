@@ -61,7 +61,7 @@ def test_every_metric_that_a_page_names_exists(page: Path) -> None:
         assert name in names or name in ("spend_exporter",), name
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "snapshot", "metrics"])
+@pytest.mark.parametrize("command", ["serve", "demo", "snapshot", "check", "metrics"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

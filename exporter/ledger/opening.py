@@ -27,21 +27,45 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
     `path` None opens a ledger in memory. Returns the connection and whether it can only be read, which is so
     where the file exists and this process may not write it. Raises LedgerError.
     """
-    settings: dict[str, str | bool | int | float | list[str]] = {
+    if path is None:
+        connection = duckdb.connect(":memory:", config=_settings(memory_limit))
+        return _ready(connection, "in memory", read_only=False), False
+    read_only = path.exists() and not may_write(path)
+    connection = _connect(path, memory_limit, read_only=read_only)
+    return _ready(connection, str(path), read_only=read_only), read_only
+
+
+def open_ledger_to_look(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int]:
+    """Open an existing ledger without changing it, and return the connection and its schema's version.
+
+    Raises LedgerError, also for a newer version; an older one is left as it is.
+    """
+    connection = _connect(path, memory_limit, read_only=True)
+    found = version_of(connection)
+    if found >= SCHEMA_VERSION:
+        _ready(connection, str(path), read_only=True)
+    return connection, found
+
+
+def may_write(path: Path) -> bool:
+    """Whether this process may write the ledger's file and, for the log beside it, its folder."""
+    return _writable(path) and _writable(path.parent)
+
+
+def _settings(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {
         "memory_limit": memory_limit,
         "threads": 2,
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
-    if path is None:
-        connection = duckdb.connect(":memory:", config=settings)
-        return _ready(connection, "in memory", read_only=False), False
-    read_only = path.exists() and not (_writable(path) and _writable(path.parent))
+
+
+def _connect(path: Path, memory_limit: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(str(path), read_only=read_only, config=settings)
+        return duckdb.connect(str(path), read_only=read_only, config=_settings(memory_limit))
     except duckdb.Error as error:
         raise _unopenable(path, error) from error
-    return _ready(connection, str(path), read_only=read_only), read_only
 
 
 def _writable(path: Path) -> bool:

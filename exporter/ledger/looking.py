@@ -1,0 +1,65 @@
+"""Looks into a ledger's file without changing it, or taking it from an exporter that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exporter.ledger.opening import may_write, open_ledger_to_look
+from exporter.ledger.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What a ledger holds. Of one with an older schema only the first three are told."""
+
+    size_bytes: int
+    schema_version: int
+    writable: bool
+    charges: int = 0
+    oldest_usage: datetime | None = None
+    latest_export: datetime | None = None
+    kept_from: datetime | None = None
+    """Usage before this has been forgotten; None where nothing was."""
+    cursors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Cursor by partition, by source."""
+
+
+def look(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | None:
+    """Return what the ledger at `path` holds, or None where there is no file yet.
+
+    Raises LedgerError; its reason is `ledger_in_use` where an exporter holds the file.
+    """
+    if not path.exists():
+        return None
+    log = path.with_name(f"{path.name}.wal")
+    size = sum(each.stat().st_size for each in (path, log) if each.exists())
+    connection, version = open_ledger_to_look(path, memory_limit)
+    with connection:
+        if version < SCHEMA_VERSION:
+            return LedgerFacts(size, version, may_write(path))
+        charges, oldest, latest = connection.execute(
+            "SELECT count(*), min(charge_period_start), max(exported_at) FROM charge"
+        ).fetchall()[0]
+        kept = connection.execute("SELECT value::TIMESTAMP FROM setting WHERE name = 'kept_from'").fetchall()
+        cursors: dict[str, dict[str, str]] = {}
+        for source, partition, cursor in connection.execute(
+            "SELECT source, name, cursor FROM partition"
+        ).fetchall():
+            cursors.setdefault(source, {})[partition] = cursor
+        return LedgerFacts(
+            size,
+            version,
+            may_write(path),
+            charges,
+            _aware(oldest),
+            _aware(latest),
+            _aware(kept[0][0] if kept else None),
+            cursors,
+        )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None
