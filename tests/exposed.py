@@ -33,10 +33,15 @@ def by(values: Mapping[Labels, float], *names: str) -> dict[tuple[str, ...], flo
     return dict(sums)
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+def until(
+    condition: Callable[[], object],
+    what: str,
+    seconds: float = DEADLINE_SECONDS,
+    pause_seconds: float = 0.02,
+) -> None:
     """Poll until the condition holds; fails the test when the deadline passes first."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        pause.wait(0.02)
+        pause.wait(pause_seconds)

@@ -130,7 +130,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(steps, min_size=2, max_size=9))
 def test_no_counter_falls_and_their_sum_is_the_ledgers_whatever_happens(
     tmp_path: Path, history: list[tuple[str, object]]
