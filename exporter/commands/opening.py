@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,7 +30,9 @@ def opened_refresher(
         ledger_path.parent.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(ledger_path)
     try:
-        with _spool(ledger_path, writable=not ledger.read_only) as spool:
+        # Closed before its folder is removed, or it could not put its log into the file.
+        with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):
+            ledger.spill_to(spool)
             yield Refresher(
                 sources,
                 ledger,

@@ -35,7 +35,17 @@ class Ledger:
         self.path = path
         self._memory_limit = memory_limit
         self._writer = threading.Lock()
+        self._spill: Path | None = None
         self._connection, self.read_only = open_ledger_file(path, memory_limit)
+
+    def spill_to(self, folder: Path) -> None:
+        """From now on put what does not fit into memory into an existing folder.
+
+        Otherwise that goes beside the ledger's file, which perhaps may not be written and where a killed
+        process leaves it for good; or, of a ledger in memory, into the working directory.
+        """
+        self._spill = folder
+        self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -195,6 +205,8 @@ class Ledger:
         except duckdb.Error:
             self._connection.close()
             self._connection, self.read_only = open_ledger_file(self.path, self._memory_limit)
+            if self._spill is not None:
+                self.spill_to(self._spill)
 
     def _unwritable(self, error: duckdb.Error) -> LedgerError:
         text = str(error).splitlines()[0]

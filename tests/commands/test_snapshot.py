@@ -293,3 +293,29 @@ def test_reading_again_and_again_changes_no_figure(tmp_path: Path) -> None:
     assert figures() == first
     (tmp_path / "a.parquet").touch()
     assert figures() == first
+
+
+def test_what_does_not_fit_into_memory_goes_to_the_spool_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not into the working directory, which in a container nobody may write."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"""COPY (SELECT 'account' AS billing_account_id, {{'id': 'sku-' || i % 500}} AS sku,
+              TIMESTAMPTZ '2026-11-20 00:00:00+00' - to_hours((i // 500)::INT) AS usage_start_time,
+              TIMESTAMPTZ '2026-11-20 05:00:00+00' - to_hours((i // 500)::INT) AS export_time,
+              1.0 AS cost, 'USD' AS currency, 1.0 AS currency_conversion_rate
+            FROM range(300000) AS t(i)) TO '{tmp_path}/large.parquet' (FORMAT parquet)"""
+        )
+    spool, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
+    for folder in (spool, elsewhere):
+        folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spool))
+    monkeypatch.chdir(elsewhere)
+    # A file in the way of the folder that DuckDB would make here.
+    (elsewhere / ".tmp").write_text("")
+    found = snapshot(tmp_path, "--ledger", ":memory:")
+    assert by(found["spend_billed_usd_total"]) == {(): 300_000.0}
+    assert list(spool.iterdir()) == []
+    assert [path.name for path in elsewhere.iterdir()] == [".tmp"]
