@@ -38,6 +38,9 @@ class Skus:
     """`billed_unit`: meter and bill count the same, so cost / billed quantity is the rate.
     `live_unit`: they count differently, so the rate is cost / usage seen live in the same hours."""
 
+    may_be_free: bool = False
+    """Whether usage without a SKU on the bill is free, rather than of unknown price."""
+
     def matches(self, sku_id: str, description: str) -> bool:
         """Whether a SKU of the meter's service is one of them, models aside."""
         if sku_id in self.ids:
@@ -110,6 +113,7 @@ _MIN_INSTANCE: Final = Skus(
     frozenset({"7EBB-8579-2C98", "4350-71E4-3051"}),
     r"^Services Min Instance ",
     rate_per="live_unit",
+    may_be_free=True,
 )
 _EGRESS: Final = r"(Data Transfer Out|Egress|Download)"
 _CLASS_A: Final = (
@@ -373,7 +377,6 @@ USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
         "gce_instance",
         "level",
         "seconds",
-        steady=True,
         region="resource.label.zone",
         period_seconds=300,
         skus=Skus("cpu", pattern=r"^(?!Commitment).*Instance Core "),
@@ -387,7 +390,6 @@ USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
         "gce_instance",
         "level",
         "byte-seconds",
-        steady=True,
         region="resource.label.zone",
         period_seconds=300,
         skus=Skus("memory", pattern=r"^(?!Commitment).*E2 Instance Ram "),
@@ -400,7 +402,6 @@ USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
         "gce_instance",
         "level",
         "seconds",
-        steady=True,
         region="resource.label.zone",
         resource="resource.label.instance_id",
         reducer="REDUCE_MEAN",

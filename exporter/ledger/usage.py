@@ -73,8 +73,8 @@ class UsageLedger:
     def put(self, source: str, reads: Sequence[Read], points: Path) -> None:
         """Replace the usage of the hours that were read by the points of a spool file, and keep the cursors.
 
-        Points outside of those hours, or older than what was forgotten, are left out. Raises LedgerError, after
-        which everything is as it was before.
+        Points outside of those hours, or older than what was forgotten, are left out. Raises LedgerError,
+        after which everything is as it was before.
         """
         with self._ledger.transaction() as connection:
             _load(connection, reads, points)
@@ -88,8 +88,8 @@ class UsageLedger:
                     f"replaced.usage_series_id AND {start} >= since AND {start} < until"
                 )
             connection.execute(
-                """INSERT INTO usage_hour
-                   SELECT usage_series_id, date_trunc('hour', begins), sum(amount) FROM arrived GROUP BY ALL"""
+                """INSERT INTO usage_hour SELECT usage_series_id, date_trunc('hour', begins), sum(amount)
+                   FROM arrived GROUP BY ALL"""
             )
             connection.execute(
                 "INSERT INTO usage_point SELECT * FROM arrived WHERE ends < begins + INTERVAL 1 HOUR"
@@ -121,7 +121,7 @@ class UsageLedger:
             )
 
     def forget_before(self, hours: datetime, points: datetime) -> None:
-        """Remove hours and the points within hours that began before two moments; counters keep what they have.
+        """Remove hours, and points within hours, that began before two moments; counters keep what they have.
 
         The limit of hours only moves forward, so that nothing comes back twice. Raises LedgerError.
         """

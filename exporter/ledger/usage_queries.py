@@ -105,15 +105,19 @@ class UsageView:
         return [(project, meter, through.replace(tzinfo=UTC)) for project, meter, through in rows]
 
     def trailing_hour(self, meters: Sequence[str]) -> list[TrailingUsage]:
-        """Return usage in the latest hour that all of `meters` know of, by project.
+        """Return usage in the latest hour that all of `meters` in use know of, by project.
 
         So that one divided by another is of the same hour. A meter that fell behind by more than half an hour
         is left out, rather than keep the others back.
         """
         rows = self._rows(
-            """WITH read AS (SELECT source, project_id, meter, through,
+            """WITH used AS (SELECT DISTINCT source, project_id, meter FROM usage_series
+                               JOIN usage_hour USING (usage_series_id)
+                             WHERE meter IN (SELECT unnest($meters))
+                               AND hour >= (SELECT max(through) FROM usage_cursor) - INTERVAL 3 HOUR),
+                    read AS (SELECT source, project_id, meter, through,
                                max(through) OVER (PARTITION BY source, project_id) AS best
-                             FROM usage_cursor WHERE meter IN (SELECT unnest($meters))),
+                             FROM usage_cursor SEMI JOIN used USING (source, project_id, meter)),
                     known AS (SELECT source, project_id, meter,
                                 min(through) OVER (PARTITION BY source, project_id) AS until
                               FROM read WHERE through >= best - INTERVAL 30 MINUTE)
@@ -124,12 +128,13 @@ class UsageView:
                GROUP BY ALL ORDER BY ALL""",
             meters=list(meters),
         )
-        return [TrailingUsage(*row[:-1], row[-1].replace(tzinfo=UTC)) for row in rows]
+        return [TrailingUsage(*_aware(row)) for row in rows]
 
     def hourly(self, since: datetime, until: datetime, meters: Sequence[str]) -> list[HourlyUsage]:
         """Return usage by meter and hour in [since, until), all revisions together."""
         rows = self._rows(
-            """SELECT provider, project_id, region_id, service_id, meter, resource, dimension, hour, sum(amount)
+            """SELECT provider, project_id, region_id, service_id, meter, resource, dimension, hour,
+                 sum(amount)
                FROM usage_hour JOIN usage_series USING (usage_series_id)
                WHERE hour >= $since AND hour < $until AND meter IN (SELECT unnest($meters))
                GROUP BY ALL ORDER BY ALL""",
@@ -137,7 +142,7 @@ class UsageView:
             until=_naive(until),
             meters=list(meters),
         )
-        return [HourlyUsage(*row[:-2], row[-2].replace(tzinfo=UTC), row[-1]) for row in rows]
+        return [HourlyUsage(*_aware(row)) for row in rows]
 
     def daily(self, since: datetime, until: datetime) -> list[DailyUsage]:
         """Return usage by meter and UTC day in [since, until), all revisions together."""
@@ -200,6 +205,10 @@ def sku_days(view: LedgerView, since: datetime, until: datetime, services: Seque
         parameters,
     ).fetchall()
     return [SkuDay(*row) for row in rows]
+
+
+def _aware(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row)
 
 
 def _naive(moment: datetime) -> datetime:

@@ -71,6 +71,8 @@ class HoursRead:
     """Start of the first hour, aware."""
     until: datetime
     """End of the last hour; it may lie ahead, where the hour has only begun."""
+    through: datetime
+    """Up to here all usage that can be known was read."""
     cursor: str
     """Opaque; handed back as RefreshContext.known[partition]."""
 

@@ -40,6 +40,8 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _DESCRIPTORS_KEPT: Final = timedelta(days=1)
 _ASK_AGAIN: Final = timedelta(hours=6)
 """After which a metric that a project had not is asked for again, and revisions that were too many."""
+_QUIET: Final = timedelta(minutes=15)
+"""After which a metric is asked for again that had no series: most projects use few services."""
 _REVISIONS_PER_RESOURCE: Final = 3.0
 """With more revisions in use than that on average, usage is read by service alone."""
 
@@ -74,6 +76,8 @@ class CloudMonitoringSource:
     _timings: dict[str, Timing] = field(default_factory=dict, init=False, repr=False)
     _described: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
     """When which project was last asked for its metrics of which prefix."""
+    _quiet: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
+    """Project and meter: until when it is not asked for."""
     _missing: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
     """Project and metric type: until when it is not asked for."""
     _too_many: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
@@ -207,7 +211,8 @@ class _ProjectReader:
     def _meter(self, meter: UsageMeter) -> Iterator[UsagePoint]:
         """Read what is new of one meter; its points come only once all of them are there."""
         source, context, key = self._source, self._context, (self._project_id, meter.name)
-        if _until(source._missing, (self._project_id, meter.metric_type)) > context.now:
+        missing = _until(source._missing, (self._project_id, meter.metric_type))
+        if max(missing, _until(source._quiet, key)) > context.now:
             return
         timing = source.timing(meter.metric_type)
         plan = plan_read(
@@ -222,17 +227,20 @@ class _ProjectReader:
         if plan is None:
             return
         found = MeterPoints.empty(source.provider, self._project_id, meter, timing)
+        series = 0
         for stretch in plan.stretches:
+            series = 0
             for page in self._session.series(self._project_id, meter, timing, stretch):
                 found.take(page, stretch)
-        if (
-            meter.revision
-            and found.series() > _REVISIONS_PER_RESOURCE * _dimensions(meter) * found.resources()
-        ):
+                series += len(page)
+        # Of the last stretch alone: a first run meets every revision of many days.
+        if meter.revision and series > _REVISIONS_PER_RESOURCE * _dimensions(meter) * found.resources():
             source._too_many[key] = context.now + _ASK_AGAIN
+        if found.resources() == 0:
+            source._quiet[key] = context.now + _QUIET
         self._tell_gaps(meter, plan, found)
         self._reads.append(
-            HoursRead(self._project_id, meter.name, plan.first_hour, plan.end_hour, plan.cursor)
+            HoursRead(self._project_id, meter.name, plan.first_hour, plan.end_hour, plan.through, plan.cursor)
         )
         for point in found.points(plan.first_hour):
             self._rows += 1

@@ -60,6 +60,8 @@ class ReadPlan:
     first_hour: datetime
     end_hour: datetime
     """End of the last hour, of which the points may only have begun."""
+    through: datetime
+    """End of the last point asked for."""
     cursor: str
     gap: tuple[datetime, datetime] | None
     """Usage that can be read no more."""
@@ -120,6 +122,7 @@ def plan_read(
         stretches=tuple(_stretches(begin, through, period, switched, by_revision=by_now)),
         first_hour=begin,
         end_hour=ceil_hour(through),
+        through=through,
         cursor=f"{through:%Y-%m-%dT%H:%M}Z {way} {switched:%Y-%m-%dT%H}Z",
         gap=gap,
     )

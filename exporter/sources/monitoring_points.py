@@ -61,10 +61,6 @@ class MeterPoints:
         spans = sorted({span for values in self._values.values() for span in values})
         return [(end, start) for (_, end), (start, _) in pairwise(spans) if start > end]
 
-    def series(self) -> int:
-        """Number of distinct series so far."""
-        return len(self._values)
-
     def resources(self) -> int:
         """Number of distinct resources so far."""
         return len({(key[_REGION], key[_RESOURCE]) for key in self._values})

@@ -86,8 +86,8 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
             for each in answer.metric_descriptors:
                 metadata = each.metadata
                 found[each.type] = Timing(
-                    metadata.sample_period.total_seconds() or Timing().sample_seconds,
-                    metadata.ingest_delay.total_seconds(),
+                    metadata.sample_period.ToTimedelta().total_seconds() or Timing().sample_seconds,
+                    metadata.ingest_delay.ToTimedelta().total_seconds(),
                 )
             request.page_token = answer.next_page_token
             if not request.page_token:
