@@ -34,6 +34,8 @@ class Skus:
     """A regular expression that the description must contain, blanks made single and case ignored."""
     by_resource: bool = False
     """The description must also hold every word of the usage's resource and dimension: one SKU per model."""
+    by_dimension: tuple[tuple[str, str], ...] = ()
+    """Pattern of the description for each value of the usage's dimension; "" is for all other values."""
     rate_per: Literal["billed_unit", "live_unit"] = "billed_unit"
     """`billed_unit`: meter and bill count the same, so cost / billed quantity is the rate.
     `live_unit`: they count differently, so the rate is cost / usage seen live in the same hours."""
@@ -46,6 +48,13 @@ class Skus:
         if sku_id in self.ids:
             return True
         return bool(self.pattern) and _holds(self.pattern, description)
+
+    def prices(self, description: str, resource: str, dimension: str) -> bool:
+        """Whether one of the matching SKUs is the one for a resource and dimension."""
+        if self.by_resource:
+            return describes(description, resource, dimension)
+        patterns = dict(self.by_dimension)
+        return not patterns or _holds(patterns.get(dimension, patterns.get("", "")), description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +323,14 @@ USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
         dimension="metric.label.storage_class",
         period_seconds=300,
         skus=Skus(
-            "storage", pattern=r"^(Standard|Nearline|Coldline|Archive|Durable Reduced Availability) Storage"
+            "storage",
+            pattern=r"^(Standard|Nearline|Coldline|Archive) Storage",
+            by_dimension=(
+                ("NEARLINE", "^Nearline"),
+                ("COLDLINE", "^Coldline"),
+                ("ARCHIVE", "^Archive"),
+                ("", "^Standard"),
+            ),
         ),
         people_unit=PeopleUnit("stored GiB month", GIBIBYTE * 2_629_800.0),
     ),

@@ -50,6 +50,6 @@ LIST_PRICES: Final[dict[str, ListPrice]] = {
     "cloud_run_job_cpu_seconds": ListPrice(0.000018, 0.0000252),
     "cloud_run_job_memory_byte_seconds": ListPrice(0.000002 / _GIBIBYTE, 0.0000028 / _GIBIBYTE),
 }
-"""By name of the meter, in the meter's units; jobs, which have a price in each region, by the nearer tier. Minimum
-instances are left out: live usage does not tell them from instances that idle for nothing. So is the network,
-whose price depends on where the bytes go."""
+"""By name of the meter, in the meter's units; jobs, which have a price in each region, by the nearer tier.
+Minimum instances are left out: live usage does not tell them from instances that idle for nothing. So is the
+network, whose price depends on where the bytes go."""

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, Literal, Protocol
 
 from exporter.analysis.list_prices import LIST_PRICES, ListPrice
-from exporter.usage_table import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, UsageMeter, describes
+from exporter.usage_table import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, Skus, UsageMeter
 
 Basis = Literal["billed", "list", "rate_card"]
 HALF_LIFE_DAYS: Final = 7.0
@@ -130,10 +130,15 @@ class RateBook:
         row = self._meters.get(meter)
         if row is None or row.skus is None:
             return None
-        named = (resource, dimension) if row.skus.by_resource else ("", "")
-        key = (meter, project_id, region_id, *named)
+        key = (
+            meter,
+            project_id,
+            region_id,
+            resource if row.skus.by_resource else "",
+            dimension if row.skus.by_resource or row.skus.by_dimension else "",
+        )
         if key not in self._found:
-            self._found[key] = self._find(row, project_id, region_id, *named)
+            self._found[key] = self._find(row, row.skus, *key[1:])
         return self._found[key]
 
     def has_bill(self, meter: str) -> bool:
@@ -141,14 +146,12 @@ class RateBook:
         return bool(self._learnt.get(meter))
 
     def _find(
-        self, row: UsageMeter, project_id: str, region_id: str, resource: str, dimension: str
+        self, row: UsageMeter, skus: Skus, project_id: str, region_id: str, resource: str, dimension: str
     ) -> Rate | None:
         if self.card is not None and row.service_id == RUN:
             return self.card.rate(row.name)
         known = [
-            each
-            for each in self._learnt.get(row.name, ())
-            if row.skus is None or not row.skus.by_resource or describes(each.sku, resource, dimension)
+            each for each in self._learnt.get(row.name, ()) if skus.prices(each.sku, resource, dimension)
         ]
         ours = [each for each in known if each.project_id == project_id]
         for near in (

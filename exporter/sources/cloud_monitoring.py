@@ -101,14 +101,15 @@ class CloudMonitoringSource:
                     if batch is not None:
                         yield batch
                     yield from reader.unread
-                    failures += reader.failures
+                    if reader.failure is not None:
+                        failures.append(reader.failure)
                     if reader.hopeless:
                         break
         except SourceError:
             # Read it anew next time: a key may have been renewed.
             self._identity = None
             raise
-        if failures and len(failures) == len(self.project_ids):
+        if failures and (reader.hopeless or len(failures) == len(self.project_ids)):
             self._identity = None
             raise failures[0]
 
@@ -167,10 +168,14 @@ class _ProjectReader:
         self._rejected: list[Rejected] = []
         self._rows = 0
         self.unread: list[Unreadable] = []
-        self.failures: list[SourceError] = []
-        """The failure that ended the project, if one did."""
+        self._first_failure: SourceError | None = None
         self.hopeless = False
-        """Whether it ends the others as well."""
+        """Whether what failed here will fail for other projects as well."""
+
+    @property
+    def failure(self) -> SourceError | None:
+        """Why nothing at all could be read, if so."""
+        return None if self._reads else self._first_failure
 
     def read(self) -> UsageBatch | None:
         """Read all meters into one spool file; None where there is nothing new."""
@@ -203,8 +208,8 @@ class _ProjectReader:
                     continue
                 place = self._project_id if error.scope == "project" else f"{self._project_id}/{meter.name}"
                 self.unread.append(Unreadable(place, Rejected(error.reason, 1, place, str(error))))
+                self._first_failure = self._first_failure or error
                 if error.scope != "meter":
-                    self.failures.append(error)
                     self.hopeless = error.scope == "everything"
                     return
 

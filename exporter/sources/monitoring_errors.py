@@ -98,7 +98,8 @@ def _verdict(error: Exception, asked: Question) -> tuple[str, str, Scope]:
         case api_exceptions.DeadlineExceeded():
             verdict = "timeout", "no answer in time; it is tried again at the next refresh", "meter"
         case _ if is_transient(error):
-            verdict = "unavailable", f"{text}; it is tried again at the next refresh", "meter"
+            # It was tried for a while: what else there is to ask would find it no better.
+            verdict = "unavailable", f"{text}; it is tried again at the next refresh", "project"
         case _:
             verdict = "refused", f"{text} ({type(error).__name__}); please report this", "meter"
     return verdict
