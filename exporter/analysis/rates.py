@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, Literal, Protocol
 
 from exporter.analysis.list_prices import LIST_PRICES, ListPrice
-from exporter.usage_table import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, Skus, UsageMeter
+from exporter.usage_table import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, UsageMeter
 
 Basis = Literal["billed", "list", "rate_card"]
 HALF_LIFE_DAYS: Final = 7.0
@@ -130,15 +130,14 @@ class RateBook:
         row = self._meters.get(meter)
         if row is None or row.skus is None:
             return None
-        key = (
-            meter,
-            project_id,
-            region_id,
+        named = (
             resource if row.skus.by_resource else "",
             dimension if row.skus.by_resource or row.skus.by_dimension else "",
         )
+        key = (meter, project_id, region_id, *named)
         if key not in self._found:
-            self._found[key] = self._find(row, row.skus, *key[1:])
+            known = [each for each in self._learnt.get(meter, ()) if row.skus.prices(each.sku, *named)]
+            self._found[key] = self._find(row, known, project_id, region_id)
         return self._found[key]
 
     def has_bill(self, meter: str) -> bool:
@@ -146,13 +145,10 @@ class RateBook:
         return bool(self._learnt.get(meter))
 
     def _find(
-        self, row: UsageMeter, skus: Skus, project_id: str, region_id: str, resource: str, dimension: str
+        self, row: UsageMeter, known: Sequence[_Learnt], project_id: str, region_id: str
     ) -> Rate | None:
         if self.card is not None and row.service_id == RUN:
             return self.card.rate(row.name)
-        known = [
-            each for each in self._learnt.get(row.name, ()) if skus.prices(each.sku, resource, dimension)
-        ]
         ours = [each for each in known if each.project_id == project_id]
         for near in (
             [each for each in ours if each.region_id == region_id],

@@ -67,12 +67,14 @@ class ReadPlan:
     """Usage that can be read no more."""
 
 
+_Ways = tuple[tuple[datetime, bool], ...]
+"""From which hour on usage is held by revision (True) or by service, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cursor:
     through: datetime
-    by_revision: bool
-    switched: datetime
-    """Hour from which on usage is held this way; before it, the other way."""
+    ways: _Ways
 
 
 def period_seconds(meter: UsageMeter, timing: Timing) -> int:
@@ -104,57 +106,81 @@ def plan_read(
     through = floor_to(now - timedelta(seconds=timing.ingest_delay_seconds), period)
     cursor = _parse(known)
     earliest = max(hour_of(now - reach.backfill), hour_of(oldest_kept - timedelta(seconds=1)) + HOUR)
-    begin, gap, by_now, switched = earliest, None, by_revision and bool(meter.revision), earliest
+    begin, gap, wanted = earliest, None, by_revision and bool(meter.revision)
+    ways: _Ways = ((earliest, wanted),)
     if cursor is not None:
         if through <= cursor.through:
             return None
         late = max(reach.late, held_for(meter, timing))
         begin = max(hour_of(cursor.through - late), earliest)
         gap = (cursor.through, earliest) if cursor.through < earliest else None
-        switched = cursor.switched
-        if by_now != cursor.by_revision:
-            # A whole hour is held in one way or the other, so that nothing is counted under both.
-            begin, switched = max(begin, switched), ceil_hour(cursor.through)
+        ways = _switched(cursor, wanted)
     if begin >= through:
         return None
-    way = _BY_REVISION if by_now else _BY_SERVICE
+    # Of the ways that began before all that is read, the last one matters.
+    ways = (*(way for way, after in pairwise(ways) if after[0] > begin), ways[-1])
     return ReadPlan(
-        stretches=tuple(_stretches(begin, through, period, switched, by_revision=by_now)),
+        stretches=tuple(_stretches(begin, through, period, ways)),
         first_hour=begin,
         end_hour=ceil_hour(through),
         through=through,
-        cursor=f"{through:%Y-%m-%dT%H:%M}Z {way} {switched:%Y-%m-%dT%H}Z",
+        cursor=_text(_Cursor(through, ways)),
         gap=gap,
     )
 
 
-def _stretches(
-    begin: datetime, through: datetime, period: int, switched: datetime, *, by_revision: bool
-) -> list[Stretch]:
+def _switched(cursor: _Cursor, wanted: bool) -> _Ways:
+    """The ways of holding usage, the last one being the wanted one.
+
+    A switch takes effect with the next hour: a whole hour is held in one way, so nothing is counted twice.
+    """
+    if cursor.ways[-1][1] == wanted:
+        return cursor.ways
+    next_hour = ceil_hour(cursor.through)
+    begun = tuple(way for way in cursor.ways if way[0] < next_hour)
+    if begun and begun[-1][1] == wanted:
+        return begun
+    return (*begun, (next_hour, wanted))
+
+
+def _stretches(begin: datetime, through: datetime, period: int, ways: _Ways) -> list[Stretch]:
     fine_from = max(begin, hour_of(through - _FINE))
-    cuts = sorted({begin, fine_from, min(max(switched, begin), through), through})
-    return [
-        Stretch(
-            since,
-            until,
-            period if since >= fine_from else _HOUR_SECONDS,
-            by_revision if since >= switched else not by_revision,
+    cuts = {begin, fine_from, through} | {hour for hour, _ in ways if begin < hour < through}
+    found = []
+    for since, until in pairwise(sorted(cuts)):
+        way = [by_revision for hour, by_revision in ways if hour <= since]
+        found.append(
+            Stretch(
+                since,
+                until,
+                period if since >= fine_from else _HOUR_SECONDS,
+                way[-1] if way else ways[0][1],
+            )
         )
-        for since, until in pairwise(cuts)
-    ]
+    return found
+
+
+def _text(cursor: _Cursor) -> str:
+    ways = [f"{_BY_REVISION if way else _BY_SERVICE}@{hour:%Y-%m-%dT%H}Z" for hour, way in cursor.ways]
+    return f"{cursor.through:%Y-%m-%dT%H:%M}Z {' '.join(ways)}"
 
 
 def _parse(known: str | None) -> _Cursor | None:
     """Read a cursor; one of an unknown form is none, so that everything is read anew."""
     try:
-        through, way, switched = (known or "").split(" ")
-        return _Cursor(
-            datetime.strptime(through, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC),
-            way == _BY_REVISION,
-            datetime.strptime(switched, "%Y-%m-%dT%HZ").replace(tzinfo=UTC),
+        through, *ways = (known or "").split()
+        parted = [way.split("@") for way in ways]
+        cursor = _Cursor(
+            _utc(through, "%Y-%m-%dT%H:%MZ"),
+            tuple((_utc(hour, "%Y-%m-%dT%HZ"), name == _BY_REVISION) for name, hour in parted),
         )
     except ValueError:
         return None
+    return cursor if cursor.ways else None
+
+
+def _utc(text: str, form: str) -> datetime:
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def floor_to(moment: datetime, seconds: float) -> datetime:
