@@ -1,6 +1,6 @@
-"""The charge: the one kind of row that every bill becomes, in the terms of FinOps FOCUS.
+"""The two kinds of row: the charge, which every bill becomes, and the usage point, live and without a price.
 
-Everything downstream of a source is blind to where a charge came from.
+Charges are in the terms of FinOps FOCUS. Everything downstream of a source is blind to where a row came from.
 """
 
 from __future__ import annotations
@@ -82,3 +82,48 @@ by a conversion rate, and still leave room for 1e20 in a sum."""
 
 SERIES_COLUMNS: Final = tuple(CHARGE_COLUMNS)[:9]
 """The dimensions that tell one series of charges from another."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePoint:
+    """What one resource used of one thing within one interval; usage of neighbouring intervals adds up.
+
+    What has a level rather than a flow (cores, stored bytes, utilisation) comes as level times seconds. The
+    interval lies within one hour of the clock. A dimension that is not told is the empty string.
+    """
+
+    provider: str
+    project_id: str
+    region_id: str
+    service_id: str
+    """As in the bill, so that usage finds its SKUs."""
+    resource: str
+    """Name of the service, job, database, bucket, instance or model."""
+    revision: str
+    meter: str
+    """Name of a row of the usage table: `cloud_run_requests`, `cloud_run_cpu_seconds`, …"""
+    dimension: str
+    """What else tells it apart: a response code class, a token type, a storage class."""
+    start: datetime
+    end: datetime
+    value: float
+    """In `unit`."""
+    unit: str
+    """The unit of the bill's usage where the meter explains SKUs: `seconds`, `byte-seconds`, `requests`, …"""
+
+
+USAGE_COLUMNS: Final[dict[str, str]] = {
+    "provider": "VARCHAR",
+    "project_id": "VARCHAR",
+    "region_id": "VARCHAR",
+    "service_id": "VARCHAR",
+    "resource": "VARCHAR",
+    "revision": "VARCHAR",
+    "meter": "VARCHAR",
+    "dimension": "VARCHAR",
+    "start": "TIMESTAMP",
+    "end": "TIMESTAMP",
+    "value": "DOUBLE",
+    "unit": "VARCHAR",
+}
+"""The fields of a UsagePoint and their DuckDB types, in order. Timestamps are UTC without a zone."""

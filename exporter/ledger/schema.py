@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS, USAGE_COLUMNS
 
 _SERIES = ",\n  ".join(f"{name} {CHARGE_COLUMNS[name]} NOT NULL" for name in SERIES_COLUMNS)
 _FACTS = ",\n  ".join(
@@ -52,7 +52,37 @@ CREATE TABLE restated (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_CREATE,)
+_USAGE_SERIES = ",\n  ".join(
+    f"{name} {type_name} NOT NULL"
+    for name, type_name in USAGE_COLUMNS.items()
+    if name not in ("start", "end", "value")
+)
+
+_ADD_USAGE: Final = f"""
+-- One row per meter of a project: how far it was read, and the source's own mark of that.
+CREATE TABLE usage_cursor (
+  source VARCHAR NOT NULL, project_id VARCHAR NOT NULL, meter VARCHAR NOT NULL,
+  cursor VARCHAR NOT NULL, through TIMESTAMP NOT NULL
+);
+
+-- Dimensions once, with the counters that must never fall:
+--   present: sum over usage_hour; retired: what retention removed from it; total: highest sum so far;
+--   priced_total: the part of the total that usd_total is the price of.
+CREATE TABLE usage_series (
+  usage_series_id INTEGER NOT NULL, source VARCHAR NOT NULL,
+  {_USAGE_SERIES},
+  present DOUBLE NOT NULL, retired DOUBLE NOT NULL, total DOUBLE NOT NULL,
+  priced_total DOUBLE NOT NULL, usd_total DOUBLE NOT NULL
+);
+
+-- Every hour, and for some days the intervals within.
+CREATE TABLE usage_hour (usage_series_id INTEGER NOT NULL, hour TIMESTAMP NOT NULL, amount DOUBLE NOT NULL);
+CREATE TABLE usage_point (
+  usage_series_id INTEGER NOT NULL, begins TIMESTAMP NOT NULL, ends TIMESTAMP NOT NULL, amount DOUBLE NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE)
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

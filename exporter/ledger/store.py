@@ -64,7 +64,7 @@ class Ledger:
         The spool file is Parquet or CSV with the columns CHARGE_COLUMNS. Raises LedgerError, after which the
         partition is as it was before.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {', '.join(CHARGE_COLUMNS)} "
                 f"FROM {_spool_relation(charges)} WHERE charge_period_start >= {_kept_from_sql()}"
@@ -78,7 +78,7 @@ class Ledger:
 
     def retract(self, source: str, partition: str) -> None:
         """Take a partition's charges out, since the source no longer has it. Raises LedgerError."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in CHARGE_COLUMNS.items())
             connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} LIMIT 0")
             self._replace(connection, source, self._partition_id(connection, source, partition))
@@ -91,7 +91,7 @@ class Ledger:
         """
         if self.read_only or moment <= self.kept_from():
             return
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
             connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [_naive(moment).isoformat()])
             connection.execute(RETIRE, {"moment": _naive(moment)})
@@ -119,7 +119,7 @@ class Ledger:
         """
         if self.read_only or not (own or folded):
             return
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 """UPDATE series SET published = 'own',
                      billed_base_usd = CASE WHEN published = 'folded' THEN billed_usd_total ELSE 0 END,
@@ -138,10 +138,16 @@ class Ledger:
 
         With `exported_before`, a whole hour, the state is what was known then.
         """
+        with self.reading() as connection:
+            yield LedgerView(connection, sources, exported_before)
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open one consistent state of the ledger for reading, whatever is written meanwhile."""
         connection = self._connection.cursor()
         connection.execute("BEGIN")
         try:
-            yield LedgerView(connection, sources, exported_before)
+            yield connection
         finally:
             connection.execute("ROLLBACK")
             connection.close()
@@ -177,8 +183,8 @@ class Ledger:
         return int(rows[0][0])
 
     @contextmanager
-    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run what is inside as one transaction of the one writer; DuckDB's failures become LedgerError."""
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run what is inside as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
         if self.read_only:
             raise LedgerError(
                 "ledger_read_only",

@@ -232,6 +232,9 @@ SKUS: Final[dict[str, Sku]] = {
     "run-min-cpu": Sku(
         "7EBB-8579-2C98", "run", "Services Min Instance CPU (Request-based billing)", SECOND, 0.0000025
     ),
+    "run-egress": Sku(
+        "", "run", "Cloud Run Network Internet Data Transfer Out North America to North America", GIB, 0.12
+    ),
     "run-jobs-cpu": Sku("900B-EA7D-0386", "run", "Jobs CPU in europe-west2", SECOND, 0.0000252),
     "fn-invocations": Sku(
         "92DF-0F0E-630F", "functions", "Cloud Run Functions Invocations", COUNT, 0.0000004, free_per_month=2e6

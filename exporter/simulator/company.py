@@ -274,4 +274,9 @@ LINES: Final[tuple[Line, ...]] = (
     Line("flash-in", "eu", "europe-west1", 4.1, "work", "", "team=europe service=translate", 0.3, credit="promotion", credit_value=0.5),
     Line("flash-out", "eu", "europe-west1", 5.9, "work", "", "team=europe service=translate", 0.3, credit="promotion", credit_value=0.5),
     Line("log-volume", "eu", "global", 3.8, "traffic", labels="team=europe", noise=0.15),
+    # Cloud Run, the rest: what is sent out, and a service that takes far more CPU than its few requests need
+    Line("run-egress", "prod", "us-central1", 5.6, "traffic", "service/storefront-api", _API, 0.1, 0.06),
+    Line("run-requests", "prod", "us-east1", 0.02, "traffic", "service/image-resizer", "team=web service=image-resizer", 0.2, 0.05),
+    Line("run-ram", "staging", "us-central1", 0.6, "work", "service/storefront-api", "team=core env=staging", 0.3),
+    Line("run-requests", "staging", "us-central1", 0.05, "work", "service/storefront-api", "team=core env=staging", 0.3),
 )  # fmt: skip

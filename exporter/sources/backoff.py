@@ -33,15 +33,20 @@ class Backoff:
         attempt: Callable[[], _Result],
         failures: tuple[type[Exception], ...],
         is_transient: Callable[[Exception], bool],
+        asked_wait: Callable[[Exception], float] = lambda _error: 0.0,
     ) -> _Result:
-        """Return the attempt's result; try again while it fails for a moment only, else raise."""
+        """Return the attempt's result; try again while it fails for a moment only, else raise.
+
+        `asked_wait` is the wait in seconds that a failure asks for: none is shorter, and where it is longer
+        than there is time for, the failure is raised at once.
+        """
         began = self.monotonic()
         delay = self.first_seconds
         while True:
             try:
                 return attempt()
             except failures as error:
-                wait = delay * (0.5 + self.jitter() / 2)
+                wait = max(delay * (0.5 + self.jitter() / 2), asked_wait(error))
                 late = self.monotonic() + wait > began + self.call_seconds
                 spent = self.waited_seconds + wait > self.total_seconds
                 if late or spent or self.stopping() or not is_transient(error):

@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
-from exporter.charges import CHARGE_COLUMNS, Charge
+from exporter.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,42 @@ class Finding:
     """It works, and somebody should know this all the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class HoursRead:
+    """One meter of one project as read for whole hours: what the ledger had for them is replaced."""
+
+    project_id: str
+    meter: str
+    since: datetime
+    """Start of the first hour, aware."""
+    until: datetime
+    """End of the last hour; it may lie ahead, where the hour has only begun."""
+    through: datetime
+    """Up to here all usage that can be known was read."""
+    cursor: str
+    """Opaque; handed back as RefreshContext.known[partition]."""
+
+    @property
+    def partition(self) -> str:
+        """Key of the cursor."""
+        return f"{self.project_id}/{self.meter}"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch:
+    """All usage points of some meters of one project, for the hours named by `reads`."""
+
+    reads: tuple[HoursRead, ...]
+    points: Path
+    """A spool file with exactly the columns USAGE_COLUMNS, by write_usage_csv."""
+    rows: int
+    """Points in the spool file."""
+    rejected: tuple[Rejected, ...] = ()
+
+
+UsageChange = UsageBatch | Unreadable
+
+
 class SourceError(Exception):
     """A refresh could not be done. The text names what failed, why, and what to do next."""
 
@@ -90,6 +126,8 @@ class Meter:
 
     requests: int = 0
     billed_bytes: int = 0
+    series_returned: int = 0
+    """Time series that Cloud Monitoring returned: reads are billed by them."""
     progress: Callable[[str], None] = field(default=lambda _text: None)
     """Called with one short line now and then by a refresh that takes long."""
 
@@ -147,15 +185,45 @@ class Source(Protocol):
         ...
 
 
+class UsageSource(Protocol):
+    """One outside system that tells live usage rather than money."""
+
+    @property
+    def name(self) -> str:
+        """Label value of `source`, and the key of its cursors in the ledger."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Label value of `provider` on all its usage points."""
+        ...
+
+    def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
+        """Yield what was used since the cursors in `context.known`, and again what may have been late.
+
+        Lazily, as Source.refresh. Raises SourceError when nothing at all could be read.
+        """
+        ...
+
+
+def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
+    """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path."""
+    return _write_csv(path, tuple(USAGE_COLUMNS), points)
+
+
 def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
     """Write charges row by row as a CSV spool file (exact decimals, UTC times) and return its path."""
+    return _write_csv(path, tuple(CHARGE_COLUMNS), charges)
+
+
+def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | Iterable[UsagePoint]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
-        writer.writerow(CHARGE_COLUMNS)
+        writer.writerow(columns)
         # Not dataclasses.astuple: it copies every value deeply, which takes longer than all the rest.
-        fields = attrgetter(*CHARGE_COLUMNS)
-        for charge in charges:
-            writer.writerow([_csv_value(value) for value in fields(charge)])
+        fields = attrgetter(*columns)
+        for row in rows:
+            writer.writerow([_csv_value(value) for value in fields(row)])
     return path
 
 
