@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from exporter.simulator.chance import normal, stream, uniform
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.usage import Meter
+from exporter.simulator.variation import ORDINARY, Variation
 
 LONGEST_LAG_HOURS: Final = 100
 """Every part has arrived so many hours after the end of its usage hour."""
@@ -34,11 +35,13 @@ class Part(NamedTuple):
 class Arrivals:
     """The export schedule: a pure function of the seed; it only remembers recent hours."""
 
-    def __init__(self, seed: int, meters: tuple[Meter, ...]) -> None:
+    def __init__(self, seed: int, meters: tuple[Meter, ...], variation: Variation = ORDINARY) -> None:
         names = [(meter.account.id, meter.service.name) for meter in meters]
         channels = list(dict.fromkeys(names))
         self._channel = [channels.index(name) for name in names]
         self._lags = [meters[names.index(channel)].service.lag for channel in channels]
+        self._services = [meters[names.index(channel)].sku.service for channel in channels]
+        self._variation = variation
         self._delays = [stream(seed, "delay", *channel) for channel in channels]
         self._runs = [stream(seed, "run", *channel) for channel in channels]
         self._fates = [stream(seed, "fate", *meter.name) for meter in meters]
@@ -79,7 +82,8 @@ class Arrivals:
     def _batch_time(self, channel: int, hour: int) -> int:
         lag, key = self._lags[channel], self._delays[channel]
         mood = lag.spread * normal(key, hour // 6) + 0.12 * normal(key ^ 1, hour)
-        return self._run_after(channel, hour, lag.median_hours * exp(mood))
+        late = self._variation.extra_lag_hours(self._services[channel], hour)
+        return self._run_after(channel, hour, lag.median_hours * exp(mood) + late)
 
     def _run_after(self, channel: int, hour: int, lag_hours: float) -> int:
         """Time of the first export run at least so long after the end of a usage hour."""

@@ -16,6 +16,7 @@ from exporter.simulator.chance import normal, stream, uniform
 from exporter.simulator.company import ACCOUNTS, LINES, PROJECTS, SEASONS, Account, Line, Project, Season
 from exporter.simulator.credits import Credit, credits_of
 from exporter.simulator.moment import Moment, moment, month_first_hour, next_month
+from exporter.simulator.variation import ORDINARY, Variation
 
 MICROS: Final = 1_000_000
 SQL_COMMITMENT_PRICE: Final = 0.75
@@ -81,10 +82,13 @@ class Use(NamedTuple):
 class Usage:
     """The true use of a world. Pure: it only remembers what it has worked out before."""
 
-    def __init__(self, seed: int, first_hour: int, incident: Incident | None) -> None:
+    def __init__(
+        self, seed: int, first_hour: int, incident: Incident | None, variation: Variation = ORDINARY
+    ) -> None:
         self.first_hour = first_hour
         self.meters = tuple(_meter(seed, index, line) for index, line in enumerate(LINES))
         self._incident = incident
+        self._variation = variation
         self._rates = {
             account.currency: stream(seed, "rate", account.currency) for account in ACCOUNTS.values()
         }
@@ -145,7 +149,7 @@ class Usage:
             amount /= line.active_share
         if line.noise:
             day = 0.5 * line.noise * normal(meter.daily_noise, at.billing_day)
-            grown = line.growth * (at.hour - self.first_hour) / 720.0
+            grown = line.growth * self._variation.growing_hours(self.first_hour, at.hour) / 720.0
             amount *= exp(grown + day + line.noise * normal(meter.hourly_noise, at.hour))
         if line.runaway and self._incident is not None:
             amount *= self._incident.multiplier(at.hour)

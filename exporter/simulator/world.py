@@ -18,6 +18,7 @@ from exporter.simulator.invoice import Invoices, Posting, invoice_month
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
 from exporter.simulator.rows import ExportRow, RowMaker, posting_row
 from exporter.simulator.usage import MICROS, Incident, Meter, Usage, Use
+from exporter.simulator.variation import ORDINARY, Variation
 
 _DAY: Final = 24 * MICROSECONDS_PER_HOUR
 _INCIDENT_FACTOR: Final = 14.0
@@ -39,6 +40,19 @@ class TrueCost:
     cost_usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one row of the export says of a meter's hour, without the row around it."""
+
+    exported_microseconds: int
+    hour: int
+    meter: Meter
+    use: Use
+    rate: float
+    """Units of the billing currency for one US dollar."""
+    correction: Correction | None
+
+
 _Cause = Part | Correction | Posting
 _Event = tuple[int, int, int, int, _Cause]
 """Export time, usage hour, meter, number among equals: the order of the export. And what is to be told."""
@@ -47,10 +61,16 @@ _Event = tuple[int, int, int, int, _Cause]
 class World:
     """A company from `start` on, `seed` telling it from others like it."""
 
-    def __init__(self, seed: int, start: datetime, incident: Incident | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        start: datetime,
+        incident: Incident | None = None,
+        variation: Variation = ORDINARY,
+    ) -> None:
         first_hour = -(-to_microseconds(start) // MICROSECONDS_PER_HOUR)
-        self._usage = Usage(seed, first_hour, incident)
-        self._arrivals = Arrivals(seed, self._usage.meters)
+        self._usage = Usage(seed, first_hour, incident, variation)
+        self._arrivals = Arrivals(seed, self._usage.meters, variation)
         self._corrections = Corrections(seed, self._usage.meters)
         self._invoices = Invoices(seed, self._usage)
         self._rows = RowMaker(self._usage.meters)
@@ -85,6 +105,16 @@ class World:
             stop = min(end, (begin // _DAY + 1) * _DAY)
             for exported, hour, meter, _number, cause in sorted(self._events(begin, stop)):
                 yield from self._rows_of(exported, hour, meter, cause)
+            begin = stop
+
+    def pieces_exported(self, since: datetime, until: datetime) -> Iterator[Piece]:
+        """What `rows_exported` tells of usage, in the same order: all but tax, rounding and goodwill."""
+        begin, end = to_microseconds(since), to_microseconds(until)
+        while begin < end:
+            stop = min(end, (begin // _DAY + 1) * _DAY)
+            for exported, hour, meter, _number, cause in sorted(self._events(begin, stop)):
+                if not isinstance(cause, Posting):
+                    yield from self._pieces_of(exported, hour, meter, cause)
             begin = stop
 
     def true_cost(self, since: datetime, until: datetime) -> Iterator[TrueCost]:
@@ -124,24 +154,30 @@ class World:
         if isinstance(cause, Posting):
             yield posting_row(cause, self._usage.conversion_rate(cause.account, at))
             return
+        month = invoice_month(at.billing_month, exported // MICROSECONDS_PER_HOUR, self._month_of)
+        for piece in self._pieces_of(exported, hour, meter_index, cause):
+            yield self._rows.usage_row(
+                piece.meter,
+                piece.use,
+                at,
+                rate=piece.rate,
+                exported_microseconds=exported,
+                invoice_month=month,
+                correction=piece.correction,
+            )
+
+    def _pieces_of(
+        self, exported: int, hour: int, meter_index: int, cause: Part | Correction
+    ) -> Iterator[Piece]:
         meter = self._usage.meters[meter_index]
         use = self._usage.use(meter, hour)
         if use is None:
             return
-        rate = self._usage.conversion_rate(meter.account, at)
-        month = invoice_month(at.billing_month, exported // MICROSECONDS_PER_HOUR, self._month_of)
+        rate = self._usage.conversion_rate(meter.account, self._usage.moment(hour))
         correction = cause if isinstance(cause, Correction) else None
-        pieces = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
-        for piece in pieces:
-            yield self._rows.usage_row(
-                meter,
-                piece,
-                at,
-                rate=rate,
-                exported_microseconds=exported,
-                invoice_month=month,
-                correction=correction,
-            )
+        told = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
+        for piece in told:
+            yield Piece(exported, hour, meter, piece, rate, correction)
 
     def _true_cost_of(self, hour: int) -> Iterator[TrueCost]:
         at = self._usage.moment(hour)

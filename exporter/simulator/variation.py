@@ -1,0 +1,30 @@
+"""How a world differs from the ordinary one: faster growth, a service whose bill is late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Changes that hold from an hour on, counted since 1970-01-01 00:00 UTC; the defaults change nothing."""
+
+    faster_from: int | None = None
+    """From this hour on everything grows `growth_factor` times as fast as before."""
+    growth_factor: float = 2.0
+    late_service: str = ""
+    """Key of catalogue.SERVICES: its bill comes `late_hours` later for usage from `late_from` on."""
+    late_from: int = 0
+    late_hours: float = 48.0
+
+    def growing_hours(self, first_hour: int, hour: int) -> float:
+        """Hours of ordinary growth between two hours."""
+        extra = 0 if self.faster_from is None else max(0, hour - max(self.faster_from, first_hour))
+        return hour - first_hour + (self.growth_factor - 1.0) * extra
+
+    def extra_lag_hours(self, service: str, hour: int) -> float:
+        """How much later than ordinary the use of an hour reaches the bill."""
+        return self.late_hours if service == self.late_service and hour >= self.late_from else 0.0
+
+
+ORDINARY = Variation()
