@@ -5,42 +5,26 @@ Every source has its own thread, schedule and health, so that one that fails or 
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.exposition import render
+from exporter.health import Health
+from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
-from exporter.snapshot import Built, Snapshot, SourceStatus, build
-from exporter.sources.base import (
-    Batch,
-    Meter,
-    RefreshContext,
-    Rejected,
-    Retraction,
-    Source,
-    SourceError,
-    Unreadable,
-)
+from exporter.snapshot import Built, Snapshot, build
+from exporter.sources.base import Meter, SourceError, Unreadable
 
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 15.0
 """Wait after a first failure; it doubles with each further one, up to the ordinary interval."""
-
-FUTURE_TOLERANCE = timedelta(days=1)
-"""How far ahead of the clock a bill's times may be: room for a clock that is set wrong by some hours."""
-
-_READ_UNTIL = " read until "
-"""Between a partition's cursor and the latest time that was plausible when rows of it were set aside as from
-the future. When the clock is well past that, the partition is read again though it has not changed."""
 
 _LONGEST_WAIT_SECONDS = 15.0
 """The builder looks at the clock at least so often, so that a clock that jumps is noticed."""
@@ -59,7 +43,7 @@ class Refresher:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[AnySource],
         ledger: Ledger,
         spool: Path,
         *,
@@ -73,20 +57,18 @@ class Refresher:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept."""
         self._sources = list(sources)
         self._ledger = ledger
-        self._spool = spool
         self._interval = interval
-        self._keep = keep
         self._max_series = max_series
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
-        self._timezones = {source.provider: source.billing_timezone for source in sources}
-        self._statuses = {
-            source.name: SourceStatus(source.name, None, None, "", 0, ()) for source in self._sources
+        self._intake = Intake(ledger, spool, keep, clock)
+        self._timezones = {
+            source.provider: source.billing_timezone
+            for source in sources
+            if hasattr(source, "billing_timezone")
         }
-        self._set_aside: dict[str, dict[str, tuple[Rejected, ...]]] = {
-            source.name: {} for source in self._sources
-        }
+        self._healths = {source.name: Health(source.name, clock) for source in sources}
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._building = threading.Lock()
@@ -124,47 +106,44 @@ class Refresher:
         self.rebuild(as_of=as_of)
         return self.snapshot
 
-    def refresh(self, source: Source) -> bool:
+    def refresh(self, source: AnySource) -> bool:
         """Refresh one source now and return whether it succeeded; every outcome is in its status."""
         started = shown = time.monotonic()
-        rows_before = self._statuses[source.name].rows
+        health = self._healths[source.name]
+        rows_before = health.status.rows
         meter = Meter(progress=_Progress(source.name))
         failure: tuple[str, str] | None = None
-        rejected: list[Rejected] = []
-        unreadable: list[Rejected] = []
+        health.began()
         try:
-            context = self._context(source, meter)
+            context = self._intake.context(source, meter, self._stopping.is_set)
             for change in source.refresh(context):
                 if isinstance(change, Unreadable):
-                    unreadable.append(change.rejected)
-                    _tell(source, change.rejected)
+                    health.unreadable(change.rejected)
                 else:
-                    rejected += self._store(source, change, context.latest_plausible)
+                    health.stored(*self._intake.store(source, change, context.latest_plausible))
                 if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
                     shown = time.monotonic()
                     self._changed.set()
-            self._forget_old()
+            self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
             failure = ("unexpected", f"{type(error).__name__}: {error}")
         seconds = time.monotonic() - started
-        if failure:
-            logger.error("%s: %s", source.name, failure[1])
-        elif self._statuses[source.name].rows > rows_before:
-            rows = self._statuses[source.name].rows - rows_before
+        rows = health.status.rows - rows_before
+        if rows and not failure:
             logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
-        self._finish(source, meter, seconds, rejected=rejected, unreadable=unreadable, failure=failure)
+        health.ended(meter, seconds, failure)
         self._changed.set()
         return failure is None
 
     def rebuild(self, *, as_of: datetime | None = None) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done."""
         with self._building:
-            statuses = [self._statuses[source.name] for source in self._sources]
+            statuses = [health.status for health in self._healths.values()]
             try:
-                with self._ledger.view(list(self._statuses), as_of) as view:
+                with self._ledger.view(list(self._healths), as_of) as view:
                     built = build(view, as_of or self._clock(), self._timezones, statuses, self._max_series)
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
@@ -182,85 +161,7 @@ class Refresher:
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text says it all)
 
-    def _context(self, source: Source, meter: Meter) -> RefreshContext:
-        now = self._clock()
-        # A clock that jumped back must not make rows that were fine yesterday look as if from the future.
-        latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
-        return RefreshContext(
-            known={
-                partition: _cursor_for_now(stored, latest_plausible)
-                for partition, stored in self._ledger.cursors(source.name).items()
-            },
-            now=now,
-            latest_plausible=latest_plausible,
-            oldest_kept=max(self._ledger.kept_from(), now - self._keep),
-            spool=self._spool,
-            meter=meter,
-            stopping=self._stopping.is_set,
-        )
-
-    def _store(
-        self, source: Source, change: Batch | Retraction, latest_plausible: datetime
-    ) -> tuple[Rejected, ...]:
-        """Bring the change into the ledger, and return what was set aside."""
-        rejected: tuple[Rejected, ...] = ()
-        match change:
-            case Batch():
-                rejected = change.rejected
-                cursor = _cursor_to_store(change, latest_plausible)
-                try:
-                    self._ledger.put(source.name, change.partition, cursor, change.charges, change.rows)
-                finally:
-                    change.charges.unlink(missing_ok=True)
-                self._update(source, rows=self._statuses[source.name].rows + change.rows)
-            case Retraction():
-                self._ledger.retract(source.name, change.partition)
-                logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
-        self._set_aside[source.name][change.partition] = rejected
-        for each in rejected:
-            _tell(source, each)
-        return rejected
-
-    def _forget_old(self) -> None:
-        """Apply retention, measured from the bill's own time: a clock that jumps ahead must erase nothing."""
-        latest = self._ledger.latest_export()
-        if latest is not None:
-            self._ledger.forget_before(min(latest, self._clock()) - self._keep)
-
-    def _finish(
-        self,
-        source: Source,
-        meter: Meter,
-        seconds: float,
-        *,
-        rejected: list[Rejected],
-        unreadable: list[Rejected],
-        failure: tuple[str, str] | None,
-    ) -> None:
-        """Write the outcome of a refresh into the source's status."""
-        status = self._statuses[source.name]
-        errors = dict(status.errors)
-        for each in (*rejected, *unreadable):
-            errors[each.reason] = errors.get(each.reason, 0) + each.count
-        if failure:
-            errors[failure[0]] = errors.get(failure[0], 0) + 1
-        self._update(
-            source,
-            up=failure is None,
-            last_success=status.last_success if failure else self._clock(),
-            last_error=failure[1] if failure else "",
-            # What is unreadable is tried, and told, at each refresh.
-            rejected=(*itertools.chain.from_iterable(self._set_aside[source.name].values()), *unreadable),
-            refresh_duration_seconds=seconds,
-            errors=errors,
-            requests=status.requests + meter.requests,
-            billed_bytes=status.billed_bytes + meter.billed_bytes,
-        )
-
-    def _update(self, source: Source, **changes: object) -> None:
-        self._statuses[source.name] = replace(self._statuses[source.name], **changes)  # type: ignore[arg-type]
-
-    def _keep_refreshing(self, source: Source) -> None:
+    def _keep_refreshing(self, source: AnySource) -> None:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self.refresh(source) else failures + 1
@@ -283,25 +184,6 @@ def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> f
         return interval.total_seconds()
     longest: float = min(interval.total_seconds(), FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
     return longest * chance.uniform(0.5, 1.0)
-
-
-def _tell(source: Source, rejected: Rejected) -> None:
-    place, count, reason, detail = rejected.place, rejected.count, rejected.reason, rejected.detail
-    logger.warning("%s: %s: %d x %s: %s", source.name, place, count, reason, detail)
-
-
-def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:
-    if any(rejected.reason == "future_timestamp" for rejected in batch.rejected):
-        return f"{batch.cursor}{_READ_UNTIL}{latest_plausible.isoformat()}"
-    return batch.cursor
-
-
-def _cursor_for_now(stored: str, latest_plausible: datetime) -> str:
-    """The source's own cursor; or one that no partition has, so that it is read again."""
-    cursor, marked, until = stored.rpartition(_READ_UNTIL)
-    if not marked or latest_plausible > datetime.fromisoformat(until) + FUTURE_TOLERANCE / 2:
-        return stored
-    return cursor
 
 
 class _Progress:

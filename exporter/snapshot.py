@@ -46,6 +46,8 @@ class SourceStatus:
     """Failures and rows set aside, by reason."""
     requests: int = 0
     billed_bytes: int = 0
+    series_returned: int = 0
+    """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
 
 
 @dataclass(frozen=True, slots=True)
