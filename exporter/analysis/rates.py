@@ -118,6 +118,8 @@ class RateBook:
     used_this_month: Callable[[str], float] = lambda _meter: 0.0
     """Units of a meter used in the account's month so far, for the free allowance of list prices."""
     list_prices: Mapping[str, ListPrice] = field(default_factory=lambda: LIST_PRICES)
+    explained_skus: frozenset[str] = frozenset()
+    """Ids of the SKUs on the bill that live usage stands for: what is estimated live is their cost alone."""
     _found: dict[tuple[str, ...], Rate | None] = field(default_factory=dict)
 
     def rate(
@@ -197,12 +199,14 @@ def learn_rates(
     sums: dict[tuple[str, str, str, str], list[float]] = {}
     newest: dict[tuple[str, str, str, str], date] = {}
     shared: dict[tuple[str, str, str, date], tuple[float, float]] = {}
+    explained: set[str] = set()
     for row in billed:
         if row.day > settled_through:
             continue
         for meter in by_service.get(row.service_id, []) + by_service.get(row.service_name, []):
             if meter.skus is None or not meter.skus.matches(row.sku_id, row.sku):
                 continue
+            explained.add(row.sku_id)
             if meter.skus.rate_per == "live_unit":
                 cell = (meter.name, row.project_id, row.region_id, row.day)
                 usd, quantity = shared.get(cell, (0.0, 0.0))
@@ -221,7 +225,13 @@ def learn_rates(
     learnt: dict[str, list[_Learnt]] = defaultdict(list)
     for key, (usd, units, quantity) in sums.items():
         learnt[key[0]].append(_Learnt(key[1], key[2], key[3], usd, units, quantity, newest[key]))
-    return RateBook(learnt, {meter.name: meter for meter in table}, card, used_this_month)
+    return RateBook(
+        learnt,
+        {meter.name: meter for meter in table},
+        card,
+        used_this_month,
+        explained_skus=frozenset(explained),
+    )
 
 
 def _live_amounts(

@@ -26,7 +26,7 @@ from exporter.sources.base import (
     UsageChange,
     write_usage_csv,
 )
-from exporter.sources.monitoring_plan import Reach, ReadPlan, Timing, plan_read
+from exporter.sources.monitoring_plan import Reach, ReadPlan, Timing, period_seconds, plan_read
 from exporter.sources.monitoring_points import MeterPoints
 from exporter.usage_table import USAGE_TABLE, UsageMeter
 
@@ -82,6 +82,8 @@ class CloudMonitoringSource:
     """Project and metric type: until when it is not asked for."""
     _too_many: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
     """Project and meter: until when it is read by service alone."""
+    _returned: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
+    """Project and meter: series that the last read returned, and its period in seconds."""
     _told: set[tuple[str, str, datetime]] = field(default_factory=set, init=False, repr=False)
     """Gaps that were told: they are seen again as long as they lie in the hours that are read again."""
 
@@ -112,6 +114,14 @@ class CloudMonitoringSource:
         if failures and (reader.hopeless or len(failures) == len(self.project_ids)):
             self._identity = None
             raise failures[0]
+
+    def series_per_month(self, refresh_interval: timedelta) -> float:
+        """Predict from the last reads how many series a month of such refreshes returns: that is billed."""
+        month_seconds = 30.4375 * 86400.0
+        return sum(
+            series * month_seconds / max(refresh_interval.total_seconds(), period)
+            for series, period in self._returned.values()
+        )
 
     def timing(self, metric_type: str) -> Timing:
         """How a metric is sampled: as its descriptor said, else the documented usual."""
@@ -210,7 +220,9 @@ class _ProjectReader:
                 self.unread.append(Unreadable(place, Rejected(error.reason, 1, place, str(error))))
                 self._first_failure = self._first_failure or error
                 if error.scope != "meter":
-                    self.hopeless = error.scope == "everything"
+                    # Where nothing has answered yet, every project would only be waited for as long.
+                    silent = error.reason == "unavailable" and not self._session.answers
+                    self.hopeless = silent or error.scope == "everything"
                     return
 
     def _meter(self, meter: UsageMeter) -> Iterator[UsagePoint]:
@@ -241,6 +253,7 @@ class _ProjectReader:
         # Of the last stretch alone: a first run meets every revision of many days.
         if meter.revision and series > _REVISIONS_PER_RESOURCE * _dimensions(meter) * found.resources():
             source._too_many[key] = context.now + _ASK_AGAIN
+        source._returned[key] = (series, period_seconds(meter, timing))
         if found.resources() == 0:
             source._quiet[key] = context.now + _QUIET
         self._tell_gaps(meter, plan, found)

@@ -47,6 +47,8 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
     attempt_seconds: float = 20.0
     """Deadline of one attempt."""
     page_size: int = LARGEST_PAGE
+    answers: int = 0
+    """Calls that succeeded."""
     _client: MetricServiceClient | None = None
 
     def __exit__(
@@ -126,9 +128,11 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
             return ask(client)
 
         try:
-            return self.backoff.call(attempt, FAILURES, is_transient, asked_wait_seconds)
+            answer = self.backoff.call(attempt, FAILURES, is_transient, asked_wait_seconds)
         except FAILURES as error:
             raise explain(error, asked) from error
+        self.answers += 1
+        return answer
 
 
 _CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
