@@ -137,6 +137,42 @@ class BudgetAlerts(Section):
     ] = None
 
 
+_Usd = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False, description="US dollars", examples=[0.000024])
+]
+
+
+class RateCard(Section):
+    """Fixed rates for Cloud Run, in place of those learnt from the bill."""
+
+    request_usd: _Usd
+    cpu_second_usd: _Usd
+    memory_gb_second_usd: _Usd
+    transferred_gb_usd: _Usd
+    storage_usd_per_day: _Usd = 0.0
+
+
+class CloudRun(Section):
+    """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    by_revision: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    rate_card: Annotated[
+        RateCard | None,
+        Field(
+            description="a section",
+            examples=[
+                {
+                    "request_usd": 0.000024,
+                    "cpu_second_usd": 0.000009,
+                    "memory_gb_second_usd": 0.0000025,
+                    "transferred_gb_usd": 0.12,
+                }
+            ],
+        ),
+    ] = None
+
+
 class Gcp(Section):
     """Google Cloud."""
 
@@ -182,6 +218,7 @@ class Gcp(Section):
     billing_export: Annotated[
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
     ] = None
+    cloud_run: Annotated[CloudRun, Field(description="a section", examples=[{"enabled": True}])] = CloudRun()
     cost_attribution: Annotated[
         Mapping[StrictStr, tuple[Annotated[StrictStr, Field(min_length=1)], ...]] | None,
         Field(
@@ -269,7 +306,6 @@ class Config(Section):
         if self.gcp is None:
             return ()
         waiting = {
-            "gcp.project_ids": self.gcp.project_ids if self.gcp.billing_export else None,
             "gcp.cost_attribution": self.gcp.cost_attribution,
             "gcp.budget_alerts": self.gcp.budget_alerts,
         }

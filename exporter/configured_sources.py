@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from exporter.analysis.rates import RateCard
 from exporter.config import Config, Gcp
-from exporter.sources.base import Source
+from exporter.intake import AnySource
+from exporter.sources.base import Source, UsageSource
 from exporter.sources.bigquery import BigQuerySource
+from exporter.sources.cloud_monitoring import CloudMonitoringSource
 from exporter.sources.files import FilesSource
 
 
-def configured_sources(config: Config) -> list[Source]:
+def configured_sources(config: Config) -> list[AnySource]:
     """Return the sources that the configuration enables. Nothing is read or connected yet."""
     made = (make(config) for make in _REGISTERED)
     return [source for source in made if source is not None]
+
+
+def rate_card(config: Config) -> RateCard | None:
+    """Return the fixed rates of the configuration, if there are any."""
+    gcp = _gcp(config)
+    card = gcp.cloud_run.rate_card if gcp else None
+    return RateCard(**card.model_dump()) if card else None
 
 
 def _files(config: Config) -> Source | None:
@@ -43,12 +53,25 @@ def _bigquery(config: Config) -> Source | None:
     return source
 
 
+def _cloud_monitoring(config: Config) -> UsageSource | None:
+    gcp = _gcp(config)
+    if gcp is None or not gcp.cloud_run.enabled or not gcp.project_ids:
+        return None
+    return CloudMonitoringSource(
+        gcp.project_ids,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+        by_revision=gcp.cloud_run.by_revision,
+    )
+
+
 def _gcp(config: Config) -> Gcp | None:
     return config.gcp if config.gcp is not None and config.gcp.enabled else None
 
 
-_REGISTERED: tuple[Callable[[Config], Source | None], ...] = (
+_REGISTERED: tuple[Callable[[Config], AnySource | None], ...] = (
     _files,
     _bigquery,
+    _cloud_monitoring,
 )
 """Every source of the product: a function that makes it, or returns None where it is not asked for."""

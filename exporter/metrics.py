@@ -105,6 +105,130 @@ SPEND_SETTLED_THROUGH = _gauge(
     "Usage up to this time is settled: at most 0.5 % of its cost is still to arrive, as learnt.",
     "seconds",
 )
+_RUN_SERVICE: Final = ("project_id", "region_id", "run_service")
+_RUN_REVISION: Final = (*_RUN_SERVICE, "revision")
+_AS_REPORTED = "{what}, as Cloud Monitoring reports."
+
+SPEND_CLOUD_RUN_REQUESTS_TOTAL = _counter(
+    "spend_cloud_run_requests_total",
+    (*_RUN_REVISION, "response_code_class"),
+    _AS_REPORTED.format(what="Requests that reached an instance of a Cloud Run service"),
+)
+SPEND_CLOUD_RUN_CPU_SECONDS_TOTAL = _counter(
+    "spend_cloud_run_cpu_seconds_total",
+    _RUN_REVISION,
+    _AS_REPORTED.format(what="vCPU seconds allocated to a Cloud Run service"),
+    "seconds",
+)
+SPEND_CLOUD_RUN_MEMORY_TOTAL = _counter(
+    "spend_cloud_run_memory_gibibyte_seconds_total",
+    _RUN_REVISION,
+    _AS_REPORTED.format(what="Memory allocated to a Cloud Run service, GiB times seconds"),
+    "gibibyte_seconds",
+)
+SPEND_CLOUD_RUN_BILLABLE_SECONDS_TOTAL = _counter(
+    "spend_cloud_run_billable_instance_seconds_total",
+    _RUN_REVISION,
+    _AS_REPORTED.format(what="Billable instance time of a Cloud Run service"),
+    "seconds",
+)
+SPEND_CLOUD_RUN_EGRESS_BYTES_TOTAL = _counter(
+    "spend_cloud_run_egress_bytes_total",
+    _RUN_REVISION,
+    _AS_REPORTED.format(what="Bytes that a Cloud Run service sent"),
+    "bytes",
+)
+SPEND_CLOUD_RUN_COLD_STARTS_TOTAL = _counter(
+    "spend_cloud_run_cold_starts_total",
+    _RUN_REVISION,
+    _AS_REPORTED.format(what="Instances that a Cloud Run service started"),
+)
+SPEND_CLOUD_RUN_ESTIMATED_USD_TOTAL = _counter(
+    "spend_cloud_run_estimated_usd_total",
+    (*_RUN_REVISION, "component"),
+    "Estimated cost of live usage, each amount at the rates in force when it was read; not billed yet.",
+    "usd",
+)
+SPEND_CLOUD_RUN_COST_PER_REQUEST_USD = _gauge(
+    "spend_cloud_run_cost_per_request_usd",
+    _RUN_SERVICE,
+    "Estimated cost of a request over the trailing hour; absent without requests.",
+    "usd",
+)
+SPEND_CLOUD_RUN_CPU_SECONDS_PER_REQUEST = _gauge(
+    "spend_cloud_run_cpu_seconds_per_request",
+    _RUN_SERVICE,
+    "vCPU seconds allocated for a request over the trailing hour; absent without requests.",
+)
+SPEND_CLOUD_RUN_COST_PER_CPU_SECOND_USD = _gauge(
+    "spend_cloud_run_cost_per_cpu_second_usd",
+    _RUN_SERVICE,
+    "Estimated cost of everything the service used for each vCPU second, over the trailing hour.",
+    "usd",
+)
+SPEND_CLOUD_RUN_COLD_START_RATIO = _gauge(
+    "spend_cloud_run_cold_start_ratio",
+    _RUN_SERVICE,
+    "Instances started for one request over the trailing hour; absent without requests.",
+    "ratio",
+)
+SPEND_CLOUD_RUN_RATE_USD = _gauge(
+    "spend_cloud_run_rate_usd",
+    ("project_id", "region_id", "component", "basis"),
+    "Rate that estimates are made with, per request, vCPU second, GiB second, GiB sent or idle instance "
+    "second; basis: billed (learnt from the bill), list, rate_card.",
+    "usd",
+)
+
+_METERED: Final = ("project_id", "region_id", "resource", "meter", "dimension")
+
+SPEND_LIVE_COST_USD_PER_HOUR = _gauge(
+    "spend_live_cost_usd_per_hour",
+    (*_METERED, "basis"),
+    "Estimated cost of what a resource used of one meter in the trailing hour.",
+    "usd_per_hour",
+)
+SPEND_LIVE_UNIT_COST_USD = _gauge(
+    "spend_live_unit_cost_usd",
+    (*_METERED, "unit"),
+    "Estimated cost of one unit that people count in: a request, a stored GiB, a database hour.",
+    "usd",
+)
+SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
+    "spend_usage_unpriced_resources",
+    ("project_id", "region_id", "meter"),
+    "Resources with live usage that no rate was found for; their cost is unknown, not zero.",
+)
+SPEND_USAGE_THROUGH = _gauge(
+    "spend_usage_through_timestamp_seconds",
+    ("project_id",),
+    "Up to here the live usage of the project is known.",
+    "seconds",
+)
+SPEND_RATE_BILLED_THROUGH = _gauge(
+    "spend_rate_billed_through_timestamp_seconds",
+    ("meter",),
+    "Start of the latest day of the bill that a meter's rates were learnt from.",
+    "seconds",
+)
+SPEND_ESTIMATE_TO_BILLED_RATIO = _gauge(
+    "spend_estimate_to_billed_ratio",
+    ("provider", "service_name"),
+    "Live estimate over bill, of the SKUs that live usage explains, over settled days; 1 where they agree.",
+    "ratio",
+)
+SPEND_ESTIMATE_EXPLAINED_RATIO = _gauge(
+    "spend_estimate_explained_ratio",
+    ("provider", "service_name"),
+    "Share of a service's bill whose SKUs live usage explains, over settled days.",
+    "ratio",
+)
+SPEND_MONITORING_SERIES_RETURNED_TOTAL = _counter(
+    "spend_monitoring_series_returned_total",
+    (),
+    "Time series that Cloud Monitoring returned: reading them is billed beyond a million a month.",
+)
+
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",

@@ -13,13 +13,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from exporter.analysis.rates import RateCard
 from exporter.exposition import render
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
+from exporter.ledger.usage import UsageLedger
+from exporter.ledger.usage_queries import UsageView
+from exporter.metrics import FamilySamples
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
+from exporter.usage_families import SHOWN_FOR, prices, read_live_usage, usage_families
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +55,7 @@ class Refresher:
         interval: timedelta,
         keep: timedelta,
         max_series: int,
+        rate_card: RateCard | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -59,6 +65,8 @@ class Refresher:
         self._ledger = ledger
         self._interval = interval
         self._max_series = max_series
+        self._rate_card = rate_card
+        self._tells_usage = any(not hasattr(source, "billing_timezone") for source in sources)
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -143,14 +151,32 @@ class Refresher:
         with self._building:
             statuses = [health.status for health in self._healths.values()]
             try:
+                now = as_of or self._clock()
+                live = self._live_families(now) if as_of is None else ()
                 with self._ledger.view(list(self._healths), as_of) as view:
-                    built = build(view, as_of or self._clock(), self._timezones, statuses, self._max_series)
+                    built = build(view, now, self._timezones, statuses, self._max_series, live_families=live)
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
             except Exception:
                 logger.exception("the snapshot could not be built; the last one stays")
+
+    def _live_families(self, now: datetime) -> Sequence[FamilySamples]:
+        """Price what was used since the last time, and tell live usage; nothing without a source of it."""
+        if not self._tells_usage:
+            return ()
+        usage = UsageLedger(self._ledger)
+        with self._ledger.view(list(self._healths)) as view:
+            state = UsageView(view.connection)
+            live = read_live_usage(view, state, now, self._rate_card)
+            unpriced = prices(state.totals(now - SHOWN_FOR), live.rates)
+        try:
+            usage.price(unpriced)
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+        with usage.view() as state:
+            return usage_families(state, live, now)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
         """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""

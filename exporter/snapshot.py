@@ -79,10 +79,13 @@ def build(
     timezones: Mapping[str, str],
     statuses: Sequence[SourceStatus],
     max_series: int,
+    *,
+    live_families: Sequence[FamilySamples] = (),
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
-    `timezones` has the billing zone of each provider whose sources are configured.
+    `timezones` has the billing zone of each provider whose sources are configured; `live_families` is what
+    live usage adds.
     """
     everything_read = all(status.up is not None for status in statuses)
     billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
@@ -90,6 +93,7 @@ def build(
         *billed.families,
         *invoice_families(view),
         *lateness_families(view, now, timezones),
+        *live_families,
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
     ]
@@ -111,6 +115,7 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
         for status in statuses
         for reason, count in sorted(status.errors.items())
     ]
+    series = [status.series_returned for status in statuses if status.name == "cloud_monitoring"]
     billed_bytes = [status.billed_bytes for status in statuses if status.name == "bigquery"]
     return [
         each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
@@ -125,5 +130,8 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
         FamilySamples(
             metrics.SPEND_BIGQUERY_BILLED_BYTES_TOTAL,
             [((), float(sum(billed_bytes)))] if billed_bytes else [],
+        ),
+        FamilySamples(
+            metrics.SPEND_MONITORING_SERIES_RETURNED_TOTAL, [((), float(sum(series)))] if series else []
         ),
     ]

@@ -20,7 +20,11 @@ import duckdb
 from exporter.commands.serve import serve
 from exporter.config import parse
 from exporter.simulator.billing_export import write_export
+from exporter.simulator.cloud_monitoring import CloudMonitoring, serving
+from exporter.simulator.company import PROJECTS
+from exporter.simulator.live_usage import LiveUsage
 from exporter.simulator.world import World
+from exporter.sources.cloud_monitoring import CloudMonitoringSource
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +69,11 @@ def demo(
         writer = threading.Thread(target=company.keep_writing, args=(clock, stopping), name="demo-export")
         writer.start()
         try:
-            serve(config, listen, stopping, announce)
+            with serving(CloudMonitoring(LiveUsage(company.world), clock)) as address:
+                monitoring = CloudMonitoringSource(
+                    [project.id for project in PROJECTS.values()], endpoint=address, plaintext=True
+                )
+                serve(config, listen, stopping, announce, [monitoring])
         finally:
             stopping.set()
             writer.join()
@@ -93,8 +101,8 @@ class _Company:
             known = json.loads(memory.read_text(encoding="utf-8"))
             self._seed, self._began = known["seed"], datetime.fromisoformat(known["began"])
             until = known.get("written_until", "")
-        self._world = World.ending_at(self._began, seed=self._seed)
-        self._written_until = self._world.start
+        self.world = World.ending_at(self._began, seed=self._seed)
+        self._written_until = self.world.start
         if until and any(export.iterdir()):
             self._written_until = datetime.fromisoformat(until)
 
@@ -119,7 +127,7 @@ class _Company:
     def _write(self, until: datetime) -> None:
         if until <= self._written_until:
             return
-        write_export(self._world, self._export, until, since=self._written_until)
+        write_export(self.world, self._export, until, since=self._written_until)
         self._written_until = until
         known = {"seed": self._seed, "began": self._began.isoformat(), "written_until": until.isoformat()}
         part = self._memory.with_name(f".{self._memory.name}.tmp")

@@ -10,17 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.config import Config
+from exporter.configured_sources import rate_card
+from exporter.intake import AnySource
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
 from exporter.refresh import Refresher
-from exporter.sources.base import Source
 
 _SPOOL_PREFIX = "spool-of-"
 
 
 @contextmanager
 def opened_refresher(
-    config: Config, sources: Sequence[Source], ledger_path: Path | None
+    config: Config, sources: Sequence[AnySource], ledger_path: Path | None
 ) -> Iterator[Refresher]:
     """Open the ledger (None: in memory) and yield a refresher of the sources; closes all behind it.
 
@@ -40,6 +41,7 @@ def opened_refresher(
                 interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
                 keep=timedelta(days=config.ledger_keep_days),
                 max_series=config.max_series,
+                rate_card=rate_card(config),
             )
     finally:
         ledger.close()

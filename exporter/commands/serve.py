@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exporter import __version__
 from exporter.commands.opening import opened_refresher
 from exporter.config import Config
 from exporter.configured_sources import configured_sources
+from exporter.intake import AnySource
 from exporter.server import Server
 from exporter.web_config import WebConfig, load_web_config
 
@@ -31,12 +32,15 @@ def serve(
     listen: tuple[str, int],
     stopping: threading.Event,
     announce: Callable[[str], None] = lambda _address: None,
+    more_sources: Sequence[AnySource] = (),
 ) -> None:
     """Serve until `stopping` is set. `announce` gets the base address once it answers.
 
+    `more_sources` are read beside those of the configuration.
+
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
-    sources = configured_sources(config)
+    sources = [*configured_sources(config), *more_sources]
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))

@@ -181,7 +181,8 @@ class UsageView:
 def sku_days(view: LedgerView, since: datetime, until: datetime, services: Sequence[str]) -> list[SkuDay]:
     """Return cost with credits and quantity by SKU and UTC day of usage, of services by id or name.
 
-    Taxes and corrections are left out: they say nothing about what the next unit costs.
+    Taxes, corrections, and commitments with their credits are left out: they say nothing about what the next
+    unit costs.
     """
     known = "true" if view.exported_before is None else "export_hour < $known"
     parameters: dict[str, object] = {
@@ -201,7 +202,7 @@ def sku_days(view: LedgerView, since: datetime, until: datetime, services: Seque
             WHERE source IN (SELECT unnest($sources)) AND charge_category IN ('usage', 'credit') AND {known}
               AND (service_id IN (SELECT unnest($services)) OR service_name IN (SELECT unnest($services)))
               AND charge_period_start >= $since AND charge_period_start < $until
-            GROUP BY ALL ORDER BY ALL""",
+            GROUP BY ALL HAVING count(*) FILTER (charge_category = 'usage') > 0 ORDER BY ALL""",
         parameters,
     ).fetchall()
     return [SkuDay(*row) for row in rows]
