@@ -26,6 +26,7 @@ _DEPLOY_SHARE: Final = 0.35
 _STARTS_PER_REQUEST: Final = 0.0004
 _STARTS_AT_DEPLOY: Final = 0.004
 _STARTS_IN_STORM: Final = 0.09
+_SEEN: Final = frozenset(sku for emission in EMISSIONS for sku in emission.skus)
 _FEW: Final = 1000.0
 _STORMY: Final = "support-agent"
 
@@ -49,8 +50,8 @@ class LiveUsage:
         self._world = world
         self._seed = seed
         self._parallel = parallel_revisions
-        self._uses = lru_cache(maxsize=256)(self._uses_of)
-        self._splits = lru_cache(maxsize=8192)(self._split)
+        self._uses = lru_cache(maxsize=1024)(self._uses_of)
+        self._weights = lru_cache(maxsize=1024)(self._weights_of)
 
     def samples(self, project_id: str, metric_type: str, resource_type: str, hour: int) -> Iterator[Samples]:
         """All series of a metric in a project within one hour since the epoch; quiet ones are left out."""
@@ -62,7 +63,7 @@ class LiveUsage:
                     yield from self._of_line(emission, meter, use, hour)
 
     def _uses_of(self, hour: int) -> tuple[tuple[Meter, Use], ...]:
-        return tuple(self._world.uses(hour))
+        return tuple((meter, use) for meter, use in self._world.uses(hour) if meter.line.sku in _SEEN)
 
     def _of_line(self, emission: Emission, meter: Meter, use: Use, hour: int) -> Iterator[Samples]:
         name = _name(meter)
@@ -99,21 +100,26 @@ class LiveUsage:
         metric = emission.metric
         whole = metric.value != "double"
         if metric.kind == "DELTA":
-            return self._splits(f"{meter.project.id}/{name}", hour, total, whole)
+            return self._split(f"{meter.project.id}/{name}", hour, total, whole)
         every = metric.sample_seconds // 60
         if whole and total < _FEW:
             # Whole instances or CPUs, whose sum over the hour is what the bill's seconds need.
-            return self._splits(f"{meter.project.id}/{name}", hour, total * _MINUTES, whole)
+            return self._split(f"{meter.project.id}/{name}", hour, total * _MINUTES, whole)
         return tuple(total if minute % every == 0 else 0.0 for minute in range(_MINUTES))
 
     def _split(self, key: str, hour: int, total: float, whole: bool) -> tuple[float, ...]:
+        weights = self._weights(key, hour)
+        if not whole:
+            return tuple([weight * total for weight in weights])
+        bounds = [round(bound * total) for bound in accumulate(weights, initial=0.0)]
+        return tuple([float(after - before) for before, after in pairwise(bounds)])
+
+    def _weights_of(self, key: str, hour: int) -> tuple[float, ...]:
+        """Share of each minute in an hour of one resource, the same for all its metrics."""
         chance = stream(self._seed, "minute", key)
         weights = [1.0 + 0.2 * normal(chance, hour * _MINUTES + minute) for minute in range(_MINUTES)]
-        scale = total / sum(weights)
-        if not whole:
-            return tuple(weight * scale for weight in weights)
-        bounds = [round(bound * scale) for bound in accumulate(weights, initial=0.0)]
-        return tuple(float(after - before) for before, after in pairwise(bounds))
+        whole = sum(weights)
+        return tuple([weight / whole for weight in weights])
 
     def _by_revision(
         self, meter: Meter, name: str, hour: int, minutes: tuple[float, ...], *, whole: bool

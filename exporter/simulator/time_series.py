@@ -96,13 +96,14 @@ def answer(
     if query.reducer not in ("REDUCE_SUM", "REDUCE_MEAN") or query.aligner not in ("ALIGN_SUM", "ALIGN_MEAN"):
         raise BadRequestError(f"unsupported aggregation {query.aligner}, {query.reducer}")
     aligned: dict[Group, dict[int, list[float]]] = {}
-    for series, minute, value in _samples(usage, query, metric, visible):
-        # Periods are counted from the end of the interval, as the service does it.
-        behind = (query.end - (minute + 1) * _MINUTE_SECONDS) // query.period
+    for series, hour, minutes in _hours(usage, query):
         key = tuple((field, _label(series, field, query)) for field in query.group_by)
-        cell = aligned.setdefault(key, {}).setdefault(query.end - behind * query.period, [0.0, 0])
-        cell[0] += value
-        cell[1] += 1
+        for minute in _told(series, metric, hour, minutes, visible):
+            # Periods are counted from the end of the interval, as the service does it.
+            behind = (query.end - (minute + 1) * _MINUTE_SECONDS) // query.period
+            cell = aligned.setdefault(key, {}).setdefault(query.end - behind * query.period, [0.0, 0])
+            cell[0] += series.minutes[minute - hour * 60]
+            cell[1] += 1
     return [
         AlignedSeries(
             key, metric, tuple((end, _value(cells[end], query)) for end in sorted(cells, reverse=True))
@@ -115,23 +116,23 @@ def _value(cell: list[float], query: Query) -> float:
     return cell[0] / cell[1] if query.aligner == "ALIGN_MEAN" or query.reducer == "REDUCE_MEAN" else cell[0]
 
 
-def _samples(
-    usage: LiveUsage, query: Query, metric: Metric, visible: Visible
-) -> Iterator[tuple[Samples, int, float]]:
-    """Samples that end in (start, end] and can be seen; a flow has none where nothing flows."""
+def _hours(usage: LiveUsage, query: Query) -> Iterator[tuple[Samples, int, range]]:
+    """Matching series by hour, with the minutes of which the samples end in (start, end]."""
     first, last = -(-query.start // _MINUTE_SECONDS), query.end // _MINUTE_SECONDS - 1
-    every = metric.sample_seconds // _MINUTE_SECONDS
     for hour in range(first // 60, last // 60 + 1):
+        minutes = range(max(first, hour * 60), min(last, hour * 60 + 59) + 1)
         for series in usage.samples(query.project_id, query.metric_type, query.resource_type, hour):
-            if not _matches(series, query):
-                continue
-            begin, end = max(first, hour * 60), min(last, hour * 60 + 59)
-            for minute in range(begin, end + 1):
-                value = series.minutes[minute - hour * 60]
-                if (value if metric.kind == "DELTA" else minute % every == 0) and visible(
-                    series, metric, minute
-                ):
-                    yield series, minute, value
+            if _matches(series, query):
+                yield series, hour, minutes
+
+
+def _told(series: Samples, metric: Metric, hour: int, minutes: range, visible: Visible) -> Iterator[int]:
+    """The minutes with a sample that can be seen; a flow has none where nothing flows."""
+    every = metric.sample_seconds // _MINUTE_SECONDS
+    for minute in minutes:
+        there = series.minutes[minute - hour * 60] if metric.kind == "DELTA" else minute % every == 0
+        if there and visible(series, metric, minute):
+            yield minute
 
 
 def _matches(series: Samples, query: Query) -> bool:

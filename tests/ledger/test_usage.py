@@ -67,8 +67,8 @@ def put(ledger: Ledger, folder: Path, points: list[UsagePoint], *reads: HoursRea
 
 
 def total(ledger: Ledger) -> float:
-    with UsageLedger(ledger).view() as view:
-        return sum(each.total for each in view.totals(datetime(2000, 1, 1, tzinfo=UTC)))
+    with ledger.reading() as connection:
+        return float(connection.execute("SELECT coalesce(sum(total), 0) FROM usage_series").fetchall()[0][0])
 
 
 def used(ledger: Ledger) -> float:

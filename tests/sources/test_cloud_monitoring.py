@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -31,6 +32,8 @@ from tests.live_world import (
 
 THIS_HOUR = NOW.replace(minute=0, second=0)
 BEGAN = THIS_HOUR - 6 * HOUR
+REACHED = timedelta(hours=24)
+"""Longer than all that happens in a test: what lies further back is a gap."""
 REQUEST_COUNT = "run.googleapis.com/request_count"
 
 
@@ -233,7 +236,8 @@ def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
     tmp_path: Path, steps: list[tuple[int, str]]
 ) -> None:
     temper = Temper(late_share=0.2, late_seconds=10 * 60)
-    with reading(tmp_path, meters=REQUESTS, temper=temper, page_size=211) as reader:
+    settled: dict[str, Any] = {"meters": REQUESTS, "page_size": 211, "reach": Reach(backfill=REACHED)}
+    with reading(tmp_path, temper=temper, **settled) as reader:
         reader.refresh()
         before = reader.counters("cloud_run_requests")
         for minutes, event in steps:
@@ -241,9 +245,9 @@ def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
                 *[Failure(grpc.StatusCode.UNAVAILABLE)] * 500 * (event == "fail"), offset=211
             )
             if event in ("restart", "die"):
-                reader.restart(meters=REQUESTS, page_size=211)
+                reader.restart(**settled)
             elif event.startswith("by "):
-                reader.restart(meters=REQUESTS, page_size=211, by_revision=event == "by revision")
+                reader.restart(**settled, by_revision=event == "by revision")
             with suppress(SourceError):
                 reader.refresh(minutes * MINUTE, store=lambda n, dies=event == "die": not (dies and n == 1))
             after = reader.counters("cloud_run_requests")
@@ -253,7 +257,7 @@ def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
         reader.refresh(2 * HOUR)
         end = reader.clock.now.replace(minute=0, second=0) - HOUR
         assert reader.hours("cloud_run_requests", BEGAN, end) == true_amounts(("run-requests",), BEGAN, end)
-        held = reader.hours("cloud_run_requests", BEGAN, end + 9 * HOUR)
+        held = reader.hours("cloud_run_requests", NOW - 2 * REACHED, end + 9 * HOUR)
         in_hours: dict[tuple[str, str], float] = {}
         for (project, name, _), amount in held.items():
             in_hours[project, name] = in_hours.get((project, name), 0.0) + amount
@@ -265,8 +269,8 @@ def test_series_returned_grow_with_services_and_metrics_not_with_revisions(tmp_p
         few.refresh()
         many.refresh()
         # The hour in which revisions turned out to be too many is still read by them.
-        few_series = [few.refresh(HOUR).meter.series_returned for _ in range(4)][-1]
-        many_series = [many.refresh(HOUR).meter.series_returned for _ in range(4)][-1]
+        few_series = [few.refresh(HOUR).meter.series_returned for _ in range(3)][-1]
+        many_series = [many.refresh(HOUR).meter.series_returned for _ in range(3)][-1]
         assert many_series <= few_series
         services = len(few.counters("cloud_run_cpu_seconds"))
         classes = 2
@@ -288,3 +292,11 @@ def test_a_first_run_reads_old_hours_by_the_hour_and_the_last_ones_by_the_minute
         series = reader.service.series_returned
         assert sum(batch.rows for batch in outcome.batches) < series * (3 * 24 + 3 * 60)
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
+
+
+def test_a_month_of_reading_is_predicted_from_what_was_read(tmp_path: Path) -> None:
+    with reading(tmp_path, meters=REQUESTS) as reader:
+        reader.refresh()
+        hour = sum(reader.refresh(10 * MINUTE).meter.series_returned for _ in range(6))
+        predicted = reader.source.series_per_month(10 * MINUTE)
+        assert predicted == pytest.approx(hour * 24 * 30.4375, rel=0.25)
