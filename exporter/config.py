@@ -156,6 +156,17 @@ class CloudRun(Section):
     """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    update_interval_minutes: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=1,
+            le=60,
+            allow_inf_nan=False,
+            description="a number of minutes from 1 to 60",
+            examples=[2],
+        ),
+    ] = 2.0
     by_revision: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
     rate_card: Annotated[
         RateCard | None,

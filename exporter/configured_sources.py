@@ -62,6 +62,7 @@ def _cloud_monitoring(config: Config) -> UsageSource | None:
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         by_revision=gcp.cloud_run.by_revision,
+        update_interval=timedelta(minutes=gcp.cloud_run.update_interval_minutes),
     )
 
 

@@ -191,7 +191,8 @@ class Refresher:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self.refresh(source) else failures + 1
-            self._wait(self._stopping, wait_seconds(failures, self._interval, self._chance))
+            interval: timedelta = getattr(source, "update_interval", self._interval)
+            self._wait(self._stopping, wait_seconds(failures, interval, self._chance))
 
     def _keep_building(self) -> None:
         """Rebuild when something changed and at the start of every quarter hour, where billing days end."""

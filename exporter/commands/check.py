@@ -17,11 +17,11 @@ from exporter.byte_sizes import size_text
 from exporter.commands.check_report import Report
 from exporter.config import Config, ConfigError
 from exporter.configured_sources import configured_sources
-from exporter.intake import FUTURE_TOLERANCE
+from exporter.intake import FUTURE_TOLERANCE, AnySource
 from exporter.ledger.looking import LedgerFacts, look
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
-from exporter.sources.base import Finding, Meter, RefreshContext, Source, SourceError
+from exporter.sources.base import Finding, Meter, RefreshContext, SourceError
 from exporter.web_config import load_web_config
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class _Ledger:
 
 
 def _of_source(
-    source: Source,
+    source: AnySource,
     config: Config,
     facts: LedgerFacts | None,
     now: datetime,

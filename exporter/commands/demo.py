@@ -33,6 +33,8 @@ EXPORT_EVERY_SECONDS = 60.0
 
 READ_EVERY_MINUTES = 0.25
 
+USAGE_EVERY = timedelta(minutes=1)
+
 
 def demo(
     listen: tuple[str, int],
@@ -71,7 +73,10 @@ def demo(
         try:
             with serving(CloudMonitoring(LiveUsage(company.world), clock)) as address:
                 monitoring = CloudMonitoringSource(
-                    [project.id for project in PROJECTS.values()], endpoint=address, plaintext=True
+                    [project.id for project in PROJECTS.values()],
+                    endpoint=address,
+                    plaintext=True,
+                    update_interval=USAGE_EVERY,
                 )
                 serve(config, listen, stopping, announce, [monitoring])
         finally:

@@ -205,6 +205,10 @@ class UsageSource(Protocol):
         """
         ...
 
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Say whether a refresh would work and what it would cost, as Source.check."""
+        ...
+
 
 def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
     """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path."""

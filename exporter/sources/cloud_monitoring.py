@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.charges import UsagePoint
 from exporter.sources.backoff import Backoff
 from exporter.sources.base import (
+    Finding,
     HoursRead,
     RefreshContext,
     Rejected,
@@ -26,6 +27,7 @@ from exporter.sources.base import (
     UsageChange,
     write_usage_csv,
 )
+from exporter.sources.monitoring_check import findings
 from exporter.sources.monitoring_plan import Reach, ReadPlan, Timing, period_seconds, plan_read
 from exporter.sources.monitoring_points import MeterPoints
 from exporter.usage_table import USAGE_TABLE, UsageMeter
@@ -57,6 +59,8 @@ class CloudMonitoringSource:
     by_revision: bool = True
     """Whether requests, CPU and memory are told by revision; a project with very many of them is not."""
     reach: Reach = field(default_factory=Reach)
+    update_interval: timedelta = timedelta(minutes=2)
+    """How often it is refreshed."""
     endpoint: str | None = None
     """host:port of the API when it is not Google's own."""
     plaintext: bool = False
@@ -114,6 +118,11 @@ class CloudMonitoringSource:
         if failures and (reader.hopeless or len(failures) == len(self.project_ids)):
             self._identity = None
             raise failures[0]
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Read every project once and say what came, and what a month of reading will cost."""
+        first = replace(context, known={})
+        yield from findings(self.refresh(first), self.series_per_month, self.update_interval)
 
     def series_per_month(self, refresh_interval: timedelta) -> float:
         """Predict from the last reads how many series a month of such refreshes returns: that is billed."""
