@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, hypot, log
 from typing import Final
@@ -166,12 +167,13 @@ def line_hours(
 def _expected(model: CostModel, season: Season, begin: int, end: int) -> list[float]:
     calendar, shape = model.calendar, season.shape
     found: list[float] = []
-    day, level = -1, 0.0
-    for hour, week_hour in enumerate(calendar.week_hours(begin, end), begin):
-        if calendar.day(hour) != day:
-            day = calendar.day(hour)
-            level = season.level(day, calendar.month_days(hour))
-        found.append(level * shape[week_hour])
+    hour = begin
+    while hour < end:
+        day = calendar.day(hour)
+        stop = min(calendar.day_hours(day)[1], end)
+        level = season.level(day, calendar.month_days(hour))
+        found.extend([level * shape[week_hour] for week_hour in calendar.week_hours(hour, stop)])
+        hour = stop
     return found
 
 
@@ -217,23 +219,22 @@ def _density(deviation: float, noise: float) -> float:
     return exp(-0.5 * z * z) / noise
 
 
-def _known_hours(hours: LineHours) -> list[KnownHour]:
-    """The known hours in which a cost was to be expected, for the search of a shift."""
+def _known_hours(hours: LineHours) -> Iterator[KnownHour]:
+    """The known hours in which a cost was to be expected, from the newest back."""
     season, partial = hours.season, hours.curves.partial
     own = season.hour_noise**2 + season.day_noise**2 + season.level_noise**2
     noise, live_noise = own**0.5, (own + (hours.rate.noise**2 if hours.rate else 0.0)) ** 0.5
     least = _BUSY * season.level_usd / 24.0
     always = min(season.active_ratio) > 0.9
-    found: list[KnownHour] = []
-    for at, expected in enumerate(hours.expected):
+    for at in range(len(hours.expected) - 1, -1, -1):
+        expected = hours.expected[at]
         if expected <= least:
             continue
         usd, used, hour = hours.usd[at], hours.live[at], hours.begin + at
         if usd is not None:
             late = partial[min(hours.arrived_hours[at], len(partial) - 1)]
-            found.append(KnownHour(hour, usd, expected, noise, max(late, _LATE_PART)))
+            yield KnownHour(hour, usd, expected, noise, max(late, _LATE_PART))
         elif used is not None:
-            found.append(KnownHour(hour, used, expected, live_noise, _HARDLY))
+            yield KnownHour(hour, used, expected, live_noise, _HARDLY)
         elif always and hours.opened[at] and hours.to_come[at] < _MISSED:
-            found.append(KnownHour(hour, 0.0, expected, noise, max(hours.to_come[at], _LATE)))
-    return found
+            yield KnownHour(hour, 0.0, expected, noise, max(hours.to_come[at], _LATE))
