@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 
 from exporter.analysis.billing_calendar import BillingCalendar
-from exporter.analysis.cost_history import NANO, NEVER, KnownCosts
+from exporter.analysis.cost_history import NANO, KnownCosts
 
 Yardstick = Callable[[KnownCosts, BillingCalendar, int], float]
 """What is known, and the first hour of the billing day, to US dollars of the whole day."""
@@ -27,36 +29,30 @@ def scaled(known: KnownCosts, calendar: BillingCalendar, day_start: int) -> floa
 
 
 def bornhuetter_ferguson(known: KnownCosts, calendar: BillingCalendar, day_start: int) -> float:
-    """By service: what has arrived, and of the mean of the hour of the week the share that is still to come."""
+    """By service: what has arrived, and of the hour of the week's mean the share still to come."""
+    history, begin = known.history, max(known.as_of - _LEARNT_HOURS, known.first_hour)
     _, end = calendar.day_hours(calendar.day(day_start))
-    history, first = known.history, known.first_hour
-    begin = max(known.as_of - _LEARNT_HOURS, first)
-    settled = known.as_of - _SETTLED_HOURS
-    services = {line.service_name for line in history.lines}
+    services = [line.service_name for line in history.lines]
+    by_age = {service: [0.0] * (_SETTLED_HOURS + 1) for service in services}
+    by_hour = {service: [0.0] * 168 for service in services}
     total = 0.0
-    for service in services:
-        lines = [n for n, line in enumerate(history.lines) if line.service_name == service]
-        by_age = [0.0] * (_SETTLED_HOURS + 1)
-        means = [[0.0, 0] for _ in range(168)]
-        for hour in range(begin, settled):
-            at = hour - first
-            usd = 0.0
-            for line in lines:
-                net = (known.gross[line][at] + known.credit[line][at]) / NANO
-                usd += net
-                if known.first_export[line][at] != NEVER:
-                    age = min(known.first_export[line][at] - hour + 1, _SETTLED_HOURS)
-                    by_age[age] += net
-            mean = means[calendar.week_hour(hour)]
-            mean[0] += usd
-            mean[1] += 1
-        whole = sum(by_age)
+    for position in range(bisect_left(history.export, known.as_of)):
+        hour, service = history.usage[position], services[history.line[position]]
+        usd = (history.gross[position] + history.credit[position]) / NANO
+        if day_start <= hour < end:
+            total += usd
+        elif begin <= hour < known.as_of - _SETTLED_HOURS:
+            by_age[service][min(history.export[position] - hour + 1, _SETTLED_HOURS)] += usd
+            by_hour[service][calendar.week_hour(hour)] += usd
+    weeks = [0] * 168
+    for hour in range(begin, known.as_of - _SETTLED_HOURS):
+        weeks[calendar.week_hour(hour)] += 1
+    for service, ages in by_age.items():
+        arrived, whole = list(accumulate(ages)), sum(ages)
         for hour in range(day_start, end):
-            total += sum(known.net_nano_usd(line, hour, hour + 1) for line in lines) / NANO
-            usd, count = means[calendar.week_hour(hour)]
-            age = known.as_of - hour
-            arrived = sum(by_age[: max(age, 0) + 1]) / whole if whole else 1.0
-            total += (usd / count if count else 0.0) * (1.0 - arrived)
+            week_hour = calendar.week_hour(hour)
+            known_share = arrived[min(max(known.as_of - hour, 0), _SETTLED_HOURS)] / whole if whole else 1.0
+            total += by_hour[service][week_hour] / max(weeks[week_hour], 1) * (1.0 - known_share)
     return total
 
 
