@@ -48,7 +48,7 @@ def backtest(
     judged once. `first_day` starts later than the end of the warm-up; earlier days are still learnt from.
     """
     replay = Replay(history, timezone, as_of, live)
-    final = KnownCosts(history)
+    final = KnownCosts(history, as_of)
     final.advance(as_of)
     calendar = replay.calendar
     start = calendar.day(history.first_hour) + 1 + WARM_UP_DAYS

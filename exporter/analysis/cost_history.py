@@ -82,13 +82,13 @@ class CostHistory:
 class KnownCosts:
     """What the bill said at an hour: the sum of the cells with an earlier export hour, and no other.
 
-    It only moves forward. Columns are indexed by usage hour minus `first_hour`.
+    It only moves forward. Columns are indexed by usage hour minus `first_hour`; they reach at least `until`.
     """
 
-    def __init__(self, history: CostHistory) -> None:
+    def __init__(self, history: CostHistory, until: int) -> None:
         self.history: Final = history
         self.first_hour: Final = history.first_hour
-        size = max(history.end_hour - history.first_hour, 0)
+        size = max(history.end_hour, until, history.first_hour) - history.first_hour
         lines = range(len(history.lines))
         self.size: Final = size
         self.gross: Final = [array("q", bytes(8 * size)) for _ in lines]
@@ -124,6 +124,11 @@ class KnownCosts:
             position += 1
         self._next = position
         self.as_of = max(self.as_of, as_of)
+
+    @property
+    def known_from(self) -> int:
+        """Earliest usage hour of which anything is known, or NEVER."""
+        return min(self.started, default=NEVER)
 
     def net_nano_usd(self, line: int, begin: int, end: int) -> int:
         """Sum of what is known of a line's usage hours from `begin` to before `end`."""

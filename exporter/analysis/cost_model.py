@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.analysis.billing_calendar import BillingCalendar
-from exporter.analysis.cost_history import NANO, NEVER, KnownCosts
+from exporter.analysis.cost_history import NANO, NEVER, SETTLED_HOURS, KnownCosts
 from exporter.analysis.credit_patterns import Allowance, CreditPattern, credit_pattern, find_allowances
 from exporter.analysis.day_factors import common_ratio
 from exporter.analysis.development import Curves, Development
-from exporter.analysis.seasonality import DayCosts, Season, fit_season
+from exporter.analysis.seasonality import Season, fit_season
+from exporter.analysis.weekly_shape import DayCosts
 
 LEARNT_DAYS: Final = 56
 """Seasons, levels and growth are learnt from so many days."""
@@ -27,6 +28,8 @@ _OLD_HOURS: Final = 100
 """A line that is always used counts as unused in an hour only when the hour is so old."""
 
 _SELDOM: Final = 0.02
+_MOSTLY: Final = 0.6
+"""An hour is learnt from once so much of it can be expected to have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ def fit_cost_model(known: KnownCosts, development: Development, calendar: Billin
     day = calendar.day(known.as_of)
     first_day = max(day - LEARNT_DAYS, calendar.day(known.first_hour))
     spans = [calendar.day_hours(at) for at in range(first_day, day)]
+    curves = development.curves()
     seasons: dict[int, Season] = {}
     credits: dict[int, CreditPattern] = {}
     for line in range(len(known.history.lines)):
-        days = _line_days(known, line, spans, calendar)
+        days = _line_days(known, line, curves[known.history.lines[line].service_name], spans, calendar)
         season = fit_season(days, day) if days else None
         if season is None:
             continue
@@ -77,7 +81,7 @@ def fit_cost_model(known: KnownCosts, development: Development, calendar: Billin
         calendar=calendar,
         day=day,
         seasons=seasons,
-        curves=development.curves(),
+        curves=curves,
         credits=credits,
         allowances=find_allowances(known, calendar, known.as_of, known.as_of - 24 * _CREDIT_DAYS),
         projects={project: tuple(lines) for project, lines in projects.items()},
@@ -88,19 +92,16 @@ def fit_cost_model(known: KnownCosts, development: Development, calendar: Billin
 
 
 def _line_days(
-    known: KnownCosts, line: int, spans: list[tuple[int, int]], calendar: BillingCalendar
+    known: KnownCosts, line: int, curves: Curves, spans: list[tuple[int, int]], calendar: BillingCalendar
 ) -> list[DayCosts]:
-    """Days of a line since it began; an hour that has not arrived is None, one without use is 0."""
+    """Days of a line since it began; an hour that has hardly arrived is None, one without use is 0."""
     started = known.started[line]
     if started == NEVER:
         return []
     first, size = known.first_hour, known.size
-    gross, arrived = known.gross[line], known.first_export[line]
-    opened = known.opened[known.history.channel_of[line]]
+    gross = known.gross[line]
     old = known.as_of - _OLD_HOURS - first
-    settled = arrived[max(started - first, 0) : max(old, 0)]
-    always = settled.count(NEVER) <= _SELDOM * len(settled)
-    zero_before = 0 if always else known.as_of - _ZERO_AFTER_HOURS
+    young = _young_hours(known, line, curves, max(old, 0))
     days: list[DayCosts] = []
     for begin, end in spans:
         if end <= started:
@@ -108,19 +109,26 @@ def _line_days(
         low, high = max(begin - first, 0), min(end - first, size)
         if low >= high:
             continue
-        # Before the line's first hour ever there was no use, except within its first day.
         usd: list[float | None] = [
-            gross[at] / NANO
-            if arrived[at] != NEVER
-            else (0.0 if at < old or opened[at] < zero_before else None)
-            for at in range(low, high)
+            gross[at] / NANO if at < old else young[at - max(old, 0)] for at in range(low, high)
         ]
-        days.append(
-            DayCosts(
-                calendar.day(begin),
-                calendar.month_days(begin),
-                calendar.week_hours(low + first, high + first),
-                usd,
-            )
-        )
+        week_hours = calendar.week_hours(low + first, high + first)
+        days.append(DayCosts(calendar.day(begin), calendar.month_days(begin), week_hours, usd))
     return days
+
+
+def _young_hours(known: KnownCosts, line: int, curves: Curves, begin: int) -> list[float | None]:
+    """Gross US dollars of the hours from position `begin` on, of which parts may still be to come."""
+    gross, arrived = known.gross[line], known.first_export[line]
+    opened = known.opened[known.history.channel_of[line]]
+    settled = arrived[max(known.started[line] - known.first_hour, 0) : begin]
+    always = settled.count(NEVER) <= _SELDOM * len(settled)
+    zero_before = 0 if always else known.as_of - _ZERO_AFTER_HOURS
+    found: list[float | None] = []
+    for at in range(begin, known.size):
+        if arrived[at] == NEVER:
+            found.append(0.0 if opened[at] < zero_before else None)
+            continue
+        complete = curves.complete[min(known.as_of - arrived[at], SETTLED_HOURS)]
+        found.append(gross[at] / NANO / complete if complete > _MOSTLY else None)
+    return found

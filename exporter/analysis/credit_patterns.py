@@ -92,7 +92,7 @@ def credit_pattern(known: KnownCosts, line: int, begin: int, end: int) -> Credit
     """Learn the pattern of a line from its usage hours from `begin` to before `end`."""
     first = known.first_hour
     gross, credit = known.gross[line], known.credit[line]
-    hours = [at for at in range(max(begin - first, 0), max(end - first, 0)) if gross[at] > 0]
+    hours = [at for at in range(max(begin - first, 0), min(end - first, known.size)) if gross[at] > 0]
     if not any(credit[at] for at in hours):
         return CreditPattern(None, None)
     ratios = {at + first: credit[at] / gross[at] for at in hours}
@@ -151,11 +151,14 @@ def _allowance(
 ) -> Allowance | None:
     worth: float | None = None
     seen = False
-    month = calendar.month(max(begin, known.first_hour))
+    known_from = max(begin, known.known_from)
+    if known_from >= as_of:
+        return None
+    month = calendar.month(known_from)
     while month <= calendar.month(as_of):
         start, end = calendar.month_hours(month)
         month += 1
-        if start < max(begin, known.first_hour):
+        if start < known_from:
             continue
         free, ran_out = _free_run(known, lines, start, min(end, as_of - 12))
         seen = seen or free > 0.0

@@ -10,7 +10,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from itertools import accumulate, pairwise
+from math import exp, sqrt
 from typing import Final
 
 from exporter.analysis.cost_history import SETTLED_HOURS, CostHistory
@@ -24,6 +25,11 @@ _CREDIBILITY: Final = 72.0
 _TAIL_SHARE: Final = 0.03
 _TAIL_HOURS: Final = 72.0
 """Bills come later than they ever did: of so many hours of usage it is never ruled out, for so long."""
+
+_LEAST_KNOWN: Final = 0.01
+_MOST_KNOWN: Final = 0.99
+_PART_NOISE: Final = 0.25
+"""Noise of the share that is known of an hour that lacks a part, where no such hour was seen."""
 
 _AGES: Final = SETTLED_HOURS + 1
 
@@ -40,6 +46,10 @@ class Curves:
     """Share of a line's gross cost that has arrived, by hours since its first part did."""
     partial: tuple[float, ...]
     """Share of a line's hours that have arrived in part only, by hours since the first part did."""
+    part_known: tuple[float, ...]
+    """Mean share that has arrived of those hours."""
+    part_noise: tuple[float, ...]
+    """Standard deviation of that share, relative to its mean."""
     credited: tuple[float, ...]
     """Share of a line's credits that has arrived, relative to `complete`, at most 1."""
 
@@ -66,6 +76,8 @@ class _Tally:
         self.following = array("d", bytes(8 * _AGES))
         self.arriving = array("d", bytes(8 * _AGES))
         self.completing = array("d", bytes(8 * _AGES))
+        self.parts = array("d", bytes(8 * _AGES))
+        self.squares = array("d", bytes(8 * _AGES))
         self.crediting = array("d", bytes(8 * _AGES))
 
 
@@ -93,10 +105,7 @@ class Development:
     def curves(self) -> dict[str, Curves]:
         """Curves of each service."""
         pooled = [_pooled(tallies) for tallies in zip(*map(_columns, self._tallies.values()), strict=True)]
-        return {
-            service: _curves(_columns(tally), pooled, self._weight)
-            for service, tally in self._tallies.items()
-        }
+        return {service: _curves(tally, pooled, self._weight) for service, tally in self._tallies.items()}
 
     def _take(self, hour: int, positions: Sequence[int]) -> None:
         history = self._history
@@ -133,6 +142,26 @@ class Development:
                 # Every hour counts the same whatever its cost, so that one runaway hour decides nothing.
                 for cell in cells:
                     sums[history.export[cell] - first] += weight * amounts[cell] / final
+        self._take_parts(tally, cells, weight)
+
+    def _take_parts(self, tally: _Tally, cells: list[int], weight: float) -> None:
+        """Count the share that has arrived in each hour from the first part until the last."""
+        history = self._history
+        final = sum(history.gross[cell] for cell in cells)
+        first, told = history.export[cells[0]], 0
+        for cell, following in pairwise(cells):
+            told += history.gross[cell]
+            share = told / final if final else 0.0
+            if share > 0.0:
+                # Sums of differences: what holds from one part to the next is added up when it is read.
+                for sums, value in ((tally.parts, weight * share), (tally.squares, weight * share * share)):
+                    sums[history.export[cell] - first] += value
+                    sums[history.export[following] - first] -= value
+
+
+def _part_moments(tally: _Tally) -> tuple[list[float], list[float]]:
+    """Sums of the shares, and of their squares, of the hours that are told in part, by hours since."""
+    return [0.0, *accumulate(tally.parts)][:_AGES], [0.0, *accumulate(tally.squares)][:_AGES]
 
 
 def _columns(tally: _Tally) -> tuple[array[float], ...]:
@@ -143,18 +172,39 @@ def _pooled(columns: tuple[array[float], ...]) -> list[float]:
     return [sum(values) for values in zip(*columns, strict=True)]
 
 
-def _curves(own: tuple[array[float], ...], pooled: Sequence[Sequence[float]], unit: float) -> Curves:
+def _curves(tally: _Tally, pooled: Sequence[Sequence[float]], unit: float) -> Curves:
+    own = _columns(tally)
     opening, following, arriving, completing, crediting = (
         _cumulated(_blended(mine, all_, unit)) for mine, all_ in zip(own, pooled, strict=True)
     )
     credited = crediting if any(own[4]) else arriving
+    partial = tuple(1.0 - share for share in completing)
+    known = tuple(
+        min(max(1.0 - (1.0 - whole) / max(share, 1e-9), _LEAST_KNOWN), _MOST_KNOWN)
+        for whole, share in zip(arriving, partial, strict=True)
+    )
     return Curves(
         unopened=tuple(1.0 - share for share in opening),
         following=tuple(1.0 - share for share in following),
         complete=arriving,
-        partial=tuple(1.0 - share for share in completing),
+        partial=partial,
+        part_known=known,
+        part_noise=_part_noise(tally),
         credited=tuple(min(1.0, c / max(g, 1e-9)) for c, g in zip(credited, arriving, strict=True)),
     )
+
+
+def _part_noise(tally: _Tally) -> tuple[float, ...]:
+    """Relative deviation of the share known of hours told in part, from the service's own such hours."""
+    lasting = list(accumulate(reversed(tally.completing)))[::-1]
+    noises: list[float] = []
+    for count, total, squares in zip(lasting, *_part_moments(tally), strict=True):
+        if count <= 0.0 or total <= 0.0:
+            noises.append(_PART_NOISE)
+            continue
+        mean = total / count
+        noises.append(min(max(sqrt(max(squares / count - mean * mean, 0.0)) / mean, 0.02), 1.0))
+    return tuple(noises)
 
 
 def _blended(own: Sequence[float], pooled: Sequence[float], unit: float) -> list[float]:

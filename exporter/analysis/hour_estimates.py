@@ -71,6 +71,8 @@ def _gross(model: CostModel, lines: Mapping[int, LineHours], begin: int, end: in
             for line in members:
                 hours, factor = lines[line], factors[line]
                 active = hours.active_probability(low, high, weekend)
+                if hours.season.lumped:
+                    active *= hours.lump_to_come(low, high)
                 found[line].extend(
                     hours.estimate(hour - hours.begin, factor, active)
                     for hour in range(max(low, begin), high)

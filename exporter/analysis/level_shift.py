@@ -6,8 +6,9 @@ not are likely to be the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from math import exp, log
 from typing import Final
 
@@ -63,37 +64,48 @@ class KnownHour:
     """How likely it is that the hour looks small only because a part of it, or all, is late."""
 
 
-def find_shift(hours: Sequence[KnownHour]) -> Shift | None:
-    """Find a shift that holds at the end of some known hours, in order."""
-    for newest in range(len(hours), max(len(hours) - _SKIPPED, 0), -1):
-        shift, doubted = _shift_at_end(hours[:newest])
+def find_shift(newest_first: Iterator[KnownHour]) -> Shift | None:
+    """Find a shift that holds at the end of some known hours, given from the newest back.
+
+    No more hours are taken than it needs: one, where nothing has shifted.
+    """
+    hours: list[KnownHour] = []
+    for skipped in range(_SKIPPED):
+        shift, doubted = _shift_at_end(chain(hours[skipped:], _kept(newest_first, hours)))
         if not doubted:
             return shift
     return None
 
 
-def _shift_at_end(hours: Sequence[KnownHour]) -> tuple[Shift | None, bool]:
+def _kept(newest_first: Iterator[KnownHour], hours: list[KnownHour]) -> Iterator[KnownHour]:
+    for known in newest_first:
+        hours.append(known)
+        yield known
+
+
+def _shift_at_end(newest_first: Iterable[KnownHour]) -> tuple[Shift | None, bool]:
     """The shift that the last hours show; and whether they are more likely late than shifted."""
-    run: list[float] = []
+    run: list[tuple[KnownHour, float]] = []
     doubt = late = 1.0
-    for known in reversed(hours[-_LONGEST_RUN:]):
+    for known in islice(newest_first, _LONGEST_RUN):
         deviation = max(log(known.usd / known.expected_usd), _ZERO) if known.usd > 0.0 else _ZERO
-        if run and run[0] > 0.0 and known.usd <= 0.0:
+        if run and run[0][1] > 0.0 and known.usd <= 0.0:
             continue
-        if abs(deviation) < max(_SIGMAS * known.noise, _LEAST) or (run and deviation * run[0] < 0.0):
+        if abs(deviation) < max(_SIGMAS * known.noise, _LEAST) or (run and deviation * run[0][1] < 0.0):
             break
-        run.append(deviation)
+        run.append((known, deviation))
         doubt *= _DOUBT
         late *= known.late_ratio
     if not run:
         return None, False
-    if run[0] < 0.0 and late > _RARE:
+    newest, latest = run[0]
+    if latest < 0.0 and late > _RARE:
         return None, True
     # A ramp is still under way: only the hours that agree with the newest say where it is.
-    tolerance = max(3.0 * hours[-1].noise, 0.05)
-    agreeing = [deviation for deviation in run[:12] if abs(deviation - run[0]) <= tolerance]
-    factor = sum(exp(deviation) for deviation in agreeing) / len(agreeing) if run[0] > _ZERO else 0.0
+    tolerance = max(3.0 * newest.noise, 0.05)
+    agreeing = [deviation for _, deviation in run[:12] if abs(deviation - latest) <= tolerance]
+    factor = sum(exp(deviation) for deviation in agreeing) / len(agreeing) if latest > _ZERO else 0.0
     trust = 1.0 - doubt
-    if run[0] < 0.0:
+    if latest < 0.0:
         trust *= _RARE / (_RARE + late)
-    return Shift(hours[-len(run)].hour, hours[-1].hour, factor, trust), False
+    return Shift(run[-1][0].hour, newest.hour, factor, trust), False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, hypot, log
-from typing import Final
+from typing import Final, NamedTuple
 
-from exporter.analysis.cost_history import NANO, NEVER, KnownCosts
+from exporter.analysis.cost_history import NANO, NEVER, SETTLED_HOURS, KnownCosts
 from exporter.analysis.cost_model import CostModel
 from exporter.analysis.day_factors import DayFactor, Observed
 from exporter.analysis.development import Curves
@@ -20,8 +21,11 @@ _BUSY: Final = 0.2
 _USED: Final = 0.005
 """Some use is expected in an hour with more than this share of the mean hour."""
 
-_PART_NOISE: Final = 0.25
-"""Standard deviation of the logarithm of the share that is known of an hour that lacks a part."""
+_VAGUE: Final = 0.25
+"""Hours with a larger relative variance say nothing."""
+
+_USUAL: Final = 0.5
+"""Where more of the hours than this are told in part, each is taken for what it is likely to become."""
 
 _LATE: Final = 0.1
 _LATE_PART: Final = 0.03
@@ -57,44 +61,45 @@ class LineHours:
     curves: Curves
     shift: Shift | None = None
 
-    def completed(self, at: int, factor: float = 1.0, noise: float | None = None) -> float:
-        """Final cost of an hour that has arrived, at least in part.
-
-        `factor` and `noise`: by how much to multiply what is expected of it, and how far to trust that.
-        """
-        usd, expected = self.usd[at] or 0.0, self.expected[at] * factor
-        arrived = self.arrived_hours[at]
-        partial = self.curves.partial[min(arrived, len(self.curves.partial) - 1)]
-        if usd <= 0.0 or partial < _HARDLY:
+    def completed(self, at: int, factor: DayFactor) -> float:
+        """Final cost of an hour that has arrived, at least in part."""
+        usd = self.usd[at] or 0.0
+        part = self._part(at)
+        if usd <= 0.0 or part is None:
             return usd
-        if self.shift is not None:
-            trust = self.shift.trust_at(self.begin + at)
-            expected += trust * (self.expected[at] * self.shift.factor - expected)
-        known = 1.0 - (1.0 - self.curves.complete[min(arrived, len(self.curves.complete) - 1)]) / partial
-        known = min(max(known, 0.1), 0.95)
-        season = self.season
-        spread = hypot(season.hour_noise, season.day_noise if noise is None else noise)
-        if expected <= 0.0:
-            return usd * (1.0 + partial * (1.0 / known - 1.0))
-        return _completed(usd, expected, spread, partial, known)
+        expected = self._expected(at, factor)
+        noise = hypot(self.season.hour_noise, factor.noise)
+        doubt = part.doubt(usd, expected, noise)
+        weight = noise * noise / (noise * noise + part.noise * part.noise)
+        return (1.0 - doubt) * usd + doubt * (weight * usd / part.known + (1.0 - weight) * max(expected, usd))
+
+    def seen(self, at: int) -> tuple[float, float] | None:
+        """What an hour shows of its level: US dollars and their relative variance; None where nothing does.
+
+        Live usage counts where nothing has arrived; what is expected of the hour plays no part in it.
+        """
+        season, usd = self.season, self.usd[at]
+        own = season.hour_noise**2
+        if usd is None:
+            used = self.live[at]
+            return None if used is None or self.rate is None else (used, own + self.rate.noise**2)
+        part = self._part(at)
+        if part is None or usd <= 0.0:
+            return usd, own
+        doubt = part.doubt(usd, self.expected[at], hypot(season.hour_noise, season.day_noise))
+        return usd * (1.0 + doubt * (1.0 / part.known - 1.0)), own + doubt * part.noise**2
 
     def observed(self, low: int, high: int) -> Observed | None:
         """What is known of the hours from `low` to before `high`, without those of a shifted level."""
-        season = self.season
         if self.shift is not None:
             high = min(high, self.shift.begin)
         usd = expected = variance = 0.0
-        own, live = season.hour_noise**2, self.rate.noise**2 if self.rate is not None else 0.0
         for at in range(max(low - self.begin, 0), max(high - self.begin, 0)):
-            share, arrived, used = self.expected[at], self.usd[at], self.live[at]
-            if share <= 0.0 or (arrived is None and used is None):
+            share = self.expected[at]
+            if share <= 0.0 or (seen := self.seen(at)) is None or seen[1] > _VAGUE:
                 continue
-            if arrived is None and used is not None:
-                usd += used
-                variance += share * share * (own + live)
-            elif arrived is not None:
-                usd += self.completed(at)
-                variance += share * share * own
+            usd += seen[0]
+            variance += share * share * seen[1]
             expected += share
         if usd <= 0.0:
             return None
@@ -118,15 +123,19 @@ class LineHours:
                 odds *= season.idle_ratio + (1.0 - season.idle_ratio) * self.to_come[at]
         return odds / (1.0 + odds)
 
+    def lump_to_come(self, low: int, high: int) -> float:
+        """Share of the day's cost that may still be booked, for a line that books it in one hour."""
+        positions = range(max(low - self.begin, 0), max(high - self.begin, 0))
+        expected = sum(self.expected[at] for at in positions)
+        arrived = sum(self.usd[at] or 0.0 for at in positions)
+        return max(0.0, 1.0 - arrived / expected) if expected > 0.0 else 1.0
+
     def estimate(self, at: int, factor: DayFactor, active: float) -> float:
         """Final gross cost of one hour, the position in the lists."""
         arrived = self.usd[at]
         if arrived is not None:
-            return self.completed(at, factor.factor, factor.noise)
-        expected = self.expected[at] * factor.factor
-        if self.shift is not None:
-            trust = self.shift.trust_at(self.begin + at)
-            expected += trust * (self.expected[at] * self.shift.factor - expected)
+            return self.completed(at, factor)
+        expected = self._expected(at, factor)
         idle, to_come = self.season.idle_ratio, self.to_come[at]
         expected *= active * to_come / (to_come * (1.0 - idle) + idle)
         used = self.live[at]
@@ -135,6 +144,40 @@ class LineHours:
         own = self.season.hour_noise**2 + factor.noise**2
         weight = own / (own + self.rate.noise**2)
         return weight * used + (1.0 - weight) * expected
+
+    def _expected(self, at: int, factor: DayFactor) -> float:
+        expected = self.expected[at] * factor.factor
+        if self.shift is not None:
+            trust = self.shift.trust_at(self.begin + at)
+            expected += trust * (self.expected[at] * self.shift.factor - expected)
+        return expected
+
+    def _part(self, at: int) -> _Part | None:
+        """What is to be known of an hour that may lack a part; None where hardly any does."""
+        age = min(self.arrived_hours[at], SETTLED_HOURS)
+        ratio = self.curves.partial[age]
+        if ratio < _HARDLY:
+            return None
+        return _Part(ratio, self.curves.part_known[age], self.curves.part_noise[age])
+
+
+class _Part(NamedTuple):
+    ratio: float
+    """How likely an hour lacks a part."""
+    known: float
+    """Mean share that is known of one that does."""
+    noise: float
+    """Standard deviation of that share, relative to it."""
+
+    def doubt(self, usd: float, expected: float, noise: float) -> float:
+        """How likely this hour lacks one, by how it fits; `noise` is that of its cost."""
+        if expected <= 0.0:
+            return self.ratio
+        deviation = log(usd / expected)
+        far = 0.01 * _density(deviation, 1.0)
+        as_whole = (1.0 - self.ratio) * (_density(deviation, noise) + far)
+        as_part = self.ratio * (_density(deviation - log(self.known), hypot(noise, self.noise)) + far)
+        return as_part / (as_whole + as_part)
 
 
 def line_hours(
@@ -166,12 +209,13 @@ def line_hours(
 def _expected(model: CostModel, season: Season, begin: int, end: int) -> list[float]:
     calendar, shape = model.calendar, season.shape
     found: list[float] = []
-    day, level = -1, 0.0
-    for hour, week_hour in enumerate(calendar.week_hours(begin, end), begin):
-        if calendar.day(hour) != day:
-            day = calendar.day(hour)
-            level = season.level(day, calendar.month_days(hour))
-        found.append(level * shape[week_hour])
+    hour = begin
+    while hour < end:
+        day = calendar.day(hour)
+        stop = min(calendar.day_hours(day)[1], end)
+        level = season.level(day, calendar.month_days(hour))
+        found.extend([level * shape[week_hour] for week_hour in calendar.week_hours(hour, stop)])
+        hour = stop
     return found
 
 
@@ -198,42 +242,29 @@ def _arrived(
     return usd, arrived_hours, to_come, opened
 
 
-def _completed(usd: float, expected: float, noise: float, partial: float, known: float) -> float:
-    """Weigh that an hour is complete against that it lacks a part, by what fits its expected cost better.
-
-    `partial`: how likely it lacks a part; `known`: the share that is known of an hour that does.
-    """
-    deviation = log(usd / expected)
-    missing_noise = hypot(noise, _PART_NOISE)
-    as_whole = (1.0 - partial) * (_density(deviation, noise) + 0.01 * _density(deviation, 1.0))
-    as_part = partial * (_density(deviation - log(known), missing_noise) + 0.01 * _density(deviation, 1.0))
-    doubt = as_part / (as_whole + as_part)
-    weight = noise * noise / (missing_noise * missing_noise)
-    return (1.0 - doubt) * usd + doubt * (weight * usd / known + (1.0 - weight) * max(expected, usd))
-
-
 def _density(deviation: float, noise: float) -> float:
     z = deviation / noise
     return exp(-0.5 * z * z) / noise
 
 
-def _known_hours(hours: LineHours) -> list[KnownHour]:
-    """The known hours in which a cost was to be expected, for the search of a shift."""
+def _known_hours(hours: LineHours) -> Iterator[KnownHour]:
+    """The known hours in which a cost was to be expected, from the newest back."""
     season, partial = hours.season, hours.curves.partial
-    own = season.hour_noise**2 + season.day_noise**2 + season.level_noise**2
-    noise, live_noise = own**0.5, (own + (hours.rate.noise**2 if hours.rate else 0.0)) ** 0.5
+    spread = season.day_noise**2 + season.level_noise**2
     least = _BUSY * season.level_usd / 24.0
     always = min(season.active_ratio) > 0.9
-    found: list[KnownHour] = []
-    for at, expected in enumerate(hours.expected):
+    for at in range(len(hours.expected) - 1, -1, -1):
+        expected, hour = hours.expected[at], hours.begin + at
         if expected <= least:
             continue
-        usd, used, hour = hours.usd[at], hours.live[at], hours.begin + at
-        if usd is not None:
-            late = partial[min(hours.arrived_hours[at], len(partial) - 1)]
-            found.append(KnownHour(hour, usd, expected, noise, max(late, _LATE_PART)))
-        elif used is not None:
-            found.append(KnownHour(hour, used, expected, live_noise, _HARDLY))
+        usd = hours.usd[at]
+        if usd is not None and partial[min(hours.arrived_hours[at], SETTLED_HOURS)] < _USUAL:
+            # Single hours that lack a part are found out by the search itself.
+            late = max(partial[min(hours.arrived_hours[at], SETTLED_HOURS)], _LATE_PART)
+            yield KnownHour(hour, usd, expected, (season.hour_noise**2 + spread) ** 0.5, late)
+        elif (seen := hours.seen(at)) is not None:
+            if seen[1] < _VAGUE:
+                yield KnownHour(hour, seen[0], expected, (seen[1] + spread) ** 0.5, _LATE_PART)
         elif always and hours.opened[at] and hours.to_come[at] < _MISSED:
-            found.append(KnownHour(hour, 0.0, expected, noise, max(hours.to_come[at], _LATE)))
-    return found
+            late = max(hours.to_come[at], _LATE)
+            yield KnownHour(hour, 0.0, expected, (season.hour_noise**2 + spread) ** 0.5, late)

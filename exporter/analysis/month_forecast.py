@@ -65,11 +65,12 @@ class MonthForecast:
 def forecast_errors(history: CostHistory, timezone: str, as_of: int) -> ForecastErrors:
     """Make the forecasts that the weeks before `as_of` would have had, and compare them with the bill."""
     replay = Replay(history, timezone, as_of)
-    actual = KnownCosts(history)
+    actual = KnownCosts(history, as_of)
     actual.advance(as_of)
     calendar = replay.calendar
     today = calendar.day(as_of)
-    first = max(calendar.day(history.first_hour) + 8, today - _TESTED_DAYS)
+    began = calendar.day(history.first_hour)
+    first = max(began + max(8, (today - began) // 3), today - _TESTED_DAYS)
     errors: list[list[float]] = [[] for _ in range(_LONGEST_DAYS)]
     for day in range(first, today, _EVERY_DAYS):
         low, _ = calendar.day_hours(day)

@@ -34,7 +34,7 @@ class Replay:
         live: Mapping[Line, Mapping[int, float]] | None = None,
     ) -> None:
         numbers = {line: number for number, line in enumerate(history.lines)}
-        self.known: Final = KnownCosts(history)
+        self.known: Final = KnownCosts(history, until)
         self.calendar: Final = BillingCalendar(
             timezone, history.first_hour - 24, max(until, history.end_hour) + _AHEAD_HOURS
         )

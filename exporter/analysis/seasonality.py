@@ -11,11 +11,9 @@ from math import exp, log, sqrt
 from statistics import fmean, median
 from typing import Final
 
-_HALF_LIFE_DAYS: Final = 14.0
-"""A day so long ago weighs half as much in level and growth."""
+from exporter.analysis.daily_trend import LARGEST_NOISE, LEAST_NOISE, daily_trend
+from exporter.analysis.weekly_shape import DayCosts, weekly_shape
 
-_RECENT_DAYS: Final = 3
-_LARGEST_SHIFT: Final = 0.4
 _SPREAD_OF_MEAN_ERROR: Final = 1.2533
 """Standard deviation over mean absolute deviation, for the normal distribution."""
 
@@ -23,25 +21,15 @@ _MONTH_DAYS: Final = 30.0
 _SMOOTH: Final = 0.05
 """Days that stray by less are searched for the trace of the length of months."""
 
-_LEAST_NOISE: Final = 0.002
+_PRIOR_DAYS: Final = 0.05
+"""A habit is never quite certain: as if so many days had been otherwise."""
+
 _IDLE: Final = 0.01
 _SETTLING_DAYS: Final = 5
 """In younger days a line may be missing because it is late."""
 
-_LARGEST_NOISE: Final = 1.5
 _SCARCE: Final = 0.02
 """A day with less than this share of the median day counts as a day without use."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayCosts:
-    """One billing day of one line; `usd` has None where an hour is not known yet."""
-
-    day: int
-    month_days: int
-    """Days of its billing month."""
-    week_hours: Sequence[int]
-    usd: Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +82,16 @@ def fit_season(days: Sequence[DayCosts], reference_day: int) -> Season | None:
         return _first_hours(days, reference_day)
     least = _SCARCE * median(positive)
     active = [day for day in whole if totals[day.day] > least]
-    shape = _shape(active, totals)
+    shape = weekly_shape(active, totals)
     levels = _daily_levels(days, shape, least)
     if not levels:
         return None
     hour_noise, spread = _hour_noise(active, shape)
     by_the_month = False
-    trend = _trend(levels, reference_day)
+    trend = daily_trend(levels, reference_day)
     if trend.noise < _SMOOTH:
         month_days = {day.day: day.month_days for day in days}
-        monthly = _trend(
+        monthly = daily_trend(
             [(day, y + log(month_days[day] / _MONTH_DAYS), share) for day, y, share in levels], reference_day
         )
         if monthly.noise < 0.7 * trend.noise:
@@ -117,7 +105,7 @@ def fit_season(days: Sequence[DayCosts], reference_day: int) -> Season | None:
         growth_per_day=trend.growth,
         by_the_month=by_the_month,
         level_noise=trend.level_noise,
-        day_noise=min(max(own, _LEAST_NOISE), _LARGEST_NOISE),
+        day_noise=min(max(own, LEAST_NOISE), LARGEST_NOISE),
         residual_noise=trend.noise,
         hour_noise=hour_noise,
         idle_ratio=_idle_ratio([day for day in active if day.day < reference_day - _SETTLING_DAYS], shape),
@@ -142,117 +130,6 @@ def _first_hours(days: Sequence[DayCosts], reference_day: int) -> Season | None:
     return Season(
         (1.0 / 24.0,) * 168, (0.9, 0.9), reference_day, level, 0.0, False, 0.3, 0.3, 0.3, 0.3, _IDLE, {}
     )
-
-
-def _shape(active: Sequence[DayCosts], totals: dict[int, float]) -> tuple[float, ...]:
-    by_weekday: list[list[DayCosts]] = [[] for _ in range(7)]
-    for day in active:
-        by_weekday[day.week_hours[0] // 24].append(day)
-    halves = (by_weekday[:5], by_weekday[5:])
-    everyone = _profiles([by_weekday], totals)[0]
-    profiles: list[tuple[float, ...]] = []
-    weights: list[float] = []
-    for half in halves:
-        count = sum(map(len, half))
-        own = _weekday_profiles(half, totals, everyone, count)
-        profiles.extend(own)
-        weights.extend(_weekday_weights(half, totals))
-    mean = fmean(weights)
-    return tuple(w / mean * share for w, profile in zip(weights, profiles, strict=True) for share in profile)
-
-
-def _profiles(
-    groups: Sequence[Sequence[Sequence[DayCosts]]], totals: dict[int, float]
-) -> list[tuple[float, ...]]:
-    return [_profile([day for weekday in group for day in weekday], totals) for group in groups]
-
-
-def _profile(days: Sequence[DayCosts], totals: dict[int, float]) -> tuple[float, ...]:
-    """Share of a day's cost in each of its 24 hours, sum 1; extreme days are pulled in."""
-    columns = _columns(days, totals)
-    means = [_winsorised_mean(column) if column else 1.0 / 24.0 for column in columns]
-    whole = sum(means)
-    return tuple(mean / whole for mean in means) if whole > 0.0 else (1.0 / 24.0,) * 24
-
-
-def _columns(days: Sequence[DayCosts], totals: dict[int, float]) -> list[list[float]]:
-    columns: list[list[float]] = [[] for _ in range(24)]
-    for day in days:
-        share = 1.0 / totals[day.day]
-        for week_hour, usd in zip(day.week_hours, day.usd, strict=True):
-            if usd is not None:
-                columns[week_hour % 24].append(usd * share)
-    return columns
-
-
-def _winsorised_mean(values: list[float]) -> float:
-    cut = (len(values) + 4) // 12
-    if not cut:
-        return fmean(values)
-    ordered = sorted(values)
-    low, high = ordered[cut], ordered[-1 - cut]
-    return (low * cut + high * cut + sum(ordered[cut : len(ordered) - cut])) / len(ordered)
-
-
-def _weekday_profiles(
-    half: Sequence[Sequence[DayCosts]], totals: dict[int, float], everyone: tuple[float, ...], count: int
-) -> list[tuple[float, ...]]:
-    """Profile of each weekday, as far as it differs from its half of the week by more than chance."""
-    if not count:
-        return [everyone] * len(half)
-    own = _profile([day for weekday in half for day in weekday], totals)
-    blend = count / (count + 2.0)
-    shared = tuple(blend * a + (1.0 - blend) * b for a, b in zip(own, everyone, strict=True))
-    columns = [_columns(weekday, totals) for weekday in half]
-    credibility = _credibility([column for weekday in columns for column in weekday], len(half))
-    if credibility <= 0.0:
-        return [shared] * len(half)
-    found: list[tuple[float, ...]] = []
-    for weekday in columns:
-        means = [
-            base + credibility * (_winsorised_mean(column) - base) if column else base
-            for base, column in zip(shared, weekday, strict=True)
-        ]
-        whole = sum(means)
-        found.append(tuple(mean / whole for mean in means))
-    return found
-
-
-def _credibility(groups: Sequence[Sequence[float]], kinds: int) -> float:
-    """Weight of a group's own mean (Buehlmann): true variance between kinds over all variance of the mean.
-
-    `groups` holds the samples of each hour for the first kind, then for the second, and so on.
-    """
-    width = len(groups) // kinds
-    within_total = between_total = 0.0
-    for hour in range(width):
-        samples = [groups[kind * width + hour] for kind in range(kinds)]
-        samples = [sample for sample in samples if len(sample) >= 3]
-        if len(samples) < 2:
-            continue
-        means = [fmean(sample) for sample in samples]
-        squares = sum(sum((x - m) ** 2 for x in sample) for sample, m in zip(samples, means, strict=True))
-        count = sum(map(len, samples))
-        within = squares / (count - len(samples)) * len(samples) / count
-        middle = fmean(means)
-        between_total += sum((m - middle) ** 2 for m in means) / (len(means) - 1)
-        within_total += within
-    if between_total <= 0.0:
-        return 0.0
-    return max(0.0, 1.0 - within_total / between_total)
-
-
-def _weekday_weights(half: Sequence[Sequence[DayCosts]], totals: dict[int, float]) -> list[float]:
-    """Mean cost of each weekday's days with use, drawn towards that of its half of the week."""
-    samples = [[totals[day.day] for day in weekday] for weekday in half]
-    together = [total for sample in samples for total in sample]
-    if not together:
-        return [0.0] * len(half)
-    shared = _winsorised_mean(together)
-    credibility = _credibility(samples, len(half))
-    return [
-        shared + credibility * (_winsorised_mean(sample) - shared) if sample else shared for sample in samples
-    ]
 
 
 def _daily_levels(
@@ -290,7 +167,7 @@ def _hour_noise(active: Sequence[DayCosts], shape: tuple[float, ...]) -> tuple[f
         return 0.3, 0.05
     clip = 6.0 * median(errors) + 1e-9
     noise = _SPREAD_OF_MEAN_ERROR * fmean(min(error, clip) for error in errors)
-    return min(max(noise, _LEAST_NOISE), _LARGEST_NOISE), fmean(spreads)
+    return min(max(noise, LEAST_NOISE), LARGEST_NOISE), fmean(spreads)
 
 
 def _idle_ratio(active: Sequence[DayCosts], shape: tuple[float, ...]) -> float:
@@ -299,80 +176,12 @@ def _idle_ratio(active: Sequence[DayCosts], shape: tuple[float, ...]) -> float:
     return (busy.count(0.0) + 0.2) / (len(busy) + 1.0) if busy else _IDLE
 
 
-@dataclass(frozen=True, slots=True)
-class _Trend:
-    level_usd: float
-    growth: float
-    level_noise: float
-    noise: float
-    residuals: dict[int, float]
-
-
-def _trend(levels: Sequence[tuple[int, float, float]], reference_day: int) -> _Trend:
-    """Robust regression of the logarithm of daily levels on time."""
-    xs = [float(day - reference_day) for day, _, _ in levels]
-    ys = [y for _, y, _ in levels]
-    base = [share * 0.5 ** (-x / _HALF_LIFE_DAYS) for (_, _, share), x in zip(levels, xs, strict=True)]
-    weights = base
-    intercept = slope = error = noise = 0.0
-    for _ in range(3):
-        intercept, slope, error, noise = _line_fit(xs, ys, weights)
-        residuals = [y - intercept - slope * x for x, y in zip(xs, ys, strict=True)]
-        scale = 1.4826 * median([abs(r) for r in residuals]) + 1e-4
-        weights = [
-            w * min(1.0, 2.0 * scale / max(abs(r), 1e-12)) ** 2 for w, r in zip(base, residuals, strict=True)
-        ]
-        noise = scale if len(levels) < 5 else min(noise, 1.5 * scale)
-    shift = _recent_shift(residuals[-_RECENT_DAYS:], noise) if len(levels) >= 10 else 0.0
-    noise = min(max(noise, _LEAST_NOISE), _LARGEST_NOISE)
-    found = {day: r for (day, _, _), r in zip(levels, residuals, strict=True)}
-    level = exp(intercept + shift + 0.5 * min(noise, 0.6) ** 2)
-    return _Trend(level, slope, error + abs(shift) * 0.3, noise, found)
-
-
-def _recent_shift(recent: Sequence[float], noise: float) -> float:
-    """How far the level has moved in the last days, as far as that is no chance.
-
-    A move beyond _LARGEST_SHIFT is left to the search for shifts by the hour, which also sees it end.
-    """
-    middle = median(recent)
-    z = middle / max(noise / sqrt(len(recent)), 1e-4)
-    if abs(z) <= 2.5 or abs(middle) > _LARGEST_SHIFT:
-        return 0.0
-    return middle * (1.0 - 6.0 / (z * z))
-
-
-def _line_fit(
-    xs: Sequence[float], ys: Sequence[float], weights: Sequence[float]
-) -> tuple[float, float, float, float]:
-    """Intercept, slope (drawn to 0 as far as chance explains it), error of the intercept, noise."""
-    whole = sum(weights)
-    middle_x = sum(w * x for w, x in zip(weights, xs, strict=True)) / whole
-    middle_y = sum(w * y for w, y in zip(weights, ys, strict=True)) / whole
-    spread = sum(w * (x - middle_x) ** 2 for w, x in zip(weights, xs, strict=True))
-    count = whole * whole / sum(w * w for w in weights)
-    if len(xs) < 5 or spread <= 0.0:
-        noise = sqrt(sum(w * (y - middle_y) ** 2 for w, y in zip(weights, ys, strict=True)) / whole)
-        return middle_y, 0.0, max(noise, 0.05) / sqrt(count), max(noise, 0.05)
-    slope = sum(w * (x - middle_x) * (y - middle_y) for w, x, y in zip(weights, xs, ys, strict=True)) / spread
-    squares = sum(
-        w * (y - middle_y - slope * (x - middle_x)) ** 2 for w, x, y in zip(weights, xs, ys, strict=True)
-    )
-    noise = sqrt(squares / whole * count / max(count - 2.0, 1.0))
-    variance = noise * noise / count * whole / spread
-    if slope:
-        slope *= max(0.0, 1.0 - variance / (slope * slope))
-    error = sqrt(noise * noise / count + variance * middle_x * middle_x * 0.5)
-    return middle_y - slope * middle_x, slope, error, noise
-
-
 def _active_ratio(whole: Sequence[DayCosts], active: Sequence[DayCosts]) -> tuple[float, float]:
     """Shares of days with use among working days and weekends, never quite 0 or 1."""
     seen = {day.day for day in active}
     found: list[float] = []
     for weekend in (False, True):
         days = [day.day in seen for day in whole if (day.week_hours[0] // 24 >= 5) == weekend]
-        found.append(
-            (sum(days) + 0.2) / (len(days) + 0.4) if days else (len(seen) + 0.2) / (len(whole) + 0.4)
-        )
+        used, count = (sum(days), len(days)) if days else (len(seen), len(whole))
+        found.append((used + _PRIOR_DAYS) / (count + 2.0 * _PRIOR_DAYS))
     return found[0], found[1]

@@ -38,10 +38,12 @@ class SimulatedBill:
     live: Mapping[Line, Mapping[int, float]] = field(repr=False)
     """Usage of LIVE_SERVICES at list price with an error of 7 % and noise of 2 %."""
 
-    def everything_usd(self, begin: int, end: int) -> float:
-        """Cost of some hours with all that was ever told of them: tax and corrections too."""
+    def restated_usd(self, begin: int, end: int) -> tuple[float, float]:
+        """Cost of some hours with later corrections; and with tax, rounding and goodwill on top."""
         since, until = (datetime.fromtimestamp(hour * 3600, UTC) for hour in (begin, end))
-        return float(sum((cost.cost_usd for cost in self.world.true_cost(since, until)), Decimal(0)))
+        costs = list(self.world.true_cost(since, until))
+        corrected = sum((cost.cost_usd for cost in costs if cost.project_id), Decimal(0))
+        return float(corrected), float(sum((cost.cost_usd for cost in costs), Decimal(0)))
 
 
 def simulated_bill(
