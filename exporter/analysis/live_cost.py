@@ -9,14 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 from exporter.analysis.rates import BilledDay, RateBook
 from exporter.usage_table import SERVICE_NAMES, meters_by_name
-
-FREE_SERIES_PER_MONTH: Final = 1_000_000
-USD_PER_MILLION_SERIES: Final = 0.50
-"""What Cloud Monitoring charges for reading, since October 2025: per time series returned."""
 
 
 class UsedHour(Protocol):
@@ -145,8 +141,3 @@ def _first_days(days: Mapping[tuple[str, str, date], float]) -> dict[tuple[str, 
     for project_id, service, day in days:
         first[project_id, service] = min(first.get((project_id, service), day), day)
     return first
-
-
-def reading_usd_per_month(series_per_month: float) -> float:
-    """What reading so many time series costs in a month, were nothing else read with the account."""
-    return max(0.0, series_per_month - FREE_SERIES_PER_MONTH) * USD_PER_MILLION_SERIES / 1e6

@@ -40,7 +40,7 @@ def findings(
         yield Finding(True, "usage", "no project has any usage that is known live", warning=True)
         return
     series = series_per_month(update_interval)
-    usd = max(0.0, series - FREE_SERIES_PER_MONTH) * USD_PER_MILLION_SERIES / 1e6
+    usd = reading_usd_per_month(series)
     minutes = update_interval.total_seconds() / 60
     yield Finding(
         True,
@@ -49,3 +49,8 @@ def findings(
         f"else read with the account ({FREE_SERIES_PER_MONTH:,} a month are free, then "
         f"${USD_PER_MILLION_SERIES:.2f} a million)",
     )
+
+
+def reading_usd_per_month(series_per_month: float) -> float:
+    """What reading so many time series costs in a month, were nothing else read with the account."""
+    return max(0.0, series_per_month - FREE_SERIES_PER_MONTH) * USD_PER_MILLION_SERIES / 1e6

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from exporter.analysis.live_cost import agreements, hourly_costs, reading_usd_per_month
+from exporter.analysis.live_cost import agreements, hourly_costs
 from exporter.analysis.rates import RateCard, learn_rates
+from exporter.sources.monitoring_check import reading_usd_per_month
 from exporter.usage_table import RUN
 
 DAY = date(2026, 11, 16)
