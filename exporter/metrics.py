@@ -105,6 +105,43 @@ SPEND_SETTLED_THROUGH = _gauge(
     "Usage up to this time is settled: at most 0.5 % of its cost is still to arrive, as learnt.",
     "seconds",
 )
+SPEND_BURN_RATE = _gauge(
+    "spend_burn_rate_usd_per_hour",
+    ("provider", "service_name"),
+    "Estimated cost per hour now, of usage, purchases and their credits; no tax and no corrections.",
+    "usd_per_hour",
+)
+SPEND_NOWCAST_TODAY_USD = _gauge(
+    "spend_nowcast_today_usd",
+    ("provider", "service_name", "basis"),
+    "Today's cost so far: billed, and estimated to come on top of it; both sum to the best estimate.",
+    "usd",
+)
+SPEND_FORECAST_DAY_USD = _gauge(
+    "spend_forecast_day_usd",
+    ("provider", "service_name"),
+    "Estimated cost of the whole of today's billing day.",
+    "usd",
+)
+SPEND_FORECAST_MONTH_END_USD = _gauge(
+    "spend_forecast_month_end_usd",
+    ("provider", "quantile"),
+    "Estimated cost of the whole billing month; the quantiles follow from how far past forecasts were off.",
+    "usd",
+)
+SPEND_NOWCAST_ERROR_RATIO = _gauge(
+    "spend_nowcast_error_ratio",
+    ("provider", "horizon"),
+    "Signed error of past estimates of a whole day, made at that hour of the day, over its final bill.",
+    "ratio",
+)
+SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO = _gauge(
+    "spend_nowcast_absolute_error_ratio",
+    ("provider", "horizon"),
+    "Mean size of the error of past estimates of a whole day, made at that hour, over its final bill.",
+    "ratio",
+)
+
 _RUN_SERVICE: Final = ("project_id", "region_id", "run_service")
 _RUN_REVISION: Final = (*_RUN_SERVICE, "revision")
 _AS_REPORTED = "{what}, as Cloud Monitoring reports."

@@ -22,6 +22,7 @@ from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
+from exporter.nowcasting import Nowcasting, grade
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
 from exporter.usage_families import SHOWN_FOR, prices, read_live_usage, usage_families
@@ -77,6 +78,8 @@ class Refresher:
             if hasattr(source, "billing_timezone")
         }
         self._healths = {source.name: Health(source.name, clock) for source in sources}
+        self._nowcasting = Nowcasting()
+        self._grades: list[FamilySamples] = []
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._building = threading.Lock()
@@ -86,7 +89,10 @@ class Refresher:
     def start(self) -> None:
         """Show what the ledger has, then refresh every source now and at its interval, until `stop`."""
         self.rebuild()
-        jobs: list[tuple[str, Callable[[], None]]] = [("snapshot-builder", self._keep_building)]
+        jobs: list[tuple[str, Callable[[], None]]] = [
+            ("snapshot-builder", self._keep_building),
+            ("nowcast-grader", self._keep_grading),
+        ]
         jobs += [
             (f"refresh-{source.name}", lambda source=source: self._keep_refreshing(source))  # type: ignore[misc]
             for source in self._sources
@@ -154,7 +160,16 @@ class Refresher:
                 now = as_of or self._clock()
                 live = self._live_families(now) if as_of is None else ()
                 with self._ledger.view(list(self._healths), as_of) as view:
-                    built = build(view, now, self._timezones, statuses, self._max_series, live_families=live)
+                    usage = UsageView(view.connection) if self._tells_usage and as_of is None else None
+                    built = build(
+                        view,
+                        now,
+                        self._timezones,
+                        statuses,
+                        self._max_series,
+                        live_families=(*live, *self._grades),
+                        outlooks=self._nowcasting.outlooks(view, usage, now, self._timezones),
+                    )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
             except LedgerError as error:
@@ -177,6 +192,25 @@ class Refresher:
             logger.error("%s", error)  # noqa: TRY400 (the text says it all)
         with usage.view() as state:
             return usage_families(state, live, now)
+
+    def grade(self) -> None:
+        """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
+        try:
+            with self._ledger.view(list(self._healths)) as view:
+                usage = UsageView(view.connection) if self._tells_usage else None
+                self._grades = grade(view, usage, self._clock(), self._timezones)
+        except Exception:
+            logger.exception("past nowcasts could not be graded; the last grades stay")
+        self._changed.set()
+
+    def _keep_grading(self) -> None:
+        """Grade once a day, when a further day's bill has become final."""
+        while not self._stopping.is_set():
+            if all(health.status.up is not None for health in self._healths.values()):
+                self.grade()
+                self._wait(self._stopping, _GRADE_EVERY.total_seconds())
+            else:
+                self._wait(self._stopping, _LONGEST_WAIT_SECONDS)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
         """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
@@ -225,6 +259,8 @@ class _Progress:
             self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
             logger.info("%s: %s", self._source, text)
 
+
+_GRADE_EVERY = timedelta(hours=24)
 
 _QUARTER = timedelta(minutes=15)
 

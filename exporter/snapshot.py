@@ -16,6 +16,7 @@ from exporter.billed_families import billed_families, invoice_families, lateness
 from exporter.exposition import Exposition, render
 from exporter.ledger.queries import LedgerView
 from exporter.metrics import Family, FamilySamples
+from exporter.nowcasting import Outlook, outlook_families
 from exporter.sources.base import Rejected
 
 _HEADINGS = {
@@ -62,6 +63,8 @@ class Snapshot:
     sources: tuple[SourceStatus, ...]
     totals: tuple[tuple[str, Decimal | None], ...]
     """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
+    outlooks: tuple[Outlook, ...] = ()
+    """By provider; answers for any moment of the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,12 @@ def build(
     max_series: int,
     *,
     live_families: Sequence[FamilySamples] = (),
+    outlooks: Sequence[Outlook] = (),
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
     `timezones` has the billing zone of each provider whose sources are configured; `live_families` is what
-    live usage adds.
+    live usage adds, `outlooks` what is estimated.
     """
     everything_read = all(status.up is not None for status in statuses)
     billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
@@ -93,13 +97,14 @@ def build(
         *billed.families,
         *invoice_families(view),
         *lateness_families(view, now, timezones),
+        *outlook_families(outlooks, now),
         *live_families,
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
     ]
     totals = tuple((_HEADINGS[name], usd) for name, usd in billed.window_totals.items())
     ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
-    snapshot = Snapshot(render(families), now, ready, tuple(statuses), totals)
+    snapshot = Snapshot(render(families), now, ready, tuple(statuses), totals, tuple(outlooks))
     return Built(snapshot, billed.newly_own, billed.newly_folded)
 
 

@@ -226,6 +226,19 @@ class LedgerView:
         )
         return [Arrival(*row) for row in rows]
 
+    def state(self) -> tuple[object, ...]:
+        """Return something that differs whenever the charges in view do."""
+        rows = self._rows(f"SELECT count(*), max(exported_at), sum(billed_cost_usd) FROM {self._charges()}")
+        return next(rows)
+
+    def skus(self) -> list[tuple[str, str, str, str, str, str]]:
+        """Return (billing account, project, service id, service name, SKU id, SKU) of all that is billed."""
+        rows = self._rows(
+            """SELECT DISTINCT billing_account_id, project_id, service_id, service_name, sku_id, sku
+               FROM series WHERE source IN (SELECT unnest($sources)) AND charge_category = 'usage'"""
+        )
+        return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
+
     def cost_cells(self, provider: str, since: datetime) -> Iterator[CostCell]:
         """Yield what arrived when for each usage hour from `since` on, in the order of the export.
 

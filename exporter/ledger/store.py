@@ -30,7 +30,7 @@ from exporter.ledger.replacing import (
 class Ledger:
     """The charges of all sources. Safe to use from several threads; one process at a time."""
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "48MB") -> None:
+    def __init__(self, path: Path | None, *, memory_limit: str = "96MB") -> None:
         """Open or create the ledger at `path`, or one in memory for None. Raises LedgerError."""
         self.path = path
         self._memory_limit = memory_limit
