@@ -18,7 +18,12 @@ from typing import Any
 import exporter
 from tests.exposed import Samples, samples, until
 
-_PROGRAM = "import sys; from exporter.cli import main; sys.exit(main())"
+_PROGRAM = """
+import faulthandler, signal, sys
+faulthandler.register(signal.SIGUSR1)
+from exporter.cli import main
+sys.exit(main())
+"""
 _ADDRESS = re.compile(r"^metrics  (http\S+)/metrics$", re.MULTILINE)
 
 
@@ -54,9 +59,13 @@ class Running:
         return samples(text)
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30) -> int:
-        """Send a signal and return the exit code."""
+        """Send a signal and return the exit code; where there is none in time, tell what it is doing."""
         self.process.send_signal(number)
-        return self.process.wait(seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(seconds)
+        self.process.send_signal(signal.SIGUSR1)
+        until(lambda: "most recent call first" in self.log(), "the stacks of its threads")
+        raise AssertionError(f"still runs {seconds} s after {number.name}: {self.log()}")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ COUNTERS = ("spend_billed_usd_total", "spend_billed_credit_usd_total", "spend_re
 def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
     options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
     with running(tmp_path, *options) as process:
-        until(lambda: process.scrape()["spend_month_to_date_usd"], "figures")
+        until(lambda: process.scrape()["spend_source_up"], "the first refresh")
         first = process.scrape()
         assert process.get("/readyz")[0] == 200
         assert process.end(signal.SIGINT, seconds=10) == 0
