@@ -18,11 +18,12 @@ from exporter.exposition import render
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
+from exporter.ledger.queries import LedgerView
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
-from exporter.nowcasting import Nowcasting, grade
+from exporter.nowcasting import Nowcasting, Outlook, grade
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
 from exporter.usage_families import SHOWN_FOR, prices, read_live_usage, usage_families
@@ -160,7 +161,6 @@ class Refresher:
                 now = as_of or self._clock()
                 live = self._live_families(now) if as_of is None else ()
                 with self._ledger.view(list(self._healths), as_of) as view:
-                    usage = UsageView(view.connection) if self._tells_usage and as_of is None else None
                     built = build(
                         view,
                         now,
@@ -168,7 +168,7 @@ class Refresher:
                         statuses,
                         self._max_series,
                         live_families=(*live, *self._grades),
-                        outlooks=self._nowcasting.outlooks(view, usage, now, self._timezones),
+                        outlooks=self._outlooks(view, now, as_of),
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
@@ -192,6 +192,15 @@ class Refresher:
             logger.error("%s", error)  # noqa: TRY400 (the text says it all)
         with usage.view() as state:
             return usage_families(state, live, now)
+
+    def _outlooks(self, view: LedgerView, now: datetime, as_of: datetime | None) -> Sequence[Outlook]:
+        """Estimate what is not billed yet. What cannot be estimated takes nothing from what is billed."""
+        usage = UsageView(view.connection) if self._tells_usage and as_of is None else None
+        try:
+            return self._nowcasting.outlooks(view, usage, now, self._timezones)
+        except Exception:
+            logger.exception("the nowcast could not be made; it is left out")
+            return ()
 
     def grade(self) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""

@@ -131,10 +131,18 @@ def _unit_costs(services: list[ServiceCost]) -> list[FamilySamples]:
 def _meters(trailing: list[TrailingUsage], rates: RateBook) -> list[FamilySamples]:
     costs = meter_costs(trailing, rates)
     labels = [(each.project_id, each.region_id, each.resource, each.meter, each.dimension) for each in costs]
+    fixed = []
+    if rates.card is not None and rates.card.storage_usd_per_day > 0:
+        # A cost of Cloud Run as a whole, so it has no project and no resource.
+        storage = ("", "", "", "cloud_run_fixed_storage", "", "rate_card")
+        fixed.append((storage, rates.card.storage_usd_per_day / 24))
     return [
         FamilySamples(
             metrics.SPEND_LIVE_COST_USD_PER_HOUR,
-            [((*key, each.basis), each.usd_per_hour) for key, each in zip(labels, costs, strict=True)],
+            [
+                *(((*key, each.basis), each.usd_per_hour) for key, each in zip(labels, costs, strict=True)),
+                *fixed,
+            ],
         ),
         FamilySamples(
             metrics.SPEND_LIVE_UNIT_COST_USD,
