@@ -207,8 +207,10 @@ class _ProjectReader:
                 "spool",
                 f"writing {spool} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
             ) from error
-        if not self._reads and not self._rejected:
+        if not self._reads:
+            # Nothing to store, so what there is to tell is told by itself.
             spool.unlink()
+            self.unread += [Unreadable(each.place, each) for each in self._rejected]
             return None
         return UsageBatch(tuple(self._reads), spool, self._rows, tuple(self._rejected))
 

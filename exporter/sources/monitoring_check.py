@@ -32,7 +32,9 @@ def findings(
                     project = change.reads[0].project_id
                     yield Finding(True, project, f"{change.rows:,} points of {len(change.reads)} meters")
                 case Unreadable():
-                    yield Finding(False, change.partition, change.rejected.detail)
+                    # A project that never used a service has none of its metrics, and that is fine.
+                    unused = change.rejected.reason == "unknown_metric"
+                    yield Finding(unused, change.partition, change.rejected.detail, warning=unused)
     except SourceError as error:
         yield Finding(False, "reading", str(error))
         return

@@ -165,6 +165,18 @@ def test_a_metric_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
         assert requests_by_hour(reader)
 
 
+def test_projects_with_none_of_the_metrics_are_told_and_are_no_trouble(tmp_path: Path) -> None:
+    missing = {meter.metric_type for meter in RUN_METERS}
+    with reading(tmp_path, temper=Temper(missing_metrics=missing)) as reader:
+        first = reader.refresh()
+        assert first.batches == []
+        assert {(each.partition, each.rejected.reason) for each in first.unread} == {
+            (project, "unknown_metric") for project in SERVICES
+        }
+        assert reader.refresh(MINUTE).unread == []
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_points_out_of_order_and_twice_count_once(tmp_path: Path) -> None:
     temper = Temper(disorder=True, repeat=True)
     with reading(tmp_path, meters=REQUESTS, temper=temper, page_size=101) as reader:
