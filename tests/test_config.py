@@ -31,6 +31,13 @@ BY_NAME: dict[str, Any] = {
 FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
 FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 
+RATE_CARD = {
+    "request_usd": 0.000024,
+    "cpu_second_usd": 0.000009,
+    "memory_gb_second_usd": 0.0000025,
+    "transferred_gb_usd": 0.12,
+}
+
 KEYS = dict(every_key(Config))
 
 
@@ -65,6 +72,8 @@ def document_for(path: tuple[str | int, ...]) -> dict[str, Any]:
     """A valid document into which the key at the path can be put."""
     if path[:3] == ("gcp", "billing_export", "files"):
         return {}
+    if path[:3] == ("gcp", "cloud_run", "rate_card"):
+        return with_value(BY_NAME, path[:3], RATE_CARD)
     return FROM_BIGQUERY if "billing_export" in path else BY_NAME
 
 
@@ -88,7 +97,8 @@ def test_the_example_file_is_valid() -> None:
     assert config.gcp is not None
     assert config.gcp.billing_export is not None
     assert config.gcp.billing_export.bigquery is not None
-    assert config.keys_without_effect == ("gcp.project_ids",)
+    assert config.gcp.cloud_run.enabled
+    assert config.keys_without_effect == ()
 
 
 def test_the_other_source_in_the_example_file_is_valid_too() -> None:
@@ -166,7 +176,7 @@ def test_keys_that_wait_for_later_versions_are_named_when_they_are_set() -> None
     assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == ("gcp.cost_attribution", "gcp.budget_alerts")
     assert parsed(BY_NAME).keys_without_effect == ()
     with_projects = with_value(FROM_FILES, ("gcp", "project_ids"), ["project-1"])
-    assert parsed(with_projects).keys_without_effect == ("gcp.project_ids",)
+    assert parsed(with_projects).keys_without_effect == ()
 
 
 def test_a_configuration_cannot_be_changed() -> None:
@@ -208,6 +218,15 @@ BIGQUERY = ("gcp", "billing_export", "bigquery")
             0, -1.0, float("inf"), "100", True,
         )),
         *((("gcp", "budget_alerts", "hourly_spike_threshold"), value) for value in (0, float("nan"))),
+        *((("gcp", "cloud_run"), value) for value in ("on", 1, [], None)),
+        *((("gcp", "cloud_run", "enabled"), value) for value in ("true", 1, None)),
+        *((("gcp", "cloud_run", "by_revision"), value) for value in ("no", 0)),
+        *((("gcp", "cloud_run", "update_interval_minutes"), value) for value in (
+            0, 0.5, 61, "2", True, float("nan"), None,
+        )),
+        *((("gcp", "cloud_run", "rate_card", "request_usd"), value) for value in (
+            -1e-9, float("inf"), float("nan"), "0.1", True, None,
+        )),
         *((("gcp", "billing_export"), value) for value in ({}, {"files": None}, "x", [])),
         *(((*BIGQUERY, "table"), value) for value in (
             "table", "dataset.table", "project-1.data-set.table", "`project-1.d.t`",
@@ -264,7 +283,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
     "path",
     [
         ("llm",), ("focus",), ("budgets",), ("cost_attribution",), ("history",),
-        ("gcp", "cloud_run"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
+        ("gcp", "cloud_run", "jobs"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip
 def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:

@@ -19,6 +19,12 @@ TABLE = "project-1.billing.gcp_billing_export_v1_01AB23_4C5D67_89EF01"
 FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
 FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 BIGQUERY = ("gcp", "billing_export", "bigquery")
+RATE_CARD = {
+    "request_usd": 0.000024,
+    "cpu_second_usd": 0.000009,
+    "memory_gb_second_usd": 0.0000025,
+    "transferred_gb_usd": 0.12,
+}
 KEYS = dict(every_key(Config))
 
 
@@ -161,6 +167,7 @@ def test_an_unknown_key_anywhere_is_refused_with_its_path(
     if path in KEYS:
         return
     base = with_value(FROM_BIGQUERY, ("gcp", "budget_alerts", "daily_limit_usd"), 1)
+    base = with_value(base, ("gcp", "cloud_run", "rate_card"), RATE_CARD)
     error = refused(with_value(base, path, value))
     [problem] = error.problems
     assert problem.key == key_text(path)
@@ -183,6 +190,8 @@ ANY_VALUES = st.recursive(
 @given(path=st.sampled_from(list(KEYS)), value=ANY_VALUES)
 def test_any_value_of_any_key_is_taken_or_told_at_that_key(path: tuple[str, ...], value: object) -> None:
     base = {} if path[-1] == "files" else FROM_BIGQUERY
+    if "rate_card" in path[:-1]:
+        base = with_value(base, path[:-1], RATE_CARD)
     told: tuple[Problem, ...] = ()
     try:
         config = parsed(with_value(base, path, value))

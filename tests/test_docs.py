@@ -17,6 +17,7 @@ _REASON = re.compile(
     r"""(?:SourceError|LedgerError|Rejected)\(\s*(?:"([a-z_]+)")"""
     r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
     r"""|failure = \("([a-z_]+)" """.strip()
+    + r"""|verdict = "([a-z_]+)","""
     + r"""|"[a-zA-Z]+": \(\s*"([a-z_]+)",\s+(?:lambda|$)"""
 )
 
@@ -41,6 +42,8 @@ def test_every_reason_of_an_error_is_explained_to_operators() -> None:
         "refused",
         "bad_csv",
         "unexpected",
+        "unknown_metric",
+        "usage_gap",
     } <= reasons
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = page.partition("## Errors by reason")[2].partition("\n## ")[0]

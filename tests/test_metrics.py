@@ -12,7 +12,8 @@ from exporter.metrics import CHARGE_LABELS, Family, FamilySamples, all_families
 
 FAMILIES = all_families()
 TARGET_LABELS = {"region", "zone", "cluster", "service", "environment", "instance", "job"}
-UNITS = {"usd", "seconds", "bytes", "ratio"}
+UNITS = ("gibibyte_seconds", "usd_per_hour", "usd", "seconds", "bytes", "ratio")
+"""The longer ones first: `gibibyte_seconds` is not `seconds`."""
 
 SCOPE = ("provider", "billing_account_id", "service_name")
 CLOUD_RUN = ("project_id", "region_id", "run_service")
@@ -48,6 +49,21 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_cloud_run_cpu_seconds_per_request": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cost_per_cpu_second_usd": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cold_start_ratio": ("gauge", CLOUD_RUN),
+    "spend_cloud_run_rate_usd": ("gauge", ("project_id", "region_id", "component", "basis")),
+    "spend_live_cost_usd_per_hour": (
+        "gauge",
+        ("project_id", "region_id", "resource", "meter", "dimension", "basis"),
+    ),
+    "spend_live_unit_cost_usd": (
+        "gauge",
+        ("project_id", "region_id", "resource", "meter", "dimension", "unit"),
+    ),
+    "spend_usage_unpriced_resources": ("gauge", ("project_id", "region_id", "meter")),
+    "spend_usage_through_timestamp_seconds": ("gauge", ("project_id",)),
+    "spend_rate_billed_through_timestamp_seconds": ("gauge", ("meter",)),
+    "spend_estimate_to_billed_ratio": ("gauge", ("provider", "service_name")),
+    "spend_estimate_explained_ratio": ("gauge", ("provider", "service_name")),
+    "spend_monitoring_series_returned_total": ("counter", ()),
     "spend_llm_tokens_total": ("counter", ("provider", "model", "token_type")),
     "spend_llm_requests_total": ("counter", ("provider", "model")),
     "spend_llm_estimated_usd_total": ("counter", ("provider", "model")),
@@ -84,6 +100,20 @@ FROM_THE_BILL = {
     "spend_series_folded",
     "spend_exporter_build_info",
 }
+FROM_LIVE_USAGE = {
+    name
+    for name in CONTRACT
+    if name.startswith(
+        (
+            "spend_cloud_run_",
+            "spend_live_",
+            "spend_usage_",
+            "spend_rate_",
+            "spend_estimate_",
+            "spend_monitoring_",
+        )
+    )
+}
 
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
@@ -104,8 +134,8 @@ def test_counters_and_only_they_end_in_total(family: Family) -> None:
 
 @every_family
 def test_a_name_ends_with_its_unit_and_a_unit_in_a_name_is_declared(family: Family) -> None:
-    last_word = stem(family).rsplit("_", 1)[1]
-    assert family.unit == (last_word if last_word in UNITS else "")
+    ending = next((unit for unit in UNITS if stem(family).endswith(f"_{unit}")), "")
+    assert family.unit == ending
 
 
 @every_family
@@ -117,7 +147,7 @@ def test_labels_are_distinct_snake_case_words_that_no_target_carries(family: Fam
 
 @every_family
 def test_help_is_one_line_of_sentences(family: Family) -> None:
-    assert re.fullmatch(r"[A-Z0-9].*\.", family.help)
+    assert re.fullmatch(r"(vCPU |[A-Z0-9]).*\.", family.help)
 
 
 def test_no_family_is_declared_twice() -> None:
@@ -137,6 +167,11 @@ def test_all_that_comes_from_the_bill_is_declared() -> None:
     assert {family.name for family in FAMILIES} >= FROM_THE_BILL
 
 
+def test_all_that_comes_from_live_usage_is_declared() -> None:
+    assert len(FROM_LIVE_USAGE) > 15
+    assert {family.name for family in FAMILIES} >= FROM_LIVE_USAGE
+
+
 def test_every_declaration_is_listed_in_order_of_declaration() -> None:
     source = Path(metrics.__file__).read_text(encoding="utf-8")
     declared = re.findall(r"^(\w+)[^=\n]* = (?:_gauge|_counter|Family)\(", source, re.MULTILINE)
@@ -154,4 +189,7 @@ def test_promtool_has_nothing_to_say_about_any_declaration() -> None:
         check=False,
         timeout=30,
     )
-    assert (lint.returncode, lint.stdout) == (0, b"")
+    # The forecast is a gauge for each of a few quantiles; a summary would need a count and a sum that it has not.
+    assert lint.stdout.decode().splitlines() == [
+        f'{metrics.SPEND_FORECAST_MONTH_END_USD.name} non-summary metrics should not have "quantile" label'
+    ]

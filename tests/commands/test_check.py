@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exporter.cli import main
 from exporter.commands.check_report import TextReport
+from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.store import Ledger
 from exporter.sources.base import Finding
 from tests.charge_rows import charge, put
@@ -160,7 +161,7 @@ def test_the_ledger_is_told_with_its_size_charges_and_times(tmp_path: Path) -> N
     ((level, detail),) = found(config)["ledger", "file"]
 
     assert level == "ok"
-    assert "schema 1, 2 charges of usage since 20" in detail
+    assert f"schema {SCHEMA_VERSION}, 2 charges of usage since 20" in detail
     assert "usage before 2020-01-01 has been forgotten" in detail
     assert files_in(tmp_path) == {**before, str(config): files_in(tmp_path)[str(config)]}
 
