@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.charges import Charge
@@ -131,6 +131,9 @@ steps = st.one_of(
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(history=[("restart", 10), ("restart", 20)])
+@example(history=[("files", [("p", [])]), ("restart", 10), ("restart", 20)])
+@example(history=[("files", [("p", [])]), ("restart", 20), ("restart", 1000), ("restart", 20)])
 @given(history=st.lists(steps, min_size=2, max_size=9))
 def test_no_counter_falls_and_their_sum_is_the_ledgers_whatever_happens(
     tmp_path: Path, history: list[tuple[str, object]]

@@ -366,16 +366,20 @@ def test_a_rollover_between_the_first_snapshot_and_the_builder_is_not_missed(
     clock.now = LONG_DAY - HOUR
     refresher = make(Scripted([gives(charge("1", charge_period_start=LONG_DAY - 2 * HOUR)), nothing_new]))
     refresher.refresh_all()
-    moments = iter([LONG_DAY - timedelta(seconds=1)])
+    release = threading.Event()
 
-    def ticking() -> datetime:
-        return next(moments, LONG_DAY)
+    def hangs(_: RefreshContext) -> Iterator[Change]:
+        release.wait()
+        yield from ()
 
-    late = make(Scripted([nothing_new]), clock=ticking, wait=Waits(1))
+    # It is before midnight when the refresher is made and its first snapshot built, and after it ever since.
+    moments = iter(2 * [LONG_DAY - timedelta(seconds=1)])
+    late = make(Scripted([hangs]), clock=lambda: next(moments, LONG_DAY), wait=Waits(1))
     late.start()
     until(
         lambda: windows(late) == {"yesterday": {(): 1.0}, "last_month": {(): 1.0}}, "the next day's windows"
     )
+    release.set()
 
 
 def counters(refresher: Refresher) -> dict[str, dict[tuple[str, ...], float]]:
