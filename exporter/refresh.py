@@ -9,7 +9,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from exporter.exposition import render
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
+from exporter.ledger.queries import LedgerView
 from exporter.ledger.queries import LedgerView
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
@@ -153,6 +155,20 @@ class Refresher:
         self._changed.set()
         return failure is None
 
+    @property
+    def timezones(self) -> Mapping[str, str]:
+        """Billing zone of each provider whose bill is read."""
+        return self._timezones
+
+    @contextmanager
+    def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
+        """Yield one consistent state of the bill, and of live usage where a source tells it.
+
+        Raises LedgerError.
+        """
+        with self._ledger.view(list(self._healths)) as view:
+            yield view, UsageView(view.connection) if self._tells_usage else None
+
     def rebuild(self, *, as_of: datetime | None = None) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done."""
         with self._building:
@@ -205,8 +221,7 @@ class Refresher:
     def grade(self) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
         try:
-            with self._ledger.view(list(self._healths)) as view:
-                usage = UsageView(view.connection) if self._tells_usage else None
+            with self.state() as (view, usage):
                 self._grades = grade(view, usage, self._clock(), self._timezones)
         except Exception:
             logger.exception("past nowcasts could not be graded; the last grades stay")
@@ -217,9 +232,9 @@ class Refresher:
         while not self._stopping.is_set():
             if all(health.status.up is not None for health in self._healths.values()):
                 self.grade()
-                self._wait(self._stopping, _GRADE_EVERY.total_seconds())
+                self._stopping.wait(_GRADE_EVERY.total_seconds())
             else:
-                self._wait(self._stopping, _LONGEST_WAIT_SECONDS)
+                self._stopping.wait(_LONGEST_WAIT_SECONDS)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
         """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
