@@ -7,15 +7,21 @@ import signal
 from pathlib import Path
 
 from tests.exposed import Samples, until
-from tests.running import running
+from tests.running import Running, running
 
-COUNTERS = ("spend_billed_usd_total", "spend_billed_credit_usd_total", "spend_restated_usd_total")
+COUNTERS = (
+    "spend_billed_usd_total",
+    "spend_billed_credit_usd_total",
+    "spend_restated_usd_total",
+    "spend_cloud_run_requests_total",
+    "spend_cloud_run_estimated_usd_total",
+)
 
 
 def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
     options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
     with running(tmp_path, *options) as process:
-        until(lambda: process.scrape()["spend_source_up"], "the first refresh")
+        until(lambda: both_read(process), "the first refreshes", seconds=180)
         first = process.scrape()
         assert process.get("/readyz")[0] == 200
         assert process.end(signal.SIGINT, seconds=10) == 0
@@ -30,7 +36,7 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     with running(tmp_path, *options[:-2]) as process:
         assert process.get("/readyz")[0] == 200
         continued = process.scrape()
-        until(lambda: process.scrape()["spend_source_up"], "a refresh")
+        until(lambda: both_read(process), "a refresh of both sources")
         read = process.scrape()
         assert process.end(signal.SIGTERM, seconds=10) == 0
     again = json.loads((tmp_path / "company" / "world.json").read_text())
@@ -38,11 +44,19 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     assert again["began"] == remembered["began"]
     assert again["written_until"] > remembered["written_until"]
     assert len(first["spend_billed_usd_total"]) > 100
+    assert len(first["spend_cloud_run_requests_total"]) > 10
+    assert all(0 < usd < 0.1 for usd in read["spend_cloud_run_cost_per_request_usd"].values())
+    assert read["spend_monitoring_series_returned_total"][()] > 0
     for before, after in ((first, continued), (continued, read)):
         none_fell(before, after)
     # The same hours, told again by another process: only what was exported since has come on top.
-    for name in COUNTERS[:2]:
+    for name in (*COUNTERS[:2], "spend_cloud_run_estimated_usd_total"):
         assert sum(read[name].values()) < sum(first[name].values()) * 1.01
+
+
+def both_read(process: Running) -> bool:
+    """Whether the bill and the usage have been read: counters begin then."""
+    return len(process.scrape()["spend_source_up"]) == 2
 
 
 def none_fell(before: Samples, after: Samples) -> None:
