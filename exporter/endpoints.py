@@ -1,4 +1,4 @@
-"""What the HTTP server answers: /metrics, /healthz, /readyz and the landing page. Parameters are ignored."""
+"""What the HTTP server answers at each path. Parameters are ignored; /metrics is the costly one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from aiohttp import web
 
 from exporter import gzip_member
 from exporter.basic_auth import BasicAuth
+from exporter.event_stream import EventStream
 from exporter.landing_page import content_security_policy, landing_page
 from exporter.negotiation import CONTENT_TYPES, Format, accepts_gzip, negotiate_format
 from exporter.process_metrics import ProcessMetrics
 from exporter.snapshot import Snapshot
+from exporter.summary import summary_json
+from exporter.summary_schema import schema_json
 from exporter.tls import client_names
 from exporter.web_config import WebConfig
 
@@ -35,6 +38,8 @@ class Endpoints:
         *,
         version: str,
         max_concurrent_scrapes: int,
+        max_streams: int,
+        stream_interval_seconds: float,
         response_timeout_seconds: float,
         now: Callable[[], datetime],
     ) -> None:
@@ -47,11 +52,21 @@ class Endpoints:
         self._now = now
         self._process_metrics = ProcessMetrics()
         self._running_scrapes = 0
+        self._stream = EventStream(
+            "summary",
+            self._summary_json,
+            interval_seconds=stream_interval_seconds,
+            max_readers=max_streams,
+            write_timeout_seconds=response_timeout_seconds,
+        )
         self._routes: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
             "/": self._landing_page,
             "/metrics": self._metrics,
             "/healthz": self._health,
             "/readyz": self._readiness,
+            "/api/v1/summary": self._summary,
+            "/api/v1/summary/schema": self._summary_schema,
+            "/stream": self._stream.answer,
         }
         self.headers: Mapping[str, str] = {
             "Server": "spend-exporter",
@@ -74,6 +89,10 @@ class Endpoints:
         if request.method not in ("GET", "HEAD"):
             return web.Response(status=405, text="Only GET and HEAD.\n", headers={"Allow": "GET, HEAD"})
         return await handler(request)
+
+    def end_streams(self) -> None:
+        """Let what would go on for ever end now."""
+        self._stream.end()
 
     def close(self) -> None:
         """Let go of what checks passwords."""
@@ -105,6 +124,15 @@ class Endpoints:
     async def _landing_page(self, _request: web.BaseRequest) -> web.Response:
         page = landing_page(self._get_snapshot(), self._now(), self._version)
         return web.Response(text=page, content_type="text/html")
+
+    async def _summary(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._summary_json() + b"\n", content_type="application/json")
+
+    async def _summary_schema(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=schema_json().encode(), content_type="application/schema+json")
+
+    def _summary_json(self) -> bytes:
+        return summary_json(self._get_snapshot(), self._now())
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._running_scrapes >= self._max_concurrent_scrapes:

@@ -93,7 +93,8 @@ def landing_page(snapshot: Snapshot, now: datetime, version: str) -> str:
 <header><h1>Spend Exporter</h1><span class="soft">{escape(version)}</span></header>
 <p>What your team spends, as Prometheus metrics.</p>
 {state}
-<nav><a href="metrics">Metrics</a><a href="readyz">Readiness</a><a href="healthz">Health</a></nav>
+<nav><a href="metrics">Metrics</a><a href="api/v1/summary">Summary</a>
+<a href="readyz">Readiness</a><a href="healthz">Health</a></nav>
 <h2>Net cost in US dollars</h2>
 <dl class="totals">{totals}</dl>
 <h2>Sources</h2>

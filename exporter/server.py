@@ -36,7 +36,7 @@ def _utc_now() -> datetime:
 
 
 class Server:
-    """Serves /metrics, /healthz, /readyz and a landing page. Start it once, then stop it."""
+    """Serves the current snapshot as metrics, summary, stream and page. Start it once, then stop it."""
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class Server:
         *,
         version: str = "",
         max_concurrent_scrapes: int = 8,
+        max_streams: int = 32,
+        stream_interval_seconds: float = 2.0,
         response_timeout_seconds: float = 60.0,
         stop_timeout_seconds: float = 10.0,
         now: Callable[[], datetime] = _utc_now,
@@ -53,7 +55,7 @@ class Server:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
-        that its reader has not taken within `response_timeout_seconds` is broken off.
+        or event that its reader has not taken within `response_timeout_seconds` is broken off.
         """
         self._listen = listen
         self._web_config = web_config or WebConfig()
@@ -62,6 +64,8 @@ class Server:
             self._web_config,
             version=version,
             max_concurrent_scrapes=max_concurrent_scrapes,
+            max_streams=max_streams,
+            stream_interval_seconds=stream_interval_seconds,
             response_timeout_seconds=response_timeout_seconds,
             now=now,
         )
@@ -134,6 +138,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._started.set_result(None)
         await self._stopping.wait()
+        self._endpoints.end_streams()
         # asyncio drops what it has just accepted if the listener closes at that moment: stop accepting first.
         self._loop.remove_reader(listening)
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from exporter import __version__, metrics
+from exporter.analysis.unit_cost import CloudRunHour
 from exporter.billed_families import billed_families, invoice_families, lateness_families
 from exporter.exposition import Exposition, render
 from exporter.ledger.queries import LedgerView
@@ -19,12 +20,13 @@ from exporter.metrics import Family, FamilySamples
 from exporter.nowcasting import Outlook, outlook_families
 from exporter.sources.base import Rejected
 
-_HEADINGS = {
+HEADINGS = {
     "today": "Today, billed so far",
     "yesterday": "Yesterday",
     "month_to_date": "Month to date",
     "last_month": "Last month",
 }
+"""What `Snapshot.totals` calls each billed window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class Snapshot:
     """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
     outlooks: tuple[Outlook, ...] = ()
     """By provider; answers for any moment of the hour."""
+    cloud_run: CloudRunHour | None = None
+    """Over the trailing hour; None where live usage is not read or has told nothing."""
+    daily_limit_usd: float | None = None
+    """Configured limit of Google Cloud's spending in a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ def build(
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
     ]
-    totals = tuple((_HEADINGS[name], usd) for name, usd in billed.window_totals.items())
+    totals = tuple((HEADINGS[name], usd) for name, usd in billed.window_totals.items())
     ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
     snapshot = Snapshot(render(families), now, ready, tuple(statuses), totals, tuple(outlooks))
     return Built(snapshot, billed.newly_own, billed.newly_folded)

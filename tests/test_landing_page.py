@@ -114,7 +114,7 @@ def test_text_from_outside_stays_text() -> None:
 
 def test_it_loads_nothing_and_its_links_work_behind_a_path_prefix() -> None:
     shown = page(snapshot(sources=(FAILING,)))
-    assert shown.links == ["data:,", "metrics", "readyz", "healthz"]
+    assert shown.links == ["data:,", "metrics", "api/v1/summary", "readyz", "healthz"]
     assert "url(" not in shown.style
 
 

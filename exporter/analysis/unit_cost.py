@@ -5,6 +5,7 @@ Pure, over usage of one trailing hour. A ratio with nothing to divide by is abse
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,20 @@ class ServiceCost:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudRunHour:
+    """All Cloud Run services together over the trailing hour."""
+
+    usd: float | None
+    """None where a rate that matters is missing for any of them."""
+    requests: float
+
+    @property
+    def cost_per_request_usd(self) -> float | None:
+        """None without requests, or where the cost is unknown."""
+        return _ratio(self.usd, self.requests)
+
+
+@dataclass(frozen=True, slots=True)
 class MeterCost:
     """One resource and meter over the trailing hour, in the unit that people count in."""
 
@@ -103,6 +118,17 @@ def cloud_run_costs(usage: Iterable[Usage], rates: RateBook) -> list[ServiceCost
             services[key][each.meter] += each.amount
             until[key] = each.until
     return [_service_cost(key, amounts, until[key], rates) for key, amounts in sorted(services.items())]
+
+
+def cloud_run_hour(usage: Iterable[Usage], rates: RateBook) -> CloudRunHour | None:
+    """Return what all Cloud Run services together did and cost in that hour; None where none was seen."""
+    used = [each for each in usage if each.meter in TRAILING_METERS]
+    if not used:
+        return None
+    costs = [each.usd for each in cloud_run_costs(used, rates)]
+    known = [usd for usd in costs if usd is not None]
+    requests = math.fsum(each.amount for each in used if each.meter == "cloud_run_requests")
+    return CloudRunHour(math.fsum(known) if len(known) == len(costs) else None, requests)
 
 
 def _service_cost(

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.rates import RateCard, learn_rates
-from exporter.analysis.unit_cost import TRAILING_METERS, cloud_run_costs, meter_costs, unpriced
+from exporter.analysis.unit_cost import (
+    TRAILING_METERS,
+    cloud_run_costs,
+    cloud_run_hour,
+    meter_costs,
+    unpriced,
+)
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage_queries import sku_days
 from exporter.simulator.billing_export import write_export
@@ -59,6 +65,33 @@ def test_a_rate_card_prices_requests_cpu_memory_and_transfer() -> None:
     assert found.cpu_seconds_per_request == pytest.approx(0.4)
     assert found.cost_per_cpu_second_usd == pytest.approx(whole / 4000)
     assert found.cold_start_ratio == pytest.approx(0.0025)
+
+
+def test_all_services_together_are_the_sum_of_each() -> None:
+    rates = learn_rates([], [], SETTLED, card=CARD)
+    other = [
+        Used("cloud_run_requests", 500.0, resource="search"),
+        Used("cloud_run_cpu_seconds", 100.0, resource="search"),
+    ]
+    found = cloud_run_hour([*HOUR_OF_CHECKOUT, *other], rates)
+    assert found is not None
+    assert found.requests == 10_500
+    whole = sum(each.usd or 0.0 for each in cloud_run_costs([*HOUR_OF_CHECKOUT, *other], rates))
+    assert found.usd == pytest.approx(whole)
+    assert found.cost_per_request_usd == pytest.approx(whole / 10_500)
+
+
+def test_all_services_together_are_unknown_where_nothing_was_seen_or_one_has_no_rate() -> None:
+    without_rates = learn_rates([], [], SETTLED)
+    without_rates.list_prices = {}
+    assert cloud_run_hour([Used("sql_cpu_core_seconds", 1.0)], without_rates) is None
+    unpriced_hour = cloud_run_hour(HOUR_OF_CHECKOUT, without_rates)
+    assert unpriced_hour is not None
+    assert (unpriced_hour.usd, unpriced_hour.cost_per_request_usd) == (None, None)
+    assert unpriced_hour.requests == 10_000
+    idle = cloud_run_hour([Used("cloud_run_cpu_seconds", 9.0)], learn_rates([], [], SETTLED, card=CARD))
+    assert idle is not None
+    assert (idle.requests, idle.cost_per_request_usd) == (0.0, None)
 
 
 def test_a_service_without_requests_has_no_ratio_but_its_cost() -> None:
