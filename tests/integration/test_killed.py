@@ -92,8 +92,7 @@ def kill_while_it_reads(process: Running, spool: Path, files: int, spins: int) -
     seen: set[str] = set()
 
     def is_time() -> bool:
-        if spool.is_dir():
-            seen.update(path.name for path in spool.iterdir())
+        seen.update(names_in(spool))
         return len(seen) >= files or "rows read in" in process.log()
 
     until(is_time, "a refresh", pause_seconds=0.0005)
@@ -102,7 +101,15 @@ def kill_while_it_reads(process: Running, spool: Path, files: int, spins: int) -
         pass
     process.process.kill()
     process.process.wait()
-    return spool.is_dir() and any(spool.iterdir())
+    return bool(names_in(spool))
+
+
+def names_in(folder: Path) -> set[str]:
+    """Names in a folder that another process makes anew whenever it starts."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return set()
 
 
 def test_figures_are_those_of_a_ledger_that_was_never_disturbed(tmp_path: Path) -> None:
