@@ -27,6 +27,12 @@ def rate_card(config: Config) -> RateCard | None:
     return RateCard(**card.model_dump()) if card else None
 
 
+def daily_limit_usd(config: Config) -> float | None:
+    """Return the configured limit of a day's spending."""
+    gcp = _gcp(config)
+    return gcp.budget_alerts.daily_limit_usd if gcp and gcp.budget_alerts else None
+
+
 def _files(config: Config) -> Source | None:
     gcp = _gcp(config)
     if gcp is None or gcp.billing_export is None or gcp.billing_export.files is None:

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 class Health:
     """Written by the one thread that refreshes the source; `status` may be read by all."""
 
-    def __init__(self, name: str, clock: Callable[[], datetime]) -> None:
-        self.status = SourceStatus(name, None, None, "", 0, ())
+    def __init__(self, name: str, clock: Callable[[], datetime], *, tells_bills: bool) -> None:
+        self.status = SourceStatus(name, None, None, "", 0, (), tells_bills=tells_bills)
         self._clock = clock
         self._stored: dict[str, tuple[Rejected, ...]] = {}
         self._unreadable: list[Rejected] = []

@@ -20,7 +20,6 @@ from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
-from exporter.ledger.queries import LedgerView
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
@@ -28,7 +27,14 @@ from exporter.metrics import FamilySamples
 from exporter.nowcasting import Nowcasting, Outlook, grade
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
-from exporter.usage_families import SHOWN_FOR, prices, read_live_usage, usage_families
+from exporter.usage_families import (
+    NOTHING_LIVE,
+    SHOWN_FOR,
+    LiveFigures,
+    live_figures,
+    prices,
+    read_live_usage,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +66,7 @@ class Refresher:
         keep: timedelta,
         max_series: int,
         rate_card: RateCard | None = None,
+        daily_limit_usd: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -70,6 +77,7 @@ class Refresher:
         self._interval = interval
         self._max_series = max_series
         self._rate_card = rate_card
+        self._daily_limit_usd = daily_limit_usd
         self._tells_usage = any(not hasattr(source, "billing_timezone") for source in sources)
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
@@ -80,7 +88,10 @@ class Refresher:
             for source in sources
             if hasattr(source, "billing_timezone")
         }
-        self._healths = {source.name: Health(source.name, clock) for source in sources}
+        self._healths = {
+            source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
+            for source in sources
+        }
         self._nowcasting = Nowcasting()
         self._grades: list[FamilySamples] = []
         self._stopping = threading.Event()
@@ -175,7 +186,7 @@ class Refresher:
             statuses = [health.status for health in self._healths.values()]
             try:
                 now = as_of or self._clock()
-                live = self._live_families(now) if as_of is None else ()
+                live = self._live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
                     built = build(
                         view,
@@ -183,8 +194,10 @@ class Refresher:
                         self._timezones,
                         statuses,
                         self._max_series,
-                        live_families=(*live, *self._grades),
+                        live_families=(*live.families, *self._grades),
                         outlooks=self._outlooks(view, now, as_of),
+                        cloud_run=live.cloud_run,
+                        daily_limit_usd=self._daily_limit_usd,
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
@@ -193,10 +206,10 @@ class Refresher:
             except Exception:
                 logger.exception("the snapshot could not be built; the last one stays")
 
-    def _live_families(self, now: datetime) -> Sequence[FamilySamples]:
+    def _live(self, now: datetime) -> LiveFigures:
         """Price what was used since the last time, and tell live usage; nothing without a source of it."""
         if not self._tells_usage:
-            return ()
+            return NOTHING_LIVE
         usage = UsageLedger(self._ledger)
         with self._ledger.view(list(self._healths)) as view:
             state = UsageView(view.connection)
@@ -207,7 +220,7 @@ class Refresher:
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text says it all)
         with usage.view() as state:
-            return usage_families(state, live, now)
+            return live_figures(state, live, now)
 
     def _outlooks(self, view: LedgerView, now: datetime, as_of: datetime | None) -> Sequence[Outlook]:
         """Estimate what is not billed yet. What cannot be estimated takes nothing from what is billed."""

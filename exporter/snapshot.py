@@ -49,6 +49,8 @@ class SourceStatus:
     """Failures and rows set aside, by reason."""
     requests: int = 0
     billed_bytes: int = 0
+    tells_bills: bool = True
+    """Whether it tells charges, rather than live usage."""
     series_returned: int = 0
     """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
 
@@ -91,13 +93,15 @@ def build(
     *,
     live_families: Sequence[FamilySamples] = (),
     outlooks: Sequence[Outlook] = (),
+    cloud_run: CloudRunHour | None = None,
+    daily_limit_usd: float | None = None,
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
     `timezones` has the billing zone of each provider whose sources are configured; `live_families` is what
-    live usage adds, `outlooks` what is estimated.
+    live usage adds, `outlooks` what is estimated; the rest is as in Snapshot.
     """
-    everything_read = all(status.up is not None for status in statuses)
+    everything_read = all(status.up is not None for status in statuses if status.tells_bills)
     billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
     families = [
         *billed.families,
@@ -110,7 +114,16 @@ def build(
     ]
     totals = tuple((HEADINGS[name], usd) for name, usd in billed.window_totals.items())
     ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
-    snapshot = Snapshot(render(families), now, ready, tuple(statuses), totals, tuple(outlooks))
+    snapshot = Snapshot(
+        exposition=render(families),
+        built_at=now,
+        ready=ready,
+        sources=tuple(statuses),
+        totals=totals,
+        outlooks=tuple(outlooks),
+        cloud_run=cloud_run,
+        daily_limit_usd=daily_limit_usd,
+    )
     return Built(snapshot, billed.newly_own, billed.newly_folded)
 
 

@@ -12,8 +12,10 @@ from exporter.analysis.rates import RateBook, RateCard, learn_rates
 from exporter.analysis.unit_cost import (
     COMPONENT_METERS,
     TRAILING_METERS,
+    CloudRunHour,
     ServiceCost,
     cloud_run_costs,
+    cloud_run_hour,
     meter_costs,
     unpriced,
 )
@@ -72,6 +74,24 @@ def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
             if rate is not None:
                 found[each.usage_series_id] = rate.usd_per_unit
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """What is told of live usage."""
+
+    families: tuple[FamilySamples, ...] = ()
+    cloud_run: CloudRunHour | None = None
+    """All Cloud Run services over the trailing hour."""
+
+
+NOTHING_LIVE = LiveFigures()
+
+
+def live_figures(usage: UsageView, live: LiveUsage, now: datetime) -> LiveFigures:
+    """Return the families of live usage, and Cloud Run as a whole."""
+    hour = cloud_run_hour(usage.trailing_hour(TRAILING_METERS), live.rates)
+    return LiveFigures(tuple(usage_families(usage, live, now)), hour)
 
 
 def usage_families(usage: UsageView, live: LiveUsage, now: datetime) -> list[FamilySamples]:
