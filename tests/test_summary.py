@@ -22,6 +22,7 @@ from exporter.summary_schema import schema_json, summary_schema
 from tests.outlooks import DAY_BEGINS, HOURS, outlook, steady
 from tests.served import request, snapshot
 
+DOCS = Path(__file__).parent.parent / "docs"
 NOW = DAY_BEGINS + timedelta(hours=10, minutes=30)
 TOTALS = (
     ("Today, billed so far", Decimal("41.5")),
@@ -249,8 +250,15 @@ def test_what_is_served_is_what_the_schema_says(shown: Snapshot) -> None:
     assert not list(violations(json.loads(answer.body), json.loads(schema.body)))
 
 
+def test_the_documented_example_is_what_the_schema_says() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    assert not list(violations(example, summary_schema()))
+    assert example["by_service"]
+
+
 def test_the_published_schema_is_current() -> None:
-    published = Path(__file__).parent.parent / "docs" / "summary.schema.json"
+    published = DOCS / "summary.schema.json"
     assert published.read_text(encoding="utf-8") == schema_json(), (
         "run: curl -s 127.0.0.1:9877/api/v1/summary/schema > docs/summary.schema.json"
     )
