@@ -17,6 +17,9 @@ from exporter.metrics import Family, FamilySamples
 
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+_RESERVED_LABEL: Final = "quantile"
+"""The formats keep this label for summaries, with a count and a sum. A gauge at some quantiles has neither, so
+it goes out without a type: nothing is claimed that is not so, and linters have nothing to say."""
 _CHUNK_SAMPLES: Final = 1024
 """Samples joined and encoded at once: few enough that other threads never wait long for the interpreter."""
 
@@ -153,13 +156,15 @@ def _openmetrics_name(family: Family) -> str:
 
 def _text_header(family: Family) -> bytes:
     text = _well_formed(family.help).replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.type}\n".encode()
+    kind = "untyped" if _RESERVED_LABEL in family.labels else family.type
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {kind}\n".encode()
 
 
 def _openmetrics_header(family: Family) -> bytes:
     name = _openmetrics_name(family)
     unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
-    return f"# HELP {name} {_escape_quoted(family.help)}\n# TYPE {name} {family.type}\n{unit}".encode()
+    kind = "unknown" if _RESERVED_LABEL in family.labels else family.type
+    return f"# HELP {name} {_escape_quoted(family.help)}\n# TYPE {name} {kind}\n{unit}".encode()
 
 
 def _escape_quoted(value: str) -> str:

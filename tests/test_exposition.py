@@ -244,3 +244,11 @@ def test_two_families_of_one_openmetrics_name_are_refused() -> None:
 def test_a_counter_that_no_counter_can_be_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match=r"billed_usd_total: a counter cannot be"):
         render([of(COUNTER, (("Run", "cpu"), value))])
+
+
+def test_a_gauge_at_quantiles_goes_out_without_a_type_that_it_is_not() -> None:
+    family = Family("spend_forecast_usd", "gauge", ("quantile",), "Forecast.", "usd")
+    made = render([FamilySamples(family, [(("0.5",), 1.0)])])
+    assert b"# TYPE spend_forecast_usd untyped\n" in made.text
+    assert b"# TYPE spend_forecast_usd unknown\n" in made.openmetrics
+    assert b'spend_forecast_usd{quantile="0.5"} 1\n' in made.text
