@@ -18,8 +18,9 @@ from exporter.metrics import Family, FamilySamples
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABEL: Final = "quantile"
-"""The formats keep this label for summaries, with a count and a sum. A gauge at some quantiles has neither, so
-it goes out without a type: nothing is claimed that is not so, and linters have nothing to say."""
+"""The formats keep this label for summaries, with a count and a sum. A gauge at some quantiles has neither,
+so it goes out without a type: nothing is claimed that is not so, and linters have nothing to say."""
+
 _CHUNK_SAMPLES: Final = 1024
 """Samples joined and encoded at once: few enough that other threads never wait long for the interpreter."""
 
