@@ -316,8 +316,9 @@ class Config(Section):
         """Keys that are set and valid, and that no part of this version uses yet."""
         if self.gcp is None:
             return ()
+        alerts = self.gcp.budget_alerts
         waiting = {
             "gcp.cost_attribution": self.gcp.cost_attribution,
-            "gcp.budget_alerts": self.gcp.budget_alerts,
+            "gcp.budget_alerts.hourly_spike_threshold": alerts and alerts.hourly_spike_threshold,
         }
         return tuple(key for key, value in waiting.items() if value)

@@ -173,7 +173,10 @@ def test_paths_to_read_start_at_the_file_and_the_ledger_at_the_working_folder(tm
 
 
 def test_keys_that_wait_for_later_versions_are_named_when_they_are_set() -> None:
-    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == ("gcp.cost_attribution", "gcp.budget_alerts")
+    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == (
+        "gcp.cost_attribution",
+        "gcp.budget_alerts.hourly_spike_threshold",
+    )
     assert parsed(BY_NAME).keys_without_effect == ()
     with_projects = with_value(FROM_FILES, ("gcp", "project_ids"), ["project-1"])
     assert parsed(with_projects).keys_without_effect == ()
