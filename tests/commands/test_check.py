@@ -266,6 +266,7 @@ def test_a_missing_permission_in_bigquery_exits_1_and_names_the_roles(
 def terminal_output(columns: int, findings: list[Finding]) -> str:
     """What a terminal of that width gets."""
     ours, theirs = pty.openpty()
+    end = "end of output"
     try:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with os.fdopen(os.dup(theirs), "w", encoding="utf-8") as out:
@@ -274,7 +275,12 @@ def terminal_output(columns: int, findings: list[Finding]) -> str:
             for finding in findings:
                 report.tell(finding)
             report.end()
-        return os.read(ours, 100_000).decode().replace("\r\n", "\n")
+            out.write(end)
+        # A terminal hands on what it got so far, so one read may not be all.
+        text = ""
+        while not text.endswith(end):
+            text += os.read(ours, 100_000).decode()
+        return text.removesuffix(end).replace("\r\n", "\n")
     finally:
         os.close(ours)
         os.close(theirs)
