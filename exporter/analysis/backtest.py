@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from exporter.analysis.billing_calendar import BillingCalendar
 from exporter.analysis.cost_history import CostHistory, KnownCosts, Line
 from exporter.analysis.replay import Replay
 
 WARM_UP_DAYS: Final = 7
-"""The first days that a history holds are learnt from and not judged."""
+"""The first days that a bill was exported for are learnt from and not judged."""
 
 FINAL_AFTER_HOURS: Final = 120
 """A day's bill counts as final so long after its end: by then all but rare stragglers and restatements of it
@@ -45,19 +46,15 @@ def backtest(
     """Replay all billing days whose bill is final at the hour `as_of`, oldest first.
 
     No estimate sees a cell exported in its own hour or later. A clock hour that comes twice in a day is
-    judged once. `first_day` starts later than the end of the warm-up; earlier days are still learnt from.
+    judged once. Usage from before the first export tells nothing of lateness, so the warm-up begins with the
+    export. `first_day` starts later than the end of the warm-up; earlier days are still learnt from.
     """
     replay = Replay(history, timezone, as_of, live)
     final = KnownCosts(history, as_of)
     final.advance(as_of)
     calendar = replay.calendar
-    start = calendar.day(history.first_hour) + 1 + WARM_UP_DAYS
-    if first_day is not None:
-        start = max(start, first_day.toordinal())
-    for day in range(start, calendar.day(as_of) + 1):
+    for day in judged_days(history, calendar, as_of, first_day):
         low, high = calendar.day_hours(day)
-        if high + FINAL_AFTER_HOURS > as_of:
-            return
         finals = [_net(final, hour) for hour in range(low, high)]
         seen: set[int] = set()
         for now in range(low, high):
@@ -74,6 +71,21 @@ def backtest(
                 day_forecast_nano_usd=sum(part.total_nano_usd for part in nowcast.whole_day(now).values()),
                 day_final_nano_usd=sum(finals),
             )
+
+
+def judged_days(
+    history: CostHistory, calendar: BillingCalendar, as_of: int, first_day: date | None = None
+) -> range:
+    """Return the ordinals of the billing days that a backtest at the hour `as_of` judges."""
+    if len(history) == 0 or history.export[0] >= as_of:
+        return range(0)
+    start = calendar.day(max(history.first_hour, history.export[0])) + 1 + WARM_UP_DAYS
+    if first_day is not None:
+        start = max(start, first_day.toordinal())
+    end = calendar.day(as_of)
+    while end > start and calendar.day_hours(end - 1)[1] + FINAL_AFTER_HOURS > as_of:
+        end -= 1
+    return range(start, max(start, end))
 
 
 def _net(known: KnownCosts, hour: int) -> int:
