@@ -51,7 +51,7 @@ def backtest(
     final = KnownCosts(history, as_of)
     final.advance(as_of)
     calendar = replay.calendar
-    start = calendar.day(history.first_hour) + 1 + WARM_UP_DAYS
+    start = calendar.day(final.first_hour) + 1 + WARM_UP_DAYS
     if first_day is not None:
         start = max(start, first_day.toordinal())
     for day in range(start, calendar.day(as_of) + 1):

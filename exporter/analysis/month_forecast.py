@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
@@ -69,7 +68,7 @@ def forecast_errors(history: CostHistory, timezone: str, as_of: int) -> Forecast
     actual.advance(as_of)
     calendar = replay.calendar
     today = calendar.day(as_of)
-    began = calendar.day(history.first_hour)
+    began = calendar.day(actual.first_hour)
     first = max(began + max(8, (today - began) // 3), today - _TESTED_DAYS)
     errors: list[list[float]] = [[] for _ in range(_LONGEST_DAYS)]
     for day in range(first, today, _EVERY_DAYS):
@@ -115,17 +114,3 @@ def _quantiles(billed: float, expected: float, days: float, errors: ForecastErro
     for quantile in QUANTILES:
         found[quantile] = expected + open_ * (exp(NormalDist().inv_cdf(quantile) * noise) - 1.0)
     return found
-
-
-def month_name(month: int) -> str:
-    """YYYYMM of a month that is counted as year times 12 plus month."""
-    return f"{month // 12:04d}{month % 12 + 1:02d}"
-
-
-def coverage(forecasts: Sequence[MonthForecast], finals: Sequence[float]) -> float:
-    """Share of final costs that lie between the outer quantiles of their forecasts."""
-    inside = [
-        forecast.quantile_usd[QUANTILES[0]] <= final <= forecast.quantile_usd[QUANTILES[-1]]
-        for forecast, final in zip(forecasts, finals, strict=True)
-    ]
-    return sum(inside) / len(inside)
