@@ -18,7 +18,7 @@ _FINAL_HOURS: Final = 72
 _UNTESTED_NOISE: Final = 0.25
 """Standard deviation of the logarithm of a forecast's error, before any forecast could be tested."""
 
-_DRIFT_PER_DAY: Final = 0.004
+_DRIFT_PER_DAY: Final = 0.002
 """The level may drift by so much a day in a way that the tested past has not shown."""
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -91,20 +91,19 @@ def forecast_errors(history: CostHistory, timezone: str, as_of: int) -> Forecast
 
 def forecast_month(replay: Replay, as_of: int, errors: ForecastErrors) -> MonthForecast | None:
     """Forecast the billing month of the hour `as_of`; None while nothing is known that could go on."""
-    current = replay.nowcast(as_of)
-    model, known, calendar = replay.model(as_of), replay.known, replay.calendar
-    if not model.seasons:
-        return None
+    calendar, known = replay.calendar, replay.known
     month = calendar.month(as_of)
     begin, end = calendar.month_hours(month)
-    begin = max(begin, known.first_hour)
-    since = max(begin, as_of - SETTLED_HOURS)
+    since = max(begin, known.first_hour, as_of - SETTLED_HOURS)
+    nowcast = replay.nowcast(as_of, since, end)
+    if not replay.model(as_of).seasons:
+        return None
     lines = range(len(known.history.lines))
     settled = sum(known.net_nano_usd(line, begin, since) for line in lines)
-    billed = settled + sum(known.net_nano_usd(line, since, end) for line in lines)
-    nowcast = replay.nowcast(as_of, since, max(end, current.begin + 1))
-    expected = (settled + sum(map(sum, nowcast.estimate.values()))) / NANO
-    return MonthForecast(month, billed, _quantiles(billed / NANO, expected, (end - as_of) / 24.0, errors))
+    billed = settled + sum(map(sum, nowcast.billed.values()))
+    expected = settled + sum(map(sum, nowcast.estimate.values()))
+    days = (end - as_of) / 24.0
+    return MonthForecast(month, billed, _quantiles(billed / NANO, expected / NANO, days, errors))
 
 
 def _quantiles(billed: float, expected: float, days: float, errors: ForecastErrors) -> dict[float, float]:
