@@ -87,8 +87,8 @@ class KnownCosts:
 
     def __init__(self, history: CostHistory, until: int) -> None:
         self.history: Final = history
-        self.first_hour: Final = history.first_hour
-        size = max(history.end_hour, until, history.first_hour) - history.first_hour
+        self.first_hour: Final = history.first_hour if len(history) else until
+        size = max(history.end_hour, until) - self.first_hour
         lines = range(len(history.lines))
         self.size: Final = size
         self.gross: Final = [array("q", bytes(8 * size)) for _ in lines]
@@ -101,7 +101,7 @@ class KnownCosts:
         """Earliest usage hour of each line, or NEVER."""
         self.exporting_since: Final = array("i", [NEVER]) * len(history.channels)
         """Export hour of each channel's very first cell, or NEVER."""
-        self.as_of = history.first_hour
+        self.as_of = self.first_hour
         self._next = 0
 
     def advance(self, as_of: int) -> None:

@@ -54,7 +54,7 @@ class CostModel:
         if season is None:
             return 0.0
         week_hour = self.calendar.week_hour(hour)
-        active = season.active_ratio[week_hour >= 120]
+        active = season.active_on(self.calendar.day(hour), week_hour >= 120)
         level = season.level(self.calendar.day(hour), self.calendar.month_days(hour))
         return level * season.shape[week_hour] * active
 

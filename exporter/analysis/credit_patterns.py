@@ -43,14 +43,17 @@ class CreditPattern:
         if self.slope is not None:
             credit = recent.credit_usd + self.slope * (gross - recent.gross_usd)
         if self.steps is not None:
-            credit += gross * self._step(self.steps, recent.hour, hour, calendar)
+            credit += gross * self._step(self.steps, recent, hour, calendar)
         return min(0.0, max(-max(gross, 0.0), credit))
 
-    def _step(self, steps: Mapping[int, float], recent: int, hour: int, calendar: BillingCalendar) -> float:
+    def _step(
+        self, steps: Mapping[int, float], recent: RecentCredits, hour: int, calendar: BillingCalendar
+    ) -> float:
         """By how much the ratio moves from one hour to a later one, as it did in the month before."""
-        then, now = (_month_before(steps, at, calendar) for at in (hour, recent))
-        if calendar.month(hour) != calendar.month(recent):
-            now = steps.get(recent)
+        then = _month_before(steps, hour, calendar)
+        now: float | None = recent.ratio
+        if calendar.month(hour) == calendar.month(recent.hour):
+            now = _month_before(steps, recent.hour, calendar)
         return 0.0 if then is None or now is None else then - now
 
 

@@ -124,7 +124,7 @@ class Development:
         fresh = {channel: at for channel, at in opened.items() if hour >= self._since[channel]}
         for channel, export in fresh.items():
             tally = self._tallies[history.channels[channel][1]]
-            tally.opening[min(max(export - hour, 0), SETTLED_HOURS)] += weight
+            tally.opening[_delay(export, hour)] += weight
         for line, cells in parts.items():
             channel = history.channel_of[line]
             if channel in fresh:
@@ -134,14 +134,14 @@ class Development:
     def _take_line(self, tally: _Tally, cells: list[int], opened: int, weight: float) -> None:
         history = self._history
         first = history.export[cells[0]]
-        tally.following[first - opened] += weight
-        tally.completing[history.export[cells[-1]] - first] += weight
+        tally.following[_delay(first, opened)] += weight
+        tally.completing[_delay(history.export[cells[-1]], first)] += weight
         for amounts, sums in ((history.gross, tally.arriving), (history.credit, tally.crediting)):
             final = sum(amounts[cell] for cell in cells)
             if all(amounts[cell] * final >= 0 for cell in cells) and final:
                 # Every hour counts the same whatever its cost, so that one runaway hour decides nothing.
                 for cell in cells:
-                    sums[history.export[cell] - first] += weight * amounts[cell] / final
+                    sums[_delay(history.export[cell], first)] += weight * amounts[cell] / final
         self._take_parts(tally, cells, weight)
 
     def _take_parts(self, tally: _Tally, cells: list[int], weight: float) -> None:
@@ -155,8 +155,13 @@ class Development:
             if share > 0.0:
                 # Sums of differences: what holds from one part to the next is added up when it is read.
                 for sums, value in ((tally.parts, weight * share), (tally.squares, weight * share * share)):
-                    sums[history.export[cell] - first] += value
-                    sums[history.export[following] - first] -= value
+                    sums[_delay(history.export[cell], first)] += value
+                    sums[_delay(history.export[following], first)] -= value
+
+
+def _delay(later: int, earlier: int) -> int:
+    """Hours between, bounded; a charge may be exported long before the hour that it is dated to."""
+    return min(max(later - earlier, 0), SETTLED_HOURS)
 
 
 def _part_moments(tally: _Tally) -> tuple[list[float], list[float]]:

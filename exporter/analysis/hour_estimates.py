@@ -70,7 +70,7 @@ def _gross(model: CostModel, lines: Mapping[int, LineHours], begin: int, end: in
             factors = day_factors(seasons, observed, model.common[project])
             for line in members:
                 hours, factor = lines[line], factors[line]
-                active = hours.active_probability(low, high, weekend)
+                active = hours.active_probability(low, high, day, weekend)
                 if hours.season.lumped:
                     active *= hours.lump_to_come(low, high)
                 found[line].extend(

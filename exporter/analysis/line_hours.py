@@ -31,6 +31,9 @@ _LATE: Final = 0.1
 _LATE_PART: Final = 0.03
 """Lateness of several hours has one cause, so each is at least as likely late, as a whole or in part."""
 
+_CHANCE: Final = 9.0
+"""Squares of deviations beyond so many times their variance are no chance."""
+
 _HARDLY: Final = 0.0005
 _MISSED: Final = 0.1
 """A line is taken as unused in an hour when it is less likely than this that its bill is still to come."""
@@ -105,10 +108,10 @@ class LineHours:
             return None
         return Observed(usd, expected, variance**0.5 / expected)
 
-    def active_probability(self, low: int, high: int, weekend: bool) -> float:
+    def active_probability(self, low: int, high: int, day: int, weekend: bool) -> float:
         """How likely the day of the hours from `low` to before `high` has any use."""
         season = self.season
-        share = season.active_ratio[weekend]
+        share = season.active_on(day, weekend)
         odds = share / (1.0 - share)
         least = _USED * season.level_usd / 24.0
         for at in range(max(low - self.begin, 0), max(high - self.begin, 0)):
@@ -141,8 +144,11 @@ class LineHours:
         used = self.live[at]
         if used is None or self.rate is None:
             return expected
-        own = self.season.hour_noise**2 + factor.noise**2
-        weight = own / (own + self.rate.noise**2)
+        own, live = self.season.hour_noise**2 + factor.noise**2, self.rate.noise**2
+        if expected > 0.0:
+            # Where live usage contradicts what is expected by more than chance, the past is the one to doubt.
+            own += max(0.0, (used / expected - 1.0) ** 2 - _CHANCE * (own + live))
+        weight = own / (own + live)
         return weight * used + (1.0 - weight) * expected
 
     def _expected(self, at: int, factor: DayFactor) -> float:

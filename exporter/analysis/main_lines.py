@@ -17,8 +17,8 @@ def main_lines(
 ) -> dict[Line, Line]:
     """Map each line to the one that it is estimated as: itself, or the rest of its account's service.
 
-    `weights` says how much a line matters (dollars moved); the heaviest `most_lines` stay, and those in
-    `keep` (whose live usage is known) do in any case.
+    `weights` says how much a line matters (dollars moved). Those in `keep` (whose live usage is known) stay
+    in any case; the heaviest take what is left of the `most_lines` places.
     """
     ranked = sorted(weights, key=lambda line: (line not in keep, -weights[line], line))
     own = {*ranked[:most_lines], *keep}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
@@ -19,7 +18,7 @@ _FINAL_HOURS: Final = 72
 _UNTESTED_NOISE: Final = 0.25
 """Standard deviation of the logarithm of a forecast's error, before any forecast could be tested."""
 
-_DRIFT_PER_DAY: Final = 0.004
+_DRIFT_PER_DAY: Final = 0.002
 """The level may drift by so much a day in a way that the tested past has not shown."""
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -69,7 +68,7 @@ def forecast_errors(history: CostHistory, timezone: str, as_of: int) -> Forecast
     actual.advance(as_of)
     calendar = replay.calendar
     today = calendar.day(as_of)
-    began = calendar.day(history.first_hour)
+    began = calendar.day(actual.first_hour)
     first = max(began + max(8, (today - began) // 3), today - _TESTED_DAYS)
     errors: list[list[float]] = [[] for _ in range(_LONGEST_DAYS)]
     for day in range(first, today, _EVERY_DAYS):
@@ -92,20 +91,19 @@ def forecast_errors(history: CostHistory, timezone: str, as_of: int) -> Forecast
 
 def forecast_month(replay: Replay, as_of: int, errors: ForecastErrors) -> MonthForecast | None:
     """Forecast the billing month of the hour `as_of`; None while nothing is known that could go on."""
-    current = replay.nowcast(as_of)
-    model, known, calendar = replay.model(as_of), replay.known, replay.calendar
-    if not model.seasons:
-        return None
+    calendar, known = replay.calendar, replay.known
     month = calendar.month(as_of)
     begin, end = calendar.month_hours(month)
-    begin = max(begin, known.first_hour)
-    since = max(begin, as_of - SETTLED_HOURS)
+    since = max(begin, known.first_hour, as_of - SETTLED_HOURS)
+    nowcast = replay.nowcast(as_of, since, end)
+    if not replay.model(as_of).seasons:
+        return None
     lines = range(len(known.history.lines))
     settled = sum(known.net_nano_usd(line, begin, since) for line in lines)
-    billed = settled + sum(known.net_nano_usd(line, since, end) for line in lines)
-    nowcast = replay.nowcast(as_of, since, max(end, current.begin + 1))
-    expected = (settled + sum(map(sum, nowcast.estimate.values()))) / NANO
-    return MonthForecast(month, billed, _quantiles(billed / NANO, expected, (end - as_of) / 24.0, errors))
+    billed = settled + sum(map(sum, nowcast.billed.values()))
+    expected = settled + sum(map(sum, nowcast.estimate.values()))
+    days = (end - as_of) / 24.0
+    return MonthForecast(month, billed, _quantiles(billed / NANO, expected / NANO, days, errors))
 
 
 def _quantiles(billed: float, expected: float, days: float, errors: ForecastErrors) -> dict[float, float]:
@@ -115,17 +113,3 @@ def _quantiles(billed: float, expected: float, days: float, errors: ForecastErro
     for quantile in QUANTILES:
         found[quantile] = expected + open_ * (exp(NormalDist().inv_cdf(quantile) * noise) - 1.0)
     return found
-
-
-def month_name(month: int) -> str:
-    """YYYYMM of a month that is counted as year times 12 plus month."""
-    return f"{month // 12:04d}{month % 12 + 1:02d}"
-
-
-def coverage(forecasts: Sequence[MonthForecast], finals: Sequence[float]) -> float:
-    """Share of final costs that lie between the outer quantiles of their forecasts."""
-    inside = [
-        forecast.quantile_usd[QUANTILES[0]] <= final <= forecast.quantile_usd[QUANTILES[-1]]
-        for forecast, final in zip(forecasts, finals, strict=True)
-    ]
-    return sum(inside) / len(inside)

@@ -36,7 +36,7 @@ class Replay:
         numbers = {line: number for number, line in enumerate(history.lines)}
         self.known: Final = KnownCosts(history, until)
         self.calendar: Final = BillingCalendar(
-            timezone, history.first_hour - 24, max(until, history.end_hour) + _AHEAD_HOURS
+            timezone, self.known.first_hour - 24, max(until, history.end_hour) + _AHEAD_HOURS
         )
         self._development = Development(history)
         self._live: LiveUsage = {

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import exp, log, sqrt
 from statistics import fmean, median
 from typing import Final
 
 from exporter.analysis.daily_trend import LARGEST_NOISE, LEAST_NOISE, daily_trend
-from exporter.analysis.weekly_shape import DayCosts, weekly_shape
+from exporter.analysis.weekly_shape import DayCosts, day_profile, weekly_shape
 
 _SPREAD_OF_MEAN_ERROR: Final = 1.2533
 """Standard deviation over mean absolute deviation, for the normal distribution."""
@@ -24,7 +25,12 @@ _SMOOTH: Final = 0.05
 _PRIOR_DAYS: Final = 0.05
 """A habit is never quite certain: as if so many days had been otherwise."""
 
+_BOOKED: Final = 0.95
+_NOT_BOOKED: Final = 0.0005
+"""How likely what is booked once a month comes on its day, and on another."""
+
 _IDLE: Final = 0.01
+_UNKNOWN_NOISE: Final = 0.3
 _SETTLING_DAYS: Final = 5
 """In younger days a line may be missing because it is late."""
 
@@ -40,6 +46,8 @@ class Season:
     """Share of a mean day's cost in each hour of the week."""
     active_ratio: tuple[float, float]
     """How likely a working day, or a day at the weekend, has any use."""
+    month_day: int | None
+    """Day of the month on which alone there is a cost, for what is booked once a month."""
     reference_day: int
     level_usd: float
     """Cost of a mean day with use, on the reference day."""
@@ -66,6 +74,12 @@ class Season:
         days = [self.shape[start : start + 24] for start in range(0, 168, 24)]
         return all(max(day) > 0.5 * sum(day) for day in days if sum(day) > 0.0)
 
+    def active_on(self, day: int, weekend: bool) -> float:
+        """How likely a day has any use, before anything is known of it."""
+        if self.month_day is None:
+            return self.active_ratio[weekend]
+        return _BOOKED if date.fromordinal(day).day == self.month_day else _NOT_BOOKED
+
     def level(self, day: int, month_days: int) -> float:
         """Cost in US dollars of a mean day with use, around that day, of a month with so many days."""
         ahead = min(max(day - self.reference_day, -60), 60)
@@ -82,7 +96,8 @@ def fit_season(days: Sequence[DayCosts], reference_day: int) -> Season | None:
         return _first_hours(days, reference_day)
     least = _SCARCE * median(positive)
     active = [day for day in whole if totals[day.day] > least]
-    shape = weekly_shape(active, totals)
+    month_day = _month_day(whole, active)
+    shape = weekly_shape(active, totals) if month_day is None else day_profile(active, totals) * 7
     levels = _daily_levels(days, shape, least)
     if not levels:
         return None
@@ -100,6 +115,7 @@ def fit_season(days: Sequence[DayCosts], reference_day: int) -> Season | None:
     return Season(
         shape=shape,
         active_ratio=_active_ratio(whole, active),
+        month_day=month_day,
         reference_day=reference_day,
         level_usd=trend.level_usd,
         growth_per_day=trend.growth,
@@ -128,7 +144,19 @@ def _first_hours(days: Sequence[DayCosts], reference_day: int) -> Season | None:
         return None
     level = 24.0 * fmean(known)
     return Season(
-        (1.0 / 24.0,) * 168, (0.9, 0.9), reference_day, level, 0.0, False, 0.3, 0.3, 0.3, 0.3, _IDLE, {}
+        shape=(1.0 / 24.0,) * 168,
+        active_ratio=(0.9, 0.9),
+        month_day=None,
+        reference_day=reference_day,
+        level_usd=level,
+        growth_per_day=0.0,
+        by_the_month=False,
+        level_noise=_UNKNOWN_NOISE,
+        day_noise=_UNKNOWN_NOISE,
+        residual_noise=_UNKNOWN_NOISE,
+        hour_noise=_UNKNOWN_NOISE,
+        idle_ratio=_IDLE,
+        day_residuals={},
     )
 
 
@@ -164,7 +192,7 @@ def _hour_noise(active: Sequence[DayCosts], shape: tuple[float, ...]) -> tuple[f
             if usd is not None and shape[week_hour] > 0.01:
                 errors.append(abs(usd / (level * shape[week_hour]) - 1.0))
     if not errors:
-        return 0.3, 0.05
+        return _UNKNOWN_NOISE, 0.05
     clip = 6.0 * median(errors) + 1e-9
     noise = _SPREAD_OF_MEAN_ERROR * fmean(min(error, clip) for error in errors)
     return min(max(noise, LEAST_NOISE), LARGEST_NOISE), fmean(spreads)
@@ -174,6 +202,13 @@ def _idle_ratio(active: Sequence[DayCosts], shape: tuple[float, ...]) -> float:
     pairs = [(w, usd) for day in active[-28:] for w, usd in zip(day.week_hours, day.usd, strict=True)]
     busy = [usd for week_hour, usd in pairs if shape[week_hour] > 0.0003]
     return (busy.count(0.0) + 0.2) / (len(busy) + 1.0) if busy else _IDLE
+
+
+def _month_day(whole: Sequence[DayCosts], active: Sequence[DayCosts]) -> int | None:
+    """The day of the month of all days with use, where they are at least two and months apart."""
+    found = {date.fromordinal(day.day).day for day in active}
+    seldom = 1 < len(active) <= len(whole) / 20
+    return found.pop() if seldom and len(found) == 1 else None
 
 
 def _active_ratio(whole: Sequence[DayCosts], active: Sequence[DayCosts]) -> tuple[float, float]:

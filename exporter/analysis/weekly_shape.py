@@ -27,7 +27,7 @@ def weekly_shape(active: Sequence[DayCosts], totals: Mapping[int, float]) -> tup
     for day in active:
         by_weekday[day.week_hours[0] // 24].append(day)
     halves = (by_weekday[:5], by_weekday[5:])
-    everyone = _profiles([by_weekday], totals)[0]
+    everyone = day_profile(active, totals)
     profiles: list[tuple[float, ...]] = []
     weights: list[float] = []
     for half in halves:
@@ -39,13 +39,7 @@ def weekly_shape(active: Sequence[DayCosts], totals: Mapping[int, float]) -> tup
     return tuple(w / mean * share for w, profile in zip(weights, profiles, strict=True) for share in profile)
 
 
-def _profiles(
-    groups: Sequence[Sequence[Sequence[DayCosts]]], totals: Mapping[int, float]
-) -> list[tuple[float, ...]]:
-    return [_profile([day for weekday in group for day in weekday], totals) for group in groups]
-
-
-def _profile(days: Sequence[DayCosts], totals: Mapping[int, float]) -> tuple[float, ...]:
+def day_profile(days: Sequence[DayCosts], totals: Mapping[int, float]) -> tuple[float, ...]:
     """Share of a day's cost in each of its 24 hours, sum 1; extreme days are pulled in."""
     columns = _columns(days, totals)
     means = [_winsorised_mean(column) if column else 1.0 / 24.0 for column in columns]
@@ -78,7 +72,7 @@ def _weekday_profiles(
     """Profile of each weekday, as far as it differs from its half of the week by more than chance."""
     if not count:
         return [everyone] * len(half)
-    own = _profile([day for weekday in half for day in weekday], totals)
+    own = day_profile([day for weekday in half for day in weekday], totals)
     blend = count / (count + 2.0)
     shared = tuple(blend * a + (1.0 - blend) * b for a, b in zip(own, everyone, strict=True))
     columns = [_columns(weekday, totals) for weekday in half]

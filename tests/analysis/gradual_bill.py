@@ -1,4 +1,4 @@
-"""A bill of another kind: every hour of every service trickles in, each piece late on its own."""
+"""Another kind of bill: every hour of every service trickles in piece by piece, each late on its own."""
 
 from __future__ import annotations
 

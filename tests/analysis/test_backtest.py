@@ -1,0 +1,116 @@
+"""The nowcast against the final bill on simulated worlds, and the backtest that measures it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+import pytest
+
+from exporter.analysis.backtest import BacktestRow, backtest
+from exporter.analysis.cost_history import NANO, CostHistory
+from exporter.analysis.grading import ErrorRatios, error_ratios
+from exporter.analysis.replay import Replay
+from exporter.simulator.variation import Variation
+from tests.analysis.gradual_bill import gradual_bill
+from tests.analysis.simulated_bill import START, TIMEZONE, SimulatedBill, simulated_bill
+from tests.analysis.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
+
+JUDGED_DAYS = 21
+FIRST_HOUR = int(START.timestamp()) // 3600
+
+
+@cache
+def world(seed: int) -> SimulatedBill:
+    return simulated_bill(seed)
+
+
+def judge(bill: SimulatedBill, clocks: Iterable[int], *, live: bool) -> dict[int, ErrorRatios]:
+    """Errors of the estimates of the last whole days, made at some hours of the billing zone's clock."""
+    replay = Replay(bill.history, TIMEZONE, bill.end_hour, bill.live if live else None)
+    calendar = replay.calendar
+    last = calendar.day(bill.end_hour) - 1
+    graded: list[tuple[int, int, int]] = []
+    for day in range(last - JUDGED_DAYS, last):
+        low, high = calendar.day_hours(day)
+        final = round(sum(bill.settled_usd[hour] for hour in range(low, high)) * NANO)
+        for now in range(low, high):
+            clock = calendar.week_hour(now) % 24
+            if clock in clocks:
+                found = replay.nowcast(now, low, high).whole_day(now).values()
+                graded.append((clock, sum(split.total_nano_usd for split in found), final))
+    return error_ratios(graded)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_bill_alone_tells_the_day_at_noon_and_better_at_eight(seed: int) -> None:
+    found = judge(world(seed), (12, 20), live=False)
+    assert found[12].absolute < 0.02
+    assert found[20].absolute < 0.01
+    assert abs(found[20].worst) < 0.03
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_live_usage_tells_the_day_better_still(seed: int) -> None:
+    found = judge(world(seed), (20,), live=True)
+    assert found[20].absolute < 0.007
+    assert abs(found[20].worst) < 0.02
+
+
+def test_a_service_that_is_two_days_late_spoils_little() -> None:
+    late = simulated_bill(2, variation=Variation(late_service="bigquery"))
+    assert judge(late, (20,), live=False)[20].absolute < 0.013
+
+
+def test_a_bill_that_trickles_in_piece_by_piece_is_completed_as_well() -> None:
+    first = FIRST_HOUR - 100 * 24
+    bill, final = gradual_bill(2, first, 60, lumps=True)
+    replay = Replay(bill, TIMEZONE, first + 60 * 24)
+    graded: list[tuple[int, int, int]] = []
+    for day in range(38, 59):
+        low, high = first + day * 24, first + day * 24 + 24
+        found = replay.nowcast(low + 20, low, high).whole_day(low + 20).values()
+        total = round(sum(final[hour] for hour in range(low, high)) * NANO)
+        graded.append((20, sum(split.total_nano_usd for split in found), total))
+    assert error_ratios(graded)[20].absolute < 0.01
+
+
+def rows(**changes: int) -> list[BacktestRow]:
+    days = changes.get("days", 16)
+    bill = history(line_cells(COMPUTE, range(days * 24), lambda _: 2.0))
+    return list(backtest(bill, PACIFIC, FIRST + days * 24))
+
+
+def test_every_hour_of_every_final_day_after_the_warm_up_is_judged_once() -> None:
+    found = rows()
+    assert len(found) == 3 * 24
+    assert [row.hour for row in found[:24]] == list(range(24))
+    assert (found[-1].day - found[0].day).days == 2
+
+
+def test_rows_say_what_was_estimated_and_what_became_of_it() -> None:
+    for row in rows():
+        assert row.final_so_far_nano_usd == row.hour * 2 * NANO
+        assert row.day_final_nano_usd == 48 * NANO
+        assert row.nowcast_nano_usd == pytest.approx(row.final_so_far_nano_usd, rel=0.02)
+        assert row.day_forecast_nano_usd == pytest.approx(row.day_final_nano_usd, rel=0.02)
+
+
+def test_too_short_a_history_has_no_rows() -> None:
+    assert rows(days=8) == []
+    assert list(backtest(CostHistory([]), PACIFIC, FIRST)) == []
+
+
+def test_a_day_of_twenty_five_hours_has_each_clock_hour_once() -> None:
+    first = 498_079  # 2026-10-27 07:00 UTC, five days before the clocks go back
+    bill = history(
+        [
+            cell._replace(
+                usage_hour=cell.usage_hour - FIRST + first, export_hour=cell.export_hour - FIRST + first
+            )
+            for cell in line_cells(COMPUTE, range(-5 * 24, 16 * 24), lambda _: 2.0)
+        ]
+    )
+    found = [row for row in backtest(bill, PACIFIC, first + 16 * 24) if row.day_final_nano_usd == 50 * NANO]
+    assert [row.hour for row in found] == list(range(24))
+    assert found[-1].final_so_far_nano_usd == 48 * NANO

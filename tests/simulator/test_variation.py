@@ -1,0 +1,59 @@
+"""Variations of a world: what they change, and that everything else stays as it was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from exporter.simulator.moment import MICROSECONDS_PER_HOUR
+from exporter.simulator.variation import Variation
+from exporter.simulator.world import World
+
+START = datetime(2026, 9, 1, 7, tzinfo=UTC)
+FIRST = int(START.timestamp()) // 3600
+UNTIL = START + timedelta(days=6)
+
+
+def net_micros(world: World, hour: int) -> int:
+    return sum(use.net_micros for _, use in world.uses(hour))
+
+
+def test_pieces_say_what_the_rows_say_in_the_same_order() -> None:
+    world = World(2, START)
+    rows = list(world.rows_exported(START, UNTIL))
+    pieces = list(world.pieces_exported(START, UNTIL))
+    assert [piece.use.cost_micros / 1e6 for piece in pieces] == [row["cost"] for row in rows]
+    assert [piece.meter.service.name for piece in pieces] == [row["service"]["description"] for row in rows]
+    assert [sum(credit.micros for credit in piece.use.credits) / 1e6 for piece in pieces] == pytest.approx(
+        [sum(credit["amount"] for credit in row["credits"]) for row in rows]
+    )
+
+
+def test_faster_growth_changes_nothing_before_it_begins() -> None:
+    plain = World(2, START)
+    faster = World(2, START, variation=Variation(faster_from=FIRST + 20 * 24))
+    assert net_micros(faster, FIRST + 20 * 24) == net_micros(plain, FIRST + 20 * 24)
+    assert net_micros(faster, FIRST + 50 * 24) > 1.02 * net_micros(plain, FIRST + 50 * 24)
+
+
+def test_a_late_service_bills_the_same_use_two_days_later_and_no_other_does() -> None:
+    plain, late = (
+        {
+            (piece.meter.name, piece.hour, piece.use.amount): piece
+            for piece in World(2, START, variation=variation).pieces_exported(START, UNTIL)
+        }
+        for variation in (Variation(), Variation(late_service="bigquery", late_hours=48.0))
+    )
+    delays = [
+        (piece.exported_microseconds - plain[key].exported_microseconds) / MICROSECONDS_PER_HOUR
+        for key, piece in late.items()
+        if piece.meter.sku.service == "bigquery" and key in plain
+    ]
+    assert len(delays) > 100
+    assert sorted(delays)[len(delays) // 2] == pytest.approx(48.0, abs=1.5)
+    assert all(
+        piece.exported_microseconds == plain[key].exported_microseconds
+        for key, piece in late.items()
+        if piece.meter.sku.service != "bigquery"
+    )
