@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from exporter import __version__
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_demo(commands)
     _add_snapshot(commands)
+    _add_backtest(commands)
     _add_check(commands)
     _add_metrics(commands)
     for command in commands.choices.values():
@@ -116,6 +118,29 @@ def _add_snapshot(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
     )
     command.set_defaults(run=_run_snapshot)
+
+
+def _add_backtest(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "backtest",
+        help="say what the nowcast would have said each past day, beside the final bill",
+        description=_run_backtest.__doc__,
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
+    command.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="another ledger than the configured one, which `serve` may hold; `:memory:` reads all anew",
+    )
+    command.add_argument(
+        "--days",
+        type=_count,
+        metavar="N",
+        help="only the latest N days whose bill is final (default: all; a day takes about half a second)",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.add_argument("--plot", type=_plot, metavar="FILE", help="draw it as well, as PNG")
+    command.set_defaults(run=_run_backtest, log_level="warning")
 
 
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -180,6 +205,20 @@ def _run_snapshot(chosen: argparse.Namespace) -> int:
     return 0 if succeeded else EXIT_TROUBLE
 
 
+def _run_backtest(chosen: argparse.Namespace) -> int:
+    """Refresh every source once and replay the nowcast over the ledger without looking ahead."""
+    from exporter.commands.backtest import run_backtest  # noqa: PLC0415
+
+    succeeded = run_backtest(
+        load(chosen.config),
+        ledger=chosen.ledger,
+        last_days=chosen.days,
+        json=chosen.format == "json",
+        plot=chosen.plot,
+    )
+    return 0 if succeeded else EXIT_TROUBLE
+
+
 def _run_check(chosen: argparse.Namespace) -> int:
     """Say whether the set-up works and what it will cost, changing nothing: exit 1 if there is trouble."""
     from exporter.commands.check import check  # noqa: PLC0415
@@ -215,6 +254,23 @@ def _address(text: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no address; write for example 127.0.0.1:9877"
         ) from None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; write for example 21")
+    return int(text)
+
+
+def _plot(text: str) -> Path:
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "drawing needs matplotlib, which is not installed: pip install 'spend-exporter[plot]'"
+        )
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no place for a file: the folder must exist")
+    return path
 
 
 def _hour(text: str) -> object:

@@ -112,21 +112,28 @@ def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilyS
     return [FamilySamples(family, samples) for family, samples in families.items()]
 
 
-def cost_history(view: LedgerView, provider: str, now: datetime) -> CostHistory:
-    """Return what the ledger knows of when each cost of the last weeks arrived."""
-    cells = view.cost_cells(provider, now - HISTORY)
+def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostHistory:
+    """Return what the ledger knows of when each cost of the last `span` arrived."""
+    cells = view.cost_cells(provider, now - span)
     return CostHistory(
         Cell(Line(*cell.line), cell.usage_hour, cell.export_hour, cell.gross_nano_usd, cell.credit_nano_usd)
         for cell in cells
     )
 
 
-def live_per_line(view: LedgerView, usage: UsageView, history: CostHistory, now: datetime) -> LivePerLine:
-    """Return live usage by the SKUs of each project that it explains, and by hour."""
+def live_per_line(
+    view: LedgerView,
+    usage: UsageView,
+    history: CostHistory,
+    now: datetime,
+    *,
+    span: timedelta = LIVE_HISTORY,
+) -> LivePerLine:
+    """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     rows = [row for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension]
     used: dict[tuple[str, str], dict[int, float]] = {}
-    for each in usage.hourly(hour - LIVE_HISTORY, hour, [row.name for row in rows]):
+    for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
         amounts = used.setdefault((each.project_id, each.meter), {})
         at = int(_hours(each.hour))
         amounts[at] = amounts.get(at, 0.0) + each.amount
