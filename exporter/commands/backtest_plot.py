@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from exporter.analysis.backtest import BacktestRow
@@ -29,31 +30,36 @@ _SHOWN: Final = ((12, "#e69f00", "^"), (20, "#0072b2", "o"))
 
 
 def png(judged: Mapping[str, Sequence[BacktestRow]]) -> bytes:
+    """Draw as `drawn` and return the file's bytes."""
+    buffer = io.BytesIO()
+    drawn(judged).savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def drawn(judged: Mapping[str, Sequence[BacktestRow]]) -> Figure:
     """Draw the rows of each provider in a column of its own; none may be empty."""
     figure = Figure(
         figsize=(WIDTH_PIXELS * len(judged) / _DPI, HEIGHT_PIXELS / _DPI),
         dpi=_DPI,
-        layout="constrained",
+        layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12),
         facecolor="white",
     )
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     panels = figure.subplots(2, len(judged), squeeze=False, height_ratios=(3, 2))
     for column, (provider, rows) in enumerate(judged.items()):
         _draw_days(panels[0][column], provider, rows)
         _draw_errors(panels[1][column], rows)
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
-    buffer = io.BytesIO()
-    canvas.print_png(buffer)
-    return buffer.getvalue()
+    return figure
 
 
 def _draw_days(axes: Axes, provider: str, rows: Sequence[BacktestRow]) -> None:
     finals = {row.day: row.day_final_nano_usd / NANO for row in rows}
-    axes.plot(list(finals), list(finals.values()), color=_INK, linewidth=1.8, label="final bill", zorder=2)
+    numbers = [day.toordinal() for day in finals]
+    axes.plot(numbers, list(finals.values()), color=_INK, linewidth=1.8, label="final bill", zorder=2)
     for hour, colour, marker in _SHOWN:
         made = [row for row in rows if row.hour == hour]
         axes.plot(
-            [row.day for row in made],
+            [row.day.toordinal() for row in made],
             [row.day_forecast_nano_usd / NANO for row in made],
             color=colour,
             marker=marker,
@@ -66,11 +72,15 @@ def _draw_days(axes: Axes, provider: str, rows: Sequence[BacktestRow]) -> None:
     axes.set_ylabel("US dollars per day")
     axes.set_ylim(bottom=min(0.0, *finals.values()))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    locator = AutoDateLocator(minticks=1, maxticks=14, interval_multiples=True)
-    locator.intervald[4] = [day for day in locator.intervald[4] if day >= 1]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.set_xticks(*_day_ticks(list(finals)))
     _tidy(axes)
+
+
+def _day_ticks(days: Sequence[date]) -> tuple[list[int], list[str]]:
+    """Place at most some fifteen ticks: every day, or the same weekday every so many weeks."""
+    step = 1 if len(days) <= 15 else 7 * -(-len(days) // (7 * 15))
+    shown = range(days[0].toordinal(), days[-1].toordinal() + 1, step)
+    return list(shown), [f"{date.fromordinal(day):%a\n%Y-%m-%d}" for day in shown]
 
 
 def _draw_errors(axes: Axes, rows: Sequence[BacktestRow]) -> None:

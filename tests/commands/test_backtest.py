@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,6 +87,36 @@ def test_too_little_history_is_told_with_exit_code_1(
     assert code == 1
     assert json.loads(text) == {"days": []}
     assert "too little history" in caplog.text
+
+
+def test_a_source_that_fails_is_told_and_what_the_ledger_has_is_printed_with_exit_code_1(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = write_world(tmp_path, 15)
+    asked = ("backtest", "--config", str(config), "--days", "1", "--format", "json")
+    code, before, _ = run(*asked)
+    assert code == 0
+    for path in (tmp_path / "export").iterdir():
+        path.unlink()
+    code, after, _ = run(*asked)
+    assert code == 1
+    assert "gcp.billing_export.files" in caplog.text
+    assert json.loads(after) == json.loads(before)
+
+
+@pytest.mark.parametrize(
+    ("plot", "told"),
+    [("picture.png", "pip install 'spend-exporter[plot]'"), ("nowhere/picture.png", "the folder must exist")],
+)
+def test_a_picture_that_cannot_be_drawn_is_told_at_once_with_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plot: str, told: str
+) -> None:
+    if "nowhere" not in plot:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+    config = tmp_path / "config.yml"
+    code, text, error = run("backtest", "--config", str(config), "--plot", str(tmp_path / plot))
+    assert (code, text) == (2, "")
+    assert told in error
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "many"])
