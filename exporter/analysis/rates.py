@@ -142,10 +142,6 @@ class RateBook:
             self._found[key] = self._find(row, known, project_id, region_id)
         return self._found[key]
 
-    def has_bill(self, meter: str) -> bool:
-        """Whether any bill tells of the meter."""
-        return bool(self._learnt.get(meter))
-
     def _find(
         self, row: UsageMeter, known: Sequence[_Learnt], project_id: str, region_id: str
     ) -> Rate | None:

@@ -5,7 +5,6 @@ A provider bills by days of its own zone; Google by US/Canadian Pacific time, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -37,11 +36,6 @@ def billing_day(now: datetime, timezone: str, days_ago: int) -> Window:
     zone = ZoneInfo(timezone)
     day = now.astimezone(zone).date() - timedelta(days=days_ago)
     return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-
-
-def next_rollover(now: datetime, timezones: Iterable[str]) -> datetime:
-    """Return when the first of the billing days that hold at `now` ends."""
-    return min(billing_day(now, timezone, 0)[1] for timezone in {*timezones, "UTC"})
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

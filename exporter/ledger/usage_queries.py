@@ -155,14 +155,6 @@ class UsageView:
         )
         return [DailyUsage(*row) for row in rows]
 
-    def first_hours(self) -> dict[tuple[str, str], datetime]:
-        """Return the first hour of usage by (project_id, meter)."""
-        rows = self._rows(
-            """SELECT project_id, meter, min(hour) FROM usage_hour JOIN usage_series USING (usage_series_id)
-               GROUP BY ALL"""
-        )
-        return {(project, meter): hour.replace(tzinfo=UTC) for project, meter, hour in rows}
-
     def totals(self, used_since: datetime) -> list[UsageTotal]:
         """Return the counters of the series with any usage since a moment; older ones vanish from view."""
         rows = self._rows(
