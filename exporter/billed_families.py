@@ -21,7 +21,7 @@ from exporter.analysis.settlement import (
     unsettled_ratio,
 )
 from exporter.analysis.windows import billing_day, billing_windows
-from exporter.ledger.queries import LedgerView, SeriesTotals
+from exporter.ledger.queries import LABEL_COLUMNS, LedgerView, SeriesTotals
 from exporter.metrics import Family, FamilySamples
 
 WINDOW_FAMILIES: Mapping[str, Family] = {
@@ -40,6 +40,8 @@ class _Counter:
     published: str | None
 
 
+_PROVIDER = LABEL_COLUMNS.index("provider")
+_SERVICE_NAME = LABEL_COLUMNS.index("service_name")
 _BILLED_CATEGORIES = ("usage", "purchase", "tax")
 _UNSETTLED_DAYS = 7
 
@@ -51,6 +53,8 @@ class BilledFamilies:
     families: list[FamilySamples]
     window_totals: dict[str, Decimal | None]
     """Net US dollars by window over everything; None where nothing is known."""
+    month_to_date: dict[tuple[str, str], Decimal]
+    """Net US dollars of this month by provider and service."""
     newly_own: list[int]
     """Ids of series that are exposed on their own and were not before."""
     newly_folded: list[int]
@@ -92,9 +96,18 @@ def billed_families(
             name: sum((value for _, value in rows), Decimal(0)) if rows else None
             for name, rows in windows.items()
         },
+        month_to_date=_by_service(windows["month_to_date"]),
         newly_own=_moved(counted, own, "own"),
         newly_folded=_moved(counted, own, "folded"),
     )
+
+
+def _by_service(rows: Iterable[tuple[Labels, Decimal]]) -> dict[tuple[str, str], Decimal]:
+    sums: dict[tuple[str, str], Decimal] = {}
+    for labels, usd in rows:
+        key = (labels[_PROVIDER], labels[_SERVICE_NAME])
+        sums[key] = sums.get(key, Decimal(0)) + usd
+    return sums
 
 
 def invoice_families(view: LedgerView) -> list[FamilySamples]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, StrictStr, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -85,6 +86,20 @@ def _glob_to_read(pattern: str, info: ValidationInfo) -> str:
     return str(path if path.is_absolute() else Path(glob.escape(str(_base(info)))) / path)
 
 
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if parts.username is not None or parts.password is not None:
+        raise PydanticCustomError(
+            EXPLAINED,
+            "has a user or a password in it; give secrets by file or environment variable, and "
+            "only the address here, for example http://litellm.internal:4000",
+        )
+    parts.port  # noqa: B018 - raises ValueError for a port that is none
+    return text.rstrip("/")
+
+
 def _base(info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base", Path())
     assert isinstance(base, Path)
@@ -105,3 +120,6 @@ ReadPath = Annotated[Path, BeforeValidator(_path_to_read)]
 
 ReadGlob = Annotated[StrictStr, AfterValidator(_glob_to_read)]
 """A glob for local files; when relative, it starts at the validation context's `base`."""
+
+WebAddress = Annotated[StrictStr, AfterValidator(_web_address)]
+"""An http or https address without a user, query or trailing slash."""

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from exporter.analysis.rates import RateCard
-from exporter.config import Config, Gcp
+from exporter.config import Config
+from exporter.config_gcp import Gcp
+from exporter.config_llm import GCP_LLM_SERVICE_IDS
+from exporter.figures import FigureSettings
 from exporter.intake import AnySource
 from exporter.sources.base import Source, UsageSource
 from exporter.sources.bigquery import BigQuerySource
@@ -20,11 +23,14 @@ def configured_sources(config: Config) -> list[AnySource]:
     return [source for source in made if source is not None]
 
 
-def rate_card(config: Config) -> RateCard | None:
-    """Return the fixed rates of the configuration, if there are any."""
+def figure_settings(config: Config) -> FigureSettings:
+    """Return what the configuration says of the figures beside the bill."""
     gcp = _gcp(config)
     card = gcp.cloud_run.rate_card if gcp else None
-    return RateCard(**card.model_dump()) if card else None
+    return FigureSettings(
+        llm_service_ids=config.llm.gcp_service_ids if config.llm else GCP_LLM_SERVICE_IDS,
+        rate_card=RateCard(**card.model_dump()) if card else None,
+    )
 
 
 def daily_limit_usd(config: Config) -> float | None:

@@ -117,6 +117,12 @@ SPEND_NOWCAST_TODAY_USD = _gauge(
     "Today's cost so far: billed, and estimated to come on top of it; both sum to the best estimate.",
     "usd",
 )
+SPEND_NOWCAST_MONTH_TO_DATE_USD = _gauge(
+    "spend_nowcast_month_to_date_usd",
+    ("provider", "service_name", "basis"),
+    "This month's cost so far: billed, and estimated to come on top of it; both sum to the best estimate.",
+    "usd",
+)
 SPEND_FORECAST_DAY_USD = _gauge(
     "spend_forecast_day_usd",
     ("provider", "service_name"),
@@ -264,6 +270,62 @@ SPEND_MONITORING_SERIES_RETURNED_TOTAL = _counter(
     "spend_monitoring_series_returned_total",
     (),
     "Time series that Cloud Monitoring returned: reading them is billed beyond a million a month.",
+)
+
+_MODEL: Final = ("provider", "model")
+_BILLED_MODEL: Final = ("provider", "project_id", "model")
+_PROXY: Final = ("provider", "team", "key_alias", "model")
+
+SPEND_LLM_TOKENS_TOTAL = _counter(
+    "spend_llm_tokens_total",
+    (*_MODEL, "token_type"),
+    "Tokens used, by type: input, cache_read, cache_write, output; each token is in one of them.",
+)
+SPEND_LLM_REQUESTS_TOTAL = _counter(
+    "spend_llm_requests_total",
+    _MODEL,
+    "Requests to language models, where the provider or the log tells them.",
+)
+SPEND_LLM_ESTIMATED_USD_TOTAL = _counter(
+    "spend_llm_estimated_usd_total",
+    _MODEL,
+    "Cost of the usage at list prices, or as the log says; not what was billed.",
+    "usd",
+)
+SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
+    "spend_llm_unpriced_tokens_total",
+    _MODEL,
+    "Tokens of models that no price is known of; their cost is unknown, not zero.",
+)
+SPEND_LLM_TODAY_USD = _gauge(
+    "spend_llm_today_usd",
+    _BILLED_MODEL,
+    "Billed net cost of language models today; part of spend_today_usd, never on top of it.",
+    "usd",
+)
+SPEND_LLM_MONTH_TO_DATE_USD = _gauge(
+    "spend_llm_month_to_date_usd",
+    _BILLED_MODEL,
+    "Billed net cost of language models this month; part of spend_month_to_date_usd, never on top of it.",
+    "usd",
+)
+SPEND_LLM_PROXY_USD_TOTAL = _counter(
+    "spend_llm_proxy_usd_total",
+    _PROXY,
+    "Cost of the calls through the proxy as the proxy reckons it: who used what, never part of a total.",
+    "usd",
+)
+SPEND_LLM_PROXY_TOKENS_TOTAL = _counter(
+    "spend_llm_proxy_tokens_total", (*_PROXY, "token_type"), "Tokens of the calls through the proxy."
+)
+SPEND_LLM_PROXY_REQUESTS_TOTAL = _counter(
+    "spend_llm_proxy_requests_total", _PROXY, "Calls through the proxy."
+)
+SPEND_LLM_CAPTURE_RATIO = _gauge(
+    "spend_llm_capture_ratio",
+    ("provider",),
+    "What the proxy reckons over what was billed, over settled days: the share of the bill it can explain.",
+    "ratio",
 )
 
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")

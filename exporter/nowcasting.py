@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from exporter import metrics
 from exporter.analysis.backtest import BacktestRow, backtest
-from exporter.analysis.cost_history import NANO, Cell, CostHistory, Line
+from exporter.analysis.cost_history import NANO, SETTLED_HOURS, Cell, CostHistory, Line
 from exporter.analysis.grading import ErrorRatios, error_ratios
 from exporter.analysis.month_forecast import (
     ForecastErrors,
@@ -90,7 +91,11 @@ class Nowcasting:
         if len(history) == 0 or as_of - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
             return None
         live = live_per_line(view, usage, history, now) if usage else None
-        nowcast = Replay(history, timezone, as_of, live).nowcast(as_of)
+        replay = Replay(history, timezone, as_of, live)
+        month_began, _ = replay.calendar.month_hours(replay.calendar.month(as_of))
+        day_began, _ = replay.calendar.day_hours(replay.calendar.day(as_of))
+        since = max(month_began, as_of - SETTLED_HOURS, history.first_hour)
+        nowcast = replay.nowcast(as_of, min(since, day_began))
         return Outlook(provider, nowcast, self._month(history, provider, timezone, as_of))
 
     def _month(self, history: CostHistory, provider: str, timezone: str, as_of: int) -> MonthForecast | None:
@@ -101,6 +106,19 @@ class Nowcasting:
             kept = (day, forecast_errors(history, timezone, as_of))
             self._errors[provider] = kept
         return forecast_month(replay, as_of, kept[1])
+
+
+def month_to_date_family(
+    billed_usd: Mapping[tuple[str, str], Decimal], outlooks: Iterable[Outlook], now: datetime
+) -> FamilySamples:
+    """Return this month's cost so far: the bill's, by provider and service, and what is to come on top."""
+    samples = {(*labels, "billed"): float(usd) for labels, usd in billed_usd.items()}
+    for outlook in outlooks:
+        before = outlook.nowcast.unbilled_before_today(_hours(now))
+        for service, split in outlook.nowcast.today_so_far(_hours(now)).items():
+            estimated = before[service] + split.estimated_nano_usd
+            samples[outlook.provider, service, "estimated"] = estimated / NANO
+    return FamilySamples(metrics.SPEND_NOWCAST_MONTH_TO_DATE_USD, sorted(samples.items()))
 
 
 def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilySamples]:

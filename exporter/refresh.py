@@ -14,27 +14,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exporter.analysis.rates import RateCard
 from exporter.exposition import render
+from exporter.figures import Figures, FigureSettings
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
 from exporter.ledger.store import Ledger
-from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
-from exporter.nowcasting import Nowcasting, Outlook, grade
+from exporter.nowcasting import grade
+from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
-from exporter.usage_families import (
-    NOTHING_LIVE,
-    SHOWN_FOR,
-    LiveFigures,
-    live_figures,
-    prices,
-    read_live_usage,
-)
+from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +58,7 @@ class Refresher:
         interval: timedelta,
         keep: timedelta,
         max_series: int,
-        rate_card: RateCard | None = None,
+        settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         daily_limit_usd: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
@@ -76,9 +69,7 @@ class Refresher:
         self._ledger = ledger
         self._interval = interval
         self._max_series = max_series
-        self._rate_card = rate_card
         self._daily_limit_usd = daily_limit_usd
-        self._tells_usage = any(not hasattr(source, "billing_timezone") for source in sources)
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -86,13 +77,13 @@ class Refresher:
         self._timezones = {
             source.provider: source.billing_timezone
             for source in sources
-            if hasattr(source, "billing_timezone")
+            if hasattr(source, "billing_timezone") and source.provider
         }
         self._healths = {
             source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
             for source in sources
         }
-        self._nowcasting = Nowcasting()
+        self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
         self._grades: list[FamilySamples] = []
         self._stopping = threading.Event()
         self._changed = threading.Event()
@@ -168,8 +159,8 @@ class Refresher:
 
     @property
     def timezones(self) -> Mapping[str, str]:
-        """Billing zone of each provider whose bill is read."""
-        return self._timezones
+        """Billing zone of each provider whose bill is read and tells the hours of its costs."""
+        return {name: zone for name, zone in self._timezones.items() if name in HOURLY_BILLS}
 
     @contextmanager
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
@@ -178,7 +169,7 @@ class Refresher:
         Raises LedgerError.
         """
         with self._ledger.view(list(self._healths)) as view:
-            yield view, UsageView(view.connection) if self._tells_usage else None
+            yield view, self._figures.gcp_usage(view)
 
     def rebuild(self, *, as_of: datetime | None = None) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done."""
@@ -186,16 +177,20 @@ class Refresher:
             statuses = [health.status for health in self._healths.values()]
             try:
                 now = as_of or self._clock()
-                live = self._live(now) if as_of is None else NOTHING_LIVE
+                live = self._figures.live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
                     built = build(
                         view,
                         now,
-                        self._timezones,
+                        self._figures.timezones(view),
                         statuses,
                         self._max_series,
-                        live_families=(*live.families, *self._grades),
-                        outlooks=self._outlooks(view, now, as_of),
+                        live_families=(
+                            *live.families,
+                            *self._figures.language_models(view, now),
+                            *self._grades,
+                        ),
+                        outlooks=self._figures.outlooks(view, now),
                         cloud_run=live.cloud_run,
                         daily_limit_usd=self._daily_limit_usd,
                     )
@@ -206,36 +201,11 @@ class Refresher:
             except Exception:
                 logger.exception("the snapshot could not be built; the last one stays")
 
-    def _live(self, now: datetime) -> LiveFigures:
-        """Price what was used since the last time, and tell live usage; nothing without a source of it."""
-        if not self._tells_usage:
-            return NOTHING_LIVE
-        usage = UsageLedger(self._ledger)
-        with self._ledger.view(list(self._healths)) as view:
-            state = UsageView(view.connection)
-            live = read_live_usage(view, state, now, self._rate_card)
-            unpriced = prices(state.totals(now - SHOWN_FOR), live.rates)
-        try:
-            usage.price(unpriced)
-        except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
-        with usage.view() as state:
-            return live_figures(state, live, now)
-
-    def _outlooks(self, view: LedgerView, now: datetime, as_of: datetime | None) -> Sequence[Outlook]:
-        """Estimate what is not billed yet. What cannot be estimated takes nothing from what is billed."""
-        usage = UsageView(view.connection) if self._tells_usage and as_of is None else None
-        try:
-            return self._nowcasting.outlooks(view, usage, now, self._timezones)
-        except Exception:
-            logger.exception("the nowcast could not be made; it is left out")
-            return ()
-
     def grade(self) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
         try:
             with self.state() as (view, usage):
-                self._grades = grade(view, usage, self._clock(), self._timezones)
+                self._grades = grade(view, usage, self._clock(), self.timezones)
         except Exception:
             logger.exception("past nowcasts could not be graded; the last grades stay")
         self._changed.set()

@@ -17,7 +17,7 @@ from exporter.billed_families import billed_families, invoice_families, lateness
 from exporter.exposition import Exposition, render
 from exporter.ledger.queries import LedgerView
 from exporter.metrics import Family, FamilySamples
-from exporter.nowcasting import Outlook, outlook_families
+from exporter.nowcasting import Outlook, month_to_date_family, outlook_families
 from exporter.sources.base import Rejected
 
 HEADINGS = {
@@ -108,6 +108,7 @@ def build(
         *invoice_families(view),
         *lateness_families(view, now, timezones),
         *outlook_families(outlooks, now),
+        month_to_date_family(billed.month_to_date, outlooks, now),
         *live_families,
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),

@@ -1,6 +1,5 @@
 """The configuration: what is accepted, how every mistake is told, and that the docs say the same."""
 
-import copy
 import json
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from exporter.config import Config, ConfigError, load, parse
 from exporter.config_problems import every_key, key_text
+from tests.config_documents import BY_NAME, FROM_BIGQUERY, FROM_FILES, TABLE, document_for, with_value
 
 DOCS = Path(__file__).parent.parent / "docs"
 BASE = Path("/etc/spend-exporter")
@@ -24,31 +24,7 @@ CONTRACT_BLOCK = """\
              "budget_alerts": {"daily_limit_usd": 100.0, "hourly_spike_threshold": 10.0}}}
 """  # noqa: E501
 
-TABLE = "project-1.billing.gcp_billing_export_v1_01AB23_4C5D67_89EF01"
-BY_NAME: dict[str, Any] = {
-    "gcp": {"billing_account_id": "01AB23-4C5D67-89EF01", "project_ids": ["project-1"]}
-}
-FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
-FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
-
-RATE_CARD = {
-    "request_usd": 0.000024,
-    "cpu_second_usd": 0.000009,
-    "memory_gb_second_usd": 0.0000025,
-    "transferred_gb_usd": 0.12,
-}
-
 KEYS = dict(every_key(Config))
-
-
-def with_value(document: dict[str, Any], path: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    """A copy of the document with one key set, its sections made as needed."""
-    changed = copy.deepcopy(document)
-    section: Any = changed
-    for part in path[:-1]:
-        section = section.setdefault(part, {})
-    section[path[-1]] = value
-    return changed
 
 
 def parsed(document: dict[str, Any]) -> Config:
@@ -66,15 +42,6 @@ def value_at(config: Config, path: tuple[str | int, ...]) -> Any:
     for part in path:
         value = getattr(value, str(part))
     return value
-
-
-def document_for(path: tuple[str | int, ...]) -> dict[str, Any]:
-    """A valid document into which the key at the path can be put."""
-    if path[:3] == ("gcp", "billing_export", "files"):
-        return {}
-    if path[:3] == ("gcp", "cloud_run", "rate_card"):
-        return with_value(BY_NAME, path[:3], RATE_CARD)
-    return FROM_BIGQUERY if "billing_export" in path else BY_NAME
 
 
 # What is accepted.
@@ -240,6 +207,19 @@ BIGQUERY = ("gcp", "billing_export", "bigquery")
         )),
         *(((*BIGQUERY, "lookback_days"), value) for value in (0, 367, 1.5, "10")),
         *((("gcp", "billing_export", "files"), value) for value in ([], "exports/*.parquet", 7)),
+        *((("llm", "openai"), value) for value in (
+            {}, {"admin_key_file": "a", "admin_key_env": "A"}, "x",
+        )),
+        *((("llm", "openai", "admin_key_env"), value) for value in ("A B", "$KEY", "", 7)),
+        *((("llm", "anthropic", "history_days"), value) for value in (0, 401, "90")),
+        *((("llm", "litellm", "url"), value) for value in (
+            "litellm:4000", "ftp://x", "http://", "http://user:hunter2@x", "http://x?a=b", "http://x:y", 7,
+        )),
+        *((("llm", "usage_logs"), value) for value in ([], "llm/*.jsonl", 7)),
+        *((("llm", "gcp_service_ids"), value) for value in ("C7E2-9256-1C43", 7)),
+        *((("focus", "files"), value) for value in ([], "focus/*.csv", None)),
+        *((("focus", "cost"), value) for value in ("list", 7)),
+        *((("focus", "usd_per"), value) for value in (["EUR"], 1.08)),
     ],
 )  # fmt: skip
 def test_an_impossible_value_is_refused_under_its_key(path: tuple[str, ...], value: object) -> None:
@@ -285,7 +265,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 @pytest.mark.parametrize(
     "path",
     [
-        ("llm",), ("focus",), ("budgets",), ("cost_attribution",), ("history",),
+        ("budgets",), ("cost_attribution",), ("history",),
         ("gcp", "cloud_run", "jobs"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """How problems of a configuration are told: all at once, each with its place, and no secret in them."""
 
-import copy
 import json
 import re
 import traceback
@@ -13,29 +12,11 @@ from hypothesis import strategies as st
 
 from exporter.config import Config, ConfigError, load, parse
 from exporter.config_problems import Problem, every_key, key_text
+from tests.config_documents import FROM_BIGQUERY, FROM_FILES, REQUIRED, TABLE, with_required, with_value
 
 BASE = Path("/etc/spend-exporter")
-TABLE = "project-1.billing.gcp_billing_export_v1_01AB23_4C5D67_89EF01"
-FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
-FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 BIGQUERY = ("gcp", "billing_export", "bigquery")
-RATE_CARD = {
-    "request_usd": 0.000024,
-    "cpu_second_usd": 0.000009,
-    "memory_gb_second_usd": 0.0000025,
-    "transferred_gb_usd": 0.12,
-}
 KEYS = dict(every_key(Config))
-
-
-def with_value(document: dict[str, Any], path: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    """A copy of the document with one key set, its sections made as needed."""
-    changed = copy.deepcopy(document)
-    section: Any = changed
-    for part in path[:-1]:
-        section = section.setdefault(part, {})
-    section[path[-1]] = value
-    return changed
 
 
 def parsed(document: dict[str, Any]) -> Config:
@@ -112,7 +93,7 @@ MISTAKES: list[tuple[tuple[str | int, ...], object, str]] = [
     (("listen",), "nowhere", "listen"),
     (("ledger_keep_days",), 3, "ledger_keep_days"),
     (("max_series",), "many", "max_series"),
-    (("llm",), {"openai": {}}, "llm"),
+    (("llm",), {"openai": {}}, "llm.openai"),
     (("gcp", "enabled"), "perhaps", "gcp.enabled"),
     (("gcp", "project_ids", 1), 7, "gcp.project_ids[1]"),
     (("gcp", "update_interval_minutes"), 0, "gcp.update_interval_minutes"),
@@ -167,7 +148,8 @@ def test_an_unknown_key_anywhere_is_refused_with_its_path(
     if path in KEYS:
         return
     base = with_value(FROM_BIGQUERY, ("gcp", "budget_alerts", "daily_limit_usd"), 1)
-    base = with_value(base, ("gcp", "cloud_run", "rate_card"), RATE_CARD)
+    for required, values in REQUIRED.items():
+        base = with_value(base, required, values)
     error = refused(with_value(base, path, value))
     [problem] = error.problems
     assert problem.key == key_text(path)
@@ -190,8 +172,7 @@ ANY_VALUES = st.recursive(
 @given(path=st.sampled_from(list(KEYS)), value=ANY_VALUES)
 def test_any_value_of_any_key_is_taken_or_told_at_that_key(path: tuple[str, ...], value: object) -> None:
     base = {} if path[-1] == "files" else FROM_BIGQUERY
-    if "rate_card" in path[:-1]:
-        base = with_value(base, path[:-1], RATE_CARD)
+    base = with_required(base, path)
     told: tuple[Problem, ...] = ()
     try:
         config = parsed(with_value(base, path, value))

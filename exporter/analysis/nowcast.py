@@ -61,6 +61,14 @@ class Nowcast:
             found[service] = Split(sum(billed[low:high]), to_come)
         return found
 
+    def unbilled_before_today(self, now: float) -> dict[str, int]:
+        """What is still to come of the hours from `begin` to the billing day of `now`, by service."""
+        low, _ = self._day(now)
+        return {
+            service: sum(self.estimate[service][:low]) - sum(billed[:low])
+            for service, billed in self.billed.items()
+        }
+
     def whole_day(self, now: float) -> dict[str, Split]:
         """Cost of the whole billing day of `now`."""
         low, high = self._day(now)

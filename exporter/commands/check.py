@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from exporter.intake import FUTURE_TOLERANCE, AnySource
 from exporter.ledger.looking import LedgerFacts, look
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
+from exporter.ownership import OWNERSHIP
 from exporter.sources.base import Finding, Meter, RefreshContext, SourceError
 from exporter.web_config import load_web_config
 
@@ -35,7 +36,9 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     ledger = _Ledger(config.ledger)
     well = _told(report, "configuration", _of_configuration(config, place))
     well &= _told(report, "ledger", ledger.findings())
-    for source in configured_sources(config):
+    sources = configured_sources(config)
+    well &= _told(report, "ownership", _of_ownership([source.name for source in sources]))
+    for source in sources:
         findings = _of_source(source, config, ledger.facts, now, report.progress)
         well &= _told(report, f"source {source.name}", findings)
     report.end()
@@ -80,6 +83,26 @@ def _unprotected(config: Config) -> Finding:
         return Finding(True, "listen", f"{told}: this machine only")
     detail = f"{told}: whoever reaches it sees what is spent; set web_config_file for TLS and users"
     return Finding(True, "listen", detail, warning=True)
+
+
+def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
+    """Say whose money counts with these sources, so that nobody has to guess why a figure is not added."""
+    for row in OWNERSHIP:
+        bills = [name for name in row.billed_by if name in sources]
+        told = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
+        if not bills and not told:
+            continue
+        others = [*bills[1:], *(name for name in row.attribution if name in sources)]
+        owner = f"billed by {bills[0]}" if bills else _unbilled(told)
+        aside = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
+        what = ", ".join(row.providers) or "other providers"
+        yield Finding(True, what, f"{row.money}: {owner}{aside}")
+
+
+def _unbilled(told: Sequence[str]) -> str:
+    if "usage_logs" in told:
+        return "billed by no source: usage_logs stands in for the bill, marked estimated"
+    return "billed by no source, so it is in no total"
 
 
 class _Ledger:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.config import Config
-from exporter.configured_sources import daily_limit_usd, rate_card
+from exporter.configured_sources import daily_limit_usd, figure_settings
 from exporter.intake import AnySource
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
@@ -41,7 +41,7 @@ def opened_refresher(
                 interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
                 keep=timedelta(days=config.ledger_keep_days),
                 max_series=config.max_series,
-                rate_card=rate_card(config),
+                settings=figure_settings(config),
                 daily_limit_usd=daily_limit_usd(config),
             )
     finally:

@@ -1,0 +1,140 @@
+"""From LLM usage and LLM charges to metric families: tokens, requests, cost by model, and a proxy's view.
+
+Which source's usage counts for a provider is told by the table of ownership; no token counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from exporter import llm_meters, metrics
+from exporter.analysis.llm_models import llm_model
+from exporter.analysis.windows import billing_windows
+from exporter.ledger.llm_queries import LlmView, UsageCounter, sku_costs
+from exporter.ledger.queries import LedgerView
+from exporter.metrics import Family, FamilySamples
+from exporter.ownership import counted_usage
+
+SHOWN_FOR = timedelta(days=32)
+"""Counters of a model unused for so long vanish; they go on where they were if it comes back."""
+
+COMPARED = timedelta(days=28)
+"""The capture ratio is that of so many days."""
+
+SETTLING = timedelta(days=3)
+"""Days of the bill that are younger are not compared with: a part of their cost is still to arrive."""
+
+_METERS = (
+    llm_meters.TOKENS,
+    llm_meters.REQUESTS,
+    llm_meters.LIST_USD,
+    llm_meters.UNPRICED_TOKENS,
+    llm_meters.VERTEX_TOKENS,
+)
+_PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
+
+
+def usage_families(view: LlmView, now: datetime) -> list[FamilySamples]:
+    """Return the counters of tokens, requests and dollars at list prices, by model."""
+    counters = view.counters(_METERS, now - SHOWN_FOR)
+    told: dict[str, set[str]] = {}
+    for each in counters:
+        told.setdefault(each.provider, set()).add(each.source)
+    owner = {provider: counted_usage(provider, sources) for provider, sources in told.items()}
+    counted = [each for each in counters if each.source == owner[each.provider]]
+    return [
+        _summed(
+            metrics.SPEND_LLM_TOKENS_TOTAL,
+            counted,
+            (llm_meters.TOKENS, llm_meters.VERTEX_TOKENS),
+            lambda one: (one.provider, one.model, one.dimension),
+        ),
+        *(
+            _summed(family, counted, (meter,), lambda one: (one.provider, one.model))
+            for family, meter in (
+                (metrics.SPEND_LLM_REQUESTS_TOTAL, llm_meters.REQUESTS),
+                (metrics.SPEND_LLM_ESTIMATED_USD_TOTAL, llm_meters.LIST_USD),
+                (metrics.SPEND_LLM_UNPRICED_TOKENS_TOTAL, llm_meters.UNPRICED_TOKENS),
+            )
+        ),
+    ]
+
+
+def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
+    """Return what a proxy tells of who used what."""
+    counters = view.counters(_PROXY_METERS, now - SHOWN_FOR)
+
+    def who(one: UsageCounter) -> tuple[str, ...]:
+        return one.provider, one.project_id, one.key, one.model
+
+    return [
+        _summed(metrics.SPEND_LLM_PROXY_USD_TOTAL, counters, (llm_meters.PROXY_USD,), who),
+        _summed(
+            metrics.SPEND_LLM_PROXY_TOKENS_TOTAL,
+            counters,
+            (llm_meters.PROXY_TOKENS,),
+            lambda one: (*who(one), one.dimension),
+        ),
+        _summed(metrics.SPEND_LLM_PROXY_REQUESTS_TOTAL, counters, (llm_meters.PROXY_REQUESTS,), who),
+    ]
+
+
+def billed_model_families(
+    view: LedgerView, now: datetime, timezones: Mapping[str, str], gcp_service_ids: Sequence[str]
+) -> list[FamilySamples]:
+    """Return billed LLM cost by model: a part of each provider's bill, shown once more by another name."""
+    sums: dict[Family, dict[tuple[str, ...], Decimal]] = {
+        metrics.SPEND_LLM_TODAY_USD: {},
+        metrics.SPEND_LLM_MONTH_TO_DATE_USD: {},
+    }
+    for provider, timezone in timezones.items():
+        windows = billing_windows(now, timezone)
+        services = llm_services(provider, gcp_service_ids)
+        costs = sku_costs(view, provider, (windows["today"], windows["month_to_date"]), services)
+        for cost in costs if services else ():
+            model = llm_model(provider, cost.service_id, cost.sku_id, cost.sku)
+            for samples, usd in zip(sums.values(), cost.usd, strict=True):
+                if model is not None and usd is not None:
+                    key = (provider, cost.project_id, model)
+                    samples[key] = samples.get(key, Decimal(0)) + usd
+    return [
+        FamilySamples(family, [(labels, float(usd)) for labels, usd in sorted(samples.items())])
+        for family, samples in sums.items()
+    ]
+
+
+def llm_families(
+    view: LedgerView,
+    usage: LlmView | None,
+    now: datetime,
+    timezones: Mapping[str, str],
+    gcp_service_ids: Sequence[str],
+) -> list[FamilySamples]:
+    """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
+    families = billed_model_families(view, now, timezones, gcp_service_ids)
+    if usage is not None:
+        families += [*usage_families(usage, now), *proxy_families(usage, now)]
+        families.append(capture_family(view, usage, now, timezones, gcp_service_ids))
+    return families
+
+
+def llm_services(provider: str, gcp_service_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of a provider's services that are language models."""
+    own = {"openai": (llm_meters.OPENAI_SERVICE[0],), "anthropic": (llm_meters.ANTHROPIC_SERVICE[0],)}
+    return tuple(gcp_service_ids) if provider == "gcp" else own.get(provider, ())
+
+
+def _summed(
+    family: Family,
+    counters: Sequence[UsageCounter],
+    meters: Sequence[str],
+    labels: Callable[[UsageCounter], tuple[str, ...]],
+) -> FamilySamples:
+    sums: dict[tuple[str, ...], float] = {}
+    for each in counters:
+        if each.meter in meters:
+            key = labels(each)
+            sums[key] = sums.get(key, 0.0) + each.total
+    return FamilySamples(family, sorted(sums.items()))

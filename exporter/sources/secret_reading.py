@@ -1,0 +1,53 @@
+"""Secrets by file or environment variable, read anew each time, so that one can be replaced while running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from exporter.sources.base import SourceError
+
+
+def secret_reader(
+    config_key: str, file: Path | None, variable: str | None, environment: Mapping[str, str]
+) -> Callable[[], str]:
+    """Return a function that reads the secret; `config_key` is the section that names where it is.
+
+    The function raises SourceError when there is none; neither it nor the error shows the secret.
+    """
+
+    def read() -> str:
+        if variable is not None:
+            secret = environment.get(variable, "").strip()
+            if not secret:
+                raise SourceError(
+                    "no_key",
+                    f"{config_key}: the environment variable {variable} is not set or is empty; set it",
+                )
+            return _one_line(secret, f"the environment variable {variable}", config_key)
+        if file is None:
+            raise SourceError(
+                "no_key", f"{config_key}: no key is configured; name a file or a variable with it"
+            )
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise SourceError(
+                "no_key",
+                f"{config_key}: the key file {file} cannot be read ({why}); make it readable for this user",
+            ) from None
+        if not secret:
+            raise SourceError("no_key", f"{config_key}: the key file {file} is empty; put the key into it")
+        return _one_line(secret, f"the key file {file}", config_key)
+
+    return read
+
+
+def _one_line(secret: str, where: str, config_key: str) -> str:
+    if not secret.isprintable() or not secret.isascii() or " " in secret:
+        raise SourceError(
+            "no_key",
+            f"{config_key}: {where} holds more than a key; it should have the key alone, in one line",
+        )
+    return secret
