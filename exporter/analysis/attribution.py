@@ -18,6 +18,19 @@ from exporter.charges import tags_of
 UNATTRIBUTED: Final = "unattributed"
 """Category of what no rule matches."""
 
+_API_NAMES: Final = {
+    "artifact registry": "artifactregistry",
+    "cloud build": "cloudbuild",
+    "cloud pub/sub": "pubsub",
+    "cloud run functions": "cloudfunctions",
+    "cloud sql": "sqladmin",
+    "gemini api": "generativelanguage",
+    "kubernetes engine": "container",
+    "secret manager": "secretmanager",
+    "vertex ai": "aiplatform",
+}
+"""Google's name of the API by that of the service in the bill, where the second does not hold the first."""
+
 _MOST_KNOWN: Final = 100_000
 """Answers that are kept: labels such as branches come and go for ever."""
 
@@ -47,7 +60,7 @@ class Match:
     """
 
     words: tuple[str, ...] = ()
-    """Parts of the service's name or id."""
+    """Parts of the service's name, of its id, or of the name of its API."""
     providers: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,9 +74,10 @@ class Match:
     def matches(self, charge: Combination) -> bool:
         """Say whether the charge is like that."""
         service = (charge.service_name.casefold(), charge.service_id.casefold())
+        named = (*service, _API_NAMES.get(service[0], ""))
         lower = self._casefolded
         return (
-            (not self.words or any(word in name for word in lower.words for name in service))
+            (not self.words or any(word in name for word in lower.words for name in named))
             and (not self.providers or charge.provider.casefold() in lower.providers)
             and (not self.projects or _any_glob(lower.projects, charge.project_id.casefold()))
             and (not self.services or any(name in lower.services for name in service))

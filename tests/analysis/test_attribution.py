@@ -29,6 +29,7 @@ CHARGE = Combination(
     [
         Match(words=("storage", "VERTEX")),
         Match(words=("c7e2",)),
+        Match(words=("aiplatform",)),
         Match(providers=("openai", "GCP")),
         Match(projects=("web", "ml-*")),
         Match(labels={"team": ("sales", "research")}),
@@ -112,7 +113,10 @@ def test_the_largest_conflict_comes_first() -> None:
     found = Attribution(rules).assess(
         [(CHARGE._replace(project_id=project), Decimal(usd)) for project, usd in (("a", 1), ("b", -5))]
     )
-    assert [(each.winner.category, each.usd) for each in found.conflicts] == [("b", Decimal(-5)), ("a", Decimal(1))]
+    assert [(each.winner.category, each.usd) for each in found.conflicts] == [
+        ("b", Decimal(-5)),
+        ("a", Decimal(1)),
+    ]
 
 
 words = st.sampled_from(["a", "b", "ab", "*", "a*"])
