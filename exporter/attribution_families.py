@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -83,6 +83,19 @@ def attributed_costs(
             charge = _combination(values, model_of)
             found.append(AttributedCost(charge, attribution.category(charge), *sums))
     return found
+
+
+def recent_costs(
+    view: LedgerView, providers: Iterable[str], since: datetime, model_of: ModelOf = model_by_contract
+) -> list[tuple[Combination, Decimal]]:
+    """Return the net cost in US dollars of all usage since a time, by what tells charges apart."""
+    until = datetime.max.replace(tzinfo=UTC)
+    return [
+        (_combination(values, model_of), usd)
+        for provider in providers
+        for values, (usd,) in AttributionView(view).window_sums(provider, {"since": (since, until)})
+        if usd is not None
+    ]
 
 
 def category_families(costs: Iterable[AttributedCost], attribution: Attribution) -> list[FamilySamples]:
