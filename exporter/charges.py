@@ -5,6 +5,8 @@ Charges are in the terms of FinOps FOCUS. Everything downstream of a source is b
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -53,6 +55,22 @@ class Charge:
     """The same in US dollars, converted row by row at the bill's own rate."""
     consumed_quantity: float
     consumed_unit: str
+    tags: str = ""
+    """The labels and tags that the configuration asks for, as `tags_text` writes them."""
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Return the tags of a charge as JSON with sorted keys and no spaces; empty where there are none.
+
+    A key tells where it is from: `label:team` is a label of the resource or its project, or of another
+    provider's tags; `tag:env` is a tag of Google's resource hierarchy.
+    """
+    return json.dumps(tags, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if tags else ""
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """Return the tags that `tags_text` wrote."""
+    return dict(json.loads(text)) if text else {}
 
 
 CHARGE_COLUMNS: Final[dict[str, str]] = {
@@ -74,6 +92,7 @@ CHARGE_COLUMNS: Final[dict[str, str]] = {
     "billed_cost_usd": "DECIMAL(38,18)",
     "consumed_quantity": "DOUBLE",
     "consumed_unit": "VARCHAR",
+    "tags": "VARCHAR",
 }
 """The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
 

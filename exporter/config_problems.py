@@ -155,9 +155,14 @@ def _known_instead(path: KeyPath, model: type[BaseModel]) -> str:
     return f"known here: {', '.join(beside)}"
 
 
+def names_secret(path: KeyPath) -> bool:
+    """Say whether what is at the path may be a secret by its name, so that nothing of it may be shown."""
+    return any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path)
+
+
 def _shown(path: KeyPath, value: object) -> str:
     """A value as a message may show it: short, on one line, and nothing of a secret or a section."""
-    if any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path):
+    if names_secret(path):
         return "a value that is not shown"
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]

@@ -58,6 +58,36 @@ SPEND_MONTH_TO_DATE_USD = _gauge(
     "spend_month_to_date_usd", CHARGE_LABELS, _BILLED.format(when="this month"), "usd"
 )
 SPEND_LAST_MONTH_USD = _gauge("spend_last_month_usd", CHARGE_LABELS, _BILLED.format(when="last month"), "usd")
+SPEND_CATEGORY_TODAY_USD = _gauge(
+    "spend_category_today_usd",
+    ("category",),
+    "Billed net cost of today by category of cost_attribution; `unattributed` is what no rule matches.",
+    "usd",
+)
+SPEND_CATEGORY_MONTH_TO_DATE_USD = _gauge(
+    "spend_category_month_to_date_usd",
+    ("category",),
+    "Billed net cost of this month by category of cost_attribution; the sum is that of all charges.",
+    "usd",
+)
+SPEND_LABEL_MONTH_TO_DATE_USD = _gauge(
+    "spend_label_month_to_date_usd",
+    ("label", "value"),
+    "Billed net cost of this month by value of a label of the bill, for each of label_costs; `unlabelled` "
+    "is what does not have it, `other` the values beyond the 100 that cost most.",
+    "usd",
+)
+SPEND_UNIT_COST_USD = _gauge(
+    "spend_unit_cost_usd",
+    ("unit",),
+    "Billed cost of yesterday of what a unit of unit_costs matches, for each of yesterday's units.",
+    "usd",
+)
+SPEND_UNITS = _gauge(
+    "spend_units",
+    ("unit",),
+    "Units of the user's own business that were counted yesterday, as the query of unit_costs says.",
+)
 SPEND_BILLED_USD_TOTAL = _counter(
     "spend_billed_usd_total",
     CHARGE_LABELS,

@@ -12,9 +12,6 @@ import duckdb
 from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS, USAGE_COLUMNS
 
 _SERIES = ",\n  ".join(f"{name} {CHARGE_COLUMNS[name]} NOT NULL" for name in SERIES_COLUMNS)
-_FACTS = ",\n  ".join(
-    f"{name} {type_name} NOT NULL" for name, type_name in CHARGE_COLUMNS.items() if name not in SERIES_COLUMNS
-)
 
 _CREATE: Final = f"""
 CREATE TABLE setting (name VARCHAR NOT NULL, value VARCHAR NOT NULL);
@@ -43,7 +40,10 @@ CREATE TABLE series (
 
 CREATE TABLE charge (
   partition_id INTEGER NOT NULL, series_id INTEGER NOT NULL,
-  {_FACTS}
+  charge_period_start TIMESTAMP NOT NULL, export_hour TIMESTAMP NOT NULL, exported_at TIMESTAMP NOT NULL,
+  invoice_month VARCHAR NOT NULL, billing_currency VARCHAR NOT NULL,
+  billed_cost DECIMAL(38,18) NOT NULL, billed_cost_usd DECIMAL(38,18) NOT NULL,
+  consumed_quantity DOUBLE NOT NULL, consumed_unit VARCHAR NOT NULL
 );
 
 CREATE TABLE restated (
@@ -82,7 +82,9 @@ CREATE TABLE usage_point (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE)
+_ADD_TAGS: Final = "ALTER TABLE charge ADD COLUMN tags VARCHAR DEFAULT '';"
+
+MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS)
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -31,6 +31,7 @@ from exporter.sources.bigquery_partitions import by_month
 from exporter.sources.bigquery_rows import PartitionCharges, cursor_of
 from exporter.sources.bigquery_sql import charges_query, cursor_query
 from exporter.sources.bigquery_table import ExportTable, check_table_id, find_table
+from exporter.sources.kept_tags import kept_tags
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -68,6 +69,8 @@ class BigQuerySource:
     """Ready-made credentials instead of loaded ones."""
     endpoint: str | None = None
     """Address of the API when it is not Google's own."""
+    kept_tags: tuple[str, ...] = ()
+    """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
@@ -105,6 +108,7 @@ class BigQuerySource:
             recent=self.recent,
             full_check_every=self.full_check_every,
             update_interval=self.update_interval,
+            kept=kept_tags(self.kept_tags),
         )
         with session:
             yield from findings(session, lambda: self._read_table(context, session), watching, context)
@@ -211,11 +215,12 @@ class BigQuerySource:
         since = cut.oldest_lasting(context.oldest_kept, context.now)
         since = cut.floor(since if full else max(since, context.now - self.recent))
         sql = cursor_query(export, since, with_null=full)
+        kept = kept_tags(self.kept_tags)
         states = {}
         for row in session.rows(sql, "cursor", f"asking which partitions of {export.table_id} moved"):
             start = row["partition_start"]
             key = _key(export, start)
-            states[key] = (start, cursor_of(row["latest_export"], row["export_rows"]))
+            states[key] = (start, cursor_of(row["latest_export"], row["export_rows"], kept))
         return states, since
 
     def _read(
@@ -226,16 +231,17 @@ class BigQuerySource:
         starts: list[datetime | None],
     ) -> Iterator[Change]:
         months = by_month(starts)
+        kept = kept_tags(self.kept_tags)
         for number, (month, in_month) in enumerate(months, 1):
             charges = 0
             missing = {_key(export, start) for start in in_month}
-            sql = charges_query(export, in_month, context.latest_plausible)
+            sql = charges_query(export, in_month, context.latest_plausible, kept)
             rows = session.rows(sql, "charges", f"reading the charges of {month} from {export.table_id}")
             for start, groups in groupby(rows, key=lambda row: row["partition_start"]):
                 if context.stopping():
                     return
                 partition = _key(export, start)
-                taken = PartitionCharges(partition)
+                taken = PartitionCharges(partition, kept)
                 spool = context.spool / f"bigquery-{export.partitioning.partition_id(start)}.csv"
                 _spool(spool, taken.take(groups))
                 charges += taken.charges

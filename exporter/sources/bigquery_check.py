@@ -18,6 +18,7 @@ from exporter.sources.bigquery_partitions import by_month
 from exporter.sources.bigquery_sql import charges_query, cursor_query
 from exporter.sources.bigquery_table import ExportTable
 from exporter.sources.export_findings import columns_finding
+from exporter.sources.kept_tags import KeptTag
 
 if TYPE_CHECKING:
     from exporter.sources.bigquery_session import BigQuerySession
@@ -36,6 +37,8 @@ class Watching:
     """How far back an ordinary refresh looks."""
     full_check_every: timedelta
     update_interval: timedelta
+    kept: tuple[KeptTag, ...] = ()
+    """Labels and tags that are read with the charges."""
 
 
 def findings(
@@ -172,6 +175,6 @@ class _Estimates:
 
     def _reading(self, starts: list[datetime | None], which: str) -> int:
         """Bytes read for the charges of some partitions."""
-        sql = charges_query(self.table, starts, self.context.latest_plausible)
+        sql = charges_query(self.table, starts, self.context.latest_plausible, self.watching.kept)
         doing = f"estimating the reading of {which} from {self.table.table_id}"
         return self.session.bytes_read_by(sql, "charges", doing)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final
 
-from exporter.charges import Charge
+from exporter.charges import Charge, tags_text
 from exporter.sources.base import Rejected
-from exporter.sources.bigquery_sql import DIMENSIONS
+from exporter.sources.bigquery_sql import DIMENSIONS, tag_column
 from exporter.sources.export_sql import REASONS
+from exporter.sources.kept_tags import KeptTag, cursor_mark
 
 _EIGHTEEN_DECIMALS: Final = Decimal("1e-18")
 _MONEY: Final = Context(prec=60)
@@ -23,6 +24,8 @@ class PartitionCharges:
 
     place: str
     """Table and partition, for people."""
+    kept: tuple[KeptTag, ...] = ()
+    """The labels and tags that the query was asked to keep."""
     charges: int = 0
     rows: int = 0
     """Export rows that the charges were made from."""
@@ -33,7 +36,7 @@ class PartitionCharges:
     @property
     def cursor(self) -> str:
         """State of the partition as it was read; a later query of its state gives the same when unchanged."""
-        return cursor_of(self.latest_export, self.rows + self.refused_rows)
+        return cursor_of(self.latest_export, self.rows + self.refused_rows, self.kept)
 
     def take(self, groups: Iterable[Mapping[str, Any]]) -> Iterator[Charge]:
         """Yield a charge for each group of good rows."""
@@ -42,7 +45,7 @@ class PartitionCharges:
                 self._count(group)
             if group["reason"] is None:
                 self.charges += 1
-                yield _charge(group)
+                yield _charge(group, self.kept)
 
     def _count(self, group: Mapping[str, Any]) -> None:
         exported_at: datetime | None = group["exported_at"]
@@ -57,13 +60,14 @@ class PartitionCharges:
         self.rejected.append(Rejected(reason, count, self.place, detail))
 
 
-def cursor_of(latest_export: datetime | None, rows: int) -> str:
-    """Return the state of a partition: its latest export time and how many rows it has."""
+def cursor_of(latest_export: datetime | None, rows: int, kept: tuple[KeptTag, ...] = ()) -> str:
+    """Return the state of a partition: its latest export time, how many rows it has, what is kept of them."""
     latest = "" if latest_export is None else latest_export.astimezone(UTC).isoformat()
-    return f"{latest}/{rows}"
+    return f"{latest}/{rows}{cursor_mark(kept)}"
 
 
-def _charge(group: Mapping[str, Any]) -> Charge:
+def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
+    values = {tag.name: group[tag_column(number)] for number, tag in enumerate(kept)}
     cost = Decimal(group["billed_cost"])
     rate = Decimal(repr(float(group["conversion_rate"])))
     return Charge(
@@ -77,4 +81,5 @@ def _charge(group: Mapping[str, Any]) -> Charge:
         billed_cost_usd=_MONEY.divide(cost, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY),
         consumed_quantity=float(group["consumed_quantity"] or 0.0),
         consumed_unit=group["consumed_unit"],
+        tags=tags_text({name: value for name, value in values.items() if value is not None}),
     )

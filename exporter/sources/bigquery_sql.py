@@ -5,13 +5,15 @@ Every figure is summed from the decimal that the export shows, in BIGNUMERIC; no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from exporter.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.sources.bigquery_table import ExportTable
 from exporter.sources.export_sql import LARGEST_RATE, SMALLEST_RATE
+from exporter.sources.kept_tags import KeptTag
 
 DIMENSIONS: Final = (
     "billing_account_id",
@@ -43,13 +45,16 @@ GROUP BY 1
 ORDER BY 1"""
 
 
-def charges_query(table: ExportTable, starts: Iterable[datetime | None], latest: datetime) -> str:
+def charges_query(
+    table: ExportTable, starts: Iterable[datetime | None], latest: datetime, kept: Sequence[KeptTag] = ()
+) -> str:
     """Return the query for the charges of these partitions, ordered by partition.
 
     Result, per partition and group of like rows: what `bigquery_rows` reads. `part` is `cost`, or `credit`
     for the credits of the same rows. Refused rows come as one group per partition and `reason`, without
     dimensions. Times after `latest` are refused. Amounts are in the billing currency, `rate` is what turns
-    them into US dollars: dividing the exact sum is exact, and cheaper than dividing every row.
+    them into US dollars: dividing the exact sum is exact, and cheaper than dividing every row. The values
+    of the labels and tags to be kept are columns named by `tag_column`.
     """
     grouped = [
         "  partition_start,",
@@ -61,11 +66,15 @@ def charges_query(table: ExportTable, starts: Iterable[datetime | None], latest:
         "  IF(reason IS NULL, TIMESTAMP_TRUNC(usage_start, HOUR), NULL) AS charge_period_start,",
         "  IF(reason IS NULL, TIMESTAMP_TRUNC(exported, HOUR), NULL) AS export_hour,",
         "  IF(reason IS NULL, rate, NULL) AS conversion_rate,",
+        *(
+            f"  IF(reason IS NULL, {name}, NULL) AS {name},"
+            for name in (tag_column(number) for number in range(len(kept)))
+        ),
     ]
     keys = ", ".join(str(number) for number in range(1, len(grouped) + 1))
     return "\n".join(
         [
-            f"WITH export_rows AS ({_export_rows(table, starts)}\n),",
+            f"WITH export_rows AS ({_export_rows(table, starts, kept)}\n),",
             f"judged_rows AS ({_judged_rows(latest)}\n)",
             "SELECT",
             *grouped,
@@ -82,7 +91,12 @@ def charges_query(table: ExportTable, starts: Iterable[datetime | None], latest:
     )
 
 
-def _export_rows(table: ExportTable, starts: Iterable[datetime | None]) -> str:
+def tag_column(number: int) -> str:
+    """Return the name of the result column for one of the labels and tags to be kept, counted from 0."""
+    return f"tag_{number}"
+
+
+def _export_rows(table: ExportTable, starts: Iterable[datetime | None], kept: Sequence[KeptTag]) -> str:
     """One row per export row, with the leaves that a charge is made from."""
 
     def leaf(path: str, otherwise: str) -> str:
@@ -94,9 +108,12 @@ def _export_rows(table: ExportTable, starts: Iterable[datetime | None]) -> str:
     credited = "credits.amount" in table.columns
     credits = "FROM UNNEST(credits) AS c)"
     refused = _implausible("c.amount")
+    tags = "".join(
+        f"\n    {_tag_value(table, tag)} AS {tag_column(number)}," for number, tag in enumerate(kept)
+    )
     return f"""
   SELECT
-    {table.partitioning.start_expression} AS partition_start,
+    {table.partitioning.start_expression} AS partition_start,{tags}
     {text("billing_account_id")} AS billing_account_id,
     {text("project.id")} AS project_id,
     {text("service.id")} AS service_id,
@@ -153,6 +170,21 @@ def _judged_rows(latest: datetime) -> str:
       ', exported ', IFNULL(CAST(exported AS STRING), 'NULL')
     ) AS example
   FROM export_rows"""
+
+
+def _tag_value(table: ExportTable, tag: KeptTag) -> str:
+    """SQL expression of the value of a label or tag; NULL where a row has none."""
+    # The least, so that the order in a list never matters: a key may be there from two organizations.
+    found = [
+        f"(SELECT MIN(pair.value) FROM UNNEST({column}) AS pair WHERE pair.key = {_text_literal(tag.key)})"
+        for column in (("tags",) if tag.origin == "tag" else ("labels", "project.labels"))
+        if f"{column}.value" in table.columns
+    ]
+    return f"COALESCE({', '.join(found)})" if found else "CAST(NULL AS STRING)"
+
+
+def _text_literal(text: str) -> str:
+    return "'" + json.dumps(text, ensure_ascii=False)[1:-1].replace("'", "\\'") + "'"
 
 
 _LIMIT: Final = f"{float(LARGEST_PLAUSIBLE)!r}"

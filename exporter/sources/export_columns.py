@@ -6,10 +6,13 @@ becomes one DuckDB expression, so that the rest of the reading is blind to the f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from duckdb.sqltypes import DuckDBPyType
+
+from exporter.sources.kept_tags import KeptTag
 
 MONEY = "DECIMAL(38,18)"
 """Exact type of every amount; see exporter.charges.CHARGE_COLUMNS for why eighteen decimals."""
@@ -36,12 +39,20 @@ EXPORT_COLUMNS: Mapping[str, str] = {
 Numbers are read as text, so that `0.1` stays exactly that and NUMERIC may come quoted or not."""
 
 
+TAG_COLUMNS: Mapping[str, str] = {"labels": "JSON", "tags": "JSON"}
+"""Further columns, read only where labels or tags are kept."""
+
+_LIST_OF_PAIRS = '[{"key":"VARCHAR","value":"VARCHAR"}]'
+
+
 @dataclass(frozen=True, slots=True)
 class ExportColumns:
     """Expressions for the leaves of one file's rows. A column that the file lacks is NULL."""
 
     types: Mapping[str, DuckDBPyType]
     """Column name -> type, as DuckDB describes the file."""
+    kept: tuple[KeptTag, ...] = ()
+    """Labels and tags to be kept, in their order."""
 
     def text(self, column: str, field: str = "") -> str:
         """Return a VARCHAR expression for a column, or for a field of a nested column."""
@@ -94,6 +105,39 @@ class ExportColumns:
             f"list_transform({credits}, lambda credit: TRY_CAST(credit.amount AS {MONEY})) END"
         )
 
+    def tags(self) -> str:
+        """Return a VARCHAR expression for Charge.tags, of the labels and tags to be kept.
+
+        What is no list of keys and values counts as having none: money is not set aside for its label.
+        """
+        if not self.kept:
+            return "''"
+        pairs = ", ".join(
+            f"{_quoted(json.dumps(tag.name, ensure_ascii=False))} || ':' || to_json({self._value(tag)})"
+            for tag in self.kept
+        )
+        return f"coalesce('{{' || nullif(concat_ws(',', {pairs}), '') || '}}', '')"
+
+    def _value(self, tag: KeptTag) -> str:
+        """Return a VARCHAR expression for the value of a label or tag; NULL where there is none."""
+        if tag.origin == "tag":
+            return _value_in(self._pairs("tags"), tag.key)
+        own, of_project = self._pairs("labels"), self._pairs("project", "labels")
+        return f"coalesce({_value_in(own, tag.key)}, {_value_in(of_project, tag.key)})"
+
+    def _pairs(self, column: str, field: str = "") -> str:
+        """Return an expression for a list of (key, value), whatever the file has them as."""
+        kind = self._kind(column)
+        if kind in ("text", "json"):
+            json_text = f"json_extract({self._json(column)}, '$.{field}')" if field else self._json(column)
+            return f"from_json({json_text}, '{_LIST_OF_PAIRS}')"
+        found = self.types.get(column)
+        if kind == "struct" and found is not None:
+            found = _child(found, field)
+        if found is None or not _holds_pairs(found):
+            return "NULL::STRUCT(key VARCHAR, value VARCHAR)[]"
+        return f'"{column}"."{field}"' if field else f'"{column}"'
+
     def broken_json(self) -> str:
         """Return a BOOLEAN expression: a nested column holds text that is not JSON."""
         nested = [name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"]
@@ -125,3 +169,27 @@ class ExportColumns:
         if type_name == "VARCHAR":
             return "text"
         return "struct" if self.types[column].id == "struct" else "other"
+
+
+def _holds_pairs(type_: DuckDBPyType) -> bool:
+    item = _child(type_, "child") if type_.id == "list" else None
+    return (
+        item is not None and item.id == "struct" and {"key", "value"} <= {name for name, _ in item.children}
+    )
+
+
+def _child(type_: DuckDBPyType, name: str) -> DuckDBPyType | None:
+    for of, child in type_.children:
+        if of == name and isinstance(child, DuckDBPyType):
+            return child
+    return None
+
+
+def _value_in(pairs: str, key: str) -> str:
+    # The least, so that the order in a list never matters: a key may be there from two organizations.
+    chosen = f"list_filter({pairs}, lambda pair: pair.key = {_quoted(key)})"
+    return f"list_min(list_transform({chosen}, lambda pair: pair.value::VARCHAR))"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -76,6 +76,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         {columns.credit_amounts()} AS credit_amounts,
         TRY_CAST({number("usage", "amount")} AS DOUBLE) AS quantity,
         coalesce({text("usage", "unit")}, '') AS consumed_unit,
+        {columns.tags()} AS tags,
         {columns.broken_json()} OR ({columns.all_null()}) AS broken_json
       FROM {relation}
     )"""
@@ -95,7 +96,7 @@ def aggregate(judged: str) -> str:
       END AS charge_category,
       date_trunc('hour', period) AS charge_period_start,
       date_trunc('hour', exported) AS export_hour,
-      invoice_month, billing_currency, consumed_unit, reason,
+      invoice_month, billing_currency, consumed_unit, tags, reason,
       max(exported) AS exported_at,
       sum(cost) AS billed_cost,
       sum({in_usd.format("cost")}) AS billed_cost_usd,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -22,8 +23,11 @@ class UnknownFormatError(Exception):
     """The file's name does not tell a format."""
 
 
-def relation(path: Path) -> str:
-    """Return the table function call that reads the file. Raises UnknownFormatError, OSError."""
+def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> str:
+    """Return the table function call that reads the file. Raises UnknownFormatError, OSError.
+
+    Of JSON, only `json_columns` are read, as these types.
+    """
     kind = file_format(path)
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
@@ -35,7 +39,7 @@ def relation(path: Path) -> str:
             "strict_mode = false, "
             "max_line_size = 10000000)"
         )
-    columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in EXPORT_COLUMNS.items())
+    columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
         shape = "format = 'array'"
     else:

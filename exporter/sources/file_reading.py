@@ -10,8 +10,9 @@ from typing import Final
 
 import duckdb
 
-from exporter.sources.export_columns import ExportColumns
+from exporter.sources.export_columns import EXPORT_COLUMNS, TAG_COLUMNS, ExportColumns
 from exporter.sources.file_formats import UnknownFormatError, relation
+from exporter.sources.kept_tags import KeptTag
 
 READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
 """Everything that reading a file can raise."""
@@ -39,14 +40,16 @@ def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator
         yield connection
 
 
-def described(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ExportColumns]:
+def described(
+    connection: duckdb.DuckDBPyConnection, path: Path, kept: tuple[KeptTag, ...] = ()
+) -> tuple[str, ExportColumns]:
     """Return how the file is read and what columns it has, refusing one that is no billing export.
 
-    Raises one of READ_FAILURES.
+    `kept` are the labels and tags to be kept of its rows. Raises one of READ_FAILURES.
     """
-    table = relation(path)
+    table = relation(path, {**EXPORT_COLUMNS, **TAG_COLUMNS} if kept else EXPORT_COLUMNS)
     empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
-    columns = ExportColumns(dict(zip(empty.columns, empty.types, strict=True)))
+    columns = ExportColumns(dict(zip(empty.columns, empty.types, strict=True)), kept)
     if not {"cost", "usage_start_time"} <= columns.types.keys():
         raise duckdb.InvalidInputException(
             "not a billing export, which has cost and usage_start_time; this has "

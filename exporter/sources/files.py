@@ -27,6 +27,7 @@ from exporter.sources.export_sql import REASONS, aggregate, charges_of, judged_r
 from exporter.sources.file_formats import broken_json_lines, file_format, quoted
 from exporter.sources.file_reading import READ_FAILURES, described, first_line, matching, reading_connection
 from exporter.sources.files_check import findings
+from exporter.sources.kept_tags import cursor_mark, kept_tags
 
 _READING_VERSION = "1"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
@@ -42,6 +43,8 @@ class FilesSource:
     memory_limit: str = "256MB"
     """For reading one file; what does not fit is spilled to the spool folder."""
     threads: int = 2
+    kept_tags: tuple[str, ...] = ()
+    """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
     name: str = field(default="files", init=False)
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
@@ -89,7 +92,7 @@ class FilesSource:
 
     def _changed(self, path: Path, context: RefreshContext) -> Batch | Unreadable | None:
         try:
-            cursor = _fingerprint(path)
+            cursor = _fingerprint(path) + cursor_mark(kept_tags(self.kept_tags))
             if context.known.get(str(path)) == cursor:
                 return None
             context.meter.requests += 1
@@ -102,7 +105,9 @@ class FilesSource:
 
     def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
-            judged = judged_rows(*described(connection, path), context.latest_plausible)
+            judged = judged_rows(
+                *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
+            )
             connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
             spool = (
                 context.spool / f"{blake2b(f'{path}{cursor}'.encode(), digest_size=12).hexdigest()}.parquet"

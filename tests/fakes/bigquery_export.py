@@ -89,7 +89,9 @@ class FakeExport:
             rows = [self._state(start) for start in starts]
             return Answer(CURSOR_FIELDS, rows, 8 * sum(len(self.partitions[start]) for start in starts))
         groups = [_group(start, row) for start in starts for row in self.partitions[start]]
-        return Answer(CHARGE_FIELDS, groups, ROW_BYTES * len(groups))
+        tags = sorted(set(re.findall(r"AS (tag_[0-9]+)", sql)))
+        fields = (*CHARGE_FIELDS, *((name, "STRING") for name in tags))
+        return Answer(fields, [[*group, *[None] * len(tags)] for group in groups], ROW_BYTES * len(groups))
 
     def _state(self, start: datetime) -> list[Any]:
         rows = self.partitions[start]

@@ -291,6 +291,58 @@ def test_charges_equal_the_sums_of_the_rows_and_no_row_is_lost(
     assert ledger.refresh() == []
 
 
+def tags_of_row(row: Row) -> str:
+    """What is kept of a row's labels and tags, in words of its own."""
+    labels = {pair["key"]: pair["value"] for pair in (row.get("project") or {}).get("labels") or []}
+    labels |= {pair["key"]: pair["value"] for pair in row.get("labels") or []}
+    found = {f"label:{key}": value for key, value in labels.items() if key in ("team", "it's")}
+    found |= {f"tag:{pair['key']}": pair["value"] for pair in row.get("tags") or []}
+    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if found else ""
+
+
+def test_kept_labels_and_tags_split_charges_without_moving_a_dollar(
+    client: bigquery.Client, tmp_path: Path
+) -> None:
+    good, bad = world(seed=13)
+    rng = random.Random(13)
+    for row in good:
+        team = [{"key": "team", "value": "a 'b' 🦊"}, {"key": "x", "value": "y"}]
+        row["labels"] = rng.choice([[], team])
+        row["tags"] = rng.choice([[], [{"key": "env", "value": "prod"}], [{"key": "env", "value": ""}]])
+        if row["project"] is not None:
+            row["project"] = {
+                **row["project"],
+                "labels": rng.choice([[], [{"key": "team", "value": "web"}, {"key": "it's", "value": "1"}]]),
+            }
+    ledger = ledger_of(client, make_table(client, "kept_tags", good + bad, DAY), tmp_path)
+    ledger.refresh()
+    assert {charge["tags"] for batch in ledger.charges.values() for charge in batch} == {""}
+    without = received(ledger)
+
+    ledger.source = BigQuerySource(
+        table=ledger.source.table,
+        credentials=AnonymousCredentials(),
+        endpoint=ledger.source.endpoint,
+        kept_tags=("tag:env", "label:team", "label:it's"),
+    )
+    assert len(ledger.refresh()) == 4
+    assert ledger.refresh() == []
+
+    assert_same(received(ledger), without)
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for batch in ledger.charges.values():
+        for charge in batch:
+            found[charge["tags"]] += Decimal(charge["billed_cost"])
+    wanted: dict[str, Decimal] = defaultdict(Decimal)
+    for row in good:
+        amounts = [row["cost"], *(one["amount"] for one in row["credits"])]
+        wanted[tags_of_row(row)] += sum(Decimal(repr(amount)) for amount in amounts)
+    assert found.keys() == wanted.keys()
+    assert len(found) > 6
+    for tags, amount in wanted.items():
+        assert abs(found[tags] - amount) <= EXACT * max(abs(amount), 1)
+
+
 def test_totals_are_the_same_by_every_dimension(client: bigquery.Client, tmp_path: Path) -> None:
     good, _ = world(seed=11)
     ledger = ledger_of(client, make_table(client, "totals", good, DAY), tmp_path)
@@ -336,6 +388,7 @@ def test_the_real_row_becomes_one_charge(client: bigquery.Client, tmp_path: Path
         "billed_cost_usd": charge["billed_cost_usd"],
         "consumed_quantity": "204816252928000.0",
         "consumed_unit": "byte-seconds",
+        "tags": "",
     }
     in_usd = Decimal("0.012434") / Decimal("0.93364999999987552")
     assert abs(Decimal(charge["billed_cost_usd"]) - in_usd) < EXACT * in_usd

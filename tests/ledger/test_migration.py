@@ -36,8 +36,9 @@ def as_version_1(newest: Path, old: Path) -> None:
     migrate(connection, MIGRATIONS[:1])
     connection.execute(f"ATTACH '{newest}' AS newest (READ_ONLY)")
     connection.execute("INSERT INTO setting SELECT * FROM newest.setting WHERE name <> 'schema_version'")
-    for table in ("partition", "series", "charge", "restated"):
+    for table in ("partition", "series", "restated"):
         connection.execute(f"INSERT INTO {table} SELECT * FROM newest.{table}")
+    connection.execute("INSERT INTO charge SELECT * EXCLUDE (tags) FROM newest.charge")
     assert version_of(connection) == 1
     connection.close()
 

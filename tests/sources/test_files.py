@@ -99,6 +99,7 @@ def test_every_format_gives_the_same_charges(context: RefreshContext, tmp_path: 
         "billed_cost_usd": Decimal("3.75"),
         "consumed_quantity": 7200.0,
         "consumed_unit": "seconds",
+        "tags": "",
     }
     assert (tax["charge_category"], tax["billed_cost"], tax["project_id"]) == ("tax", Decimal("0.1"), "")
     assert (credit["charge_category"], credit["billed_cost"]) == ("credit", Decimal("-0.875"))

@@ -1,0 +1,187 @@
+"""Numbers of the user's own business, such as orders a day, read from their Prometheus by a query.
+
+A query is evaluated at the end of yesterday's billing day, so that `[1d]` in it is that day.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 15.0
+"""For the whole answer, however slowly it drips."""
+
+LARGEST_ANSWER_BYTES: Final = 64 * 1024
+"""One number is a few hundred bytes; what is longer is something else."""
+
+_LONGEST_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UnitQuery:
+    """How the number of a unit is asked for."""
+
+    unit: str
+    promql: str
+    prometheus: str
+    """Address of the server, without a slash at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFailure:
+    """Why there is no number."""
+
+    reason: str
+    """One word: unreachable, timeout, refused, bad_query, bad_answer, no_value, many_values or bad_value."""
+    text: str
+    """What failed, why, and what to do."""
+
+
+class _NoNumberError(Exception):
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessUnits:
+    """The numbers of all configured units. `read` takes as long as the servers do: call it aside."""
+
+    queries: Sequence[UnitQuery]
+    timezone: str = "UTC"
+    """IANA name of the zone by whose days units are counted: that of the bill they are compared with."""
+    answer_seconds: float = ANSWER_SECONDS
+    monotonic: Callable[[], float] = time.monotonic
+
+    def read(self, now: datetime) -> Mapping[str, float | UnitFailure]:
+        """Return each unit's number over yesterday, or why there is none."""
+        at = end_of_yesterday(now, self.timezone)
+        return {query.unit: self._number(query, at) for query in self.queries}
+
+    def _number(self, query: UnitQuery, at: datetime) -> float | UnitFailure:
+        try:
+            return _number_in(self._answer(query, at))
+        except _NoNumberError as error:
+            told = f"unit_costs.{query.unit}: {query.prometheus} {error}"
+            return UnitFailure(error.reason, told)
+
+    def _answer(self, query: UnitQuery, at: datetime) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        import requests  # noqa: PLC0415 - loaded only where units are configured
+
+        late = f"did not answer within {self.answer_seconds:g} s: make the query cheaper"
+        give_up = self.monotonic() + self.answer_seconds
+        try:
+            with requests.get(
+                f"{query.prometheus}/api/v1/query",
+                params={"query": query.promql, "time": f"{at.timestamp():.0f}"},
+                headers={"Accept": "application/json"},
+                timeout=(CONNECT_SECONDS, self.answer_seconds),
+                stream=True,
+            ) as response:
+                # Byte by byte, since a larger piece is waited for as long as any of it still comes.
+                pieces = response.iter_content(chunk_size=1)
+                return response.status_code, _gathered(pieces, lambda: self.monotonic() > give_up, late)
+        except requests.Timeout:
+            raise _NoNumberError("timeout", late) from None
+        except requests.RequestException as error:
+            told = f"cannot be read ({_cause(error)}): check unit_costs' prometheus and that it is up"
+            raise _NoNumberError("unreachable", told) from None
+
+
+def _gathered(pieces: Iterable[bytes], is_late: Callable[[], bool], late: str) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > LARGEST_ANSWER_BYTES:
+            told = f"answered more than {LARGEST_ANSWER_BYTES // 1024} KiB: {_ONE_NUMBER}"
+            raise _NoNumberError("many_values", told)
+        if is_late():
+            raise _NoNumberError("timeout", late)
+    return bytes(body)
+
+
+def end_of_yesterday(now: datetime, timezone: str) -> datetime:
+    """Return the time at which the day before that of `now` ended in a zone."""
+    zone = ZoneInfo(timezone)
+    return datetime.combine(now.astimezone(zone).date(), datetime.min.time(), tzinfo=zone).astimezone(UTC)
+
+
+_ONE_NUMBER: Final = "the query must give one number, for example sum(increase(orders_total[1d]))"
+
+
+def _number_in(answer: tuple[int, bytes]) -> float:
+    status, body = answer
+    try:
+        told: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict) or told.get("status") not in ("success", "error"):
+        reason, what = (
+            _bad_status(status) if status != 200 else ("bad_answer", "did not answer as Prometheus does")
+        )
+        raise _NoNumberError(reason, f"{what}: check unit_costs' prometheus")
+    if told["status"] == "error":
+        said = ": ".join(str(told[key]) for key in ("errorType", "error") if told.get(key))
+        reason = "bad_query" if status in (400, 422) else "refused"
+        raise _NoNumberError(reason, f"refused the query ({_shortened(said)}): check unit_costs' promql")
+    return _checked(_value(told.get("data")))
+
+
+def _bad_status(status: int) -> tuple[str, str]:
+    if status in (401, 403):
+        return "refused", f"answered {status}, which asks for credentials that the exporter has none of"
+    return "refused", f"answered {status}"
+
+
+def _value(data: object) -> object:
+    """The one value of a scalar or of a vector with one element."""
+    kind = data.get("resultType") if isinstance(data, dict) else None
+    result = data.get("result") if isinstance(data, dict) else None
+    if kind == "vector" and isinstance(result, list):
+        if not result:
+            raise _NoNumberError(
+                "no_value", "has nothing for the query: check that the metric existed yesterday"
+            )
+        if len(result) > 1:
+            raise _NoNumberError("many_values", f"has {len(result)} values for the query: {_ONE_NUMBER}")
+        result = result[0].get("value") if isinstance(result[0], dict) else None
+    elif kind in ("matrix", "string"):
+        raise _NoNumberError("bad_value", f"answers the query with a {kind}: {_ONE_NUMBER}")
+    if not isinstance(result, list) or len(result) != 2:
+        raise _NoNumberError("bad_answer", f"did not answer as Prometheus does: {_ONE_NUMBER}")
+    return result[1]
+
+
+def _checked(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise _NoNumberError("bad_value", f"says {_shortened(str(value))}, which is no number of units")
+    return number
+
+
+def _cause(error: Exception) -> str:
+    """The kind of failure, in words: the text of the error would repeat the address with its query."""
+    words = {
+        "SSLError": "TLS failed",
+        "ConnectTimeout": "no connection in time",
+        "ConnectionError": "no connection",
+        "ChunkedEncodingError": "the answer broke off",
+        "TooManyRedirects": "it redirects for ever",
+    }
+    return words.get(type(error).__name__, type(error).__name__)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

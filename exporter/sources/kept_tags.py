@@ -1,0 +1,47 @@
+"""Which labels and tags of a bill are kept beside its charges: their names, and a mark for cursors.
+
+A name says where the key comes from: `label:team` is a resource's label, else its project's label of that
+key; `tag:env` is a tag of Google's resource hierarchy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class KeptTag(NamedTuple):
+    """One key that is kept."""
+
+    origin: str
+    """`label` or `tag`."""
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The key in Charge.tags, such as `label:team`."""
+        return f"{self.origin}:{self.key}"
+
+
+def kept_tags(names: Iterable[str]) -> tuple[KeptTag, ...]:
+    """Return what the names mean, each once and in the order of Charge.tags.
+
+    Raises ValueError for a name without `label:` or `tag:` and a key behind it.
+    """
+    found = []
+    for name in sorted(set(names)):
+        origin, _, key = name.partition(":")
+        if origin not in ("label", "tag") or not key:
+            raise ValueError(f"{name!r} is no name of a label or tag; write label:team or tag:env")
+        found.append(KeptTag(origin, key))
+    return tuple(found)
+
+
+def cursor_mark(tags: Iterable[KeptTag]) -> str:
+    """Return what a cursor ends with, so that a change of the kept tags makes a source read again.
+
+    Empty where nothing is kept.
+    """
+    names = "\n".join(tag.name for tag in tags)
+    return f"/tags={blake2b(names.encode(), digest_size=4).hexdigest()}" if names else ""
