@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -437,6 +438,8 @@ def test_it_stops_while_a_client_keeps_its_connection_open() -> None:
     with serving_llm(apis) as address:
         client = Client(address)
         client.get("/v1/organization/spend_limit")
+        began = monotonic()
+    assert monotonic() - began < 10
     with closing(client.connection), pytest.raises((http.client.HTTPException, OSError)):
         client.get("/v1/organization/spend_limit")
     with closing(Client(address).connection) as other, pytest.raises(ConnectionRefusedError):

@@ -223,6 +223,18 @@ def test_the_bill_of_a_day_grows_and_is_complete_some_hours_after_its_end(provid
     assert counts[24 + OPENAI_BILL_COMPLETE_SECONDS // 3600] == true
 
 
+@settings(max_examples=25, deadline=None)
+@given(age=st.integers(-86_400, 10 * 3600), provider=st.sampled_from(["openai", "anthropic"]))
+def test_nothing_is_billed_before_its_usage_is_told(age: int, provider: Provider) -> None:
+    arrival = LlmArrival(runaway())
+    begin = int(datetime(2026, 11, 18, tzinfo=UTC).timestamp())
+    end = begin + 86_400
+    told = sums(list(arrival.used(provider, begin, end, end + age)))
+    for name, (count, amounts) in sums(list(arrival.billed(provider, begin, end, end + age))).items():
+        assert count <= told[name][0]
+        assert amounts <= told[name][1]
+
+
 def test_usage_is_seen_within_minutes_and_a_few_minutes_much_later() -> None:
     arrival = LlmArrival(runaway())
     now = int(NOW.timestamp()) // 60 * 60
