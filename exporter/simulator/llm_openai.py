@@ -35,6 +35,7 @@ from exporter.simulator.llm_usage import LlmUse
 
 _PROJECTS: Final = {workload.project.id: workload.project for workload in WORKLOADS}
 
+_DAY: Final = 86_400
 _BY_CALLER: Final = ("project_id", "user_id", "api_key_id", "model")
 _FILTERS: Final = {"project_ids": "project_id", "user_ids": "user_id", "api_key_ids": "api_key_id"}
 
@@ -51,7 +52,11 @@ _NO_AUDIO_OR_IMAGES: Final = dict.fromkeys(
 )
 
 
-def _completions(totals: Totals) -> dict[str, Any]:
+_Counts = Callable[[Totals, int], dict[str, Any]]
+"""The counts of a result, from what it sums up and the seconds of its bucket."""
+
+
+def _completions(totals: Totals, _width: int) -> dict[str, Any]:
     amounts = totals.amounts
     return {
         "input_tokens": totals.input_tokens,
@@ -67,20 +72,20 @@ def _completions(totals: Totals) -> dict[str, Any]:
     }
 
 
-def _calls(field: str, kind: Amount) -> Callable[[Totals], dict[str, Any]]:
-    return lambda totals: {field: totals.amounts[kind], "num_model_requests": totals.requests}
+def _calls(field: str, kind: Amount) -> _Counts:
+    return lambda totals, _: {field: totals.amounts[kind], "num_model_requests": totals.requests}
 
 
-_COUNTS: Final[dict[str, Callable[[Totals], dict[str, Any]]]] = {
+_COUNTS: Final[dict[str, _Counts]] = {
     "completions": _completions,
     "embeddings": _calls("input_tokens", "input"),
     "moderations": _calls("input_tokens", "input"),
     "images": _calls("images", "images"),
     "audio_speeches": _calls("characters", "characters"),
     "audio_transcriptions": _calls("seconds", "seconds"),
-    # Counted so that buckets of any width add up: bytes kept for a day.
-    "vector_stores": lambda totals: {"usage_bytes": totals.amounts["byte_days"]},
-    "code_interpreter_sessions": lambda totals: {"num_sessions": totals.amounts["sessions"]},
+    # What was kept in the mean of the bucket, as far as it is told of.
+    "vector_stores": lambda totals, width: {"usage_bytes": totals.amounts["byte_days"] * _DAY // width},
+    "code_interpreter_sessions": lambda totals, _: {"num_sessions": totals.amounts["sessions"]},
 }
 ENDPOINTS: Final = tuple(_COUNTS)
 """Names after /v1/organization/usage/ that answer."""
@@ -124,7 +129,7 @@ class OpenAiReports:
             of_endpoint = (use for use in used if use.workload.endpoint == endpoint)
             for values, uses in grouped(of_endpoint, lambda each: _dimensions(each, names), query):
                 kind = f"organization.usage.{endpoint}.result"
-                yield {"object": kind, **_COUNTS[endpoint](total(uses)), **values}
+                yield {"object": kind, **_COUNTS[endpoint](total(uses), query.width), **values}
 
         return _page(query, params, results)
 

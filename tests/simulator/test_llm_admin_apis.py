@@ -252,6 +252,13 @@ def test_openai_input_tokens_have_the_cached_ones_in_them(served: Served) -> Non
         assert result["input_tokens"] == sum(result[part] for part in parts)
 
 
+def test_stored_bytes_are_a_level_whatever_the_width_of_the_bucket(served: Served) -> None:
+    path, start = "/v1/organization/usage/vector_stores", ("start_time", int((TODAY - DAY).timestamp()))
+    for width in WIDTHS:
+        bucket = served.client.get(path, start, ("bucket_width", width))["data"][0]
+        assert bucket["results"][0]["usage_bytes"] == pytest.approx(13e9, rel=0.1), width
+
+
 def test_filters_leave_out_the_rest(served: Served) -> None:
     span = (("start_time", int((TODAY - DAY).timestamp())), ("end_time", int(TODAY.timestamp())))
 
