@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -31,6 +31,7 @@ USER_AGENT: Final = f"spend-exporter/{exporter.__version__}"
 Params = Mapping[str, str | int | Sequence[str]]
 """Query parameters; a sequence is sent as the same name several times."""
 
+_Content = TypeVar("_Content")
 _CHUNK_BYTES: Final = 64 * 1024
 _MESSAGE_CHARACTERS: Final = 900
 _SHARED_CHARACTERS: Final = 12
@@ -105,6 +106,13 @@ class JsonApi(AbstractContextManager["JsonApi"]):
 
         Broken connections, 408, 429 and 5xx are tried again as the back-off allows, not before a Retry-After.
         """
+        return self._get(path, params or {}, self._object)
+
+    def get_text(self, path: str) -> str:
+        """Return the UTF-8 text at `path`, such as metrics, as `get` does."""
+        return self._get(path, {}, lambda body: body.decode("utf-8", "replace"))
+
+    def _get(self, path: str, params: Params, content: Callable[[bytes], _Content]) -> _Content:
         headers = dict(self.headers())
         secrets = _secrets(headers)
         for name, value in headers.items():
@@ -115,7 +123,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 raise ApiError("bad_credentials", f"{self._where(path)}: {detail}; check {self.config_key}")
         try:
             return self.backoff.call(
-                lambda: self._attempt(path, params or {}, headers),
+                lambda: content(self._attempt(path, params, headers)),
                 (_Failed,),
                 lambda error: isinstance(error, _Failed) and error.transient,
                 lambda error: error.wait_seconds if isinstance(error, _Failed) else 0.0,
@@ -125,7 +133,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             # What was raised on the way may quote the server, and the server the key.
             raise ApiError(error.reason, f"{self._where(path)}: {detail}", error.status) from None
 
-    def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> dict[str, object]:
+    def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
         self.meter.requests += 1
         try:
             with self._session.get(
@@ -139,7 +147,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             ) as response:
                 if response.status_code != 200:
                     raise self._refused(response)
-                return self._object(self._body(response))
+                return self._body(response)
         except requests.exceptions.Timeout:
             detail = f"no answer within {self.timeout_seconds:g} s; it is tried again at the next refresh"
             raise _Failed("timeout", detail, transient=True) from None
