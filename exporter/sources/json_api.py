@@ -212,7 +212,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             found = _parsed(self._body(response))
         except (_Failed, ValueError, InvalidOperation, RecursionError, requests.exceptions.RequestException):
             return ""
-        for name in ("error", "message", "detail"):
+        for name in ("detail", "error", "message", "detail"):
             if isinstance(found, dict):
                 found = found.get(name, found)
         text = " ".join(found.split()) if isinstance(found, str) else ""

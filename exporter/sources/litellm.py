@@ -30,7 +30,7 @@ from exporter.sources.base import (
 )
 from exporter.sources.json_api import ApiError, JsonApi
 from exporter.sources.litellm_activity import Activity, ActivityReader
-from exporter.sources.litellm_metrics import PATH, Increase, Seen, read_increase
+from exporter.sources.litellm_metrics import PATH, Seen, read_increase
 from exporter.sources.litellm_usage import HOUR, UNITS, Caller, points_of
 
 _DAY: Final = timedelta(days=1)
@@ -94,9 +94,7 @@ class LiteLLMSource:
     provider: str = field(default="litellm", init=False)
     """Its points carry the provider that was called."""
     _team_names: dict[str, str] = field(default_factory=dict, init=False, repr=False)
-    _team_names_until: datetime = field(
-        default=datetime.min.replace(tzinfo=UTC), init=False, repr=False
-    )
+    _team_names_until: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False, repr=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
         """Yield the trailing days of activity, or what the counters rose by. Raises SourceError."""
@@ -156,9 +154,9 @@ class LiteLLMSource:
             if litellm_activity.sees_everybody(api):
                 return Way(True, f"{litellm_activity.PATH} is read")
         except ApiError as error:
-            if error.status != 404:
-                raise
-            return Way(False, f"it has no {litellm_activity.PATH}, so {PATH} is read")
+            if error.status == 404 or "DB not connected" in str(error):
+                return Way(False, f"it has no {litellm_activity.PATH}, so {PATH} is read")
+            raise
         why = f"the key in {self.config_key} is no admin's and sees one user alone, so {PATH} is read"
         return Way(False, why)
 

@@ -60,6 +60,11 @@ class Activity:
     """Ids by team as told."""
     rejected: list[Rejected] = field(default_factory=list)
 
+    def put(self, when: date, caller: Caller, amounts: Amounts) -> None:
+        """Add what one caller used on one day."""
+        if any(amounts.values()):
+            add(self.amounts[when, caller], amounts)
+
     def merge(self, other: Activity) -> None:
         """Take in what was read of other days."""
         self.amounts.update(other.amounts)
@@ -107,25 +112,28 @@ class ActivityReader:
             for key, amounts in self._by_key(found, when, _object(entry, "api_key_breakdown")):
                 add(rest[key], {name: -value for name, value in amounts.items()})
                 if only:
-                    self._put(found, when, key, provider_name(only, model), model, amounts)
+                    found.put(when, self._caller(key, only, model), amounts)
         for key, amounts in rest.items():
             # Calls of tools have no model.
             left = {name: value for name, value in amounts.items() if value > 0}
-            self._put(found, when, key, provider_name(only, ""), "", left)
+            found.put(when, self._caller(key, only, ""), left)
 
     def _take_providers(self, found: Activity, when: date, breakdown: Json, model: str) -> None:
         """Take one model, asked for by itself, from each of its providers."""
         for provider, entry in _entries(breakdown, "providers"):
             for key, amounts in self._by_key(found, when, _object(entry, "api_key_breakdown")):
-                self._put(found, when, key, provider_name(provider, model), model, amounts)
+                found.put(when, self._caller(key, provider, model), amounts)
 
-    def _put(
-        self, found: Activity, when: date, key: _Key, provider: str, model: str, amounts: Amounts
-    ) -> None:
-        if any(amounts.values()):
-            team = self.team_names.get(key.team_id, key.team_id)
-            found.team_ids[team] |= {key.team_id} - {""}
-            add(found.amounts[when, Caller(provider, team, key.alias, model)], amounts)
+    def _caller(self, key: _Key, provider: str, model: str) -> Caller:
+        return Caller(
+            provider=provider_name(provider, model),
+            team=self._team(key),
+            key_alias=key.alias,
+            model=model,
+        )
+
+    def _team(self, key: _Key) -> str:
+        return self.team_names.get(key.team_id, key.team_id)
 
     def _by_key(self, found: Activity, when: date, keys: Json) -> Iterator[tuple[_Key, Amounts]]:
         """Yield what each key used; the hashes of keys go no further."""
@@ -137,7 +145,9 @@ class ActivityReader:
                 detail = f"{error}; what this key used is left out"
                 found.rejected.append(Rejected("bad_amount", 1, f"{PATH} {when}", detail))
                 continue
-            yield _Key(_text(metadata.get("team_id")), _text(metadata.get("key_alias"))), amounts
+            key = _Key(_text(metadata.get("team_id")), _text(metadata.get("key_alias")))
+            found.team_ids[self._team(key)] |= {key.team_id} - {""}
+            yield key, amounts
 
     def _days(self, first: date, last: date, where: Params) -> Iterator[tuple[date, Json]]:
         """Yield the breakdowns of the days. A day that has several pages comes in several parts."""
@@ -189,7 +199,7 @@ class ActivityReader:
         results = answer.get("results")
         if not isinstance(results, list):
             raise _bad("`results` is no list")
-        days = []
+        days: list[tuple[date, Json]] = []
         for each in results:
             if not isinstance(each, dict):
                 raise _bad("a day is no object")
@@ -244,7 +254,7 @@ def _amounts(metrics: Json) -> Amounts:
     for name, key in _FIELDS.items():
         value = metrics.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError(f"`{name}` is {str(value)[:40]!r} and no number")
+            raise ValueError(f"`{name}` is {str(value)[:40]!r} and no number")  # noqa: TRY004
         if value < 0:
             raise ValueError(f"`{name}` is negative")
         amounts[key] = Decimal(value)
@@ -274,6 +284,6 @@ def _text(value: object) -> str:
 def _bad(what: str, path: str = PATH) -> SourceError:
     return SourceError(
         "bad_response",
-        f"LiteLLM: the answer of {path} cannot be used: {what}; check that it comes from the proxy itself, and "
-        "the proxy's version",
+        f"LiteLLM: the answer of {path} cannot be used: {what}; check that it comes from the proxy itself, "
+        "and the proxy's version",
     )
