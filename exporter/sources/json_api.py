@@ -86,6 +86,8 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For a Retry-After that is a date."""
     largest_answer_bytes: int = LARGEST_ANSWER_BYTES
+    advice: Mapping[int, str] = field(default_factory=dict)
+    """What to do about a status, where more is known than this file says."""
     _session: requests.Session = field(default_factory=requests.Session, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -201,10 +203,9 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             reason = "rate_limited" if status == 429 else "unavailable"
             what = "too many requests" if status == 429 else f"HTTP {status}"
             return _Failed(reason, f"{what}{asked}{said}; {again}", status=status, transient=True, wait=wait)
-        reason, advice = _REFUSALS.get(status, ("bad_request", "please report this"))
-        return _Failed(
-            reason, f"HTTP {status}{said}; {advice.format(config_key=self.config_key)}", status=status
-        )
+        reason, usual = _REFUSALS.get(status, ("bad_request", "please report this"))
+        advice = self.advice.get(status) or usual.format(config_key=self.config_key)
+        return _Failed(reason, f"HTTP {status}{said}; {advice}", status=status)
 
     def _said(self, response: requests.Response) -> str:
         """What the server says in the JSON of an error, in one line; a web page is not quoted."""

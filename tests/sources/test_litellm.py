@@ -94,7 +94,9 @@ def test_token_types_are_disjoint_and_sum_to_what_the_proxy_counts(
     proxy: LiteLLMProxy, reader: Reading
 ) -> None:
     cached = {"cache_read_input_tokens": 60, "cache_creation_input_tokens": 30}
-    proxy.rows = [row(prompt_tokens=100, completion_tokens=7, **cached)]
+    proxy.rows = [
+        Row(TODAY, "hash-shop", "gpt-4o", "openai", prompt_tokens=100, completion_tokens=7, **cached)
+    ]
     reader.refresh()
     by_type = {
         kind: sum(reader.used("llm_proxy_tokens", kind).values())
