@@ -145,6 +145,13 @@ class LiteLLMSource:
     def _way(self, api: JsonApi, context: RefreshContext) -> Way:
         """Choose by what answers. Activity once read stays: counters would tell the same usage again."""
         if _marks(context.known):
+            if not litellm_activity.sees_everybody(api):
+                # It would replace what all users spent by what one spent.
+                raise SourceError(
+                    "permission_denied",
+                    f"LiteLLM: the key in {self.config_key} is no admin's any more and sees one user alone; "
+                    "give the key of an admin or admin viewer again",
+                )
             return Way(True, f"{litellm_activity.PATH} is read, as before")
         if self.key is None:
             return Way(False, f"no key is configured, so {PATH} is read, which knows nothing of the past")

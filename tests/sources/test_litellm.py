@@ -86,7 +86,7 @@ def test_a_proxy_with_one_provider_is_read_in_one_request_for_the_days(
         ("openai", "shop", "checkout", "gpt-4o"): 0.5,
         ("openai", "shop", "checkout", "o3"): 0.25,
     }
-    (request,) = proxy.requests
+    (_, request) = proxy.requests
     assert f"start_date={(NOW - 2 * DAY).date()}&end_date={TODAY}" in request
 
 
@@ -295,6 +295,19 @@ def test_a_key_that_is_renewed_is_taken_up(proxy: LiteLLMProxy, reader: Reading)
     keys.pop(0)
     reader.refresh()
     assert reader.used("llm_proxy_usd")
+
+
+def test_a_users_key_in_place_of_the_admins_does_not_replace_the_whole_by_a_part(
+    proxy: LiteLLMProxy, reader: Reading
+) -> None:
+    proxy.rows = [row()]
+    reader.refresh()
+    reader.restart(key=lambda: USER_KEY)
+    proxy.rows = []
+    with pytest.raises(SourceError, match="sees one user alone") as raised:
+        reader.refresh(MINUTE)
+    assert raised.value.reason == "permission_denied"
+    assert reader.used("llm_proxy_usd") == {SHOP: 0.5}
 
 
 def test_a_proxy_that_is_not_there_is_an_error(tmp_path: Path) -> None:
