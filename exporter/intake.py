@@ -18,6 +18,7 @@ from exporter.sources.base import (
     Retraction,
     Source,
     Unreadable,
+    UsageAddition,
     UsageBatch,
     UsageChange,
     UsageSource,
@@ -87,6 +88,14 @@ class Intake:
                 finally:
                     change.points.unlink(missing_ok=True)
                 return change.reads[0].project_id, change.rows, change.rejected
+            case UsageAddition():
+                try:
+                    self._usage.add(
+                        source.name, change.partition, change.cursor, change.points, change.obsolete
+                    )
+                finally:
+                    change.points.unlink(missing_ok=True)
+                return change.partition, change.rows, change.rejected
             case Retraction():
                 self._ledger.retract(source.name, change.partition)
                 logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)

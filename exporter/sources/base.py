@@ -108,7 +108,24 @@ class UsageBatch:
     rejected: tuple[Rejected, ...] = ()
 
 
-UsageChange = UsageBatch | Unreadable
+@dataclass(frozen=True, slots=True)
+class UsageAddition:
+    """Usage that was not known before, such as further lines of a log: it is added to what the ledger has."""
+
+    partition: str
+    """Key of the cursor; it holds a slash."""
+    cursor: str
+    """Opaque, kept together with the points or not at all; handed back as RefreshContext.known[partition]."""
+    points: Path
+    """A spool file with exactly the columns USAGE_COLUMNS, by write_usage_csv."""
+    rows: int
+    """What the points were made from, in the source's own rows: lines of a log."""
+    rejected: tuple[Rejected, ...] = ()
+    obsolete: tuple[str, ...] = ()
+    """Partitions whose cursors are not needed any more; what was added with them stays."""
+
+
+UsageChange = UsageBatch | UsageAddition | Unreadable
 
 
 class SourceError(Exception):
