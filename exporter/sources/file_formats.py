@@ -33,7 +33,7 @@ def relation(path: Path) -> str:
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
             "strict_mode = false, "
-            "max_line_size = 10000000)"
+            "max_line_size = 10000000, buffer_size = 20000000)"
         )
     columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in EXPORT_COLUMNS.items())
     if _starts_with_bracket(path):

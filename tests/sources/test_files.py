@@ -201,6 +201,14 @@ def test_text_formats_may_be_compressed_and_json_may_be_one_array(
     assert sums == [Decimal("1.25"), Decimal(3), Decimal(4)]
 
 
+def test_reading_csv_takes_no_more_memory_than_the_limit_has_room_for(
+    context: RefreshContext, tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "a.csv", [export_row()])
+    (change,) = FilesSource([str(path)], memory_limit="96MB").refresh(context)
+    assert isinstance(change, Batch)
+
+
 def _changed(**changes: Any) -> Callable[[], dict[str, Any]]:
     return lambda: export_row(**changes)
 
