@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from exporter.sources.export_columns import ExportColumns
 from exporter.sources.file_formats import UnknownFormatError, relation
@@ -39,14 +40,20 @@ def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator
         yield connection
 
 
+def opened(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, DuckDBPyType]]:
+    """Return how the file is read and the type of each column. Raises one of READ_FAILURES."""
+    table = relation(path)
+    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
+    return table, dict(zip(empty.columns, empty.types, strict=True))
+
+
 def described(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ExportColumns]:
     """Return how the file is read and what columns it has, refusing one that is no billing export.
 
     Raises one of READ_FAILURES.
     """
-    table = relation(path)
-    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
-    columns = ExportColumns(dict(zip(empty.columns, empty.types, strict=True)))
+    table, types = opened(connection, path)
+    columns = ExportColumns(types)
     if not {"cost", "usage_start_time"} <= columns.types.keys():
         raise duckdb.InvalidInputException(
             "not a billing export, which has cost and usage_start_time; this has "
