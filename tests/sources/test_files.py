@@ -204,7 +204,9 @@ def test_text_formats_may_be_compressed_and_json_may_be_one_array(
 def test_reading_csv_takes_no_more_memory_than_the_limit_has_room_for(
     context: RefreshContext, tmp_path: Path
 ) -> None:
-    path = write_csv(tmp_path / "a.csv", [export_row()])
+    # Of a packed file DuckDB does not know the size, so that it takes the buffers of a large one.
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(write_csv(tmp_path / "a.csv", [export_row()]).read_bytes()))
     (change,) = FilesSource([str(path)], memory_limit="96MB").refresh(context)
     assert isinstance(change, Batch)
 
