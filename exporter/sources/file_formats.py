@@ -19,7 +19,7 @@ FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
 
 
 class UnknownFormatError(Exception):
-    """The file's name does not tell a format."""
+    """The file's name does not tell a format, or there is nothing of that format in it."""
 
 
 def relation(path: Path) -> str:
@@ -28,7 +28,12 @@ def relation(path: Path) -> str:
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
     if kind == ".csv":
-        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_header(path))
+        header = _csv_header(path)
+        if not header:
+            raise UnknownFormatError(
+                f"{path.name!r} is empty: a CSV file begins with the names of its columns"
+            )
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
