@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -56,8 +55,12 @@ def only_batch(context: RefreshContext, path: Path, **options: Any) -> Batch:
     return change
 
 
+def rows_of(query: str) -> list[tuple[Any, ...]]:
+    return duckdb.connect().execute(query).fetchall()
+
+
 def charges(batch: Batch) -> list[dict[str, Any]]:
-    rows = duckdb.sql(f"SELECT * FROM '{batch.charges}' ORDER BY ALL").fetchall()
+    rows = rows_of(f"SELECT * FROM '{batch.charges}' ORDER BY ALL")
     return [dict(zip(CHARGE_COLUMNS, row, strict=True)) for row in rows]
 
 
@@ -69,9 +72,9 @@ def only_charges(context: RefreshContext, rows: list[Row], **options: Any) -> li
 
 def sums(batch: Batch, *by: str) -> list[tuple[Any, ...]]:
     names = ", ".join(by)
-    return duckdb.sql(
+    return rows_of(
         f"SELECT {names}, sum(billed_cost_usd) FROM '{batch.charges}' GROUP BY {names} ORDER BY {names}"
-    ).fetchall()
+    )
 
 
 def test_the_samples_totals_by_provider_and_service_equal_a_sum_over_the_file(
@@ -82,10 +85,10 @@ def test_the_samples_totals_by_provider_and_service_equal_a_sum_over_the_file(
     batch = only_batch(context, path)
     table = f"read_csv('{SAMPLE}', header = true, all_varchar = true)"
 
-    expected = duckdb.sql(
+    expected = rows_of(
         f"""SELECT MAP {{'AWS': 'aws', 'Microsoft': 'azure', 'Oracle': 'oci'}}[ProviderName] AS provider,
               ServiceName, sum(BilledCost::DECIMAL(38,18)) FROM {table} GROUP BY ALL ORDER BY ALL"""
-    ).fetchall()
+    )
 
     assert (batch.rows, batch.rejected) == (1000, ())
     assert sums(batch, "provider", "service_name") == expected
@@ -338,15 +341,15 @@ def test_a_rate_that_is_none_is_refused_with_its_key(rate: str) -> None:
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_bad_row_is_set_aside_whole_and_named_and_the_others_count(
-    context: RefreshContext, suffix: str, reason: str, changes: Mapping[str, str | None]
+    context: RefreshContext, suffix: str, reason: str, changes: dict[str, str | None]
 ) -> None:
     path = write_focus_csv(
-        context.spool.parent / "a.csv", [focus_row(), focus_row(**changes), focus_row()], "NULL"
+        context.spool.parent / "a.csv", [focus_row(), focus_row("1.0", **changes), focus_row()], "NULL"
     )
     if suffix == ".parquet":
         # Columns of text, since an export's own types do not hold what is wrong.
         path = path.with_suffix(suffix)
-        duckdb.sql(f"COPY (FROM read_csv('{path.with_suffix('.csv')}', all_varchar = true)) TO '{path}'")
+        rows_of(f"COPY (FROM read_csv('{path.with_suffix('.csv')}', all_varchar = true)) TO '{path}'")
 
     batch = only_batch(context, path)
 
