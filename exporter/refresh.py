@@ -20,6 +20,7 @@ from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
+from exporter.ledger.said import SaidLedger
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
@@ -188,6 +189,7 @@ class Refresher:
                 now = as_of or self._clock()
                 live = self._live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
+                    outlooks = self._outlooks(view, now, as_of)
                     built = build(
                         view,
                         now,
@@ -195,12 +197,14 @@ class Refresher:
                         statuses,
                         self._max_series,
                         live_families=(*live.families, *self._grades),
-                        outlooks=self._outlooks(view, now, as_of),
+                        outlooks=outlooks,
                         cloud_run=live.cloud_run,
                         daily_limit_usd=self._daily_limit_usd,
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
+                if as_of is None and all(status.up is not None for status in statuses if status.tells_bills):
+                    self._keep_said(outlooks)
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
             except Exception:
@@ -248,6 +252,13 @@ class Refresher:
                 self._stopping.wait(_GRADE_EVERY.total_seconds())
             else:
                 self._stopping.wait(_LONGEST_WAIT_SECONDS)
+
+    def _keep_said(self, outlooks: Sequence[Outlook]) -> None:
+        """Keep what is said this hour, to be graded by the bill; a ledger that is full must dim nothing."""
+        try:
+            SaidLedger(self._ledger).keep([outlook.said() for outlook in outlooks])
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
         """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from exporter.analysis.billing_calendar import BillingCalendar
 from exporter.analysis.cost_history import CostHistory, KnownCosts, Line
+from exporter.analysis.nowcast import Nowcast
 from exporter.analysis.replay import Replay
 
 WARM_UP_DAYS: Final = 7
@@ -17,6 +19,15 @@ WARM_UP_DAYS: Final = 7
 FINAL_AFTER_HOURS: Final = 120
 """A day's bill counts as final so long after its end: by then all but rare stragglers and restatements of it
 have arrived."""
+
+
+class Estimates(NamedTuple):
+    """What was estimated of a billing day at an hour; money in billionths of a US dollar."""
+
+    nowcast_nano_usd: int
+    """Of the day's cost up to the hour."""
+    day_forecast_nano_usd: int
+    """Of the whole day's cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +53,15 @@ def backtest(
     as_of: int,
     live: Mapping[Line, Mapping[int, float]] | None = None,
     first_day: date | None = None,
+    *,
+    said: Mapping[int, Estimates] = MappingProxyType({}),
 ) -> Iterator[BacktestRow]:
     """Replay all billing days whose bill is final at the hour `as_of`, oldest first.
 
     No estimate sees a cell exported in its own hour or later. A clock hour that comes twice in a day is
     judged once. Usage from before the first export tells nothing of lateness, so the warm-up begins with the
-    export. `first_day` starts later than the end of the warm-up; earlier days are still learnt from.
+    export. `first_day` starts later than the end of the warm-up; earlier days are still learnt from. `said`
+    holds by hour what was said at the time: it takes the place of what the replay would say.
     """
     replay = Replay(history, timezone, as_of, live)
     final = KnownCosts(history, as_of)
@@ -62,15 +76,23 @@ def backtest(
             if clock in seen:
                 continue
             seen.add(clock)
-            nowcast = replay.nowcast(now, low, high)
+            estimates = said[now] if now in said else estimates_at(replay.nowcast(now, low, high), now)
             yield BacktestRow(
                 day=date.fromordinal(day),
                 hour=clock,
-                nowcast_nano_usd=sum(part.total_nano_usd for part in nowcast.today_so_far(now).values()),
+                nowcast_nano_usd=estimates.nowcast_nano_usd,
                 final_so_far_nano_usd=sum(finals[: now - low]),
-                day_forecast_nano_usd=sum(part.total_nano_usd for part in nowcast.whole_day(now).values()),
+                day_forecast_nano_usd=estimates.day_forecast_nano_usd,
                 day_final_nano_usd=sum(finals),
             )
+
+
+def estimates_at(nowcast: Nowcast, hour: int) -> Estimates:
+    """What a nowcast says of the billing day of an hour, all services together."""
+    return Estimates(
+        sum(part.total_nano_usd for part in nowcast.today_so_far(hour).values()),
+        sum(part.total_nano_usd for part in nowcast.whole_day(hour).values()),
+    )
 
 
 def judged_days(
