@@ -16,6 +16,7 @@ from pathlib import Path
 
 from exporter.analysis.rates import RateCard
 from exporter.exposition import render
+from exporter.freed_memory import give_back_freed_memory
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
@@ -245,10 +246,14 @@ class Refresher:
         self._changed.set()
 
     def _keep_grading(self) -> None:
-        """Grade once a day, when a further day's bill has become final."""
+        """Grade once a day, when a further day's bill has become final.
+
+        The first time when what every source has told is shown: the first nowcast needs much memory as well.
+        """
         while not self._stopping.is_set():
-            if all(health.status.up is not None for health in self._healths.values()):
+            if all(status.up is not None for status in self.snapshot.sources) and self.snapshot.ready:
                 self.grade()
+                give_back_freed_memory()
                 self._stopping.wait(_GRADE_EVERY.total_seconds())
             else:
                 self._stopping.wait(_LONGEST_WAIT_SECONDS)
@@ -285,6 +290,7 @@ class Refresher:
             if self._changed.is_set() or _quarter(self._clock()) != _quarter(self.snapshot.built_at):
                 self._changed.clear()
                 self.rebuild()
+                give_back_freed_memory()
 
 
 def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> float:
