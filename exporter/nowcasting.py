@@ -104,17 +104,18 @@ class Nowcasting:
             return None
         live = live_per_line(view, usage, history, now) if usage else None
         nowcast = Replay(history, timezone, as_of, live).nowcast(as_of)
-        month = self._month(history, provider, timezone, as_of)
+        month = self._month(history, provider, timezone, as_of, nowcast.calendar.day(as_of))
         return Outlook(provider, nowcast, month, with_live_usage=bool(live))
 
-    def _month(self, history: CostHistory, provider: str, timezone: str, as_of: int) -> MonthForecast | None:
-        replay = Replay(history, timezone, as_of)
-        day = (provider, replay.calendar.day(as_of))
+    def _month(
+        self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int
+    ) -> MonthForecast | None:
         kept = self._errors.get(provider)
         if kept is None or kept[0] != day:
             kept = (day, forecast_errors(history, timezone, as_of))
             self._errors[provider] = kept
-        return forecast_month(replay, as_of, kept[1])
+        # Not before: two of these at once would double the most memory that is ever needed.
+        return forecast_month(Replay(history, timezone, as_of), as_of, kept[1])
 
 
 def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilySamples]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from exporter.analysis.billing_calendar import BillingCalendar
-from exporter.analysis.cost_history import CostHistory, KnownCosts, Line
+from exporter.analysis.cost_history import CostHistory, Line
 from exporter.analysis.nowcast import Nowcast
 from exporter.analysis.replay import Replay
 
@@ -64,12 +64,11 @@ def backtest(
     holds by hour what was said at the time: it takes the place of what the replay would say.
     """
     replay = Replay(history, timezone, as_of, live)
-    final = KnownCosts(history, as_of)
-    final.advance(as_of)
+    known = _net_nano_usd_by_hour(history, as_of)
     calendar = replay.calendar
     for day in judged_days(history, calendar, as_of, first_day):
         low, high = calendar.day_hours(day)
-        finals = [_net(final, hour) for hour in range(low, high)]
+        finals = [known.get(hour, 0) for hour in range(low, high)]
         seen: set[int] = set()
         for now in range(low, high):
             clock = calendar.week_hour(now) % 24
@@ -110,5 +109,13 @@ def judged_days(
     return range(start, max(start, end))
 
 
-def _net(known: KnownCosts, hour: int) -> int:
-    return sum(known.net_nano_usd(line, hour, hour + 1) for line in range(len(known.history.lines)))
+def _net_nano_usd_by_hour(history: CostHistory, as_of: int) -> dict[int, int]:
+    """What was known at the hour `as_of` of each usage hour, all lines together."""
+    found: dict[int, int] = {}
+    for usage, export, gross, credit in zip(
+        history.usage, history.export, history.gross, history.credit, strict=True
+    ):
+        if export >= as_of:
+            break
+        found[usage] = found.get(usage, 0) + gross + credit
+    return found
