@@ -147,11 +147,14 @@ class Config(Section):
 
     @property
     def keys_without_effect(self) -> tuple[str, ...]:
-        """Keys that are set and valid, and that no part of this version uses yet."""
+        """Keys that are set and valid, and that no part of this version uses as things are set."""
         if self.gcp is None:
             return ()
         alerts = self.gcp.budget_alerts
         waiting = {
             "gcp.budget_alerts.hourly_spike_threshold": alerts and alerts.hourly_spike_threshold,
+            "gcp.cloud_run (without gcp.project_ids)": "cloud_run" in self.gcp.model_fields_set
+            and self.gcp.cloud_run.enabled
+            and not self.gcp.project_ids,
         }
         return tuple(key for key, value in waiting.items() if value)

@@ -155,6 +155,13 @@ def test_a_unit_of_a_category_that_is_not_there_is_refused() -> None:
     parsed(with_value(document, ("cost_attribution",), {"shop": ["run"]}))
 
 
+def test_cloud_run_without_projects_to_read_is_named_unless_it_is_switched_off() -> None:
+    without = with_value(FROM_FILES, ("gcp", "cloud_run"), {"by_revision": False})
+    assert parsed(without).keys_without_effect == ("gcp.cloud_run (without gcp.project_ids)",)
+    assert parsed(with_value(without, ("gcp", "project_ids"), ["project-1"])).keys_without_effect == ()
+    assert parsed(with_value(without, ("gcp", "cloud_run"), {"enabled": False})).keys_without_effect == ()
+
+
 def test_a_configuration_cannot_be_changed() -> None:
     config = parsed(FROM_FILES)
     with pytest.raises(ValidationError, match="frozen"):

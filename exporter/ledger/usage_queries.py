@@ -103,13 +103,19 @@ class UsageView:
     connection: duckdb.DuckDBPyConnection
 
     def read_through(self) -> list[tuple[str, str, datetime]]:
-        """Return (project_id, meter, time through which it is known).
+        """Return (project_id, meter, time through which it is known) of the meters in use.
 
-        Usage that is added bit by bit is known through no time: its cursors are not told.
+        In use is what had any usage in the last day that is known of it: so one that is read no more stays,
+        and one that the project has nothing of is left out.
         """
         rows = self._rows(
-            f"""SELECT project_id, meter, through FROM usage_cursor
-                WHERE through > {THROUGH_NO_TIME} ORDER BY ALL"""
+            """SELECT project_id, meter, min(through) FROM usage_cursor
+               WHERE EXISTS (FROM usage_series JOIN usage_hour USING (usage_series_id)
+                             WHERE usage_series.source = usage_cursor.source
+                               AND usage_series.project_id = usage_cursor.project_id
+                               AND usage_series.meter = usage_cursor.meter
+                               AND hour >= through - INTERVAL 1 DAY)
+               GROUP BY ALL ORDER BY ALL"""
         )
         return [(project, meter, through.replace(tzinfo=UTC)) for project, meter, through in rows]
 

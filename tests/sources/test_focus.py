@@ -142,6 +142,7 @@ def test_every_version_gives_the_same_charge(context: RefreshContext, version: s
             "billed_cost_usd": Decimal("1.25"),
             "consumed_quantity": 25.0,
             "consumed_unit": "Hours",
+            "tags": "",
         }
     ]
 
