@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from exporter.byte_sizes import size_text
 from exporter.sources.base import (
@@ -31,9 +30,6 @@ from exporter.sources.log_usage import LogUsage
 from exporter.sources.token_prices import TokenPrices
 from exporter.sources.usage_logs_check import findings
 
-_GONE_REMEMBERED: Final = 5000
-"""Marks of logs that are gone: so many may come back, from a folder that was not mounted, and be known."""
-
 
 @dataclass(slots=True)
 class UsageLogsSource:
@@ -48,6 +44,8 @@ class UsageLogsSource:
     chunk_bytes: int = 1 << 18
     longest_line_bytes: int = 1 << 20
     """What is longer is set aside: a call's line has some hundred bytes."""
+    gone_remembered: int = 5000
+    """Logs that are gone: so many may come back, from a folder that was not mounted, and be known."""
 
     name: str = field(default="usage_logs", init=False)
     provider: str = field(default="", init=False)
@@ -85,7 +83,7 @@ class UsageLogsSource:
         yield from findings(self.patterns, files, trouble, self.prices, context.latest_plausible)
 
     def _read(self, found: Logs, context: RefreshContext) -> Iterator[UsageChange]:
-        obsolete = tuple(found.gone[:-_GONE_REMEMBERED])
+        obsolete = tuple(found.gone[: -self.gone_remembered])
         changed = [log for log in found.logs if log.mark is None or not log.file.unchanged_since(log.mark)]
         for number, log in enumerate(changed, 1):
             if context.stopping():

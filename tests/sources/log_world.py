@@ -22,7 +22,7 @@ Sums = dict[tuple[str, ...], float]
 
 
 def call(**changes: Any) -> dict[str, Any]:
-    """A line of 1,000 + 500 tokens of gpt-4o, which is 0.0075 $. A dot in a key is written as two underscores."""
+    """A line of 1,000 + 500 tokens of gpt-4o: 0.0075 $. Two underscores stand for the dot in a key."""
     fields: dict[str, Any] = {
         "timestamp": "2026-11-20T11:30:00Z",
         "gen_ai.provider.name": "openai",
@@ -38,6 +38,11 @@ def text(*calls: Mapping[str, Any] | str) -> bytes:
     """The bytes of some lines."""
     lines = (each if isinstance(each, str) else json.dumps(each) for each in calls)
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def unique(number: int) -> dict[str, Any]:
+    """A line that no other is equal to."""
+    return call(trace=number, gen_ai__usage__input_tokens=1000 + number)
 
 
 @dataclass
