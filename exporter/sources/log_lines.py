@@ -94,18 +94,21 @@ def read_call(line: bytes, latest_plausible: datetime) -> Call:
     )
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
+
+
 def _json_object(line: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line, parse_float=Decimal, parse_constant=_no_number)
+        said = _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise UnusableLineError("bad_json") from None
     if not isinstance(said, dict):
         raise UnusableLineError("bad_json")
     return said
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _name(said: Mapping[str, Any], *keys: str) -> str:
@@ -123,7 +126,7 @@ def _name(said: Mapping[str, Any], *keys: str) -> str:
 
 
 def _encodable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text))
 
 
 def _moment(value: object, latest_plausible: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,14 +17,15 @@ from exporter.sources.token_prices import TokenPrices
 _PLACES_SHOWN: Final = 3
 
 
-class _Series(NamedTuple):
+class _Hour(NamedTuple):
     provider: str
     project_id: str
     model: str
-    hour: datetime
-    meter: str
-    dimension: str
+    start: datetime
 
+
+_Sums = dict[tuple[str, str], Decimal | int]
+"""By meter and dimension."""
 
 _UNITS: Final = {
     "llm_tokens": "tokens",
@@ -44,7 +45,7 @@ class LogUsage:
         self._prices = prices
         self._latest_plausible = latest_plausible
         self._oldest_kept = oldest_kept
-        self._sums: dict[_Series, Decimal] = {}
+        self._sums: dict[_Hour, _Sums] = {}
         self._refused: dict[str, tuple[int, list[int]]] = {}
         self.calls = 0
         """Lines that were counted."""
@@ -69,21 +70,21 @@ class LogUsage:
 
     def points(self) -> Iterator[UsagePoint]:
         """Return the sums, each for a whole hour."""
-        for series, amount in self._sums.items():
-            if amount:
+        for hour, sums in self._sums.items():
+            for (meter, dimension), amount in sums.items():
                 yield UsagePoint(
-                    provider=series.provider,
-                    project_id=series.project_id,
+                    provider=hour.provider,
+                    project_id=hour.project_id,
                     region_id="",
                     service_id="",
-                    resource=series.model,
+                    resource=hour.model,
                     revision="",
-                    meter=series.meter,
-                    dimension=series.dimension,
-                    start=series.hour,
-                    end=series.hour + timedelta(hours=1),
+                    meter=meter,
+                    dimension=dimension,
+                    start=hour.start,
+                    end=hour.start + timedelta(hours=1),
                     value=float(amount),
-                    unit=_UNITS[series.meter],
+                    unit=_UNITS[meter],
                 )
 
     def rejected(self) -> Iterator[Rejected]:
@@ -98,22 +99,22 @@ class LogUsage:
         self._refused[reason] = (count + 1, shown)
 
     def _count(self, call: Call) -> None:
-        self._add(call, "llm_requests", "", Decimal(1))
-        for token_type, count in call.tokens.by_type().items():
-            self._add(call, "llm_tokens", token_type, Decimal(count))
+        start = call.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        sums = self._sums.setdefault(_Hour(call.provider, call.project_id, call.model, start), {})
+        tokens = call.tokens.by_type()
+        _add(sums, "llm_requests", {"": 1})
+        _add(sums, "llm_tokens", tokens)
         if call.cost_usd is not None:
-            self._add(call, "llm_list_usd", "", call.cost_usd)
+            _add(sums, "llm_list_usd", {"": call.cost_usd})
             return
         priced = self._prices.price(call.provider, call.model, call.tokens, call.at)
         if priced is None:
-            for token_type, count in call.tokens.by_type().items():
-                self._add(call, "llm_unpriced_tokens", token_type, Decimal(count))
-            return
-        for token_type, usd in priced.by_token_type.items():
-            self._add(call, "llm_list_usd", token_type, usd)
+            _add(sums, "llm_unpriced_tokens", tokens)
+        else:
+            _add(sums, "llm_list_usd", priced.by_token_type)
 
-    def _add(self, call: Call, meter: str, dimension: str, amount: Decimal) -> None:
+
+def _add(sums: _Sums, meter: str, amounts: Mapping[str, Decimal] | Mapping[str, int]) -> None:
+    for dimension, amount in amounts.items():
         if amount:
-            hour = call.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-            series = _Series(call.provider, call.project_id, call.model, hour, meter, dimension)
-            self._sums[series] = self._sums.get(series, Decimal(0)) + amount
+            sums[meter, dimension] = sums.get((meter, dimension), 0) + amount

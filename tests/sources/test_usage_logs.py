@@ -188,7 +188,9 @@ def test_a_line_of_ten_megabytes_is_passed_over_in_bounded_memory(world: LogWorl
     assert peak < 6_000_000
     (found,) = world.rejected
     assert (found.reason, found.place) == ("line_too_long", f"{world.path(APP)} byte {len(text(call()))}")
+    world.append(APP, "{")
     assert world.refresh() == 0
+    assert world.rejected[-1].place == f"{world.path(APP)} byte {world.path(APP).stat().st_size - 2}"
 
 
 def test_a_long_line_that_has_no_end_yet_waits_for_it(world: LogWorld) -> None:

@@ -119,6 +119,19 @@ def test_an_inode_that_was_given_to_another_file_is_read_from_its_start(world: L
     assert world.requests == 3.0
 
 
+@pytest.mark.parametrize("changed", [0, 19])
+def test_a_log_that_was_written_anew_with_another_beginning_or_end_is_another_log(
+    world: LogWorld, changed: int
+) -> None:
+    lines = list(map(unique, range(10, 30)))
+    world.append(APP, *lines)
+    world.refresh()
+    lines[changed] = unique(99)
+    world.path(APP).write_bytes(text(*lines, unique(50)))
+    world.refresh()
+    assert world.requests == 41.0
+
+
 def test_what_was_counted_of_a_file_that_is_gone_stays_and_it_is_known_when_it_comes_back(
     world: LogWorld,
 ) -> None:
