@@ -103,8 +103,9 @@ def test_what_cannot_be_used_is_set_aside(world: FakeAdminApi, tmp_path: Path) -
     world.add(COST_REPORT, TODAY, **cost("100", workspace_id=None))
     for bad in (cost("ten"), cost("Infinity"), cost("1", currency="EUR"), cost("1", currency=None)):
         world.add(COST_REPORT, TODAY, **bad)
-    for damage in ({"cache_creation": 7}, {"output_tokens": -1}, {"model": {}}):
-        world.add(MESSAGES, THIS_HOUR, **messages(**damage))
+    world.add(MESSAGES, THIS_HOUR, **messages(cache_creation=7))
+    world.add(MESSAGES, THIS_HOUR, **messages(output_tokens=-1))
+    world.add(MESSAGES, THIS_HOUR, **messages(model={}))
     world.add(MESSAGES, THIS_HOUR, **messages())
     with world.serve() as server:
         told = refresh(server, tmp_path / "spool")
