@@ -185,8 +185,8 @@ class Source(Protocol):
         """IANA name of the zone whose days and months are the provider's billing days and months."""
         ...
 
-    def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield every partition that changed since its cursor in `context.known`.
+    def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
+        """Yield every partition that changed since its cursor in `context.known`, and usage if it knows any.
 
         Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
         whole cannot be read; what was yielded before stays valid.

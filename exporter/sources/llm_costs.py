@@ -14,7 +14,7 @@ from typing import Final
 
 from exporter.charges import Charge
 from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Unreadable, write_spool_csv
-from exporter.sources.llm_pages import Report, Result, SetAside, SetAsideError
+from exporter.sources.llm_pages import EXACT, Report, Result, SetAside, SetAsideError
 
 DAY: Final = timedelta(days=1)
 TRAILING_DAYS: Final = 3
@@ -115,7 +115,7 @@ def _charges(biller: Biller, day: date, lines: list[CostLine], read_at: datetime
     for each in lines:
         key = (each.project_id, each.sku_id, each.sku, each.unit, each.usd < 0)
         usd, quantity = sums.get(key, (Decimal(0), 0.0))
-        sums[key] = usd + each.usd, quantity + each.quantity
+        sums[key] = EXACT.add(usd, each.usd), quantity + each.quantity
     for (project_id, sku_id, sku, unit, is_credit), (usd, quantity) in sums.items():
         yield Charge(
             provider=biller.provider,

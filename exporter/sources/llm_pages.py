@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 Result = Mapping[str, object]
 """One entry of a bucket: what the report says of one group."""
 
-_MOST_PAGES: Final = 500
+_MOST_PAGES: Final = 60
+"""Of one reading, which asks for no more than fits one page as documented."""
 _MOST_OF_ANYTHING: Final = 10**15
 """No organization uses so much of anything in one hour: such a count is damaged."""
-_EXACT: Final = Context(prec=60)
+EXACT: Final = Context(prec=60)
+"""Sums and quotients of amounts would be rounded to 28 digits otherwise."""
 _SMALLEST: Final = Decimal(1).scaleb(-18)
 """Charges have eighteen decimals."""
 _LONGEST_TEXT: Final = 250
@@ -209,4 +211,4 @@ def amount(value: object, *, cents: bool = False) -> Decimal:
         raise SetAsideError("bad_cost", "an amount that is no number") from None
     if not money.is_finite() or money.copy_abs() >= LARGEST_PLAUSIBLE:
         raise SetAsideError("bad_cost", "an amount that nobody is billed")
-    return money.scaleb(-2 if cents else 0, _EXACT).quantize(_SMALLEST, context=_EXACT)
+    return money.scaleb(-2 if cents else 0, EXACT).quantize(_SMALLEST, context=EXACT)
