@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from exporter.analysis.attribution import Attribution
 from exporter.analysis.rates import RateCard
+from exporter.attribution_families import (
+    BusinessUnit,
+    attributed_costs,
+    category_families,
+    label_families,
+    unit_families,
+)
 from exporter.config_llm import GCP_LLM_SERVICE_IDS
 from exporter.daily_nowcasting import daily_outlooks
 from exporter.ledger.llm_queries import LlmView, billed_providers
@@ -22,6 +30,7 @@ from exporter.ledger.usage import UsageLedger
 from exporter.ledger.usage_queries import UsageView
 from exporter.llm_families import llm_families
 from exporter.metrics import FamilySamples
+from exporter.model_names import ModelNames
 from exporter.nowcasting import Nowcasting, Outlook
 from exporter.ownership import HOURLY_BILLS
 from exporter.usage_families import (
@@ -48,6 +57,12 @@ class FigureSettings:
     llm_service_ids: tuple[str, ...] = GCP_LLM_SERVICE_IDS
     """Services of Google's bill that are language models."""
     rate_card: RateCard | None = None
+    attribution: Attribution | None = None
+    """Rules that sort charges into categories; None without any."""
+    label_costs: tuple[str, ...] = ()
+    """Labels by whose values the month's cost is told."""
+    units: tuple[BusinessUnit, ...] = ()
+    """Units of the user's business whose cost is told."""
 
 
 class Figures:
@@ -62,6 +77,7 @@ class Figures:
         self._zones = dict(timezones)
         self._settings = settings
         self._nowcasting = Nowcasting()
+        self._names = ModelNames(settings.llm_service_ids)
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -105,8 +121,27 @@ class Figures:
         usage = LlmView(view.connection, self._sources) if view.exported_before is None else None
         return _or_nothing(
             "the figures of language models",
-            lambda: llm_families(view, usage, now, self.timezones(view), self._settings.llm_service_ids),
+            lambda: llm_families(view, usage, now, self.timezones(view), self._names),
         )
+
+    def attributed(
+        self, view: LedgerView, now: datetime, unit_counts: Mapping[str, float]
+    ) -> Sequence[FamilySamples]:
+        """Tell billed cost by category, by label and for one unit; `unit_counts` are yesterday's."""
+        return _or_nothing("the attributed costs", lambda: self._attributed(view, now, unit_counts))
+
+    def _attributed(
+        self, view: LedgerView, now: datetime, unit_counts: Mapping[str, float]
+    ) -> Sequence[FamilySamples]:
+        settings = self._settings
+        if settings.attribution is None and not settings.label_costs and not settings.units:
+            return ()
+        rules = settings.attribution or Attribution()
+        costs = attributed_costs(view, now, self.timezones(view), rules, self._names.of_charge)
+        families = label_families(costs, settings.label_costs)
+        if settings.attribution is not None:
+            families += category_families(costs, rules)
+        return [*families, *unit_families(costs, settings.units, unit_counts)]
 
 
 def _or_nothing(what: str, make: Callable[[], Sequence[_Made]]) -> Sequence[_Made]:

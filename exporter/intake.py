@@ -106,8 +106,8 @@ class Intake:
                 return change.partition, 0, (change.rejected,)
 
     def forget_old(self) -> None:
-        """Apply retention, measured from the bill's own time: a clock that jumps ahead must erase nothing."""
-        latest = self._ledger.latest_export()
+        """Apply retention, measured from what was told: a clock that jumps ahead must erase nothing."""
+        latest = self._ledger.latest_export() or self._usage.latest_hour()
         if latest is not None:
             newest = min(latest, self._clock())
             self._ledger.forget_before(newest - self._keep)

@@ -11,11 +11,11 @@ from decimal import Decimal
 
 from exporter import llm_meters, metrics
 from exporter.analysis.capture_ratio import KnownDays, capture_ratios
-from exporter.analysis.llm_models import llm_model
 from exporter.analysis.windows import billing_windows
-from exporter.ledger.llm_queries import LlmView, UsageCounter, daily_service_costs, sku_costs
+from exporter.ledger.llm_queries import LlmView, UsageCounter, daily_sku_costs, sku_costs
 from exporter.ledger.queries import LedgerView
 from exporter.metrics import Family, FamilySamples
+from exporter.model_names import ModelNames
 from exporter.ownership import counted_usage
 
 SHOWN_FOR = timedelta(days=32)
@@ -85,7 +85,7 @@ def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
 
 
 def billed_model_families(
-    view: LedgerView, now: datetime, timezones: Mapping[str, str], gcp_service_ids: Sequence[str]
+    view: LedgerView, now: datetime, timezones: Mapping[str, str], names: ModelNames
 ) -> list[FamilySamples]:
     """Return billed LLM cost by model: a part of each provider's bill, shown once more by another name."""
     sums: dict[Family, dict[tuple[str, ...], Decimal]] = {
@@ -93,13 +93,13 @@ def billed_model_families(
         metrics.SPEND_LLM_MONTH_TO_DATE_USD: {},
     }
     for provider, timezone in timezones.items():
+        skus = names.skus(view, provider)
         windows = billing_windows(now, timezone)
-        services = llm_services(provider, gcp_service_ids)
-        costs = sku_costs(view, provider, (windows["today"], windows["month_to_date"]), services)
-        for cost in costs if services else ():
-            model = llm_model(provider, cost.service_id, cost.sku_id, cost.sku)
+        costs = sku_costs(view, provider, (windows["today"], windows["month_to_date"]), skus) if skus else []
+        for cost in costs:
+            model = names.model(provider, cost.service_id, cost.sku_id, cost.sku) or ""
             for samples, usd in zip(sums.values(), cost.usd, strict=True):
-                if model is not None and usd is not None:
+                if usd is not None:
                     key = (provider, cost.project_id, model)
                     samples[key] = samples.get(key, Decimal(0)) + usd
     return [
@@ -109,7 +109,7 @@ def billed_model_families(
 
 
 def capture_family(
-    view: LedgerView, usage: LlmView, now: datetime, providers: Iterable[str], gcp_service_ids: Sequence[str]
+    view: LedgerView, usage: LlmView, now: datetime, providers: Iterable[str], names: ModelNames
 ) -> FamilySamples:
     """Return the share of each provider's bill that a proxy saw, over settled days that both know."""
     since = now - COMPARED
@@ -125,7 +125,7 @@ def capture_family(
     billed: dict[tuple[str, date], float] = {}
     knows: dict[str, KnownDays] = {}
     for provider in providers:
-        costs = daily_service_costs(view, provider, since, llm_services(provider, gcp_service_ids))
+        costs = daily_sku_costs(view, provider, since, names.skus(view, provider))
         billed |= {(provider, day): float(usd) for day, usd in costs}
         if costs:
             knows[provider] = KnownDays(min(day for day, _ in costs), settled)
@@ -138,20 +138,14 @@ def llm_families(
     usage: LlmView | None,
     now: datetime,
     timezones: Mapping[str, str],
-    gcp_service_ids: Sequence[str],
+    names: ModelNames,
 ) -> list[FamilySamples]:
     """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
-    families = billed_model_families(view, now, timezones, gcp_service_ids)
+    families = billed_model_families(view, now, timezones, names)
     if usage is not None:
         families += [*usage_families(usage, now), *proxy_families(usage, now)]
-        families.append(capture_family(view, usage, now, timezones, gcp_service_ids))
+        families.append(capture_family(view, usage, now, timezones, names))
     return families
-
-
-def llm_services(provider: str, gcp_service_ids: Sequence[str]) -> tuple[str, ...]:
-    """Return the ids of a provider's services that are language models."""
-    own = {"openai": (llm_meters.OPENAI_SERVICE[0],), "anthropic": (llm_meters.ANTHROPIC_SERVICE[0],)}
-    return tuple(gcp_service_ids) if provider == "gcp" else own.get(provider, ())
 
 
 def _summed(

@@ -29,6 +29,7 @@ from exporter.nowcasting import Outlook, grade
 from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
+from exporter.sources.business_units import BusinessUnits, UnitFailure
 from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Refresher:
         keep: timedelta,
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
+        units: BusinessUnits | None = None,
         daily_limit_usd: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
@@ -87,6 +89,8 @@ class Refresher:
         }
         self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
         self._grades: list[FamilySamples] = []
+        self._units = units
+        self._unit_counts: Mapping[str, float] = {}
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._building = threading.Lock()
@@ -100,6 +104,8 @@ class Refresher:
             ("snapshot-builder", self._keep_building),
             ("nowcast-grader", self._keep_grading),
         ]
+        if self._units is not None:
+            jobs.append(("business-units", self._keep_counting_units))
         jobs += [
             (f"refresh-{source.name}", lambda source=source: self._keep_refreshing(source))  # type: ignore[misc]
             for source in self._sources
@@ -124,6 +130,8 @@ class Refresher:
         """
         for source in self._sources:
             self.refresh(source)
+        if as_of is None:
+            self.count_units()
         self.rebuild(as_of=as_of)
         return self.snapshot
 
@@ -191,6 +199,7 @@ class Refresher:
                         live_families=(
                             *live.families,
                             *self._figures.language_models(view, now),
+                            *self._figures.attributed(view, now, self._unit_counts),
                             *self._grades,
                         ),
                         outlooks=outlooks,
@@ -214,6 +223,22 @@ class Refresher:
         except Exception:
             logger.exception("past nowcasts could not be graded; the last grades stay")
         self._changed.set()
+
+    def count_units(self) -> None:
+        """Ask for yesterday's numbers of the user's units; what has no number has no cost until it has one."""
+        if self._units is None:
+            return
+        found = self._units.read(self._clock())
+        for failure in found.values():
+            if isinstance(failure, UnitFailure):
+                logger.error("%s", failure.text)
+        self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
+        self._changed.set()
+
+    def _keep_counting_units(self) -> None:
+        while not self._stopping.is_set():
+            self.count_units()
+            self._stopping.wait(_COUNT_UNITS_EVERY.total_seconds())
 
     def _keep_grading(self) -> None:
         """Grade once a day, when a further day's bill has become final.
@@ -285,6 +310,9 @@ class _Progress:
 
 
 _GRADE_EVERY = timedelta(hours=24)
+
+_COUNT_UNITS_EVERY = timedelta(minutes=15)
+"""They are yesterday's; asked for again since a Prometheus may have been down, or late with them."""
 
 _QUARTER = timedelta(minutes=15)
 

@@ -6,6 +6,7 @@ Refreshes every source once, and then replays the ledger without looking ahead.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def run_backtest(
     `:memory:` reads everything anew. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
-    sources = configured_sources(config)
+    sources = configured_sources(config, os.environ)
     with opened_refresher(config, sources, path) as refresher:
         failed = [source.name for source in sources if not refresher.refresh(source)]
         rows = _replayed(refresher, last_days)

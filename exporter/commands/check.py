@@ -11,12 +11,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from exporter.byte_sizes import size_text
+from exporter.commands.check_attribution import attribution_findings, unit_findings
 from exporter.commands.check_report import Report
 from exporter.config import Config, ConfigError
-from exporter.configured_sources import configured_sources
+from exporter.configured_sources import attribution_of, business_units, configured_sources
 from exporter.intake import FUTURE_TOLERANCE, AnySource
 from exporter.ledger.looking import LedgerFacts, look
 from exporter.ledger.opening import LedgerError
@@ -36,20 +38,24 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     ledger = _Ledger(config.ledger)
     well = _told(report, "configuration", _of_configuration(config, place))
     well &= _told(report, "ledger", ledger.findings())
-    sources = configured_sources(config)
+    sources = configured_sources(config, os.environ)
     well &= _told(report, "ownership", _of_ownership([source.name for source in sources]))
     for source in sources:
         findings = _of_source(source, config, ledger.facts, now, report.progress)
         well &= _told(report, f"source {source.name}", findings)
+    well &= _told(report, "attribution", _of_attribution(config, sources, now))
     report.end()
     return well
 
 
 def _told(report: Report, part: str, findings: Iterator[Finding]) -> bool:
-    """Report the findings of a part and return whether none is trouble."""
+    """Report the findings of a part and return whether none is trouble; no heading where there are none."""
     well = True
+    first = next(findings, None)
+    if first is None:
+        return well
     report.begin(part)
-    for finding in findings:
+    for finding in chain((first,), findings):
         well &= finding.ok
         report.tell(finding)
     return well
@@ -97,6 +103,17 @@ def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
         aside = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
         what = ", ".join(row.providers) or "other providers"
         yield Finding(True, what, f"{row.money}: {owner}{aside}")
+
+
+def _of_attribution(config: Config, sources: Sequence[AnySource], now: datetime) -> Iterator[Finding]:
+    """Say what the rules make of the bill, and whether the user's units can be counted."""
+    bills = [source for source in sources if hasattr(source, "billing_timezone")]
+    zones = {source.provider: source.billing_timezone for source in bills if source.provider}
+    names = [source.name for source in bills]
+    yield from attribution_findings(attribution_of(config), config.ledger, names, zones, now)
+    units = business_units(config)
+    if units is not None:
+        yield from unit_findings(units, now)
 
 
 def _unbilled(told: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ def serve(
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
     share_heaps()
-    sources = [*configured_sources(config), *more_sources]
+    sources = [*configured_sources(config, os.environ), *more_sources]
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))

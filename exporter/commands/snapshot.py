@@ -26,7 +26,7 @@ def snapshot(
     configured file; `:memory:` reads everything anew. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
-    with opened_refresher(config, configured_sources(config), path) as refresher:
+    with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
         built = refresher.refresh_all(as_of=as_of)
     exposition = built.exposition.openmetrics + b"# EOF\n" if openmetrics else built.exposition.text
     if output is None:

@@ -120,45 +120,41 @@ def daily_costs(view: LedgerView, provider: str, since: datetime) -> list[tuple[
     ).fetchall()
 
 
-def daily_service_costs(
-    view: LedgerView, provider: str, since: datetime, service_ids: Sequence[str]
+def billed_skus(view: LedgerView, provider: str) -> list[tuple[str, str, str]]:
+    """Return (service id, SKU id, SKU) of all that a provider ever billed."""
+    return view.connection.execute(
+        """SELECT DISTINCT service_id, sku_id, sku FROM series
+           WHERE source IN (SELECT unnest($sources)) AND provider = $provider ORDER BY ALL""",
+        {"sources": list(view.sources), "provider": provider},
+    ).fetchall()
+
+
+def daily_sku_costs(
+    view: LedgerView, provider: str, since: datetime, skus: Sequence[tuple[str, str]]
 ) -> list[tuple[date, Decimal]]:
-    """Return (UTC day, US dollars) of some of a provider's services, all categories."""
+    """Return (UTC day, US dollars) of some SKUs (service id, SKU id) of a provider, all categories."""
     return view.connection.execute(
         f"""SELECT charge_period_start::DATE, sum(billed_cost_usd)
-            FROM charge JOIN series USING (series_id)
-            WHERE source IN (SELECT unnest($sources)) AND {_known(view)} AND provider = $provider
-              AND service_id IN (SELECT unnest($services)) AND charge_period_start >= $since
-            GROUP BY ALL ORDER BY ALL""",
-        {
-            "sources": list(view.sources),
-            "provider": provider,
-            "services": list(service_ids),
-            "since": _naive(since),
-        },
+            FROM {_charges_of(view)} WHERE charge_period_start >= $since GROUP BY ALL ORDER BY ALL""",
+        {**_parameters(view, provider, skus), "since": _naive(since)},
     ).fetchall()
 
 
 def sku_costs(
-    view: LedgerView, provider: str, windows: Sequence[Window], service_ids: Sequence[str]
+    view: LedgerView, provider: str, windows: Sequence[Window], skus: Sequence[tuple[str, str]]
 ) -> list[SkuCost]:
-    """Return what each SKU of a provider's services cost in each window, all categories, exactly."""
+    """Return what some SKUs (service id, SKU id) cost in each window, all categories, exactly."""
     sums = ", ".join(
         f"sum(billed_cost_usd) FILTER (charge_period_start >= '{_naive(begin)}' "
         f"AND charge_period_start < '{_naive(end)}')"
         for begin, end in windows
     )
     rows = view.connection.execute(
-        f"""SELECT project_id, service_id, sku_id, sku, {sums}
-            FROM charge JOIN series USING (series_id)
-            WHERE source IN (SELECT unnest($sources)) AND {_known(view)} AND provider = $provider
-              AND service_id IN (SELECT unnest($services))
-              AND charge_period_start >= $first AND charge_period_start < $last
+        f"""SELECT project_id, service_id, sku_id, sku, {sums} FROM {_charges_of(view)}
+            WHERE charge_period_start >= $first AND charge_period_start < $last
             GROUP BY ALL ORDER BY ALL""",
         {
-            "sources": list(view.sources),
-            "provider": provider,
-            "services": list(service_ids),
+            **_parameters(view, provider, skus),
             "first": _naive(min(begin for begin, _ in windows)),
             "last": _naive(max(end for _, end in windows)),
         },
@@ -167,6 +163,24 @@ def sku_costs(
         SkuCost(project_id, service_id, sku_id, sku, tuple(usd))
         for project_id, service_id, sku_id, sku, *usd in rows
     ]
+
+
+def _charges_of(view: LedgerView) -> str:
+    return f"""(SELECT * FROM charge JOIN (
+                  SELECT * FROM series
+                    SEMI JOIN (SELECT unnest($services) AS service_id, unnest($skus) AS sku_id)
+                    USING (service_id, sku_id)
+                  WHERE source IN (SELECT unnest($sources)) AND provider = $provider
+                ) USING (series_id) WHERE {_known(view)})"""
+
+
+def _parameters(view: LedgerView, provider: str, skus: Sequence[tuple[str, str]]) -> dict[str, object]:
+    return {
+        "sources": list(view.sources),
+        "provider": provider,
+        "services": [service_id for service_id, _ in skus],
+        "skus": [sku_id for _, sku_id in skus],
+    }
 
 
 def _known(view: LedgerView) -> str:

@@ -163,6 +163,12 @@ class UsageLedger:
             connection.execute(_RETIRE, {"moment": moment})
             connection.execute("DELETE FROM usage_hour WHERE hour < ?", [moment])
 
+    def latest_hour(self) -> datetime | None:
+        """Return the latest hour of which any usage is known."""
+        with self._ledger.reading() as connection:
+            latest: datetime | None = connection.execute("SELECT max(hour) FROM usage_hour").fetchall()[0][0]
+        return latest.replace(tzinfo=UTC) if latest else None
+
     @contextmanager
     def view(self) -> Iterator[UsageView]:
         """Open one consistent state of usage for reading."""
