@@ -225,7 +225,7 @@ class Refresher:
         self._changed.set()
 
     def count_units(self) -> None:
-        """Ask for yesterday's numbers of the user's units; what has no number has no cost until it has one."""
+        """Ask for yesterday's numbers of the user's units; what has no number has no cost meanwhile."""
         if self._units is None:
             return
         found = self._units.read(self._clock())

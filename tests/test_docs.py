@@ -9,23 +9,23 @@ import pytest
 
 from exporter.cli import main
 from exporter.metrics import all_families
+from exporter.sources import export_sql, focus_sql, log_lines
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-_REASON = re.compile(
-    r"""(?:SourceError|LedgerError|Rejected)\(\s*(?:"([a-z_]+)")"""
+_REASON = re.compile(  # how the code names a reason, in each of its ways
+    r"""(?:SourceError|LedgerError|Rejected|SetAsideError|set_aside\.add|_Failed)\(\s*(?:"([a-z_]+)")"""
     r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
     r"""|failure = \("([a-z_]+)" """.strip()
     + r"""|verdict = "([a-z_]+)","""
     + r"""|"[a-zA-Z]+": \(\s*"([a-z_]+)",\s+(?:lambda|$)"""
+    + r"""|reason = "([a-z_]+)" if status == 429|status, \("([a-z_]+)"|\d{3}: \("([a-z_]+)","""
 )
 
 
 def reasons_in_the_code() -> set[str]:
-    from exporter.sources.export_sql import REASONS
-
-    found = set(REASONS)
+    found = {*export_sql.REASONS, *focus_sql.REASONS, *log_lines.REASONS}
     for path in (ROOT / "exporter").rglob("*.py"):
         for match in _REASON.finditer(path.read_text(encoding="utf-8")):
             found.update(filter(None, match.groups()))

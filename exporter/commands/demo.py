@@ -23,8 +23,19 @@ from exporter.simulator.billing_export import write_export
 from exporter.simulator.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.company import PROJECTS
 from exporter.simulator.live_usage import LiveUsage
+from exporter.simulator.llm_admin_apis import (
+    ANTHROPIC_ADMIN_KEY,
+    OPENAI_ADMIN_KEY,
+    LlmAdminApis,
+    serving_llm,
+)
+from exporter.simulator.llm_calls import Calls
+from exporter.simulator.llm_usage import LlmUsage
+from exporter.simulator.usage_log import UsageLog
 from exporter.simulator.world import World
+from exporter.sources.anthropic import AnthropicSource
 from exporter.sources.cloud_monitoring import CloudMonitoringSource
+from exporter.sources.openai import OpenAISource
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +45,13 @@ EXPORT_EVERY_SECONDS = 60.0
 READ_EVERY_MINUTES = 0.25
 
 USAGE_EVERY = timedelta(minutes=1)
+
+CATEGORIES = {
+    "ai": {"services": ["Vertex AI", "OpenAI API", "Claude API"]},
+    "data": ["bigquery", "sql", "storage"],
+    "serving": ["run", "compute"],
+}
+"""How the company looks at its spending."""
 
 
 def demo(
@@ -52,7 +70,9 @@ def demo(
     with _folder(directory) as folder:
         export = folder / "export"
         export.mkdir(exist_ok=True)
-        company = _Company(folder / "world.json", export, seed, clock())
+        logs = folder / "llm"
+        logs.mkdir(exist_ok=True)
+        company = _Company(folder / "world.json", export, logs, seed, clock())
         company.write_past(clock(), stopping)
         if stopping.is_set():
             return
@@ -64,6 +84,9 @@ def demo(
                         "update_interval_minutes": READ_EVERY_MINUTES,
                         "billing_export": {"files": [str(export / "*.parquet")]},
                     },
+                    "llm": {"usage_logs": [str(logs / "*.jsonl")]},
+                    "cost_attribution": CATEGORIES,
+                    "label_costs": ["team"],
                 }
             ),
             folder,
@@ -71,14 +94,20 @@ def demo(
         writer = threading.Thread(target=company.keep_writing, args=(clock, stopping), name="demo-export")
         writer.start()
         try:
-            with serving(CloudMonitoring(LiveUsage(company.world), clock)) as address:
+            with (
+                serving(CloudMonitoring(LiveUsage(company.world), clock)) as address,
+                serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
+            ):
                 monitoring = CloudMonitoringSource(
                     [project.id for project in PROJECTS.values()],
                     endpoint=address,
                     plaintext=True,
                     update_interval=USAGE_EVERY,
                 )
-                serve(config, listen, stopping, announce, [monitoring])
+                openai = OpenAISource(lambda: OPENAI_ADMIN_KEY, base_url=llm_address)
+                anthropic = AnthropicSource(lambda: ANTHROPIC_ADMIN_KEY, base_url=llm_address)
+                openai.update_interval = anthropic.update_interval = USAGE_EVERY
+                serve(config, listen, stopping, announce, [monitoring, openai, anthropic])
         finally:
             stopping.set()
             writer.join()
@@ -97,7 +126,7 @@ def _folder(directory: Path | None) -> Iterator[Path]:
 class _Company:
     """A simulated company and its bill in a folder; a file remembers who it is and how far it is written."""
 
-    def __init__(self, memory: Path, export: Path, seed: int, now: datetime) -> None:
+    def __init__(self, memory: Path, export: Path, logs: Path, seed: int, now: datetime) -> None:
         """Take up the company that is remembered, or make one up that has 45 days behind it."""
         self._memory = memory
         self._export = export
@@ -107,6 +136,8 @@ class _Company:
             self._seed, self._began = known["seed"], datetime.fromisoformat(known["began"])
             until = known.get("written_until", "")
         self.world = World.ending_at(self._began, seed=self._seed)
+        self.language_models = LlmUsage.ending_at(self._began, seed=self._seed)
+        self._log = UsageLog(Calls(self.language_models, self.world), logs)
         self._written_until = self.world.start
         if until and any(export.iterdir()):
             self._written_until = datetime.fromisoformat(until)
@@ -120,12 +151,14 @@ class _Company:
                 return
             self._write(min(now, day + timedelta(days=number + 1)))
             _show_progress(number + 1, days)
+        self._log.write_until(now)
 
     def keep_writing(self, clock: Callable[[], datetime], stopping: threading.Event) -> None:
         """Go on writing until `stopping` is set."""
         while not stopping.wait(EXPORT_EVERY_SECONDS):
             try:
                 self._write(clock())
+                self._log.write_until(clock())
             except (OSError, duckdb.Error):
                 logger.exception("the simulated bill could not be written; it is tried again in a minute")
 

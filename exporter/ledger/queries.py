@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from exporter.ledger.replacing import BILLED_USD, CREDIT_USD
+from exporter.ledger.replacing import BILLED_USD, CREDIT_USD, SAME_CHARGE
 
 LABEL_COLUMNS = (
     "provider",
@@ -155,7 +155,9 @@ class LedgerView:
             rows = self._rows(
                 f"""SELECT series_id, {_LABELS}, sum({BILLED_USD}), sum({CREDIT_USD}),
                       NULL, 0::DECIMAL, 0::DECIMAL
-                    FROM {self._charges()} GROUP BY series_id, {_LABELS}"""
+                    FROM (SELECT {_LABELS}, sum(billed_cost_usd) AS billed_cost_usd, {SAME_CHARGE}
+                          FROM {self._charges()} GROUP BY partition_id, {_LABELS}, {SAME_CHARGE})
+                    GROUP BY series_id, {_LABELS}"""
             )
         width = len(LABEL_COLUMNS) + 1
         return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]

@@ -13,6 +13,11 @@ from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS
 _DIMENSIONS = ", ".join(SERIES_COLUMNS)
 _FACTS = ", ".join(name for name in CHARGE_COLUMNS if name not in SERIES_COLUMNS)
 
+SAME_CHARGE: Final = (
+    "series_id, charge_period_start, export_hour, invoice_month, billing_currency, consumed_unit"
+)
+"""What makes rows one charge for counters: not their tags, which may be read otherwise the next time."""
+
 NEW_SERIES: Final = f"""
 INSERT INTO series BY NAME
 SELECT (SELECT coalesce(max(series_id), 0) FROM series) + row_number() OVER () AS series_id,
@@ -45,8 +50,10 @@ UPDATE series SET
 FROM (
   SELECT series_id, sum(sign * {BILLED_USD}) AS billed, sum(sign * {CREDIT_USD}) AS credit
   FROM (
-    SELECT series_id, billed_cost_usd, 1::TINYINT AS sign FROM arrived
-    UNION ALL SELECT series_id, billed_cost_usd, -1::TINYINT FROM before
+    SELECT series_id, sum(billed_cost_usd) AS billed_cost_usd, 1::TINYINT AS sign
+    FROM arrived GROUP BY {SAME_CHARGE}
+    UNION ALL
+    SELECT series_id, sum(billed_cost_usd), -1::TINYINT FROM before GROUP BY {SAME_CHARGE}
   ) JOIN series USING (series_id)
   GROUP BY series_id
 ) AS moved
@@ -63,7 +70,10 @@ UPDATE series SET
   credit_retired_usd = credit_retired_usd + gone.credit
 FROM (
   SELECT series_id, sum({BILLED_USD}) AS billed, sum({CREDIT_USD}) AS credit
-  FROM charge JOIN series USING (series_id) WHERE charge_period_start < $moment GROUP BY series_id
+  FROM (
+    SELECT series_id, sum(billed_cost_usd) AS billed_cost_usd
+    FROM charge WHERE charge_period_start < $moment GROUP BY partition_id, {SAME_CHARGE}
+  ) JOIN series USING (series_id) GROUP BY series_id
 ) AS gone
 WHERE series.series_id = gone.series_id
 """
@@ -77,8 +87,6 @@ WHERE charge_period_start < $moment
 """Remember the invoices of which charges are about to be forgotten: late and corrected usage is on later ones
 than the month of usage tells."""
 
-_KEY = "series_id, charge_period_start, export_hour, invoice_month, billing_currency, consumed_unit"
-
 COUNT_RESTATED: Final = f"""
 INSERT INTO restated
 SELECT $source, provider, direction, sum(usd) FROM (
@@ -88,9 +96,11 @@ SELECT $source, provider, direction, sum(usd) FROM (
       coalesce(arrived.billed_cost_usd, 0) AS now_usd, coalesce(before.billed_cost_usd, 0) AS then_usd,
       before.series_id IS NOT NULL
         AND export_hour < (SELECT max(export_hour) FROM before) AS said_before
-    FROM (SELECT {_KEY}, sum(billed_cost_usd) AS billed_cost_usd FROM arrived GROUP BY ALL) AS arrived
-    FULL JOIN (SELECT {_KEY}, sum(billed_cost_usd) AS billed_cost_usd FROM before GROUP BY ALL) AS before
-    USING ({_KEY})
+    FROM (SELECT {SAME_CHARGE}, sum(billed_cost_usd) AS billed_cost_usd
+          FROM arrived GROUP BY ALL) AS arrived
+    FULL JOIN (SELECT {SAME_CHARGE}, sum(billed_cost_usd) AS billed_cost_usd
+          FROM before GROUP BY ALL) AS before
+    USING ({SAME_CHARGE})
   ) JOIN series USING (series_id),
   LATERAL (SELECT CASE
     WHEN charge_category = 'adjustment' OR said_before THEN now_usd - then_usd

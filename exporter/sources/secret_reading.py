@@ -21,24 +21,26 @@ def secret_reader(
             secret = environment.get(variable, "").strip()
             if not secret:
                 raise SourceError(
-                    "no_key",
+                    "no_credentials",
                     f"{config_key}: the environment variable {variable} is not set or is empty; set it",
                 )
             return _one_line(secret, f"the environment variable {variable}", config_key)
         if file is None:
             raise SourceError(
-                "no_key", f"{config_key}: no key is configured; name a file or a variable with it"
+                "no_credentials", f"{config_key}: no key is configured; name a file or a variable with it"
             )
         try:
             secret = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise SourceError(
-                "no_key",
+                "no_credentials",
                 f"{config_key}: the key file {file} cannot be read ({why}); make it readable for this user",
             ) from None
         if not secret:
-            raise SourceError("no_key", f"{config_key}: the key file {file} is empty; put the key into it")
+            raise SourceError(
+                "no_credentials", f"{config_key}: the key file {file} is empty; put the key into it"
+            )
         return _one_line(secret, f"the key file {file}", config_key)
 
     return read
@@ -47,7 +49,7 @@ def secret_reader(
 def _one_line(secret: str, where: str, config_key: str) -> str:
     if not secret.isprintable() or not secret.isascii() or " " in secret:
         raise SourceError(
-            "no_key",
+            "no_credentials",
             f"{config_key}: {where} holds more than a key; it should have the key alone, in one line",
         )
     return secret

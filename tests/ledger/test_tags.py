@@ -51,20 +51,26 @@ def test_reading_again_with_other_tags_restates_nothing_and_moves_no_counter(
     adjustment = {"charge_category": "adjustment", "sku_id": "y"}
     later = charge("5", export_hour=NOW - HOUR)
     put(ledger, tmp_path, "a", charge("7"), charge("3", **adjustment), later)
-    with ledger.view(["files"]) as view:
-        totals, restated = view.series_totals(), view.restated()
+
+    def counted(before: datetime | None = None) -> object:
+        with ledger.view(["files"], before) as view:
+            totals = {each.labels: (each.billed_usd, each.credit_usd) for each in view.series_totals()}
+            return totals, view.restated() if before is None else None
+
+    known, known_now = counted(), counted(NOW)
     put(
         ledger,
         tmp_path,
         "a",
-        charge("1", tags=RESEARCH),
-        charge("6", tags=SALES),
-        charge("2", tags=SALES, **adjustment),
-        charge("1", **adjustment),
+        charge("-1", tags=RESEARCH),
+        charge("8", tags=SALES),
+        charge("-2", tags=SALES, **adjustment),
+        charge("5", **adjustment),
         later,
     )
-    with ledger.view(["files"]) as view:
-        assert (view.series_totals(), view.restated()) == (totals, restated)
+    assert (counted(), counted(NOW)) == (known, known_now)
+    ledger.forget_before(NOW - HOUR)
+    assert counted() == known
 
 
 def test_charges_from_before_there_were_tags_have_none(tmp_path: Path) -> None:

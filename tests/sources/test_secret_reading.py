@@ -38,7 +38,7 @@ def test_what_is_no_key_is_told_with_its_place_and_without_its_text(
         file.write_bytes(contents)
     with pytest.raises(SourceError, match=r"llm\.openai: the key file .*admin\.key") as caught:
         secret_reader("llm.openai", file, None, {})()
-    assert caught.value.reason == "no_key"
+    assert caught.value.reason == "no_credentials"
     assert "sk-hid" not in "".join(traceback.format_exception(caught.value))
 
 
