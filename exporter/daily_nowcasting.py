@@ -47,7 +47,7 @@ class _Told:
 
     def __init__(self, usage: LlmView | None, now: datetime) -> None:
         self._amounts = usage.hourly(llm_meters.LIST_USD, now - _USED_FROM) if usage else []
-        self._through = usage.through() if usage else {}
+        self._through = usage.through(now) if usage else {}
         self.providers = {each.provider for each in self._amounts}
 
     def used(self, provider: str) -> tuple[dict[int, float], float]:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from exporter.ledger.queries import LedgerView, Window
+from exporter.ledger.usage_queries import THROUGH_NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,13 @@ class LlmView:
             for source, provider, hour, usd in rows
         ]
 
-    def through(self) -> dict[str, datetime]:
-        """Return up to when each source's usage is known."""
+    def through(self, now: datetime) -> dict[str, datetime]:
+        """Return up to when each source's usage is known; what is added bit by bit is known until now."""
         rows = self._rows(
-            """SELECT source, max(through) FROM usage_cursor
-               WHERE source IN (SELECT unnest($sources)) GROUP BY ALL"""
+            f"""SELECT source, nullif(max(through), {THROUGH_NO_TIME}) FROM usage_cursor
+                WHERE source IN (SELECT unnest($sources)) GROUP BY ALL"""
         )
-        return {source: through.replace(tzinfo=UTC) for source, through in rows}
+        return {source: through.replace(tzinfo=UTC) if through else now for source, through in rows}
 
     def _rows(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, {"sources": list(self.sources), **parameters}).fetchall()
