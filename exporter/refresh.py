@@ -89,6 +89,7 @@ class Refresher:
         }
         self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
         self._grades: list[FamilySamples] = []
+        self._nowcast_seconds = 0.0
         self._units = units
         self._unit_counts: Mapping[str, float] = {}
         self._stopping = threading.Event()
@@ -99,7 +100,8 @@ class Refresher:
 
     def start(self) -> None:
         """Show what the ledger has, then refresh every source now and at its interval, until `stop`."""
-        self.rebuild()
+        self.rebuild(estimated=())
+        self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
             ("snapshot-builder", self._keep_building),
             ("nowcast-grader", self._keep_grading),
@@ -181,15 +183,21 @@ class Refresher:
         with self._ledger.view(list(self._healths)) as view:
             yield view, self._figures.gcp_usage(view)
 
-    def rebuild(self, *, as_of: datetime | None = None) -> None:
-        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done."""
+    def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
+        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
+
+        `estimated` are outlooks to show rather than make anew, which takes a while on a large bill.
+        """
         with self._building:
             statuses = [health.status for health in self._healths.values()]
             try:
                 now = as_of or self._clock()
                 live = self._figures.live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
-                    outlooks = self._figures.outlooks(view, now)
+                    began = time.monotonic()
+                    outlooks = self._figures.outlooks(view, now) if estimated is None else estimated
+                    if estimated is None:
+                        self._nowcast_seconds = time.monotonic() - began
                     built = build(
                         view,
                         now,
@@ -208,7 +216,8 @@ class Refresher:
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
-                if as_of is None and all(status.up is not None for status in statuses if status.tells_bills):
+                known = as_of is None and estimated is None
+                if known and all(status.up is not None for status in statuses if status.tells_bills):
                     self._keep_said(outlooks)
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
@@ -284,6 +293,8 @@ class Refresher:
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
             if self._changed.is_set() or _quarter(self._clock()) != _quarter(self.snapshot.built_at):
                 self._changed.clear()
+                if self._nowcast_seconds > _SLOW_NOWCAST_SECONDS:
+                    self.rebuild(estimated=_still_holding(self.snapshot.outlooks, self._clock()))
                 self.rebuild()
                 give_back_freed_memory()
 
@@ -307,6 +318,15 @@ class _Progress:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
             logger.info("%s: %s", self._source, text)
+
+
+_SLOW_NOWCAST_SECONDS = 2.0
+"""Where the last nowcast took longer, what is billed is shown before the next one is made."""
+
+
+def _still_holding(outlooks: Sequence[Outlook], now: datetime) -> list[Outlook]:
+    hours = now.timestamp() / 3600
+    return [outlook for outlook in outlooks if outlook.nowcast.begin <= hours < outlook.nowcast.end]
 
 
 _GRADE_EVERY = timedelta(hours=24)

@@ -136,6 +136,19 @@ def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_p
     assert findings["configuration", "listen"][0][0] == "warning"
 
 
+def test_which_source_owns_which_money_is_told(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", [export_row()])
+    (tmp_path / "calls.jsonl").write_text("")
+    config = with_keys(config_file(tmp_path), llm={"usage_logs": ["*.jsonl"]})
+
+    findings = found(config)
+
+    ((_, google),) = findings["ownership", "gcp"]
+    ((_, others),) = findings["ownership", "other providers"]
+    assert google.endswith("billed by files; usage_logs: attribution, never added")
+    assert others.endswith("usage_logs stands in for the bill, marked estimated")
+
+
 def test_a_broken_web_configuration_is_trouble_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     (tmp_path / "web.yml").write_text("basic_auth_users: {ada: hunter2}\n")

@@ -120,7 +120,7 @@ class Stuck:
         yield
 
 serve.STOP_SECONDS = 0.2
-serve.configured_sources = lambda config: [Stuck()]
+serve.configured_sources = lambda config, environment: [Stuck()]
 sys.exit(cli.main())
 """
 
