@@ -65,7 +65,7 @@ class Line:
     growth: float = 0.04
     """Growth of use in 30 days, as a share."""
     active_share: float = 1.0
-    """Share of days on which it is used at all; the mean over all days stays."""
+    """Share of days on which it is used at all in a bursty world; the mean over all days stays."""
     machine: str = ""
     """Machine type, for the system labels of virtual machines."""
     credit: CreditKind | None = None

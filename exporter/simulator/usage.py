@@ -143,7 +143,7 @@ class Usage:
             return 0.0
         if meter.sku.unit.per_month:
             amount *= MEAN_MONTH_DAYS / at.month_days
-        if line.active_share < 1.0:
+        if line.active_share < 1.0 and self._variation.bursty:
             if uniform(meter.activity, at.billing_day) >= line.active_share:
                 return 0.0
             amount /= line.active_share

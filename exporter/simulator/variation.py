@@ -1,4 +1,4 @@
-"""How a world differs from the ordinary one: faster growth, a service whose bill is late."""
+"""How a world differs from the ordinary one: bursts of use, faster growth, a service whose bill is late."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 class Variation:
     """Changes that hold from an hour on, counted since 1970-01-01 00:00 UTC; the defaults change nothing."""
 
+    bursty: bool = False
+    """Lines with an `active_share` below 1 are used on some days, drawn at random, and not at all on others;
+    their mean over all days stays. Otherwise they are used every day."""
     faster_from: int | None = None
     """From this hour on everything grows `growth_factor` times as fast as before."""
     growth_factor: float = 2.0
@@ -28,3 +31,4 @@ class Variation:
 
 
 ORDINARY = Variation()
+BURSTY = Variation(bursty=True)
