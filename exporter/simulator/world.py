@@ -84,16 +84,16 @@ class World:
         past: timedelta = timedelta(days=45),
         incident_began: timedelta = timedelta(hours=30),
         incident_lasts: timedelta = timedelta(hours=72),
-        variation: Variation = BURSTY,
     ) -> Self:
         """A world with so much past at `now`, in which a runaway began so long before.
 
         The runaway lets the support assistant use some 14 times its normal tokens. No length, no runaway.
+        Some of its batch work comes in bursts.
         """
         hour = to_microseconds(now) // MICROSECONDS_PER_HOUR
         first = hour - incident_began // timedelta(hours=1)
         incident = Incident(first, first + incident_lasts // timedelta(hours=1), _INCIDENT_FACTOR)
-        return cls(seed, now - past, incident, variation)
+        return cls(seed, now - past, incident, BURSTY)
 
     def uses(self, hour: int) -> Iterator[tuple[Meter, Use]]:
         """What was used in an hour (counted since the epoch), whatever the bill says of it when."""
