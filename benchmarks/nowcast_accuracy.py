@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from exporter.analysis.cost_history import NANO
 from exporter.analysis.replay import Replay
 from exporter.simulator.variation import Variation
+from tests.analysis.plain_bill import PlainBill, plain_bill
 from tests.analysis.simulated_bill import START, TIMEZONE, SimulatedBill, simulated_bill
 from tests.analysis.yardsticks import Yardstick, bornhuetter_ferguson, scaled, yesterday
 
@@ -50,9 +51,12 @@ def main() -> None:
     table("ordinary, against the bill as later restated", restated)
 
 
-def worlds(seeds: int, days: int) -> Iterator[tuple[str, Iterator[SimulatedBill]]]:
+def worlds(seeds: int, days: int) -> Iterator[tuple[str, Iterator[SimulatedBill | PlainBill]]]:
     few = range(1, max(2, seeds // 2) + 1)
+    yield "plain services", (plain_bill(seed, days) for seed in range(1, seeds + 1))
     yield "ordinary", (simulated_bill(seed, days) for seed in range(1, seeds + 1))
+    bursts = Variation(bursty=True)
+    yield "training in bursts", (simulated_bill(seed, days, variation=bursts) for seed in few)
     yield "incident of three days", (simulated_bill(seed, days, incident_days=(48.6, 51.6)) for seed in few)
     doubled = Variation(faster_from=FIRST_HOUR + 35 * 24)
     yield "growth doubles", (simulated_bill(seed, days, variation=doubled) for seed in few)
@@ -62,31 +66,28 @@ def worlds(seeds: int, days: int) -> Iterator[tuple[str, Iterator[SimulatedBill]
     yield "Cloud Run late all of a sudden", (simulated_bill(seed, days, variation=later) for seed in few)
 
 
-def judge(bill: SimulatedBill, first_day: int, errors: Errors, restated: Errors | None) -> None:
-    for live in (False, True):
-        name = "nowcast with live usage" if live else "nowcast"
-        replay = Replay(bill.history, TIMEZONE, bill.end_hour, bill.live if live else None)
-        calendar = replay.calendar
-        start = calendar.day(bill.first_hour) + first_day
-        for day in range(start, calendar.day(bill.end_hour - 1)):
-            low, high = calendar.day_hours(day)
-            final = sum(bill.settled_usd[hour] for hour in range(low, high))
-            for now in range(low, high):
-                clock = calendar.week_hour(now) % 24
-                if clock not in CLOCK_HOURS:
-                    continue
-                nowcast = replay.nowcast(now, low, high)
-                usd = sum(part.total_nano_usd for part in nowcast.whole_day(now).values()) / NANO
+def judge(bill: SimulatedBill | PlainBill, first_day: int, errors: Errors, restated: Errors | None) -> None:
+    replay = Replay(bill.history, TIMEZONE, bill.end_hour, bill.live)
+    calendar = replay.calendar
+    start = calendar.day(bill.first_hour) + first_day
+    for day in range(start, calendar.day(bill.end_hour - 1)):
+        low, high = calendar.day_hours(day)
+        final = sum(bill.settled_usd[hour] for hour in range(low, high))
+        for now in range(low, high):
+            clock = calendar.week_hour(now) % 24
+            if clock not in CLOCK_HOURS:
+                continue
+            for name, live in (("nowcast", False), ("nowcast with live usage", True)):
+                whole = replay.nowcast(now, low, high, live=live).whole_day(now)
+                usd = sum(part.total_nano_usd for part in whole.values()) / NANO
                 errors.setdefault((name, clock), []).append(usd / final - 1.0)
-                if restated is not None:
-                    for kind, truth in zip(
-                        ("with corrections", "and tax"), bill.restated_usd(low, high), strict=True
-                    ):
+                if restated is not None and isinstance(bill, SimulatedBill):
+                    truths = zip(("with corrections", "and tax"), bill.restated_usd(low, high), strict=True)
+                    for kind, truth in truths:
                         restated.setdefault((f"{name}, {kind}", clock), []).append(usd / truth - 1.0)
-                if not live:
-                    for other, yardstick in YARDSTICKS.items():
-                        usd = yardstick(replay.known, calendar, low)
-                        errors.setdefault((other, clock), []).append(usd / final - 1.0)
+            for other, yardstick in YARDSTICKS.items():
+                usd = yardstick(replay.known, calendar, low)
+                errors.setdefault((other, clock), []).append(usd / final - 1.0)
 
 
 def table(title: str, errors: Errors) -> None:

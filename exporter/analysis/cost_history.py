@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from itertools import islice
+from operator import gt
 from typing import Final, NamedTuple
 
 NEVER: Final = 2**31 - 1
@@ -43,7 +45,7 @@ class Cell(NamedTuple):
 
 
 class CostHistory:
-    """The cells of one provider, held as columns in the order of their export.
+    """The cells of one provider, held as columns in the order of their export, in which they best come.
 
     Channels are (billing account, service): what a provider tends to export together.
     """
@@ -58,12 +60,15 @@ class CostHistory:
             export.append(cell.export_hour)
             gross.append(cell.gross_nano_usd)
             credit.append(cell.credit_nano_usd)
-        order = array("i", sorted(range(len(line)), key=export.__getitem__))
-        self.line: Final = array("i", map(line.__getitem__, order))
-        self.usage: Final = array("i", map(usage.__getitem__, order))
-        self.export: Final = array("i", map(export.__getitem__, order))
-        self.gross: Final = array("q", map(gross.__getitem__, order))
-        self.credit: Final = array("q", map(credit.__getitem__, order))
+        if any(map(gt, export, islice(export, 1, None))):
+            order = array("i", sorted(range(len(line)), key=export.__getitem__))
+            line, usage, export = (array("i", map(each.__getitem__, order)) for each in (line, usage, export))
+            gross, credit = (array("q", map(each.__getitem__, order)) for each in (gross, credit))
+        self.line: Final = line
+        self.usage: Final = usage
+        self.export: Final = export
+        self.gross: Final = gross
+        self.credit: Final = credit
         self.lines: Final = tuple(numbers)
         channels = dict.fromkeys((item.billing_account_id, item.service_name) for item in self.lines)
         self.channels: Final = tuple(channels)

@@ -22,8 +22,8 @@ _DOUBT: Final = 0.6
 _HALF_LIFE_HOURS: Final = 48.0
 """A shift is expected to last: half of it for so long after the last hour that showed it."""
 
-_RARE: Final = 0.004
-"""How likely a level falls in any one hour."""
+_RARE: Final = 0.0004
+"""How likely a level falls in any one hour: about once in a hundred days."""
 
 _LONGEST_RUN: Final = 60
 _SKIPPED: Final = 4

@@ -38,6 +38,9 @@ _HARDLY: Final = 0.0005
 _MISSED: Final = 0.1
 """A line is taken as unused in an hour when it is less likely than this that its bill is still to come."""
 
+_TOGETHER: Final = 0.1
+"""How likely the hours of a line that are late are so from one cause, rather than each from its own."""
+
 _IDLE_LIVE: Final = 0.02
 """How likely live usage shows nothing in an hour of a day that has use."""
 
@@ -114,6 +117,7 @@ class LineHours:
         share = season.active_on(day, weekend)
         odds = share / (1.0 - share)
         least = _USED * season.level_usd / 24.0
+        each = rarest = 1.0
         for at in range(max(low - self.begin, 0), max(high - self.begin, 0)):
             arrived, used = self.usd[at], self.live[at]
             if arrived or used:
@@ -123,7 +127,10 @@ class LineHours:
             if used is not None:
                 odds *= _IDLE_LIVE
             elif arrived is not None or self.opened[at]:
-                odds *= season.idle_ratio + (1.0 - season.idle_ratio) * self.to_come[at]
+                missing = season.idle_ratio + (1.0 - season.idle_ratio) * self.to_come[at]
+                each *= missing
+                rarest = min(rarest, missing)
+        odds *= (1.0 - _TOGETHER) * each + _TOGETHER * rarest
         return odds / (1.0 + odds)
 
     def lump_to_come(self, low: int, high: int) -> float:

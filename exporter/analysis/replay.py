@@ -58,10 +58,13 @@ class Replay:
             self._priced = price_usage(self.known, self._live, self._model)
         return self._model
 
-    def nowcast(self, as_of: int, begin: int | None = None, end: int | None = None) -> Nowcast:
+    def nowcast(
+        self, as_of: int, begin: int | None = None, end: int | None = None, *, live: bool = True
+    ) -> Nowcast:
         """Estimate from what was exported before the hour `as_of`.
 
         Covers the hours from `begin` (the billing day's start) to before `end` (the end of the next one).
+        `live`: whether live usage may be used where there is any.
         Raises ValueError for an hour before one that was asked for earlier.
         """
         model = self.model(as_of)
@@ -75,5 +78,5 @@ class Replay:
             self.known,
             low if begin is None else begin,
             high if end is None else end,
-            self._priced,
+            self._priced if live else None,
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import exp, log, sqrt
+from operator import mul
 from statistics import fmean, median
 from typing import Final
 
@@ -22,7 +23,7 @@ _MONTH_DAYS: Final = 30.0
 _SMOOTH: Final = 0.05
 """Days that stray by less are searched for the trace of the length of months."""
 
-_PRIOR_DAYS: Final = 0.05
+_PRIOR_DAYS: Final = 0.01
 """A habit is never quite certain: as if so many days had been otherwise."""
 
 _BOOKED: Final = 0.95
@@ -183,14 +184,17 @@ def _hour_noise(active: Sequence[DayCosts], shape: tuple[float, ...]) -> tuple[f
     errors: list[float] = []
     spreads: list[float] = []
     for day in active[-28:]:
-        expected = sum(shape[week_hour] for week_hour in day.week_hours)
+        shares = [shape[week_hour] for week_hour in day.week_hours]
+        expected = sum(shares)
         if expected <= 0.0:
             continue
-        level = _total(day) / expected
-        spreads.append(sum(shape[w] ** 2 for w in day.week_hours) / expected**2)
-        for week_hour, usd in zip(day.week_hours, day.usd, strict=True):
-            if usd is not None and shape[week_hour] > 0.01:
-                errors.append(abs(usd / (level * shape[week_hour]) - 1.0))
+        per_usd = expected / _total(day)
+        spreads.append(sum(map(mul, shares, shares)) / expected**2)
+        errors.extend(
+            abs(usd * per_usd / share - 1.0)
+            for usd, share in zip(day.usd, shares, strict=True)
+            if usd is not None and share > 0.01
+        )
     if not errors:
         return _UNKNOWN_NOISE, 0.05
     clip = 6.0 * median(errors) + 1e-9

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
+from operator import mul
 from statistics import fmean
 
 
@@ -48,12 +50,19 @@ def day_profile(days: Sequence[DayCosts], totals: Mapping[int, float]) -> tuple[
 
 
 def _columns(days: Sequence[DayCosts], totals: Mapping[int, float]) -> list[list[float]]:
-    columns: list[list[float]] = [[] for _ in range(24)]
+    """Shares of their day that each hour of the clock had. Every hour of the days is known."""
+    usual: list[list[float]] = []
+    odd: list[tuple[int, float]] = []
     for day in days:
         share = 1.0 / totals[day.day]
-        for week_hour, usd in zip(day.week_hours, day.usd, strict=True):
-            if usd is not None:
-                columns[week_hour % 24].append(usd * share)
+        if len(day.usd) == 24:
+            usual.append([usd * share for usd in day.usd if usd is not None])
+        else:
+            hours = zip(day.week_hours, day.usd, strict=True)
+            odd.extend((week_hour % 24, usd * share) for week_hour, usd in hours if usd is not None)
+    columns = [list(column) for column in zip(*usual, strict=True)] or [[] for _ in range(24)]
+    for clock, value in odd:
+        columns[clock].append(value)
     return columns
 
 
@@ -102,11 +111,14 @@ def _credibility(groups: Sequence[Sequence[float]], kinds: int) -> float:
         samples = [sample for sample in samples if len(sample) >= 3]
         if len(samples) < 2:
             continue
-        means = [fmean(sample) for sample in samples]
-        squares = sum(sum((x - m) ** 2 for x in sample) for sample, m in zip(samples, means, strict=True))
+        means = [fsum(sample) / len(sample) for sample in samples]
+        squares = sum(
+            max(sum(map(mul, sample, sample)) - len(sample) * m * m, 0.0)
+            for sample, m in zip(samples, means, strict=True)
+        )
         count = sum(map(len, samples))
         within = squares / (count - len(samples)) * len(samples) / count
-        middle = fmean(means)
+        middle = fsum(means) / len(means)
         between_total += sum((m - middle) ** 2 for m in means) / (len(means) - 1)
         within_total += within
     if between_total <= 0.0:

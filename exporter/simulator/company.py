@@ -65,7 +65,7 @@ class Line:
     growth: float = 0.04
     """Growth of use in 30 days, as a share."""
     active_share: float = 1.0
-    """Share of days on which it is used at all; the mean over all days stays."""
+    """Share of days on which it is used at all in a bursty world; the mean over all days stays."""
     machine: str = ""
     """Machine type, for the system labels of virtual machines."""
     credit: CreditKind | None = None
@@ -194,7 +194,7 @@ LINES: Final[tuple[Line, ...]] = (
     Line("log-volume", "prod", "global", 33.0, "traffic", labels="team=platform", noise=0.12, growth=0.08),
     Line("prom-samples", "prod", "global", 19.5, "mild", labels="team=platform", noise=0.03),
     # Data platform
-    Line("bq-analysis", "data", "us", 88.0, "work", "dataset/reporting", _WAREHOUSE, 0.35, 0.06),
+    Line("bq-analysis", "data", "us", 88.0, "work", "dataset/reporting", _WAREHOUSE, 0.25, 0.06),
     Line("bq-analysis", "data", "us", 26.0, "night", "dataset/modelling", _WAREHOUSE, 0.25, 0.06),
     Line("bq-slots", "data", "us", 57.6, "night", "reservation/etl", _WAREHOUSE, 0.1, 0.04),
     Line("bq-active", "data", "us", 24.8, "steady", "dataset/events", _WAREHOUSE, 0.003, 0.09),

@@ -143,14 +143,15 @@ class Usage:
             return 0.0
         if meter.sku.unit.per_month:
             amount *= MEAN_MONTH_DAYS / at.month_days
-        if line.active_share < 1.0:
+        if line.active_share < 1.0 and self._variation.bursty:
             if uniform(meter.activity, at.billing_day) >= line.active_share:
                 return 0.0
             amount /= line.active_share
         if line.noise:
-            day = 0.5 * line.noise * normal(meter.daily_noise, at.billing_day)
+            noise = self._variation.noise(line.noise, line.active_share)
+            day = 0.5 * noise * normal(meter.daily_noise, at.billing_day)
             grown = line.growth * self._variation.growing_hours(self.first_hour, at.hour) / 720.0
-            amount *= exp(grown + day + line.noise * normal(meter.hourly_noise, at.hour))
+            amount *= exp(grown + day + noise * normal(meter.hourly_noise, at.hour))
         if line.runaway and self._incident is not None:
             amount *= self._incident.multiplier(at.hour)
         return float(round(amount)) if meter.sku.unit.pricing == "count" else round(amount, 9)

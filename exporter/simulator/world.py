@@ -18,7 +18,7 @@ from exporter.simulator.invoice import Invoices, Posting, invoice_month
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
 from exporter.simulator.rows import ExportRow, RowMaker, posting_row
 from exporter.simulator.usage import MICROS, Incident, Meter, Usage, Use
-from exporter.simulator.variation import ORDINARY, Variation
+from exporter.simulator.variation import BURSTY, ORDINARY, Variation
 
 _DAY: Final = 24 * MICROSECONDS_PER_HOUR
 _INCIDENT_FACTOR: Final = 14.0
@@ -88,11 +88,12 @@ class World:
         """A world with so much past at `now`, in which a runaway began so long before.
 
         The runaway lets the support assistant use some 14 times its normal tokens. No length, no runaway.
+        Some of its batch work comes in bursts.
         """
         hour = to_microseconds(now) // MICROSECONDS_PER_HOUR
         first = hour - incident_began // timedelta(hours=1)
         incident = Incident(first, first + incident_lasts // timedelta(hours=1), _INCIDENT_FACTOR)
-        return cls(seed, now - past, incident)
+        return cls(seed, now - past, incident, BURSTY)
 
     def uses(self, hour: int) -> Iterator[tuple[Meter, Use]]:
         """What was used in an hour (counted since the epoch), whatever the bill says of it when."""

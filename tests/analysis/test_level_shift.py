@@ -53,3 +53,7 @@ def test_a_line_that_stays_away_has_stopped() -> None:
     assert found is not None
     assert found.factor == 0.0
     assert found.trust > 0.9
+
+
+def test_a_line_whose_last_hours_are_all_a_little_late_has_not_stopped() -> None:
+    assert shift(1.0, 1.0, 0.0, 0.0, 0.0, late=0.1) is None

@@ -135,6 +135,19 @@ def test_a_runaway_is_expected_to_go_on() -> None:
     )
 
 
+def test_a_line_of_every_day_is_not_given_up_because_its_bill_is_late_for_once() -> None:
+    random = Random(4)
+    ram = Line("account", "web", "Compute Engine", "ram")
+    late = range(40 * DAY, 40 * DAY + 9)
+    core = line_cells(
+        COMPUTE, range(41 * DAY), lambda _: 2.0, lag=lambda at: 20 if at in late else random.randint(1, 14)
+    )
+    other = line_cells(ram, range(41 * DAY), lambda _: 2.0, lag=lambda at: random.randint(1, 14))
+    now = FIRST + 40 * DAY + 12
+    found = nowcast(history(core, other), now).whole_day(now)["Compute Engine"]
+    assert found.total_nano_usd / NANO == pytest.approx(96.0, rel=0.05)
+
+
 def test_live_usage_shows_a_runaway_before_any_bill_does() -> None:
     def usd(at: int) -> float:
         return 2.0 * (10.0 if at >= 15 * DAY + 14 else 1.0)

@@ -30,6 +30,21 @@ def test_pieces_say_what_the_rows_say_in_the_same_order() -> None:
     )
 
 
+def test_batch_work_rests_on_some_days_of_a_bursty_world_and_everything_else_goes_on() -> None:
+    hours = range(FIRST, FIRST + 12 * 24)
+    ordinary, bursty = (
+        {(meter.name, hour): use.amount for hour in hours for meter, use in world.uses(hour)}
+        for world in (World(2, START), World(2, START, variation=Variation(bursty=True)))
+    )
+    batch = {meter.name for meter, _ in World(2, START).uses(FIRST) if meter.line.active_share < 1.0}
+    assert len(batch) == 3
+    rest = {key: amount for key, amount in ordinary.items() if key[0] not in batch}
+    assert {key: amount for key, amount in bursty.items() if key[0] not in batch} == rest
+    days = {name: {(hour - FIRST) // 24 for used, hour in bursty if used == name} for name in batch}
+    assert all(0 < len(found) < 12 for found in days.values())
+    assert all((name, hour) in ordinary for name in batch for hour in hours)
+
+
 def test_faster_growth_changes_nothing_before_it_begins() -> None:
     plain = World(2, START)
     faster = World(2, START, variation=Variation(faster_from=FIRST + 20 * 24))
