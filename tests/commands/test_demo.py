@@ -15,13 +15,17 @@ COUNTERS = (
     "spend_restated_usd_total",
     "spend_cloud_run_requests_total",
     "spend_cloud_run_estimated_usd_total",
+    "spend_llm_tokens_total",
+    "spend_llm_estimated_usd_total",
 )
+SOURCES = 5
+"""The bill, live usage, two LLM providers, and the usage log."""
 
 
 def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
     options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
     with running(tmp_path, *options) as process:
-        until(lambda: both_read(process), "the first refreshes", seconds=180)
+        until(lambda: all_read(process), "the first refreshes", seconds=180)
         first = process.scrape()
         assert process.get("/readyz")[0] == 200
         assert process.end(signal.SIGINT, seconds=10) == 0
@@ -30,13 +34,14 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     assert {path.name for path in (tmp_path / "company").iterdir()} == {
         "export",
         "ledger.duckdb",
+        "llm",
         "world.json",
     }
     assert all(path.suffix == ".parquet" for path in (tmp_path / "company" / "export").iterdir())
     with running(tmp_path, *options[:-2]) as process:
         assert process.get("/readyz")[0] == 200
         continued = process.scrape()
-        until(lambda: both_read(process), "a refresh of both sources")
+        until(lambda: all_read(process), "a refresh of every source")
         read = process.scrape()
         assert process.end(signal.SIGTERM, seconds=10) == 0
     again = json.loads((tmp_path / "company" / "world.json").read_text())
@@ -54,9 +59,9 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
         assert sum(read[name].values()) < sum(first[name].values()) * 1.01
 
 
-def both_read(process: Running) -> bool:
-    """Whether the bill and the usage have been read: counters begin then."""
-    return len(process.scrape()["spend_source_up"]) == 2
+def all_read(process: Running) -> bool:
+    """Whether every source has been read: counters begin then."""
+    return len(process.scrape()["spend_source_up"]) == SOURCES
 
 
 def none_fell(before: Samples, after: Samples) -> None:
