@@ -131,6 +131,15 @@ MODEL = Alert(
     {"provider": "openai", "model": "gpt-4o"},
     dashboard="spend-llm",
 )
+KEY = Alert(
+    "SpendLlmKeyRunningAway",
+    "warning",
+    "llm",
+    "A key costs several times more than yesterday",
+    "Key ci of team shop (openai) costs $12.40 an hour, over three times its mean of the day before.",
+    {"provider": "openai", "team": "shop", "key_alias": "ci"},
+    dashboard="spend-llm",
+)
 COST_PER_REQUEST = Alert(
     "SpendCloudRunCostPerRequestUp",
     "warning",

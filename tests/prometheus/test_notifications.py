@@ -27,6 +27,7 @@ from tests.prometheus.incident import (
     EXPORTER_DOWN,
     HALF_USED,
     INCIDENT,
+    KEY,
     MODEL,
     SPIKE,
     Alert,
@@ -163,19 +164,26 @@ def test_an_alert_that_joins_an_incident_is_told_with_it(alertmanager: Alertmana
 
 
 def test_of_a_budget_only_the_worst_is_told(alertmanager: Alertmanager) -> None:
-    another = replace(
-        BURNING, labels={"budget": "research", "period": "month"}, description="Budget research burns."
-    )
-    alertmanager.tell(BURNING_FAST, BURNING, HALF_USED, another)
-    text = part(alertmanager.message("spending"), "plain")
+    other = {"budget": "research", "period": "month"}
+    other_half = replace(HALF_USED, labels=other, description="Budget research is half used.")
+    other_burning = replace(BURNING, labels=other, description="Budget research burns.")
+
+    alertmanager.tell(BURNING, HALF_USED, other_half)
+    digest = part(alertmanager.message("digest"), "plain")
+    assert other_half.description in digest
+    assert HALF_USED.description not in digest
+    assert BURNING.description in part(alertmanager.message("spending"), "plain")
+
+    alertmanager.tell(BURNING_FAST, other_burning)
+    text = part(alertmanager.message("spending", 2), "plain")
     assert BURNING_FAST.description in text
-    assert another.description in text
+    assert other_burning.description in text
     assert BURNING.description not in text
 
     alertmanager.tell(BURNING_FAST, resolved=True)
-    assert BURNING.description in part(alertmanager.message("spending", 2), "plain")
+    assert BURNING.description in part(alertmanager.message("spending", 3), "plain")
     alertmanager.tell(BURNING, resolved=True)
-    assert HALF_USED.description in part(alertmanager.message("digest"), "plain")
+    assert HALF_USED.description in part(alertmanager.message("digest", 2), "plain")
 
 
 def test_while_the_bill_is_stale_alerts_made_from_it_wait(alertmanager: Alertmanager) -> None:
@@ -200,23 +208,36 @@ def test_while_the_bill_is_stale_alerts_made_from_it_wait(alertmanager: Alertman
 
 
 def test_a_source_that_fails_quiets_what_is_made_from_it_and_nothing_else(alertmanager: Alertmanager) -> None:
-    bigquery, live = source_failing("bigquery"), source_failing("cloud_monitoring")
-    alertmanager.tell(bigquery, live, BILL_STALE)
+    failing = [source_failing(source) for source in ("bigquery", "cloud_monitoring", "litellm")]
+    alertmanager.tell(*failing)
     told = part(alertmanager.message("operators"), "plain")
-    assert bigquery.description in told
-    assert live.description in told
-    # It stopped growing because it cannot be read.
-    assert BILL_STALE.summary not in told
+    assert [alert for alert in failing if alert.description not in told] == []
 
-    other_provider = replace(
-        SPIKE, labels={"provider": "openai", "service_name": "OpenAI API"}, description="OpenAI."
-    )
-    alertmanager.tell(SPIKE, BURNING, COST_PER_REQUEST, other_provider, MODEL)
+    elsewhere = {"provider": "openai", "service_name": "OpenAI API"}
+    other_provider = replace(SPIKE, labels=elsewhere, description="OpenAI API (openai): +$9.00.")
+    alertmanager.tell(SPIKE, BURNING, COST_PER_REQUEST, KEY, other_provider, MODEL)
     text = part(alertmanager.message("spending"), "plain")
     assert other_provider.description in text
     assert MODEL.description in text
-    for alert in (SPIKE, BURNING, COST_PER_REQUEST):
-        assert alert.description not in text
+    assert [alert for alert in (SPIKE, BURNING, COST_PER_REQUEST, KEY) if alert.description in text] == []
+
+
+def test_live_usage_that_cannot_be_read_leaves_bills_and_budgets_alone(alertmanager: Alertmanager) -> None:
+    alertmanager.tell(source_failing("cloud_monitoring"), source_failing("litellm"))
+    alertmanager.message("operators")
+    alertmanager.tell(SPIKE, BURNING, COST_PER_REQUEST)
+    text = part(alertmanager.message("spending"), "plain")
+    assert SPIKE.description in text
+    assert BURNING.description in text
+    assert COST_PER_REQUEST.description not in text
+
+
+def test_of_a_bill_that_cannot_be_read_the_reason_is_told(alertmanager: Alertmanager) -> None:
+    failing = source_failing("bigquery")
+    alertmanager.tell(failing, BILL_STALE)
+    told = part(alertmanager.message("operators"), "plain")
+    assert failing.description in told
+    assert BILL_STALE.summary not in told
 
 
 def test_without_the_exporter_nothing_else_of_it_is_told(alertmanager: Alertmanager) -> None:
