@@ -223,7 +223,7 @@ def test_a_source_that_fails_quiets_what_is_made_from_it_and_nothing_else(alertm
 
 
 def test_live_usage_that_cannot_be_read_leaves_bills_and_budgets_alone(alertmanager: Alertmanager) -> None:
-    alertmanager.tell(source_failing("cloud_monitoring"), source_failing("litellm"))
+    alertmanager.tell(*map(source_failing, ("cloud_monitoring", "litellm", "usage_logs")))
     alertmanager.message("operators")
     alertmanager.tell(SPIKE, BURNING, COST_PER_REQUEST)
     text = part(alertmanager.message("spending"), "plain")
