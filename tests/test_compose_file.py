@@ -39,7 +39,7 @@ def test_a_service_is_published_on_loopback_by_a_port_that_can_be_moved(service:
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 def test_a_service_writes_to_named_volumes_only(service: dict[str, Any]) -> None:
-    for volume in service["volumes"]:
+    for volume in service.get("volumes", []):
         assert volume.endswith(":ro") or volume.split(":")[0] in COMPOSE_FILE["volumes"]
 
 
@@ -69,6 +69,19 @@ def test_prometheus_and_grafana_name_services_that_exist() -> None:
     assert set(alerted) <= ADDRESSES
     sources = read("grafana/provisioning/datasources/prometheus.yml")["datasources"]
     assert {source["url"].removeprefix("http://") for source in sources} <= ADDRESSES
+
+
+def test_alertmanager_sends_to_an_inbox_that_takes_mail_from_no_one_outside() -> None:
+    host, _, port = read("prometheus/alertmanager/alertmanager.yml")["global"]["smtp_smarthost"].partition(
+        ":"
+    )
+    # The port that the image listens on.
+    assert port == "1025"
+    assert [published.rsplit(":", 1)[1] for published in SERVICES[host]["ports"]] == ["8025"]
+
+
+def test_no_service_needs_the_inbox() -> None:
+    assert [name for name, service in SERVICES.items() if "inbox" in service.get("depends_on", {})] == []
 
 
 def test_grafana_loads_dashboards_from_the_folder_that_is_mounted() -> None:

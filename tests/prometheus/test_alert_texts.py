@@ -1,0 +1,241 @@
+"""What people get to read: subject, e-mail and Slack message, also of odd names and of very many alerts."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.prometheus.amtool import rendered
+from tests.prometheus.incident import (
+    BURNING,
+    BURNING_FAST,
+    HALF_USED,
+    INCIDENT,
+    MODEL,
+    SPIKE,
+    Alert,
+    template_data,
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
+
+
+class Page(HTMLParser):
+    """What a reader of an HTML page sees, which elements there are, and where links lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.bold: list[str] = []
+        self._pieces: list[str] = []
+        self._in_bold = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag == "b":
+            self._in_bold = True
+            self.bold.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "b":
+            self._in_bold = False
+
+    def handle_data(self, data: str) -> None:
+        self._pieces.append(data)
+        if self._in_bold:
+            self.bold[-1] += data
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+
+def e_mail(
+    folder: Path, firing: Sequence[Alert], resolved: Sequence[Alert] = (), **lasted: timedelta
+) -> Page:
+    return Page(rendered(folder, "spend.email.html", template_data(firing, resolved, **lasted), "html"))
+
+
+def test_the_subject_is_the_worst_alert_with_its_figures(tmp_path: Path) -> None:
+    assert rendered(tmp_path, "spend.subject", template_data([SPIKE])) == (
+        "Warning: Cloud Run (gcp): +$18.42 in the last hour above what is normal for it"
+    )
+    assert rendered(tmp_path, "spend.subject", template_data(INCIDENT)) == (
+        "Critical: Budget shop was used 7.2 times faster than planned over six hours and still is (3 alerts)"
+    )
+    assert rendered(tmp_path, "spend.subject", template_data([], [SPIKE])) == (
+        "Resolved: A service costs far more than at this hour of other days"
+    )
+    assert rendered(tmp_path, "spend.subject", template_data([SPIKE], [BURNING_FAST])) == (
+        "Warning: Cloud Run (gcp): +$18.42 in the last hour above what is normal for it (2 alerts)"
+    )
+
+
+def test_a_subject_is_one_short_line_whatever_the_alert_says(tmp_path: Path) -> None:
+    long = replace(SPIKE, description="Crème\nbrûlée\t<b>'\"&\r\nBcc: all@example.com " + "x" * 500)
+    subject = rendered(tmp_path, "spend.subject", template_data([long]))
+    assert subject.startswith("Warning: Crème brûlée <b>'\"& Bcc: all@example.com xxx")
+    assert len(subject) <= 160
+    nameless = replace(SPIKE, severity="", summary="", description="")
+    assert rendered(tmp_path, "spend.subject", template_data([nameless])) == "SpendHourlySpike"
+
+
+def test_an_e_mail_says_what_where_since_when_and_what_to_do(tmp_path: Path) -> None:
+    page = e_mail(tmp_path, INCIDENT)
+    for alert in INCIDENT:
+        assert alert.summary in page.text
+        assert alert.description in page.text
+        assert set(alert.annotations().values()) - {alert.summary, alert.description} <= set(page.links)
+    assert {"+$18.42", "+$15.07", "$412.90", "$31.80"} <= set(page.bold)
+    assert page.text.count("Since Mon 23 Nov 12:30 UTC") == 3
+    assert "provider gcp · service_name Cloud Run" in page.text
+    assert page.links[-1] == "http://localhost:9093/#/alerts?receiver=spending"
+    # Worst first, whatever the order of their names.
+    assert page.text.index(BURNING_FAST.summary) < min(
+        page.text.index(SPIKE.summary), page.text.index(MODEL.summary)
+    )
+
+
+@pytest.mark.parametrize(
+    ("lasted", "told"),
+    [
+        (timedelta(seconds=20), "under a minute"),
+        (timedelta(minutes=20), "20 min"),
+        (timedelta(hours=2, seconds=10), "2 h"),
+        (timedelta(hours=30, minutes=5), "30 h 5 min"),
+    ],
+)
+def test_a_resolved_alert_says_how_long_it_lasted(tmp_path: Path, lasted: timedelta, told: str) -> None:
+    page = e_mail(tmp_path, [], [SPIKE], lasted=lasted)
+    assert "Spending: it is over" in page.text
+    assert f"it lasted {told}. " in page.text
+    assert "Resolved" in page.bold
+    text = rendered(tmp_path, "spend.email.text", template_data([], [SPIKE], lasted=lasted))
+    assert text.startswith(f"RESOLVED: {SPIKE.summary}\n{SPIKE.description}\nOver since ")
+    assert f"it lasted {told}. " in text
+
+
+def test_what_is_over_stands_below_what_goes_on(tmp_path: Path) -> None:
+    data = template_data([SPIKE], [BURNING_FAST])
+    page = Page(rendered(tmp_path, "spend.email.html", data, "html"))
+    assert "1 alert, 1 resolved" in page.text
+    assert page.text.rindex(SPIKE.summary) < page.text.rindex(BURNING_FAST.summary)
+    text = rendered(tmp_path, "spend.email.text", data)
+    assert text.index("WARNING: ") < text.index("RESOLVED: ")
+
+
+def test_the_plain_text_holds_all_that_the_page_holds(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "spend.email.text", template_data(INCIDENT))
+    for alert in INCIDENT:
+        assert f"{alert.severity.upper()}: {alert.summary}\n{alert.description}\n" in text
+        assert f"Dashboard:  {alert.annotations()['dashboard_url']}\n" in text
+        assert f"What to do: {alert.annotations()['runbook_url']}\n" in text
+    assert "\n\n\n" not in text
+    assert "<" not in text
+
+
+def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -> None:
+    data = template_data(INCIDENT)
+    assert rendered(tmp_path, "spend.slack.title", data) == f"Critical: {BURNING_FAST.summary} (3 alerts)"
+    assert rendered(tmp_path, "spend.slack.color", data) == "#b3261e"
+    assert rendered(tmp_path, "spend.slack.color", template_data([SPIKE, HALF_USED])) == "#c77700"
+    assert rendered(tmp_path, "spend.slack.color", template_data([HALF_USED])) == "#3b6ea5"
+    assert rendered(tmp_path, "spend.slack.color", template_data([], [BURNING_FAST])) == "#2e7d32"
+    assert rendered(tmp_path, "spend.slack.link", data) == "http://localhost:9093/#/alerts?receiver=spending"
+    assert rendered(tmp_path, "spend.slack.link", template_data([BURNING_FAST, BURNING])).endswith(
+        "/d/spend-budgets"
+    )
+    text = rendered(tmp_path, "spend.slack.text", data)
+    assert text.splitlines() == [
+        ":red_circle: Budget shop was used 7.2 times faster than planned over six hours and still is. "
+        "*$412.90* of the month is left.",
+        "<http://localhost:3000/d/spend-budgets|Dashboard>  "
+        "<https://example.com/runbooks/SpendBudgetBurningFast.md|What to do>",
+        ":large_orange_circle: Cloud Run (gcp): *+$18.42* in the last hour above what is normal for it. "
+        "Most of it is CPU Allocation Time: *+$15.07*.",
+        "<http://localhost:3000/d/spend-overview|Dashboard>  "
+        "<https://example.com/runbooks/SpendHourlySpike.md|What to do>",
+        ":large_orange_circle: gpt-4o (openai) costs *$31.80* an hour at list prices, over three times its "
+        "mean of the day before.",
+        "<http://localhost:3000/d/spend-llm|Dashboard>  "
+        "<https://example.com/runbooks/SpendLlmModelRunningAway.md|What to do>",
+    ]
+    over = rendered(tmp_path, "spend.slack.text", template_data([], [SPIKE]))
+    assert over.startswith(":white_check_mark: Cloud Run (gcp)")
+    assert rendered(tmp_path, "spend.slack.title", template_data([], [SPIKE])) == f"Resolved: {SPIKE.summary}"
+
+
+def test_many_alerts_make_a_message_that_mail_programs_show_whole(tmp_path: Path) -> None:
+    many = [replace(SPIKE, labels={"service_name": f"service-{number:03d}"}) for number in range(300)]
+    data = template_data([*many, BURNING_FAST])
+    page = rendered(tmp_path, "spend.email.html", data, "html")
+    assert len(page.encode()) < 100_000
+    assert "These are 20 of 301. Alertmanager shows the rest." in page
+    assert BURNING_FAST.description in Page(page).text
+    assert "These are 20 of 301." in rendered(tmp_path, "spend.email.text", data)
+    slack = rendered(tmp_path, "spend.slack.text", data)
+    assert "These are 10 of 301" in slack
+    assert len(slack) < 8000
+
+
+NASTY = """<script>alert("x")</script> '"&amp;<!channel> </div>`{{ .Status }}` $1 ${1} +$5.00 <https://evil.example|x>"""
+
+
+def test_odd_characters_stay_text(tmp_path: Path) -> None:
+    odd = replace(SPIKE, summary=NASTY, description=NASTY, labels={"service_name": NASTY}, severity=NASTY)
+    data = template_data([odd])
+    plain = e_mail(tmp_path, [SPIKE])
+    page = Page(rendered(tmp_path, "spend.email.html", data, "html"))
+    assert page.text.count(NASTY) >= 3
+    assert page.elements == plain.elements
+    assert page.attributes == plain.attributes
+    assert NASTY in rendered(tmp_path, "spend.email.text", data)
+    for template in ("spend.slack.text", "spend.slack.title"):
+        text = rendered(tmp_path, template, data)
+        written = re.sub(r"<http[^<>|]+\|(Dashboard|What to do)>", "", text)
+        assert not set("<>") & set(written)
+        assert NASTY in html.unescape(written.replace("*", ""))
+
+
+def test_a_link_leads_to_web_pages_only_and_cannot_break_out(tmp_path: Path) -> None:
+    odd = replace(SPIKE, runbook_url="javascript:alert(1)")
+    assert not any("javascript" in link for link in e_mail(tmp_path, [odd]).links)
+    breaking = replace(SPIKE, runbook_url='https://example.com/a"onclick="b|c> <!channel>')
+    page = e_mail(tmp_path, [breaking])
+    assert page.attributes == e_mail(tmp_path, [SPIKE]).attributes
+    text = rendered(tmp_path, "spend.slack.text", template_data([breaking]))
+    assert '<https://example.com/a"onclick="b%7Cc%3E%20%3C!channel%3E|What to do>' in text
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    description=st.lists(
+        st.sampled_from(
+            ["<", ">", "&", "'", '"', "&lt;", "</b>", "<b>", "$1", "5%", "+$3.50", "{{", "é", "🤑", " "]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_any_description_reads_in_an_e_mail_as_it_was_written(tmp_path: Path, description: str) -> None:
+    sentence = f"[{description}]"
+    page = Page(
+        rendered(tmp_path, "spend.email.html", template_data([replace(SPIKE, description=sentence)]), "html")
+    )
+    assert sentence in page.text
+    assert "script" not in page.elements
