@@ -48,6 +48,15 @@ def period_start(second: int) -> int:
     return MONTH_ENDS if second >= MONTH_ENDS else MONTH_ENDS - MONTH
 
 
+def always(value: float) -> Value:
+    return lambda second: value
+
+
+def settled_day(mean_usd: float, days_before: int) -> Value:
+    """A day's cost within a tenth of the mean; it is another day's after each midnight."""
+    return lambda second: mean_usd * (1 + 0.1 * math.sin(second // DAY - days_before))
+
+
 def calm_series() -> dict[str, Value]:
     """A company that spends $2.50 an hour in the mean, 87 % of its budget, with a bill some hours late."""
 
@@ -106,19 +115,14 @@ def calm_series() -> dict[str, Value]:
             f"spend_estimate_explained_ratio{{{of}}}": lambda second: 0.9,
         }
         for days_before in (0, 1, 7):
-            series[f'spend_settled_day_usd{{{of},days_before="{days_before}"}}'] = (
-                lambda second, share=share, days_before=days_before: (
-                    60 * share * (1 + 0.1 * math.sin(second // DAY - days_before))
-                )
-            )
+            labels = f'{of},days_before="{days_before}"'
+            series[f"spend_settled_day_usd{{{labels}}}"] = settled_day(60 * share, days_before)
     for severity, ratio in (("warning", 0.9), ("critical", 1.0)):
-        labels = f'{budget},severity="{severity}"'
-        series[f'spend_budget_threshold_ratio{{{labels},basis="actual"}}'] = lambda second, ratio=ratio: (
-            ratio + 0.05
-        )
-    series[f'spend_budget_threshold_ratio{{{budget},severity="warning",basis="forecast"}}'] = lambda second: 1
+        labels = f'{budget},severity="{severity}",basis="actual"'
+        series[f"spend_budget_threshold_ratio{{{labels}}}"] = always(ratio)
+    series[f'spend_budget_threshold_ratio{{{budget},severity="warning",basis="forecast"}}'] = always(1)
     for name, value in THRESHOLDS.items():
-        series[f'spend_alert_threshold{{name="{name}"}}'] = lambda second, value=value: value
+        series[f'spend_alert_threshold{{name="{name}"}}'] = always(value)
     return series
 
 

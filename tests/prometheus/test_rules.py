@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -168,6 +169,7 @@ THRESHOLDS: Final = {
 OF_THE_TARGET: Final = {"job", "instance"}
 
 
+@cache
 def known_labels() -> dict[str, set[str]]:
     """Labels of every series that a rule may ask for."""
     known = {family.name: set(family.labels) for family in all_families()}
