@@ -1,0 +1,32 @@
+"""The manifests for the Prometheus operator say what the rules say."""
+
+import subprocess
+import sys
+
+import yaml
+
+from tests.prometheus.rule_files import ROOT, RULE_FILES
+
+MANIFESTS = ROOT / "prometheus" / "kubernetes"
+
+
+def test_the_prometheus_rule_is_the_one_made_from_the_rules() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "tools" / "prometheus_rule.py"], capture_output=True, text=True, check=True
+    )
+    assert made.stdout == (MANIFESTS / "prometheusrule.yml").read_text(encoding="utf-8")
+
+
+def test_the_prometheus_rule_has_every_group_unchanged() -> None:
+    manifest = yaml.safe_load((MANIFESTS / "prometheusrule.yml").read_text(encoding="utf-8"))
+    groups = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
+    assert manifest["kind"] == "PrometheusRule"
+    assert manifest["spec"]["groups"] == groups
+    assert len({group["name"] for group in groups}) == len(groups)
+
+
+def test_the_pod_monitor_keeps_the_series_of_a_replaced_pod_and_a_job_that_the_rules_know() -> None:
+    monitor = yaml.safe_load((MANIFESTS / "podmonitor.yml").read_text(encoding="utf-8"))
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    fixed = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}
+    assert fixed == {"instance": "spend-exporter", "job": "spend-exporter"}
