@@ -15,6 +15,7 @@ from exporter.sources.base import Source, UsageSource
 from exporter.sources.bigquery import BigQuerySource
 from exporter.sources.cloud_monitoring import CloudMonitoringSource
 from exporter.sources.files import FilesSource
+from exporter.sources.recommender import RecommenderSource
 
 
 def configured_sources(config: Config) -> list[AnySource]:
@@ -78,6 +79,18 @@ def _cloud_monitoring(config: Config) -> UsageSource | None:
     )
 
 
+def _recommender(config: Config) -> UsageSource | None:
+    gcp = _gcp(config)
+    if gcp is None or not gcp.recommendations.enabled or not gcp.project_ids:
+        return None
+    return RecommenderSource(
+        gcp.project_ids,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+        update_interval=timedelta(minutes=gcp.recommendations.update_interval_minutes),
+    )
+
+
 def _gcp(config: Config) -> Gcp | None:
     return config.gcp if config.gcp is not None and config.gcp.enabled else None
 
@@ -86,5 +99,6 @@ _REGISTERED: tuple[Callable[[Config], AnySource | None], ...] = (
     _files,
     _bigquery,
     _cloud_monitoring,
+    _recommender,
 )
 """Every source of the product: a function that makes it, or returns None where it is not asked for."""

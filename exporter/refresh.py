@@ -29,6 +29,7 @@ from exporter.nowcasting import Outlook, grade
 from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
+from exporter.sources.recommender import RecommenderSource
 from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ class Refresher:
             source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
             for source in sources
         }
-        self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
+        recommenders = [source for source in sources if isinstance(source, RecommenderSource)]
+        self._figures = Figures(ledger, list(self._healths), self._timezones, settings, recommenders)
         self._grades: list[FamilySamples] = []
         self._stopping = threading.Event()
         self._changed = threading.Event()
@@ -191,6 +193,7 @@ class Refresher:
                         live_families=(
                             *live.families,
                             *self._figures.language_models(view, now),
+                            *self._figures.savings(view, now),
                             *self._grades,
                         ),
                         outlooks=outlooks,
