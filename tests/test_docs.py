@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _REASON = re.compile(
-    r"""(?:SourceError|LedgerError|Rejected)\(\s*(?:"([a-z_]+)")"""
+    r"""(?:SourceError|LedgerError|Rejected|ReadRefused)\(\s*(?:"([a-z_]+)")"""
     r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
     r"""|failure = \("([a-z_]+)" """.strip()
     + r"""|verdict = "([a-z_]+)","""

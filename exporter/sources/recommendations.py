@@ -97,8 +97,9 @@ def recommendation_of(
 
     Rejected where it is active and what it saves cannot be told in US dollars.
     """
+    place = f"{project_id}/{recommender.id}"
     if not isinstance(found, dict):
-        return _rejected("bad_recommendation", project_id, recommender, "an entry is no JSON object")
+        return Rejected("bad_recommendation", 1, place, "an entry is no JSON object")
     if _at(found, "stateInfo", "state") != "ACTIVE":
         return None
     projection = _at(found, "primaryImpact", "costProjection")
@@ -108,11 +109,11 @@ def recommendation_of(
     currency = _at(projection, "cost", "currencyCode")
     if currency not in ("USD", None, ""):
         detail = f"savings in {currency} are not converted here; the console shows them"
-        return _rejected("other_currency", project_id, recommender, detail)
+        return Rejected("other_currency", 1, place, detail)
     try:
         usd = -_money(_at(projection, "cost")) * MONTH_SECONDS / _seconds(projection.get("duration"))
     except ValueError as error:
-        return _rejected("bad_recommendation", project_id, recommender, f"a cost projection has {error}")
+        return Rejected("bad_recommendation", 1, place, f"a cost projection has {error}")
     return _made(found, recommender, project_id, location, usd) if usd > 0 else None
 
 
@@ -179,7 +180,3 @@ def _at(found: object, *names: str) -> object:
             return None
         found = found.get(name)
     return found
-
-
-def _rejected(reason: str, project_id: str, recommender: Recommender, detail: str) -> Rejected:
-    return Rejected(reason, 1, f"{project_id}/{recommender.id}", detail)
