@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from exporter import metrics
 from exporter.analysis.cloud_run_waste import LOOKED_BACK_DAYS, cloud_run_waste
-from exporter.analysis.idle_instances import INSTANCE_METERS, LOOKED_BACK, IdleInstances, idle_instances
+from exporter.analysis.idle_instances import CORES, LOOKED_BACK, UTILIZATION, IdleInstances, idle_instances
 from exporter.analysis.rates import RateCard
 from exporter.analysis.savings import Kind, Saving, counted_once
 from exporter.analysis.unused_resources import BILL_SERVICES, MACHINES_GONE, unused_resources
@@ -144,7 +144,7 @@ def _look(
     idle = IdleInstances((), {})
     if usage is not None:
         live = read_live_usage(view, usage, now, card)
-        idle = idle_instances(usage.hourly(now - LOOKED_BACK, now, INSTANCE_METERS), bill)
+        idle = idle_instances(usage.instances(now - LOOKED_BACK, now, UTILIZATION, CORES), bill)
         first_day, last_day = today - timedelta(days=LOOKED_BACK_DAYS), today - timedelta(days=1)
         found += [*idle.savings, *cloud_run_waste(live.daily, live.rates, first_day, last_day)]
     logger.debug("looked for savings: %d found", len(found))

@@ -17,7 +17,7 @@ from exporter.analysis.cloud_run_waste import (
     RUN_MIN_INSTANCES,
     cloud_run_waste,
 )
-from exporter.analysis.idle_instances import CORES, UTILIZATION, idle_instances
+from exporter.analysis.idle_instances import idle_instances
 from exporter.analysis.rates import RateBook, RateCard, learn_rates
 from exporter.analysis.savings import MONTH_DAYS, Saving, counted_once, dollars
 from exporter.analysis.unused_resources import KUBERNETES, unused_resources
@@ -59,15 +59,29 @@ class Billed:
     unit: str = "seconds"
 
 
-def running(levels: Sequence[float], cores: float = 4.0, **same: Any) -> list[Used]:
-    """An instance with these mean utilisations in the hours before noon, the last one the newest."""
-    found = []
-    for ago, level in enumerate(reversed(levels), start=1):
-        found.append(Used(UTILIZATION, level * 3600, NOON - ago * HOUR, **same))
-        if cores:
-            found.append(Used(CORES, cores * 3600, NOON - ago * HOUR, **same))
-    return found
+@dataclass(frozen=True)
+class Instance:
+    hours: int
+    mean_utilization: float
+    highest_utilization: float
+    first_hour: datetime
+    last_hour: datetime
+    cores: float | None = 4.0
+    instance_id: str = "42"
+    name: str = "legacy-1"
+    project_id: str = "shop-prod"
+    region_id: str = "us-east1"
 
+
+def running(levels: Sequence[float], last_hour: datetime = NOON - HOUR, **changes: Any) -> Instance:
+    """An instance that ran through with these mean utilisations by the hour."""
+    first_hour = last_hour - (len(levels) - 1) * HOUR
+    return replace(
+        Instance(len(levels), sum(levels) / len(levels), max(levels), first_hour, last_hour), **changes
+    )
+
+
+BUSY = running([0.4] * 168, instance_id="43", name="web-1")
 
 MACHINES = [
     # Two machines of four cores: 4 cores cost $4.80 a day, their memory $2.40.
@@ -79,8 +93,7 @@ MACHINES = [
 
 
 def test_an_idle_instance_is_told_with_what_its_cores_cost() -> None:
-    busy = running([0.4] * 168, resource="43", dimension="web-1")
-    found = idle_instances([*running([0.02] * 168), *busy], MACHINES)
+    found = idle_instances([running([0.02] * 168), BUSY], MACHINES)
     (saving,) = found.savings
     assert (saving.resource, saving.kind, saving.remedy) == ("legacy-1", "instance", "remove")
     assert saving.usd_per_month == pytest.approx(7.2 * MONTH_DAYS)
@@ -109,50 +122,46 @@ def test_an_idle_instance_is_told_with_what_its_cores_cost() -> None:
     ],
 )
 def test_the_thresholds_of_idleness_hold_at_their_edges(levels: list[float], idle: bool) -> None:
-    assert len(idle_instances(running(levels), MACHINES).savings) == idle
+    assert len(idle_instances([running(levels)], MACHINES).savings) == idle
 
 
-def test_an_instance_that_starts_and_stops_is_there_for_jobs() -> None:
-    by_day = [each for each in running([0.01] * 168) if 8 <= each.hour.hour < 20]
-    found = idle_instances(by_day, MACHINES)
-    assert found.savings == []
-    assert found.counts == {("shop-prod", "us-east1"): 0}
+@pytest.mark.parametrize(("hours", "idle"), [(152, True), (150, False)])
+def test_an_instance_that_starts_and_stops_is_there_for_jobs(hours: int, idle: bool) -> None:
+    found = idle_instances([running([0.01] * 168, hours=hours)], MACHINES)
+    assert len(found.savings) == idle
+    assert found.counts == {("shop-prod", "us-east1"): idle}
 
 
 def test_an_instance_that_was_stopped_can_be_stopped_no_more() -> None:
-    gone = [replace(each, hour=each.hour - 7 * HOUR) for each in running([0.01] * 100)]
-    other = running([0.5] * 100, resource="43", dimension="web-1")
-    found = idle_instances([*gone, *other], MACHINES)
+    gone = running([0.01] * 100, NOON - 8 * HOUR)
+    found = idle_instances([gone, BUSY], MACHINES)
     assert found.savings == []
     assert found.counts == {("shop-prod", "us-east1"): 0}
 
 
 def test_too_little_known_usage_counts_no_instance_at_all() -> None:
-    assert idle_instances(running([0.01] * 71), MACHINES).counts == {}
+    assert idle_instances([running([0.01] * 71)], MACHINES).counts == {}
 
 
-def test_a_name_that_is_told_later_is_the_same_instance() -> None:
-    unnamed = [replace(each, dimension="") for each in running([0.02] * 168)[100:]]
-    found = idle_instances([*unnamed, *running([0.02] * 168)[:100]], MACHINES)
-    assert [each.resource for each in found.savings] == ["legacy-1"]
+def test_an_instance_without_a_name_goes_by_its_id() -> None:
+    assert idle_instances([running([0.02] * 168, name="")], MACHINES).savings[0].resource == "42"
 
 
 def test_without_cores_an_instance_costs_an_equal_share_of_the_machines() -> None:
-    other = running([0.5] * 100, 0.0, resource="43", dimension="web-1")
-    found = idle_instances([*running([0.02] * 100, 0.0), *other], MACHINES)
+    found = idle_instances([running([0.02] * 100, cores=None), replace(BUSY, cores=None)], MACHINES)
     assert found.savings[0].usd_per_month == pytest.approx(14.4 / 2 * MONTH_DAYS)
     assert "an equal share of what shop-prod pays for machines there" in found.savings[0].advice
 
 
 def test_without_a_bill_of_its_own_the_rate_of_others_in_the_region_counts() -> None:
     elsewhere = [replace(each, project_id="other") for each in MACHINES]
-    (saving,) = idle_instances(running([0.02] * 100), elsewhere).savings
+    (saving,) = idle_instances([running([0.02] * 100)], elsewhere).savings
     assert saving.usd_per_month == pytest.approx(7.2 * MONTH_DAYS)
     assert "what others pay there" in saving.advice
 
 
 def test_without_any_bill_the_dollars_are_unknown_and_not_zero() -> None:
-    found = idle_instances(running([0.02] * 100), [])
+    found = idle_instances([running([0.02] * 100)], [])
     assert [each.usd_per_month for each in found.savings] == [None]
     assert found.counts == {("shop-prod", "us-east1"): 1}
 
@@ -295,7 +304,8 @@ def test_addresses_in_use_and_addresses_that_were_released_are_no_finding() -> N
 
 def test_disks_where_no_machine_was_billed_for_two_weeks_are_told() -> None:
     (saving,) = unused_resources(days_of("Storage PD Capacity", 2.0), SETTLED)
-    assert (saving.kind, saving.usd_per_month) == ("disk", pytest.approx(2.0 * MONTH_DAYS))
+    assert saving.kind == "disk"
+    assert saving.usd_per_month == pytest.approx(2.0 * MONTH_DAYS)
     assert "switched off" in saving.advice
 
 
