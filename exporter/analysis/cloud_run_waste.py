@@ -126,7 +126,7 @@ def _cpu(service: _Service, all_known: list[_Service], rates: RateBook) -> Savin
     usd = None if rate is None else service.a_month(_CPU) * (1 - limit / taken) * rate if taken > 0 else None
     if taken <= limit or (usd is not None and usd < LEAST_USD_PER_MONTH):
         return None
-    scale = f"; your services take {usual:.2f} s in the middle" if compared else ""
+    scale = f"; the median of your other services is {usual:.2f}" if compared else ""
     worth = (
         f" What it takes beyond {limit:.1f} s costs about {dollars(usd)} a month." if usd is not None else ""
     )
