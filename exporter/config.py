@@ -156,5 +156,8 @@ class Config(Section):
             "gcp.cloud_run (without gcp.project_ids)": "cloud_run" in self.gcp.model_fields_set
             and self.gcp.cloud_run.enabled
             and not self.gcp.project_ids,
+            "gcp.recommendations (without gcp.project_ids)": "recommendations" in self.gcp.model_fields_set
+            and self.gcp.recommendations.enabled
+            and not self.gcp.project_ids,
         }
         return tuple(key for key, value in waiting.items() if value)

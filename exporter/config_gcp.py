@@ -135,6 +135,23 @@ class CloudRun(Section):
     ] = None
 
 
+class Recommendations(Section):
+    """What Google's Recommender would save."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    update_interval_minutes: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=15,
+            le=1440,
+            allow_inf_nan=False,
+            description="a number of minutes from 15 to 1440",
+            examples=[60],
+        ),
+    ] = 60.0
+
+
 class Gcp(Section):
     """Google Cloud."""
 
@@ -181,6 +198,9 @@ class Gcp(Section):
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
     ] = None
     cloud_run: Annotated[CloudRun, Field(description="a section", examples=[{"enabled": True}])] = CloudRun()
+    recommendations: Annotated[
+        Recommendations, Field(description="a section", examples=[{"enabled": True}])
+    ] = Recommendations()
     cost_attribution: CostAttribution = None
     budget_alerts: Annotated[
         BudgetAlerts | None, Field(description="a section", examples=[{"daily_limit_usd": 100.0}])

@@ -24,6 +24,7 @@ from exporter.sources.files import FilesSource
 from exporter.sources.focus import FocusSource
 from exporter.sources.litellm import LiteLLMSource
 from exporter.sources.openai import OpenAISource
+from exporter.sources.recommender import RecommenderSource
 from exporter.sources.secret_reading import secret_reader
 from exporter.sources.usage_logs import UsageLogsSource
 
@@ -181,6 +182,18 @@ def _focus(wanted: _Wanted) -> Source | None:
     )
 
 
+def _recommender(wanted: _Wanted) -> UsageSource | None:
+    gcp = _gcp(wanted.config)
+    if gcp is None or not gcp.recommendations.enabled or not gcp.project_ids:
+        return None
+    return RecommenderSource(
+        gcp.project_ids,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+        update_interval=timedelta(minutes=gcp.recommendations.update_interval_minutes),
+    )
+
+
 def _gcp(config: Config) -> Gcp | None:
     return config.gcp if config.gcp is not None and config.gcp.enabled else None
 
@@ -194,5 +207,6 @@ _REGISTERED: tuple[Callable[[_Wanted], AnySource | None], ...] = (
     _litellm,
     _usage_logs,
     _focus,
+    _recommender,
 )
 """Every source of the product: a function that makes it, or returns None where it is not asked for."""

@@ -33,6 +33,7 @@ from exporter.metrics import FamilySamples
 from exporter.model_names import ModelNames
 from exporter.nowcasting import Nowcasting, Outlook
 from exporter.ownership import HOURLY_BILLS
+from exporter.savings_families import Savings, TellsRecommendations
 from exporter.usage_families import (
     NOTHING_LIVE,
     SHOWN_FOR,
@@ -69,7 +70,12 @@ class Figures:
     """Made anew for each snapshot; what is dear to make is kept as long as it holds."""
 
     def __init__(
-        self, ledger: Ledger, sources: Sequence[str], timezones: Mapping[str, str], settings: FigureSettings
+        self,
+        ledger: Ledger,
+        sources: Sequence[str],
+        timezones: Mapping[str, str],
+        settings: FigureSettings,
+        recommenders: Sequence[TellsRecommendations] = (),
     ) -> None:
         """`sources` are the names of those configured; `timezones` the billing zones of their providers."""
         self._ledger = ledger
@@ -78,6 +84,7 @@ class Figures:
         self._settings = settings
         self._nowcasting = Nowcasting()
         self._names = ModelNames(settings.llm_service_ids)
+        self._savings = Savings(recommenders)
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -115,6 +122,15 @@ class Figures:
             *_or_nothing("the nowcast", lambda: self._nowcasting.outlooks(view, usage, now, hourly)),
             *_or_nothing("the daily nowcast", lambda: daily_outlooks(view, llm, now, zones)),
         ]
+
+    def savings(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
+        """Tell what could be saved; nothing as of a past hour."""
+        if view.exported_before is not None:
+            return ()
+        return _or_nothing(
+            "what could be saved",
+            lambda: self._savings.families(view, self.gcp_usage(view), now, self._settings.rate_card),
+        )
 
     def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
         """Tell what language models cost and used."""

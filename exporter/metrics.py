@@ -358,6 +358,25 @@ SPEND_LLM_CAPTURE_RATIO = _gauge(
     "ratio",
 )
 
+_RECOMMENDATION: Final = ("provider", "project_id", "recommender", "resource", "region_id")
+
+SPEND_IDLE_INSTANCES = _gauge(
+    "spend_idle_instances",
+    ("project_id", "region_id"),
+    "Compute Engine instances that used less than 3 % of their CPU over days; 0 where all known ones work.",
+)
+SPEND_RECOMMENDATION_SAVINGS = _gauge(
+    "spend_recommendation_savings_usd_per_month",
+    _RECOMMENDATION,
+    "What a mean month would cost less; `recommender` is Google's, or begins with `spend_exporter/`. "
+    "One resource is not counted twice.",
+    "usd_per_month",
+)
+SPEND_RECOMMENDATION_INFO = _gauge(
+    "spend_recommendation_info",
+    (*_RECOMMENDATION, "advice"),
+    "1, with the sentence that says what was found and what to do; also where the dollars are not known.",
+)
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",

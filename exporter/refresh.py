@@ -30,6 +30,7 @@ from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
 from exporter.sources.business_units import BusinessUnits, UnitFailure
+from exporter.sources.recommender import RecommenderSource
 from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ class Refresher:
             source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
             for source in sources
         }
-        self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
+        recommenders = [source for source in sources if isinstance(source, RecommenderSource)]
+        self._figures = Figures(ledger, list(self._healths), self._timezones, settings, recommenders)
         self._grades: list[FamilySamples] = []
         self._nowcast_seconds = 0.0
         self._units = units
@@ -208,6 +210,7 @@ class Refresher:
                             *live.families,
                             *self._figures.language_models(view, now),
                             *self._figures.attributed(view, now, self._unit_counts),
+                            *self._figures.savings(view, now),
                             *self._grades,
                         ),
                         outlooks=outlooks,

@@ -279,7 +279,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
     "path",
     [
         ("budgets",), ("history",),
-        ("gcp", "cloud_run", "jobs"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
+        ("gcp", "cloud_run", "jobs"), ("gcp", "recommender"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip
 def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:

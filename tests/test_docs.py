@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _REASON = re.compile(  # how the code names a reason, in each of its ways
-    r"""(?:SourceError|LedgerError|Rejected|SetAsideError|set_aside\.add|_Failed)\(\s*(?:"([a-z_]+)")"""
+    r"""(?:SourceError|LedgerError|Rejected|SetAsideError|ReadRefused|set_aside\.add|_Failed)\(\s*(?:"([a-z_]+)")"""
     r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
     r"""|failure = \("([a-z_]+)" """.strip()
     + r"""|verdict = "([a-z_]+)","""

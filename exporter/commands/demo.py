@@ -31,11 +31,13 @@ from exporter.simulator.llm_admin_apis import (
 )
 from exporter.simulator.llm_calls import Calls
 from exporter.simulator.llm_usage import LlmUsage
+from exporter.simulator.recommender_api import RecommenderApi, serving_recommender
 from exporter.simulator.usage_log import UsageLog
 from exporter.simulator.world import World
 from exporter.sources.anthropic import AnthropicSource
 from exporter.sources.cloud_monitoring import CloudMonitoringSource
 from exporter.sources.openai import OpenAISource
+from exporter.sources.recommender import RecommenderSource
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +99,11 @@ def demo(
             with (
                 serving(CloudMonitoring(LiveUsage(company.world), clock)) as address,
                 serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
+                serving_recommender(RecommenderApi()) as advice_address,
             ):
+                projects = [project.id for project in PROJECTS.values()]
                 monitoring = CloudMonitoringSource(
-                    [project.id for project in PROJECTS.values()],
+                    projects,
                     endpoint=address,
                     plaintext=True,
                     update_interval=USAGE_EVERY,
@@ -107,7 +111,8 @@ def demo(
                 openai = OpenAISource(lambda: OPENAI_ADMIN_KEY, base_url=llm_address)
                 anthropic = AnthropicSource(lambda: ANTHROPIC_ADMIN_KEY, base_url=llm_address)
                 openai.update_interval = anthropic.update_interval = USAGE_EVERY
-                serve(config, listen, stopping, announce, [monitoring, openai, anthropic])
+                advice = RecommenderSource(projects, endpoint=advice_address, plaintext=True)
+                serve(config, listen, stopping, announce, [monitoring, openai, anthropic, advice])
         finally:
             stopping.set()
             writer.join()

@@ -61,6 +61,26 @@ class DailyUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceUsage:
+    """How busy one virtual machine was, over the hours in which it is known to have run."""
+
+    project_id: str
+    region_id: str
+    instance_id: str
+    name: str
+    """Empty where it is not told."""
+    hours: int
+    mean_utilization: float
+    """Of its CPU, as a fraction."""
+    highest_utilization: float
+    """Mean of its busiest hour."""
+    first_hour: datetime
+    last_hour: datetime
+    cores: float | None
+    """Median over the hours; None where they are not told."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageTotal:
     """The counters of one series of usage since the ledger began."""
 
@@ -169,6 +189,28 @@ class UsageView:
             until=_naive(until),
         )
         return [DailyUsage(*row) for row in rows]
+
+    def instances(
+        self, since: datetime, until: datetime, utilization_meter: str, cores_meter: str
+    ) -> list[InstanceUsage]:
+        """Return the instances with any known utilisation in [since, until); levels times seconds in both."""
+        rows = self._rows(
+            """WITH hours AS (SELECT project_id, region_id, resource, meter, hour, max(dimension) AS name,
+                                sum(amount) / 3600 AS level
+                              FROM usage_hour JOIN usage_series USING (usage_series_id)
+                              WHERE meter IN ($utilization, $cores) AND resource <> ''
+                                AND hour >= $since AND hour < $until GROUP BY ALL)
+               SELECT project_id, region_id, resource, max(name), count(*) FILTER (meter = $utilization),
+                 avg(level) FILTER (meter = $utilization), max(level) FILTER (meter = $utilization),
+                 min(hour) FILTER (meter = $utilization), max(hour) FILTER (meter = $utilization),
+                 median(level) FILTER (meter = $cores AND level > 0)
+               FROM hours GROUP BY ALL HAVING count(*) FILTER (meter = $utilization) > 0 ORDER BY ALL""",
+            since=_naive(since),
+            until=_naive(until),
+            utilization=utilization_meter,
+            cores=cores_meter,
+        )
+        return [InstanceUsage(*_aware(row)) for row in rows]
 
     def totals(self, used_since: datetime) -> list[UsageTotal]:
         """Return the counters of the series with any usage since a moment; older ones vanish from view."""

@@ -134,6 +134,7 @@ SKUS: Final[dict[str, Sku]] = {
     "pd-ssd": Sku("B188-61DD-52E4", "compute", "SSD backed PD Capacity", GIB_MONTH, 0.17),
     "pd-balanced": Sku("", "compute", "Balanced PD Capacity", GIB_MONTH, 0.10),
     "pd-balanced-be": Sku("", "compute", "Balanced PD Capacity in Belgium", GIB_MONTH, 0.10),
+    "static-ip": Sku("C054-7F72-A02E", "compute", "Static Ip Charge", HOUR, 0.01),
     "pd-snapshot": Sku("", "compute", "Storage PD Snapshot", GIB_MONTH, 0.05),
     "egress-us": Sku(
         "", "compute", "Network Internet Data Transfer Out from Americas to Americas", GIB, 0.085

@@ -37,6 +37,7 @@ class Emission:
     factor: float = 1.0
     """Of a DELTA: metric units in one pricing unit. Of a GAUGE: level at one pricing unit an hour."""
     metric_labels: tuple[tuple[str, str], ...] = ()
+    """With {name} in their values as in `labels`."""
     split: tuple[str, tuple[tuple[str, float], ...]] | None = None
     """A metric label and the share of each of its values."""
     by_revision: bool = False
@@ -61,6 +62,7 @@ _DATABASE: Final = (
 )
 _BUCKET: Final = (("project_id", "{project}"), ("location", "{location}"), ("bucket_name", "{name}"))
 _MACHINE: Final = (("project_id", "{project}"), ("zone", "{location}"), ("instance_id", "{name}"))
+_MACHINE_NAME: Final = (("instance_name", "{name}"),)
 _POOL: Final = (("resource_container", "{project}"), ("location", "{location}"))
 _MODEL: Final = (
     ("resource_container", "{number}"),
@@ -193,7 +195,7 @@ EMISSIONS: Final[tuple[Emission, ...]] = (
     Emission(
         ("build-highcpu",), _BUILD_CPUS, "cloudbuild.googleapis.com/Location", _POOL, factor=32 / 3600
     ),
-    Emission(_CORE_SKUS, _CORES, "gce_instance", _MACHINE),
+    Emission(_CORE_SKUS, _CORES, "gce_instance", _MACHINE, metric_labels=_MACHINE_NAME),
     Emission(("e2-ram", "e2-ram-spot"), _RAM, "gce_instance", _MACHINE, factor=_GIB),
     Emission(
         ("flash-in", "pro-in"), _TOKENS, "aiplatform.googleapis.com/PublisherModel", _MODEL,
@@ -203,7 +205,7 @@ EMISSIONS: Final[tuple[Emission, ...]] = (
         ("flash-out", "pro-out"), _TOKENS, "aiplatform.googleapis.com/PublisherModel", _MODEL,
         metric_labels=(("type", "output"), _SHARED),
     ),
-    Emission(_CORE_SKUS, UTILIZATION, "gce_instance", _MACHINE),
+    Emission(_CORE_SKUS, UTILIZATION, "gce_instance", _MACHINE, metric_labels=_MACHINE_NAME),
 )  # fmt: skip
 
 METRICS: Final[dict[str, Metric]] = {emission.metric.type: emission.metric for emission in EMISSIONS}

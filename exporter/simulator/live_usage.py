@@ -70,7 +70,8 @@ class LiveUsage:
         total = self._total(emission, meter, use, hour, name)
         labels = _labels(emission, meter, name)
         for added, amount in _split_by_label(emission, total):
-            metric_labels = {**dict(emission.metric_labels), **added}
+            told = {label: text.format(name=name) for label, text in emission.metric_labels}
+            metric_labels = {**told, **added}
             minutes = self._minutes(emission, meter, name, hour, amount)
             if not emission.by_revision:
                 yield Samples(meter.project.id, labels, metric_labels, minutes)

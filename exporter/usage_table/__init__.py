@@ -11,11 +11,20 @@ from exporter.usage_table.cloud_build import BUILD, CLOUD_BUILD
 from exporter.usage_table.cloud_run import CLOUD_RUN, RUN
 from exporter.usage_table.cloud_sql import CLOUD_SQL
 from exporter.usage_table.cloud_storage import CLOUD_STORAGE
-from exporter.usage_table.compute_engine import COMPUTE_ENGINE
+from exporter.usage_table.compute_engine import COMPUTE, COMPUTE_ENGINE
 from exporter.usage_table.metering import GIBIBYTE, UsageMeter, describes
 from exporter.usage_table.vertex_ai import VERTEX_AI
 
-__all__ = ["GIBIBYTE", "RUN", "SERVICE_NAMES", "USAGE_TABLE", "UsageMeter", "describes", "meters_by_name"]
+__all__ = [
+    "COMPUTE",
+    "GIBIBYTE",
+    "RUN",
+    "SERVICE_NAMES",
+    "USAGE_TABLE",
+    "UsageMeter",
+    "describes",
+    "meters_by_name",
+]
 
 SERVICE_NAMES: Final = {BUILD: "Cloud Build"}
 """Service names of the bill, for rows whose service_id is no id of the bill."""

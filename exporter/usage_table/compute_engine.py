@@ -43,8 +43,22 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
         "seconds",
         region="resource.label.zone",
         resource="resource.label.instance_id",
-        reducer="REDUCE_MEAN",
+        dimension="metric.label.instance_name",
         # Idleness is a matter of days, and this one grows with instances.
+        period_seconds=3600,
+    ),
+    UsageMeter(
+        # What an idle instance costs goes by its own cores. Nothing is priced by it: the cores of all
+        # instances together are.
+        "compute_instance_core_seconds",
+        COMPUTE,
+        "compute.googleapis.com/instance/cpu/reserved_cores",
+        "gce_instance",
+        "level",
+        "seconds",
+        region="resource.label.zone",
+        resource="resource.label.instance_id",
+        dimension="metric.label.instance_name",
         period_seconds=3600,
     ),
 )

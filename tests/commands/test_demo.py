@@ -18,8 +18,8 @@ COUNTERS = (
     "spend_llm_tokens_total",
     "spend_llm_estimated_usd_total",
 )
-SOURCES = 5
-"""The bill, live usage, two LLM providers, and the usage log."""
+SOURCES = 6
+"""The bill, live usage, two LLM providers, the usage log, and recommendations."""
 
 
 def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
