@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 THREAD_SWITCH_SECONDS = 0.0005
 """A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
 
+LOOK_FOR_SIGNALS_SECONDS = 0.5
+
 STOP_SECONDS = 5.0
 """What a refresh under way gets to finish its partition; open responses get as long again after it."""
 
@@ -58,7 +60,9 @@ def serve(
         try:
             refresher.start()
             announce(server.url.rstrip("/"))
-            stopping.wait()
+            # A signal may reach another thread, and is acted on only once this one wakes.
+            while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
+                pass
             logger.info("stopping")
         finally:
             if not refresher.stop(STOP_SECONDS):
