@@ -1,0 +1,146 @@
+"""How a budget stands: what is used of it, what should be by now, what it will be, and when it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import exp, log, sqrt
+from statistics import NormalDist, fmean
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from exporter.analysis.spending_season import SpendingSeason
+
+Period = Literal["day", "week", "month", "quarter", "year"]
+
+QUANTILES: Final = (0.1, 0.5, 0.9)
+_UNTESTED_NOISE: Final = 0.25
+_DRIFT_PER_DAY: Final = 0.003
+_LARGEST_LEVEL: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpending:
+    """What a budget's charges come to. US dollars."""
+
+    billed_usd: Decimal
+    """Billed of the period so far."""
+    estimated_usd: float
+    """Estimated to come on top of it, up to now."""
+    burn_rate_usd_per_hour: float
+    """At today's pace."""
+    season: SpendingSeason
+    """The usual spending of the same charges."""
+    settled_days_usd: Sequence[tuple[float, float]]
+    """Of the last settled days: what each cost, and what the season makes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """How a budget stands at a moment. US dollars; ratios are of the limit, but for `expected_ratio`."""
+
+    limit_usd: float
+    billed_usd: float
+    estimated_usd: float
+    used_usd: float
+    """Sum of the two."""
+    expected_ratio: float
+    """Share of the period's usual spending that falls before now."""
+    forecast_usd: dict[float, float]
+    """Of the whole period, by QUANTILES."""
+    exhausted_at: datetime | None
+    """When the limit is reached at today's pace; None beyond the period's end, or if it has been passed."""
+
+    @property
+    def remaining_usd(self) -> float:
+        """Negative once the limit is passed."""
+        return self.limit_usd - self.used_usd
+
+    @property
+    def used_ratio(self) -> float:
+        """1 where the limit is reached."""
+        return self.used_usd / self.limit_usd
+
+
+def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetime, datetime]:
+    """Return start and end (excluded) of the period that `now` (aware) lies in. Weeks begin on Monday."""
+    zone = ZoneInfo(timezone)
+    today = now.astimezone(zone).date()
+    if period == "day":
+        first, last = today, today + timedelta(days=1)
+    elif period == "week":
+        first = today - timedelta(days=today.weekday())
+        last = first + timedelta(days=7)
+    else:
+        months = {"month": 1, "quarter": 3, "year": 12}[period]
+        first = date(today.year, today.month - (today.month - 1) % months, 1)
+        last = _month_after(first, months)
+    return datetime.combine(first, time(), zone), datetime.combine(last, time(), zone)
+
+
+def budget_state(
+    limit_usd: float, period: tuple[datetime, datetime], now: datetime, spending: BudgetSpending
+) -> BudgetState:
+    """Return how a budget stands at `now`. Raises ValueError for a limit that is not above 0."""
+    if limit_usd <= 0:
+        raise ValueError(f"A budget's limit must be above 0, not {limit_usd}.")
+    begin, end = period
+    billed = float(spending.billed_usd)
+    used = billed + spending.estimated_usd
+    return BudgetState(
+        limit_usd=limit_usd,
+        billed_usd=billed,
+        estimated_usd=spending.estimated_usd,
+        used_usd=used,
+        expected_ratio=spending.season.share(begin, now, end),
+        forecast_usd=_forecast(used, now, end, spending),
+        exhausted_at=_exhausted(limit_usd - used, now, end, spending.burn_rate_usd_per_hour),
+    )
+
+
+def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpending) -> dict[float, float]:
+    """What is used, and the usual cost of the rest at the level of now."""
+    season = spending.season
+    rest = season.between(now, end)
+    if rest <= 0:
+        rest = spending.burn_rate_usd_per_hour * ((end - now) / timedelta(hours=1))
+        level = 1.0
+    else:
+        level = _level(now, spending)
+    rest *= level
+    days = (end - now) / timedelta(days=1)
+    noise = _noise(spending.settled_days_usd, days)
+    return {quantile: used + rest * exp(NormalDist().inv_cdf(quantile) * noise) for quantile in QUANTILES}
+
+
+def _level(now: datetime, spending: BudgetSpending) -> float:
+    """How much more is spent now than usual: by the settled days of the last week, and by the pace now."""
+    recent = spending.settled_days_usd[-7:]
+    usual = sum(expected for _, expected in recent)
+    week = sum(actual for actual, _ in recent) / usual if usual > 0 else 1.0
+    around = spending.season.between(now - timedelta(minutes=30), now + timedelta(minutes=30))
+    pace = spending.burn_rate_usd_per_hour / around if around > 0 else week
+    return min(max(sqrt(max(week, 0.01) * max(pace, 0.01)), 1 / _LARGEST_LEVEL), _LARGEST_LEVEL)
+
+
+def _noise(days_usd: Sequence[tuple[float, float]], days: float) -> float:
+    """Standard deviation of the logarithm of a forecast's error, for so many days."""
+    errors = [log(actual / expected) for actual, expected in days_usd if actual > 0 and expected > 0]
+    daily = sqrt(fmean(error * error for error in errors)) if len(errors) > 6 else _UNTESTED_NOISE
+    return sqrt(daily * daily / max(days, 1.0) + (_DRIFT_PER_DAY * days) ** 2)
+
+
+def _exhausted(remaining: float, now: datetime, end: datetime, usd_per_hour: float) -> datetime | None:
+    if remaining <= 0 or usd_per_hour <= 0:
+        return None
+    hours = remaining / usd_per_hour
+    if hours > (end - now) / timedelta(hours=1):
+        return None
+    return now + timedelta(hours=hours)
+
+
+def _month_after(first: date, months: int) -> date:
+    at = first.month - 1 + months
+    return date(first.year + at // 12, at % 12 + 1, 1)
