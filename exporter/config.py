@@ -12,12 +12,13 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails
 
+from exporter.config_attribution import CostAttribution, LabelCosts, UnitCosts, unknown_categories
 from exporter.config_focus import Focus
 from exporter.config_gcp import Gcp
 from exporter.config_llm import Llm
 from exporter.config_problems import Problem, Section, explained, key_text, problems_of
 from exporter.config_types import ListenAddress, ReadPath, WrittenPath, host_and_port
-from exporter.strict_yaml import NotYaml, read
+from exporter.strict_yaml import KeyPath, NotYaml, read
 
 
 class ConfigError(Exception):
@@ -60,9 +61,19 @@ def _parse(text: str, base: Path, place: str) -> Config:
         config = Config.model_validate(value, context={"base": base})
     except ValidationError as error:
         problems += problems_of(error, Config, document.lines)
+    if config is not None:
+        problems += _unknown_categories(config, document.lines)
     if config is None or problems:
         raise ConfigError(place, sorted(problems, key=lambda problem: problem.line or 0))
     return config
+
+
+def _unknown_categories(config: Config, lines: Mapping[KeyPath, int]) -> Iterator[Problem]:
+    of_gcp = config.gcp.cost_attribution if config.gcp else None
+    for unit, category in unknown_categories(config.unit_costs, config.cost_attribution, of_gcp):
+        path = ("unit_costs", unit, "match", "category")
+        text = f"names the category {category!r}, which cost_attribution does not have; add it there"
+        yield Problem(key_text(path), lines.get(path), text)
 
 
 class Config(Section):
@@ -105,6 +116,10 @@ class Config(Section):
         None
     )
 
+    cost_attribution: CostAttribution = None
+    label_costs: LabelCosts = ()
+    unit_costs: UnitCosts = None
+
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
         if data.get("llm") or data.get("focus"):
@@ -132,12 +147,14 @@ class Config(Section):
 
     @property
     def keys_without_effect(self) -> tuple[str, ...]:
-        """Keys that are set and valid, and that no part of this version uses yet."""
+        """Keys that are set and valid, and that no part of this version uses as things are set."""
         if self.gcp is None:
             return ()
         alerts = self.gcp.budget_alerts
         waiting = {
-            "gcp.cost_attribution": self.gcp.cost_attribution,
             "gcp.budget_alerts.hourly_spike_threshold": alerts and alerts.hourly_spike_threshold,
+            "gcp.cloud_run (without gcp.project_ids)": "cloud_run" in self.gcp.model_fields_set
+            and self.gcp.cloud_run.enabled
+            and not self.gcp.project_ids,
         }
         return tuple(key for key, value in waiting.items() if value)

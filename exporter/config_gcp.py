@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import Field, StrictBool, StrictStr
 from pydantic_core import InitErrorDetails
 
+from exporter.config_attribution import CostAttribution
 from exporter.config_problems import Section, explained
 from exporter.config_types import Bytes, ReadGlob, ReadPath
 
@@ -180,13 +181,7 @@ class Gcp(Section):
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
     ] = None
     cloud_run: Annotated[CloudRun, Field(description="a section", examples=[{"enabled": True}])] = CloudRun()
-    cost_attribution: Annotated[
-        Mapping[StrictStr, tuple[Annotated[StrictStr, Field(min_length=1)], ...]] | None,
-        Field(
-            description="categories, each with a list of words",
-            examples=[{"ai_ml": ["aiplatform", "ml"], "networking": ["networking", "cdn"]}],
-        ),
-    ] = None
+    cost_attribution: CostAttribution = None
     budget_alerts: Annotated[
         BudgetAlerts | None, Field(description="a section", examples=[{"daily_limit_usd": 100.0}])
     ] = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from exporter.ledger.said import SaidLedger
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage import UsageLedger
 from exporter.sources.base import (
@@ -18,6 +19,7 @@ from exporter.sources.base import (
     Retraction,
     Source,
     Unreadable,
+    UsageAddition,
     UsageBatch,
     UsageChange,
     UsageSource,
@@ -44,6 +46,7 @@ class Intake:
     def __init__(self, ledger: Ledger, spool: Path, keep: timedelta, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._usage = UsageLedger(ledger)
+        self._said = SaidLedger(ledger)
         self._spool = spool
         self._keep = keep
         self._clock = clock
@@ -87,6 +90,14 @@ class Intake:
                 finally:
                     change.points.unlink(missing_ok=True)
                 return change.reads[0].project_id, change.rows, change.rejected
+            case UsageAddition():
+                try:
+                    self._usage.add(
+                        source.name, change.partition, change.cursor, change.points, change.obsolete
+                    )
+                finally:
+                    change.points.unlink(missing_ok=True)
+                return change.partition, change.rows, change.rejected
             case Retraction():
                 self._ledger.retract(source.name, change.partition)
                 logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
@@ -101,6 +112,7 @@ class Intake:
             newest = min(latest, self._clock())
             self._ledger.forget_before(newest - self._keep)
             self._usage.forget_before(newest - self._keep, newest - KEEP_POINTS)
+            self._said.forget_before(newest - self._keep)
 
 
 def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:

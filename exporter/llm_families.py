@@ -5,14 +5,15 @@ Which source's usage counts for a provider is told by the table of ownership; no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from exporter import llm_meters, metrics
+from exporter.analysis.capture_ratio import KnownDays, capture_ratios
 from exporter.analysis.llm_models import llm_model
 from exporter.analysis.windows import billing_windows
-from exporter.ledger.llm_queries import LlmView, UsageCounter, sku_costs
+from exporter.ledger.llm_queries import LlmView, UsageCounter, daily_service_costs, sku_costs
 from exporter.ledger.queries import LedgerView
 from exporter.metrics import Family, FamilySamples
 from exporter.ownership import counted_usage
@@ -20,8 +21,10 @@ from exporter.ownership import counted_usage
 SHOWN_FOR = timedelta(days=32)
 """Counters of a model unused for so long vanish; they go on where they were if it comes back."""
 
-COMPARED = timedelta(days=28)
-"""The capture ratio is that of so many days."""
+COMPARED = timedelta(days=32)
+"""The capture ratio is taken from so many days back on."""
+
+_DAY = timedelta(days=1)
 
 SETTLING = timedelta(days=3)
 """Days of the bill that are younger are not compared with: a part of their cost is still to arrive."""
@@ -103,6 +106,31 @@ def billed_model_families(
         FamilySamples(family, [(labels, float(usd)) for labels, usd in sorted(samples.items())])
         for family, samples in sums.items()
     ]
+
+
+def capture_family(
+    view: LedgerView, usage: LlmView, now: datetime, providers: Iterable[str], gcp_service_ids: Sequence[str]
+) -> FamilySamples:
+    """Return the share of each provider's bill that a proxy saw, over settled days that both know."""
+    since = now - COMPARED
+    proxy: dict[tuple[str, date], float] = {}
+    for each in usage.hourly(llm_meters.PROXY_USD, since):
+        key = (each.provider, each.hour.date())
+        proxy[key] = proxy.get(key, 0.0) + each.amount
+    if not proxy:
+        return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [])
+    # What was counted on the first day may have begun anywhere within it.
+    first, yesterday = min(day for _, day in proxy) + _DAY, now.astimezone(UTC).date() - _DAY
+    settled = (now - SETTLING).astimezone(UTC).date()
+    billed: dict[tuple[str, date], float] = {}
+    knows: dict[str, KnownDays] = {}
+    for provider in providers:
+        costs = daily_service_costs(view, provider, since, llm_services(provider, gcp_service_ids))
+        billed |= {(provider, day): float(usd) for day, usd in costs}
+        if costs:
+            knows[provider] = KnownDays(min(day for day, _ in costs), settled)
+    found = capture_ratios(proxy, billed, KnownDays(first, yesterday), knows)
+    return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [((each.provider,), each.ratio) for each in found])
 
 
 def llm_families(

@@ -275,7 +275,7 @@ SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
 SPEND_USAGE_THROUGH = _gauge(
     "spend_usage_through_timestamp_seconds",
     ("project_id",),
-    "Up to here the live usage of the project is known.",
+    "Up to here all live usage of the project is known, of the meters that it uses.",
     "seconds",
 )
 SPEND_RATE_BILLED_THROUGH = _gauge(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from exporter import metrics
-from exporter.analysis.backtest import BacktestRow, backtest
-from exporter.analysis.cost_history import NANO, SETTLED_HOURS, Cell, CostHistory, Line
+from exporter.analysis.backtest import BacktestRow, Estimates, backtest, estimates_at
+from exporter.analysis.cost_history import NANO, Cell, CostHistory, Line
 from exporter.analysis.grading import ErrorRatios, error_ratios
 from exporter.analysis.month_forecast import (
     ForecastErrors,
@@ -23,6 +23,7 @@ from exporter.analysis.month_forecast import (
 from exporter.analysis.nowcast import Nowcast
 from exporter.analysis.replay import Replay
 from exporter.ledger.queries import LedgerView
+from exporter.ledger.said import Said, said_since
 from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
 from exporter.usage_table import SERVICE_NAMES, USAGE_TABLE, UsageMeter
@@ -39,6 +40,9 @@ LEAST_HISTORY = timedelta(days=3)
 GRADED = timedelta(days=21)
 """Final days before now on which past estimates are graded."""
 
+UNBILLED_HOURS = 72
+"""How far before now costs of this month are looked for that are still to come."""
+
 LivePerLine = Mapping[Line, Mapping[int, float]]
 
 
@@ -49,6 +53,18 @@ class Outlook:
     provider: str
     nowcast: Nowcast
     month: MonthForecast | None
+    with_live_usage: bool = False
+
+    def said(self) -> Said:
+        """Return what it says at the hour as of which it was made."""
+        as_of = self.nowcast.as_of
+        return Said(
+            self.provider,
+            datetime.fromtimestamp(as_of * 3600, UTC),
+            date.fromordinal(self.nowcast.calendar.day(as_of)),
+            *estimates_at(self.nowcast, as_of),
+            with_live_usage=self.with_live_usage,
+        )
 
     def families(self, now: datetime) -> Iterable[tuple[metrics.Family, tuple[str, ...], float]]:
         """Yield each sample that holds at `now`: family, label values, value."""
@@ -93,19 +109,23 @@ class Nowcasting:
         live = live_per_line(view, usage, history, now) if usage else None
         replay = Replay(history, timezone, as_of, live)
         month_began, _ = replay.calendar.month_hours(replay.calendar.month(as_of))
-        day_began, _ = replay.calendar.day_hours(replay.calendar.day(as_of))
-        since = max(month_began, as_of - SETTLED_HOURS, history.first_hour)
+        day = replay.calendar.day(as_of)
+        day_began, _ = replay.calendar.day_hours(day)
+        since = max(month_began, as_of - UNBILLED_HOURS, history.first_hour)
         nowcast = replay.nowcast(as_of, min(since, day_began))
-        return Outlook(provider, nowcast, self._month(history, provider, timezone, as_of))
+        del replay
+        month = self._month(history, provider, timezone, as_of, day)
+        return Outlook(provider, nowcast, month, with_live_usage=bool(live))
 
-    def _month(self, history: CostHistory, provider: str, timezone: str, as_of: int) -> MonthForecast | None:
-        replay = Replay(history, timezone, as_of)
-        day = (provider, replay.calendar.day(as_of))
+    def _month(
+        self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int
+    ) -> MonthForecast | None:
         kept = self._errors.get(provider)
         if kept is None or kept[0] != day:
             kept = (day, forecast_errors(history, timezone, as_of))
             self._errors[provider] = kept
-        return forecast_month(replay, as_of, kept[1])
+        # Not before: two of these at once would double the most memory that is ever needed.
+        return forecast_month(Replay(history, timezone, as_of), as_of, kept[1])
 
 
 def month_to_date_family(
@@ -169,11 +189,14 @@ def live_per_line(
 def grade(
     view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
 ) -> list[FamilySamples]:
-    """Replay the last weeks hour by hour without looking ahead, and tell how far the estimates were off."""
+    """Tell how far the estimates of the last weeks' final days were off, by the hour they were made at.
+
+    What was said and kept is graded; hours of which nothing was kept are replayed without looking ahead.
+    """
     signed: list[tuple[tuple[str, ...], float]] = []
     absolute: list[tuple[tuple[str, ...], float]] = []
     for provider, timezone in timezones.items():
-        for hour, ratios in sorted(graded_hours(replayed(view, usage, now, provider, timezone)).items()):
+        for hour, ratios in sorted(graded_hours(graded_rows(view, usage, now, provider, timezone)).items()):
             labels = (provider, f"{hour:02d}:00")
             signed.append((labels, ratios.signed))
             absolute.append((labels, ratios.absolute))
@@ -183,7 +206,7 @@ def grade(
     ]
 
 
-def replayed(
+def graded_rows(
     view: LedgerView,
     usage: UsageView | None,
     now: datetime,
@@ -192,13 +215,17 @@ def replayed(
     *,
     span: timedelta = GRADED,
 ) -> list[BacktestRow]:
-    """Return what would have been said of each final day of the last `span`, oldest first."""
+    """Return what was said of each final day of the last `span`, or would have been, oldest first."""
     history = cost_history(view, provider, now)
     if len(history) == 0:
         return []
     live = live_per_line(view, usage, history, now) if usage else None
     first = (now - span).date()
-    return list(backtest(history, timezone, int(_hours(now)), live, first_day=first))
+    said = {
+        int(_hours(each.hour)): Estimates(each.nowcast_nano_usd, each.day_forecast_nano_usd)
+        for each in said_since(view, provider, first)
+    }
+    return list(backtest(history, timezone, int(_hours(now)), live, first_day=first, said=said))
 
 
 def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:

@@ -16,14 +16,16 @@ from pathlib import Path
 
 from exporter.exposition import render
 from exporter.figures import Figures, FigureSettings
+from exporter.freed_memory import give_back_freed_memory
 from exporter.health import Health
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
+from exporter.ledger.said import SaidLedger
 from exporter.ledger.store import Ledger
 from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
-from exporter.nowcasting import grade
+from exporter.nowcasting import Outlook, grade
 from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
@@ -179,6 +181,7 @@ class Refresher:
                 now = as_of or self._clock()
                 live = self._figures.live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
+                    outlooks = self._figures.outlooks(view, now)
                     built = build(
                         view,
                         now,
@@ -190,12 +193,14 @@ class Refresher:
                             *self._figures.language_models(view, now),
                             *self._grades,
                         ),
-                        outlooks=self._figures.outlooks(view, now),
+                        outlooks=outlooks,
                         cloud_run=live.cloud_run,
                         daily_limit_usd=self._daily_limit_usd,
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot
+                if as_of is None and all(status.up is not None for status in statuses if status.tells_bills):
+                    self._keep_said(outlooks)
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
             except Exception:
@@ -211,13 +216,24 @@ class Refresher:
         self._changed.set()
 
     def _keep_grading(self) -> None:
-        """Grade once a day, when a further day's bill has become final."""
+        """Grade once a day, when a further day's bill has become final.
+
+        The first time when what every source has told is shown: the first nowcast needs much memory as well.
+        """
         while not self._stopping.is_set():
-            if all(health.status.up is not None for health in self._healths.values()):
+            if all(status.up is not None for status in self.snapshot.sources) and self.snapshot.ready:
                 self.grade()
+                give_back_freed_memory()
                 self._stopping.wait(_GRADE_EVERY.total_seconds())
             else:
                 self._stopping.wait(_LONGEST_WAIT_SECONDS)
+
+    def _keep_said(self, outlooks: Sequence[Outlook]) -> None:
+        """Keep what is said this hour, to be graded by the bill; a ledger that is full must dim nothing."""
+        try:
+            SaidLedger(self._ledger).keep([outlook.said() for outlook in outlooks])
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
         """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
@@ -244,6 +260,7 @@ class Refresher:
             if self._changed.is_set() or _quarter(self._clock()) != _quarter(self.snapshot.built_at):
                 self._changed.clear()
                 self.rebuild()
+                give_back_freed_memory()
 
 
 def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> float:

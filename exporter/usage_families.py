@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 
 from exporter import metrics
 from exporter.analysis.live_cost import agreements
@@ -32,6 +33,9 @@ SETTLING_DAYS = 3
 
 SHOWN_FOR = timedelta(days=2)
 """Counters of a revision unused for so long vanish; they go on where they were if it comes back."""
+
+_TOLD_SOON = frozenset(row.name for row in USAGE_TABLE if row.period_seconds < 3600)
+"""Meters of which every moment is known soon: those that are read by the hour are behind on purpose."""
 
 _SHOWN_UNITS = {"memory": GIBIBYTE, "egress": GIBIBYTE}
 """Meters' units in the unit that a component's rate is shown per, where that is another."""
@@ -187,8 +191,9 @@ def _rates(services: list[ServiceCost], rates: RateBook) -> FamilySamples:
 
 def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: LiveUsage) -> list[FamilySamples]:
     through: dict[tuple[str, ...], float] = {}
-    for project_id, _, moment in usage.read_through():
-        through[(project_id,)] = max(moment.timestamp(), through.get((project_id,), 0.0))
+    for project_id, meter, moment in usage.read_through():
+        if meter in _TOLD_SOON:
+            through[(project_id,)] = min(moment.timestamp(), through.get((project_id,), inf))
     newest: dict[tuple[str, ...], float] = {}
     for each in trailing:
         rate = live.rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension)

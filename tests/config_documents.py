@@ -52,4 +52,6 @@ def document_for(path: tuple[str, ...]) -> dict[str, Any]:
     """A valid document into which the key at the path can be put."""
     if path[:3] == ("gcp", "billing_export", "files"):
         return {}
+    if path[0] == "unit_costs":
+        return with_value(BY_NAME, ("cost_attribution",), {"shop": ["run"]})
     return with_required(FROM_BIGQUERY if "billing_export" in path else BY_NAME, path)

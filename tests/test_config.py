@@ -54,7 +54,7 @@ def test_the_block_of_the_contract_is_valid_as_it_stands() -> None:
     assert gcp.project_ids == ("project-1", "project-2")
     assert gcp.credentials_path == Path.home() / ".config/gcp/credentials.json"
     assert gcp.cost_attribution is not None
-    assert gcp.cost_attribution["ai_ml"] == ("aiplatform", "ml")
+    assert gcp.cost_attribution["ai_ml"][0].words == ("aiplatform", "ml")
     assert gcp.budget_alerts is not None
     assert gcp.budget_alerts.daily_limit_usd == 100.0
 
@@ -140,13 +140,26 @@ def test_paths_to_read_start_at_the_file_and_the_ledger_at_the_working_folder(tm
 
 
 def test_keys_that_wait_for_later_versions_are_named_when_they_are_set() -> None:
-    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == (
-        "gcp.cost_attribution",
-        "gcp.budget_alerts.hourly_spike_threshold",
-    )
+    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == ("gcp.budget_alerts.hourly_spike_threshold",)
     assert parsed(BY_NAME).keys_without_effect == ()
     with_projects = with_value(FROM_FILES, ("gcp", "project_ids"), ["project-1"])
     assert parsed(with_projects).keys_without_effect == ()
+
+
+def test_a_unit_of_a_category_that_is_not_there_is_refused() -> None:
+    unit = {"match": {"category": "shop"}, "promql": "orders", "prometheus": "http://127.0.0.1:9090"}
+    document = with_value(FROM_FILES, ("unit_costs",), {"order": unit})
+    [problem] = refused(document).problems
+    assert problem.key == "unit_costs.order.match.category"
+    assert "'shop'" in problem.text
+    parsed(with_value(document, ("cost_attribution",), {"shop": ["run"]}))
+
+
+def test_cloud_run_without_projects_to_read_is_named_unless_it_is_switched_off() -> None:
+    without = with_value(FROM_FILES, ("gcp", "cloud_run"), {"by_revision": False})
+    assert parsed(without).keys_without_effect == ("gcp.cloud_run (without gcp.project_ids)",)
+    assert parsed(with_value(without, ("gcp", "project_ids"), ["project-1"])).keys_without_effect == ()
+    assert parsed(with_value(without, ("gcp", "cloud_run"), {"enabled": False})).keys_without_effect == ()
 
 
 def test_a_configuration_cannot_be_changed() -> None:
@@ -265,7 +278,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 @pytest.mark.parametrize(
     "path",
     [
-        ("budgets",), ("cost_attribution",), ("history",),
+        ("budgets",), ("history",),
         ("gcp", "cloud_run", "jobs"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip

@@ -27,6 +27,7 @@ from tests.exposed import samples
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
 THROUGH = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+BEGAN = THROUGH - 9 * HOUR
 DAY = timedelta(days=1)
 SHOP = ("shop-prod", "europe-west4", "checkout")
 REVISIONS = ("checkout-00007", "checkout-00008")
@@ -102,11 +103,17 @@ def point(meter: str, value: float, **changes: Any) -> UsagePoint:
     return UsagePoint(**{**plain, **changes})
 
 
-def put_usage(ledger: Ledger, folder: Path, *points: UsagePoint, since: datetime = THROUGH - HOUR) -> None:
-    """What was read of the meters of the points, up to THROUGH."""
+def put_usage(
+    ledger: Ledger,
+    folder: Path,
+    *points: UsagePoint,
+    since: datetime = THROUGH - HOUR,
+    until: datetime = THROUGH,
+) -> None:
+    """What was read of the meters of the points, up to `until`."""
     read = {(each.project_id, each.meter) for each in points}
     spool = write_usage_csv(folder / f"usage-{next(_numbers)}.csv", points)
-    reads = [HoursRead(project, meter, since, THROUGH, THROUGH, "read") for project, meter in sorted(read)]
+    reads = [HoursRead(project, meter, since, until, until, "read") for project, meter in sorted(read)]
     UsageLedger(ledger).put("cloud_monitoring", reads, spool)
     spool.unlink()
 
@@ -291,6 +298,38 @@ def test_coverage_tells_how_fresh_usage_and_rates_are(ledger: Ledger, tmp_path: 
     assert found["spend_rate_billed_through_timestamp_seconds"] == {
         (meter,): newest for meter in USED if meter != "cloud_run_cold_starts"
     }
+
+
+def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    put_usage(ledger, tmp_path, *hour_of_checkout())
+    behind = THROUGH - 3 * HOUR
+    late = point("cloud_run_egress_bytes", 5.0, start=behind - HOUR, end=behind)
+    put_usage(ledger, tmp_path, late, since=behind - HOUR, until=behind)
+    assert told(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): behind.timestamp()}
+
+
+@pytest.mark.parametrize(
+    ("meter", "ago"),
+    [
+        # Unused for longer than a day; read by the hour on purpose; of a version that knew other meters.
+        ("cloud_sql_cpu_seconds", 30 * HOUR),
+        ("compute_utilization_seconds", 2 * HOUR),
+        ("retired_meter", 2 * HOUR),
+    ],
+)
+def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
+    ledger: Ledger, tmp_path: Path, meter: str, ago: timedelta
+) -> None:
+    put_usage(ledger, tmp_path, *hour_of_checkout())
+    used, known = THROUGH - ago, THROUGH - HOUR
+    put_usage(
+        ledger, tmp_path, point(meter, 5.0, start=used - HOUR, end=used), since=used - HOUR, until=known
+    )
+    never = HoursRead("shop-prod", "cloud_sql_memory_byte_seconds", BEGAN, BEGAN + HOUR, BEGAN + HOUR, "read")
+    UsageLedger(ledger).put("cloud_monitoring", [never], write_usage_csv(tmp_path / "none.csv", []))
+    assert told(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
 
 
 def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(

@@ -44,6 +44,10 @@ if ((${#missing[@]})); then
   }
 fi
 
+if ! have npm; then
+  echo "npm not found (it comes with Node.js 18.20 or later): the test against Prism will be skipped."
+fi
+
 if have docker && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
   : # the compose test uses it
 elif have podman || [[ -n ${SPEND_TEST_IMAGES:-} ]]; then

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,12 +43,3 @@ def _ratios(pairs: list[tuple[int, int]]) -> ErrorRatios:
         worst=max(ratios, key=abs),
         count=len(ratios),
     )
-
-
-def settled(kept: Mapping[tuple[int, int], int], finals: Mapping[int, int]) -> Iterable[tuple[int, int, int]]:
-    """Match kept estimates with final amounts, for `error_ratios`.
-
-    `kept`: (billing day, horizon) to the estimate of that day; `finals`: billing day to its final amount,
-    of the days whose bill is final. Estimates of other days wait.
-    """
-    return ((horizon, estimate, finals[day]) for (day, horizon), estimate in kept.items() if day in finals)

@@ -1,4 +1,4 @@
-"""Live usage priced by the hour, and how well that agrees with the bill once the bill is settled.
+"""How well live usage, priced, agrees with the bill once the bill is settled.
 
 Pure. What live usage cannot explain is left to the bill: nothing is estimated twice.
 """
@@ -8,65 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Protocol
+from datetime import date
 
-from exporter.analysis.rates import BilledDay, RateBook
+from exporter.analysis.rates import BilledDay, RateBook, UsedDay
 from exporter.usage_table import SERVICE_NAMES, meters_by_name
-
-
-class UsedHour(Protocol):
-    """Usage of one meter in one hour."""
-
-    @property
-    def provider(self) -> str: ...  # noqa: D102
-    @property
-    def project_id(self) -> str: ...  # noqa: D102
-    @property
-    def region_id(self) -> str: ...  # noqa: D102
-    @property
-    def service_id(self) -> str: ...  # noqa: D102
-    @property
-    def meter(self) -> str: ...  # noqa: D102
-    @property
-    def resource(self) -> str: ...  # noqa: D102
-    @property
-    def dimension(self) -> str: ...  # noqa: D102
-    @property
-    def hour(self) -> datetime: ...  # noqa: D102
-    @property
-    def amount(self) -> float: ...  # noqa: D102
-
-
-class UsedDay(Protocol):
-    """Usage of one meter on one UTC day."""
-
-    @property
-    def project_id(self) -> str: ...  # noqa: D102
-    @property
-    def region_id(self) -> str: ...  # noqa: D102
-    @property
-    def meter(self) -> str: ...  # noqa: D102
-    @property
-    def resource(self) -> str: ...  # noqa: D102
-    @property
-    def dimension(self) -> str: ...  # noqa: D102
-    @property
-    def day(self) -> date: ...  # noqa: D102
-    @property
-    def amount(self) -> float: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class HourCost:
-    """What one hour of a project's use of a service costs by live usage, of the SKUs that it explains."""
-
-    provider: str
-    project_id: str
-    service_id: str
-    """As in the bill; the service's name where its id is not known."""
-    hour: datetime
-    usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +29,6 @@ class Agreement:
     def estimate_to_billed_ratio(self) -> float | None:
         """1 where they agree; None where nothing was billed."""
         return self.estimated_usd / self.billed_usd if self.billed_usd > 0 else None
-
-
-def hourly_costs(usage: Iterable[UsedHour], rates: RateBook) -> list[HourCost]:
-    """Price usage by project, service and hour. Usage without a rate is left out: see unit_cost.unpriced."""
-    sums: dict[tuple[str, str, str, datetime], float] = defaultdict(float)
-    for each in usage:
-        rate = rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension)
-        if rate is not None:
-            service = SERVICE_NAMES.get(each.service_id, each.service_id)
-            sums[each.provider, each.project_id, service, each.hour] += each.amount * rate.usd_per_unit
-    return [HourCost(*key, usd=usd) for key, usd in sorted(sums.items())]
 
 
 def agreements(

@@ -43,7 +43,7 @@ class BilledDay(Protocol):
 
 
 class UsedDay(Protocol):
-    """Usage of one meter on one day, as in the ledger."""
+    """Usage of one meter on one UTC day, as in the ledger."""
 
     @property
     def project_id(self) -> str: ...  # noqa: D102
@@ -51,6 +51,10 @@ class UsedDay(Protocol):
     def region_id(self) -> str: ...  # noqa: D102
     @property
     def meter(self) -> str: ...  # noqa: D102
+    @property
+    def resource(self) -> str: ...  # noqa: D102
+    @property
+    def dimension(self) -> str: ...  # noqa: D102
     @property
     def day(self) -> date: ...  # noqa: D102
     @property

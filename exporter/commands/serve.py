@@ -14,6 +14,7 @@ from exporter import __version__
 from exporter.commands.opening import opened_refresher
 from exporter.config import Config
 from exporter.configured_sources import configured_sources
+from exporter.freed_memory import share_heaps
 from exporter.intake import AnySource
 from exporter.server import Server
 from exporter.web_config import WebConfig, load_web_config
@@ -40,6 +41,7 @@ def serve(
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
+    share_heaps()
     sources = [*configured_sources(config), *more_sources]
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
     if config.keys_without_effect:

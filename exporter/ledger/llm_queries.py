@@ -120,6 +120,25 @@ def daily_costs(view: LedgerView, provider: str, since: datetime) -> list[tuple[
     ).fetchall()
 
 
+def daily_service_costs(
+    view: LedgerView, provider: str, since: datetime, service_ids: Sequence[str]
+) -> list[tuple[date, Decimal]]:
+    """Return (UTC day, US dollars) of some of a provider's services, all categories."""
+    return view.connection.execute(
+        f"""SELECT charge_period_start::DATE, sum(billed_cost_usd)
+            FROM charge JOIN series USING (series_id)
+            WHERE source IN (SELECT unnest($sources)) AND {_known(view)} AND provider = $provider
+              AND service_id IN (SELECT unnest($services)) AND charge_period_start >= $since
+            GROUP BY ALL ORDER BY ALL""",
+        {
+            "sources": list(view.sources),
+            "provider": provider,
+            "services": list(service_ids),
+            "since": _naive(since),
+        },
+    ).fetchall()
+
+
 def sku_costs(
     view: LedgerView, provider: str, windows: Sequence[Window], service_ids: Sequence[str]
 ) -> list[SkuCost]:

@@ -84,7 +84,15 @@ CREATE TABLE usage_point (
 
 _ADD_TAGS: Final = "ALTER TABLE charge ADD COLUMN tags VARCHAR DEFAULT '';"
 
-MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS)
+_ADD_SAID: Final = """
+-- What the nowcast said at a whole hour of the billing day it lies in: the first that was said of it.
+CREATE TABLE said (
+  provider VARCHAR NOT NULL, hour TIMESTAMP NOT NULL, day DATE NOT NULL,
+  nowcast_nano_usd BIGINT NOT NULL, day_forecast_nano_usd BIGINT NOT NULL, with_live_usage BOOLEAN NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS, _ADD_SAID)
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

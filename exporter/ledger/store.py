@@ -232,7 +232,7 @@ def _spool_relation(path: Path) -> str:
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in CHARGE_COLUMNS.items())
     return (
         f"read_csv({quoted}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',', "
-        "quote = '\"', escape = '\"', nullstr = '\\0', max_line_size = 10000000)"
+        "quote = '\"', escape = '\"', nullstr = '\\0', max_line_size = 10000000, buffer_size = 20000000)"
     )
 
 

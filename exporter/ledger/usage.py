@@ -1,6 +1,7 @@
-"""Live usage in the ledger: hours read anew replace what was known of them, and counters never fall.
+"""Live usage in the ledger: hours read anew replace what was known of them, or points are added to it.
 
-Reading twice, restarting or dying at any moment changes nothing: points, cursors and counters move together.
+Reading twice, restarting or dying at any moment changes nothing: points, cursors and counters move together,
+and counters never fall.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import duckdb
 
 from exporter.charges import USAGE_COLUMNS
 from exporter.ledger.store import Ledger
-from exporter.ledger.usage_queries import UsageView
+from exporter.ledger.usage_queries import THROUGH_NO_TIME, UsageView
 
 _DIMENSIONS: Final = tuple(name for name in USAGE_COLUMNS if name not in ("start", "end", "value"))
 _NAMES: Final = ", ".join(_DIMENSIONS)
@@ -104,6 +105,31 @@ class UsageLedger:
                 [source],
             )
 
+    def add(
+        self, source: str, partition: str, cursor: str, points: Path, obsolete: Sequence[str] = ()
+    ) -> None:
+        """Add the points of a spool file to what there is, and keep the partition's cursor.
+
+        Cursors of obsolete partitions go. The name of a partition holds a slash. Points older than what was
+        forgotten are left out. Raises LedgerError, after which everything is as it was before.
+        """
+        with self._ledger.transaction() as connection:
+            _load(connection, None, points)
+            connection.execute(_NEW_SERIES, {"source": source})
+            connection.execute(_ARRIVED, {"source": source})
+            connection.execute(_REPLACED, {"source": source})
+            connection.execute(_COUNT)
+            connection.execute(_ADD_TO_HOURS)
+            connection.execute(_ADD_TO_POINTS)
+            keys = [_key(name) for name in (partition, *obsolete)]
+            connection.executemany(
+                "DELETE FROM usage_cursor WHERE source = ? AND project_id = ? AND meter = ?",
+                [[source, *key] for key in keys],
+            )
+            connection.execute(
+                f"INSERT INTO usage_cursor VALUES (?, ?, ?, ?, {THROUGH_NO_TIME})", [source, *keys[0], cursor]
+            )
+
     def price(self, usd_per_unit: Mapping[int, float]) -> None:
         """Price what series (by id) have counted and not had priced yet, at the rates in force now.
 
@@ -184,6 +210,26 @@ WHERE usage_series.usage_series_id = moved.usage_series_id AND moved.amount <> 0
 """Move the counters by what changed. They are the highest sum seen, so that an answer that was short once and
 whole again later is not counted twice."""
 
+_ADD_TO_HOURS: Final = """
+MERGE INTO usage_hour USING (
+  SELECT usage_series_id, date_trunc('hour', begins) AS hour, sum(amount) AS amount FROM arrived GROUP BY ALL
+) AS added
+ON usage_hour.usage_series_id = added.usage_series_id AND usage_hour.hour = added.hour
+WHEN MATCHED THEN UPDATE SET amount = usage_hour.amount + added.amount
+WHEN NOT MATCHED THEN INSERT VALUES (added.usage_series_id, added.hour, added.amount)
+"""
+
+_ADD_TO_POINTS: Final = """
+MERGE INTO usage_point USING (
+  SELECT usage_series_id, begins, ends, sum(amount) AS amount FROM arrived
+  WHERE ends < begins + INTERVAL 1 HOUR GROUP BY ALL
+) AS added
+ON usage_point.usage_series_id = added.usage_series_id AND usage_point.begins = added.begins
+  AND usage_point.ends = added.ends
+WHEN MATCHED THEN UPDATE SET amount = usage_point.amount + added.amount
+WHEN NOT MATCHED THEN INSERT VALUES (added.usage_series_id, added.begins, added.ends, added.amount)
+"""
+
 _RETIRE: Final = """
 UPDATE usage_series SET present = present - gone.amount, retired = retired + gone.amount
 FROM (SELECT usage_series_id, sum(amount) AS amount FROM usage_hour WHERE hour < $moment GROUP BY ALL) AS gone
@@ -191,8 +237,11 @@ WHERE usage_series.usage_series_id = gone.usage_series_id
 """
 
 
-def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read], points: Path) -> None:
-    """Make the temporary tables `hours_read` and `incoming`."""
+def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read] | None, points: Path) -> None:
+    """Make the temporary tables `hours_read` and `incoming`, which has points in those hours alone.
+
+    Without reads `hours_read` is empty, and all points are taken that are not older than what was forgotten.
+    """
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE hours_read (project_id VARCHAR, meter VARCHAR, since TIMESTAMP,
              until TIMESTAMP, through TIMESTAMP, cursor VARCHAR)"""
@@ -212,13 +261,24 @@ def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read], points: 
         )
     quoted = "'" + str(points).replace("'", "''") + "'"
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in USAGE_COLUMNS.items())
+    wanted = (
+        f"WHERE start >= {_KEPT_FROM}"
+        if reads is None
+        else "JOIN hours_read USING (project_id, meter) WHERE start >= since AND start < until"
+    )
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE incoming AS SELECT points.*
             FROM read_csv({quoted}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',',
-              quote = '"', escape = '"', nullstr = '\\0') AS points
-            JOIN hours_read USING (project_id, meter)
-            WHERE start >= since AND start < until"""
+              quote = '"', escape = '"', nullstr = '\\0') AS points {wanted}"""
     )
+
+
+def _key(partition: str) -> tuple[str, str]:
+    """Split the name of a partition as UsageLedger.cursors puts it together."""
+    project_id, slash, meter = partition.partition("/")
+    if not slash:
+        raise ValueError(f"partition {partition!r} has no slash")
+    return project_id, meter
 
 
 def _naive(moment: datetime) -> datetime:

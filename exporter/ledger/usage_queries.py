@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
 from exporter.ledger.queries import LedgerView
+
+THROUGH_NO_TIME: Final = "TIMESTAMP '1970-01-01'"
+"""SQL for the time of a cursor that says nothing of a time, only where a source goes on reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,20 @@ class UsageView:
     connection: duckdb.DuckDBPyConnection
 
     def read_through(self) -> list[tuple[str, str, datetime]]:
-        """Return (project_id, meter, time through which it is known)."""
-        rows = self._rows("SELECT project_id, meter, through FROM usage_cursor ORDER BY ALL")
+        """Return (project_id, meter, time through which it is known) of the meters in use.
+
+        In use is what had any usage in the last day that is known of it: so one that is read no more stays,
+        and one that the project has nothing of is left out.
+        """
+        rows = self._rows(
+            """SELECT project_id, meter, min(through) FROM usage_cursor
+               WHERE EXISTS (FROM usage_series JOIN usage_hour USING (usage_series_id)
+                             WHERE usage_series.source = usage_cursor.source
+                               AND usage_series.project_id = usage_cursor.project_id
+                               AND usage_series.meter = usage_cursor.meter
+                               AND hour >= through - INTERVAL 1 DAY)
+               GROUP BY ALL ORDER BY ALL"""
+        )
         return [(project, meter, through.replace(tzinfo=UTC)) for project, meter, through in rows]
 
     def trailing_hour(self, meters: Sequence[str]) -> list[TrailingUsage]:

@@ -108,7 +108,24 @@ class UsageBatch:
     rejected: tuple[Rejected, ...] = ()
 
 
-UsageChange = UsageBatch | Unreadable
+@dataclass(frozen=True, slots=True)
+class UsageAddition:
+    """Usage that was not known before, such as further lines of a log: it is added to what the ledger has."""
+
+    partition: str
+    """Key of the cursor; it holds a slash."""
+    cursor: str
+    """Opaque, kept together with the points or not at all; handed back as RefreshContext.known[partition]."""
+    points: Path
+    """A spool file with exactly the columns USAGE_COLUMNS, by write_usage_csv."""
+    rows: int
+    """What the points were made from, in the source's own rows: lines of a log."""
+    rejected: tuple[Rejected, ...] = ()
+    obsolete: tuple[str, ...] = ()
+    """Partitions whose cursors are not needed any more; what was added with them stays."""
+
+
+UsageChange = UsageBatch | UsageAddition | Unreadable
 
 
 class SourceError(Exception):
@@ -168,8 +185,8 @@ class Source(Protocol):
         """IANA name of the zone whose days and months are the provider's billing days and months."""
         ...
 
-    def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield every partition that changed since its cursor in `context.known`.
+    def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
+        """Yield every partition that changed since its cursor in `context.known`, and usage if it knows any.
 
         Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
         whole cannot be read; what was yielded before stays valid.

@@ -6,13 +6,12 @@ becomes one DuckDB expression, so that the rest of the reading is blind to the f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from duckdb.sqltypes import DuckDBPyType
 
-from exporter.sources.kept_tags import KeptTag
+from exporter.sources.kept_tags import KeptTag, tags_expression
 
 MONEY = "DECIMAL(38,18)"
 """Exact type of every amount; see exporter.charges.CHARGE_COLUMNS for why eighteen decimals."""
@@ -110,13 +109,7 @@ class ExportColumns:
 
         What is no list of keys and values counts as having none: money is not set aside for its label.
         """
-        if not self.kept:
-            return "''"
-        pairs = ", ".join(
-            f"{_quoted(json.dumps(tag.name, ensure_ascii=False))} || ':' || to_json({self._value(tag)})"
-            for tag in self.kept
-        )
-        return f"coalesce('{{' || nullif(concat_ws(',', {pairs}), '') || '}}', '')"
+        return tags_expression({tag: self._value(tag) for tag in self.kept})
 
     def _value(self, tag: KeptTag) -> str:
         """Return a VARCHAR expression for the value of a label or tag; NULL where there is none."""

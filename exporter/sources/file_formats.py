@@ -20,7 +20,7 @@ FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
 
 
 class UnknownFormatError(Exception):
-    """The file's name does not tell a format."""
+    """The file's name does not tell a format, or there is nothing of that format in it."""
 
 
 def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> str:
@@ -32,12 +32,17 @@ def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> st
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
     if kind == ".csv":
-        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_header(path))
+        header = _csv_header(path)
+        if not header:
+            raise UnknownFormatError(
+                f"{path.name!r} is empty: a CSV file begins with the names of its columns"
+            )
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
             "strict_mode = false, "
-            "max_line_size = 10000000)"
+            "max_line_size = 10000000, buffer_size = 20000000)"
         )
     columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from exporter.sources.export_columns import EXPORT_COLUMNS, TAG_COLUMNS, ExportColumns
 from exporter.sources.file_formats import UnknownFormatError, relation
@@ -40,6 +41,15 @@ def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator
         yield connection
 
 
+def opened(
+    connection: duckdb.DuckDBPyConnection, path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS
+) -> tuple[str, dict[str, DuckDBPyType]]:
+    """Return how the file is read and the type of each column. Raises one of READ_FAILURES."""
+    table = relation(path, json_columns)
+    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
+    return table, dict(zip(empty.columns, empty.types, strict=True))
+
+
 def described(
     connection: duckdb.DuckDBPyConnection, path: Path, kept: tuple[KeptTag, ...] = ()
 ) -> tuple[str, ExportColumns]:
@@ -47,9 +57,9 @@ def described(
 
     `kept` are the labels and tags to be kept of its rows. Raises one of READ_FAILURES.
     """
-    table = relation(path, {**EXPORT_COLUMNS, **TAG_COLUMNS} if kept else EXPORT_COLUMNS)
-    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
-    columns = ExportColumns(dict(zip(empty.columns, empty.types, strict=True)), kept)
+    json_columns = {**EXPORT_COLUMNS, **TAG_COLUMNS} if kept else EXPORT_COLUMNS
+    table, types = opened(connection, path, json_columns)
+    columns = ExportColumns(types, kept)
     if not {"cost", "usage_start_time"} <= columns.types.keys():
         raise duckdb.InvalidInputException(
             "not a billing export, which has cost and usage_start_time; this has "

@@ -5,70 +5,34 @@ Every file is opened; only the newest is read whole, so that a check of a year o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import duckdb
 
-from exporter.byte_sizes import size_text
 from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.export_columns import EXPORT_COLUMNS
 from exporter.sources.export_findings import columns_finding
 from exporter.sources.export_sql import judged_rows
+from exporter.sources.file_findings import openable_files
 from exporter.sources.file_formats import file_format
-from exporter.sources.file_reading import READ_FAILURES, described, first_line, matching
+from exporter.sources.file_reading import READ_FAILURES, described, first_line
 
-_UNREADABLE_SHOWN: Final = 5
+PATTERNS_KEY: Final = "gcp.billing_export.files"
+"""The configuration key of the patterns."""
 
 
 def findings(
     connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], context: RefreshContext
 ) -> Iterator[Finding]:
     """Yield what there is to say of the files. `connection` is one of `reading_connection`."""
-    found: dict[Path, _File] = {}
-    for pattern in patterns:
-        files = {path.resolve(): _File(path, path.stat()) for path in matching(pattern)}
-        yield _of_pattern(pattern, files.values(), already=len(files.keys() & found.keys()))
-        found = files | found
-    if not found:
-        detail = (
-            "no file matches any pattern: check gcp.billing_export.files, and that the folder is mounted "
-            "and may be read by this user"
-        )
-        yield Finding(False, "files", detail)
-        return
-    readable: list[_File] = []
-    failed: list[str] = []
-    for number, file in enumerate(sorted(found.values()), 1):
-        try:
-            described(connection, file.path)
-            readable.append(file)
-        except READ_FAILURES as error:
-            failed.append(f"{file.path}: {first_line(error)}")
-        context.meter.progress(f"{number} of {len(found)} files opened")
-    for text in failed[:_UNREADABLE_SHOWN]:
-        yield Finding(False, "unreadable file", text)
-    if len(failed) > _UNREADABLE_SHOWN:
-        yield Finding(False, "unreadable files", f"{len(failed) - _UNREADABLE_SHOWN:,} more")
+    readable = yield from openable_files(
+        patterns, context, lambda path: described(connection, path), key=PATTERNS_KEY
+    )
     if readable:
         newest = max(readable, key=lambda file: file.status.st_mtime_ns)
         yield from _of_newest(connection, newest.path, context)
-
-
-class _File(NamedTuple):
-    path: Path
-    status: os.stat_result
-
-
-def _of_pattern(pattern: str, files: Collection[_File], already: int) -> Finding:
-    if not files:
-        return Finding(True, "pattern", f"{pattern}: no file matches", warning=True)
-    size = sum(file.status.st_size for file in files)
-    count = "1 file" if len(files) == 1 else f"{len(files):,} files"
-    twice = f"; {already:,} also matched above, which counts once" if already else ""
-    return Finding(True, "pattern", f"{pattern}: {count}, {size_text(size)}{twice}")
 
 
 def _of_newest(

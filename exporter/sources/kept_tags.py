@@ -6,7 +6,8 @@ key; `tag:env` is a tag of Google's resource hierarchy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -45,3 +46,18 @@ def cursor_mark(tags: Iterable[KeptTag]) -> str:
     """
     names = "\n".join(tag.name for tag in tags)
     return f"/tags={blake2b(names.encode(), digest_size=4).hexdigest()}" if names else ""
+
+
+def tags_expression(values: Mapping[KeptTag, str]) -> str:
+    """Return a VARCHAR expression for Charge.tags from one for the value of each kept tag, NULL for none."""
+    if not values:
+        return "''"
+    pairs = ", ".join(
+        f"{_quoted(json.dumps(tag.name, ensure_ascii=False))} || ':' || to_json({value})"
+        for tag, value in values.items()
+    )
+    return f"coalesce('{{' || nullif(concat_ws(',', {pairs}), '') || '}}', '')"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exporter.analysis.backtest import BacktestRow, backtest
+from exporter.analysis.backtest import BacktestRow, Estimates, backtest
 from exporter.analysis.cost_history import NANO, CostHistory
 from exporter.analysis.grading import ErrorRatios, error_ratios
 from exporter.analysis.replay import Replay
@@ -94,6 +96,40 @@ def test_rows_say_what_was_estimated_and_what_became_of_it() -> None:
         assert row.day_final_nano_usd == 48 * NANO
         assert row.nowcast_nano_usd == pytest.approx(row.final_so_far_nano_usd, rel=0.02)
         assert row.day_forecast_nano_usd == pytest.approx(row.day_final_nano_usd, rel=0.02)
+
+
+def noisy(day_usd: list[int]) -> CostHistory:
+    """A bill whose days cost what is asked for; a part of each is late."""
+    at_once = line_cells(COMPUTE, range(16 * 24), lambda at: 2.0 + day_usd[at // 24])
+    late = line_cells(COMPUTE, range(16 * 24), lambda at: 0.1 * (at % 5), lambda at: 9 + at % 7)
+    return history([*at_once, *late])
+
+
+@settings(max_examples=10, deadline=None)
+@given(day_usd=st.lists(st.integers(0, 9), min_size=16, max_size=16), kept=st.sets(st.integers(0, 71)))
+def test_what_was_kept_grades_as_the_replay_does_where_it_says_the_same(
+    day_usd: list[int], kept: set[int]
+) -> None:
+    bill, as_of = noisy(day_usd), FIRST + 16 * 24
+    replayed = list(backtest(bill, PACIFIC, as_of))
+    low = FIRST + 8 * 24
+    said = {
+        low + number: Estimates(row.nowcast_nano_usd, row.day_forecast_nano_usd)
+        for number, row in enumerate(replayed)
+        if number in kept
+    }
+    assert len(replayed) == 72
+    assert list(backtest(bill, PACIFIC, as_of, said=said)) == replayed
+
+
+def test_what_was_said_takes_the_place_of_the_replay_and_the_bill_stays_the_judge() -> None:
+    bill = history(line_cells(COMPUTE, range(16 * 24), lambda _: 2.0))
+    at = FIRST + 8 * 24 + 20
+    found = list(backtest(bill, PACIFIC, FIRST + 16 * 24, said={at: Estimates(7, 8)}))
+    row = found[20]
+    assert (row.hour, row.nowcast_nano_usd, row.day_forecast_nano_usd) == (20, 7, 8)
+    assert (row.final_so_far_nano_usd, row.day_final_nano_usd) == (40 * NANO, 48 * NANO)
+    assert [row for row in found if row.day_forecast_nano_usd == 8] == [row]
 
 
 def test_too_short_a_history_has_no_rows() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.analysis.grading import error_ratios, settled
+from exporter.analysis.grading import error_ratios
 
 
 def test_errors_are_signed_averaged_and_worst_by_horizon() -> None:
@@ -20,11 +20,6 @@ def test_errors_are_signed_averaged_and_worst_by_horizon() -> None:
 
 def test_days_that_cost_nothing_have_no_ratio() -> None:
     assert error_ratios([(20, 5, 0), (20, 5, -3)]) == {}
-
-
-def test_estimates_of_days_that_are_not_final_wait() -> None:
-    kept = {(1, 20): 10, (2, 20): 30}
-    assert list(settled(kept, {1: 11})) == [(20, 10, 11)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**15), st.integers(1, 10**15)), min_size=1))

@@ -1,20 +1,19 @@
-"""Live usage priced by the hour, its agreement with the settled bill, and what reading it costs."""
+"""Priced live usage, its agreement with the settled bill, and what reading it costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from exporter.analysis.live_cost import agreements, hourly_costs
-from exporter.analysis.rates import RateCard, learn_rates
+from exporter.analysis.live_cost import agreements
+from exporter.analysis.rates import learn_rates
 from exporter.sources.monitoring_check import reading_usd_per_month
 from exporter.usage_table import RUN
 
 DAY = date(2026, 11, 16)
 SETTLED = DAY + timedelta(days=2)
-CARD = RateCard(request_usd=0.001, cpu_second_usd=0.01, memory_gb_second_usd=0.0, transferred_gb_usd=0.0)
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,8 @@ class Used:
     meter: str
     amount: float
     day: date = DAY
-    hour: datetime = datetime(2026, 11, 16, 5, tzinfo=UTC)
-    provider: str = "gcp"
     project_id: str = "shop-prod"
     region_id: str = "us-central1"
-    service_id: str = RUN
     resource: str = "checkout"
     dimension: str = ""
 
@@ -42,18 +38,6 @@ class Billed:
     region_id: str = "us-central1"
     service_id: str = RUN
     service_name: str = "Cloud Run"
-
-
-def test_an_hour_costs_its_usage_at_its_rates_and_what_has_no_rate_is_left_out() -> None:
-    usage = [
-        Used("cloud_run_requests", 1000.0),
-        Used("cloud_run_requests", 500.0, resource="other"),
-        Used("cloud_run_cpu_seconds", 200.0),
-        Used("cloud_sql_cpu_seconds", 200.0, service_id="9662-B51E-5089"),
-    ]
-    (found,) = hourly_costs(usage, learn_rates([], [], SETTLED, card=CARD))
-    assert (found.project_id, found.service_id, found.hour) == ("shop-prod", RUN, usage[0].hour)
-    assert found.usd == pytest.approx(1.5 + 2.0)
 
 
 def test_estimates_are_compared_over_settled_days_that_both_sides_know_in_full() -> None:

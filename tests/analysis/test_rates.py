@@ -35,6 +35,8 @@ class Used:
     project_id: str = "shop-prod"
     region_id: str = "us-central1"
     meter: str = "cloud_run_idle_instance_seconds"
+    resource: str = "checkout"
+    dimension: str = ""
     day: date = SETTLED
     amount: float = 1000.0
 

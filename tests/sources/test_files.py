@@ -202,6 +202,16 @@ def test_text_formats_may_be_compressed_and_json_may_be_one_array(
     assert sums == [Decimal("1.25"), Decimal(3), Decimal(4)]
 
 
+def test_reading_csv_takes_no_more_memory_than_the_limit_has_room_for(
+    context: RefreshContext, tmp_path: Path
+) -> None:
+    # Of a packed file DuckDB does not know the size, so that it takes the buffers of a large one.
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(write_csv(tmp_path / "a.csv", [export_row()]).read_bytes()))
+    (change,) = FilesSource([str(path)], memory_limit="96MB").refresh(context)
+    assert isinstance(change, Batch)
+
+
 def _changed(**changes: Any) -> Callable[[], dict[str, Any]]:
     return lambda: export_row(**changes)
 

@@ -1,0 +1,122 @@
+"""Resident memory of `serve` with a bill in files and live usage over gRPC.
+
+    python benchmarks/resident_memory.py [--copies 13] [--minutes 8]
+
+A simulated company's projects are repeated so many times (13: about 10,000 samples in a scrape). Its Cloud
+Monitoring runs in a process of its own, and so does the exporter, of which memory is told every 15 seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from exporter.commands.serve import serve, stop_on_signals
+from exporter.config import parse
+from exporter.simulator.billing_export import write_export
+from exporter.simulator.cloud_monitoring import CloudMonitoring, serving
+from exporter.simulator.company import PROJECTS
+from exporter.simulator.live_usage import LiveUsage
+from exporter.simulator.world import World
+from exporter.sources.cloud_monitoring import CloudMonitoringSource
+
+COPY = """
+COPY (SELECT * REPLACE (CASE WHEN copy = 0 OR project.id IS NULL THEN project
+                        ELSE struct_update(project, id := project.id || '-' || copy) END AS project)
+      FROM read_parquet('{source}'), range({copies}) AS copies(copy)
+      WHERE copy = 0 OR project.id IS NOT NULL) TO '{target}' (FORMAT parquet)
+"""
+
+
+def company(folder: Path, copies: int) -> None:
+    """Write the past of a company, and answer as its Cloud Monitoring until killed."""
+    world = World.ending_at(datetime.now(UTC))
+    once, export = folder / "once", folder / "export"
+    once.mkdir()
+    export.mkdir()
+    write_export(world, once, datetime.now(UTC))
+    with duckdb.connect() as connection:
+        for path in sorted(once.iterdir()):
+            connection.execute(COPY.format(source=path, copies=copies, target=export / path.name))
+    with serving(CloudMonitoring(LiveUsage(world), lambda: datetime.now(UTC))) as address:
+        print(address, flush=True)
+        threading.Event().wait()
+
+
+def exporter(folder: Path, monitoring: str) -> None:
+    """Serve what the company has written and tells."""
+    gcp = {"update_interval_minutes": 1, "billing_export": {"files": [f"{folder}/export/*.parquet"]}}
+    config = parse(json.dumps({"ledger": str(folder / "spend.duckdb"), "gcp": gcp}), folder)
+    projects = [project.id for project in PROJECTS.values()]
+    live = CloudMonitoringSource(
+        projects, endpoint=monitoring, plaintext=True, update_interval=timedelta(minutes=1)
+    )
+    serve(config, ("127.0.0.1", 0), stop_on_signals(), lambda url: print(url, flush=True), [live])
+
+
+def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """Run this file in another role; returns the process and the first line that it prints."""
+    process = subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def megabytes(process_id: int) -> dict[str, int]:
+    """Memory of a process by the kernel's names."""
+    lines = Path(f"/proc/{process_id}/status").read_text(encoding="ascii").splitlines()
+    pairs = (line.split() for line in lines if line.startswith(("VmRSS", "VmHWM", "RssAnon", "RssFile")))
+    return {name.rstrip(":"): int(kilobytes) // 1024 for name, kilobytes, _ in pairs}
+
+
+def measure(folder: Path, copies: int, minutes: float) -> None:
+    world, monitoring = started("--company", str(folder), "--copies", str(copies))
+    served, url = started("--exporter", str(folder), monitoring)
+    try:
+        until = time.monotonic() + minutes * 60
+        while time.monotonic() < until:
+            time.sleep(15)
+            began = time.perf_counter()
+            with urllib.request.urlopen(f"{url}/metrics") as response:
+                samples = sum(not line.startswith(b"#") for line in response)
+            found = megabytes(served.pid)
+            took = 1000 * (time.perf_counter() - began)
+            print(
+                f"{found['VmRSS']:5} MB resident ({found['RssAnon']} of its own, "
+                f"{found['RssFile']} of files), {found['VmHWM']} at most; {samples} samples in {took:.0f} ms",
+                flush=True,
+            )
+    finally:
+        served.terminate()
+        served.wait()
+        world.kill()
+        world.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--copies", type=int, default=13)
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--company", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--exporter", nargs=2, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.company:
+        company(chosen.company, chosen.copies)
+    elif chosen.exporter:
+        exporter(Path(chosen.exporter[0]), chosen.exporter[1])
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder), chosen.copies, chosen.minutes)
+
+
+if __name__ == "__main__":
+    main()

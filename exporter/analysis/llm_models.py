@@ -1,0 +1,169 @@
+"""Which charges are LLM spend, and by which model they are shown: told from the provider, service and SKU.
+
+Such a charge stays where it is billed; it is shown a second time here, never added a second time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Mapping
+from typing import Final, Literal
+
+LlmService = Literal["all", "models"]
+"""Which SKUs of a service are LLM spend: `all`, or only those of `models` and not machines and storage."""
+
+TokenType = Literal["input", "cache_read", "cache_write", "output", ""]
+
+LLM_SERVICES: Final[Mapping[str, LlmService]] = {
+    "C7E2-9256-1C43": "models",
+    "AEFD-7695-64FA": "all",
+    "amazon-bedrock": "all",
+    "azure-openai": "all",
+    "azure-openai-service": "all",
+}
+"""By service id: Vertex AI, the Gemini API; and as FOCUS files name them, Amazon Bedrock and Azure OpenAI."""
+
+LLM_PROVIDERS: Final = frozenset(
+    {"openai", "anthropic", "mistral", "cohere", "deepseek", "groq", "openrouter"}
+)
+"""Providers that sell nothing but LLMs."""
+
+_LONGEST_TEXT: Final = 1000
+_MOST_WORDS: Final = 7
+
+_FAMILIES: Final = (
+    r"(?:gemini|gemma|palm|medlm|imagen|veo|lyria|learnlm)(?![a-z])",
+    r"(?:text|multimodal|text multilingual) embedding(?![a-z])",
+    r"(?:text|chat|code|codechat) (?:bison|gecko)(?![a-z])",
+    r"(?:text|text-multilingual)-embedding(?![a-z])",
+    r"claude ?(?=\d|-|opus|sonnet|haiku|instant|\b)",
+    r"(?:llama|mistral|mixtral|ministral|codestral|magistral|pixtral|devstral|jamba|deepseek|qwen)(?![a-z])",
+    r"(?:gpt|chatgpt|codex|dall-e|whisper|sora|kimi|minimax|glm|grok|cohere)(?![a-z])",
+    r"o[134](?= |-(?:mini|pro|preview|deep)|$)|tts-\d",
+    r"nova (?=pro|lite|micro|premier|canvas|reel|sonic)|titan (?=text|embed|image)|command (?=r|a\b)",
+)
+"""How the names of models begin, in lower case, wherever in a SKU's text."""
+
+_FAMILY: Final = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(_FAMILIES)})")
+
+_PARTNERS: Final = re.compile(r"(?:claude|llama|mistral|codestral|jamba|deepseek|qwen)\b.*\btokens?\b")
+"""A SKU of a partner's model, which Google sells as a service of its own for each model."""
+
+_ABOUT_MODELS: Final = re.compile(
+    r"\b(?:tokens?|token count|grounding|generative|provisioned throughput|context cach\w*)\b"
+)
+"""What a SKU speaks of when it is LLM spend and names no model that is known."""
+
+_END: Final = re.compile(
+    r"text|images?|audio|video|document|characters?|tokens?|requests?|number|count"
+    r"|input|output|prompt|completion|response|inference|predictions?|generat(?:ion|ed|e)|batch|online"
+    r"|cach(?:e|ed|ing)|storage|writes?|reads?|hits?|creation|long|short|context|thinking|grounding"
+    r"|ga|preview|priority|flex|standard|provisioned|throughput|regional|global"
+    r"|supervised|tun(?:ing|ed)|training|in|for|on|per|with|at|to|of|the|a|and|[-:(].*"
+)
+"""Words of a SKU behind which the name of a model is over."""
+
+_PLACE: Final = re.compile(
+    r"(?:us|europe|eu|asia|me|africa|australia|northamerica|southamerica)(?:-[a-z]+\d*)+|\d+[mh]|\d+p"
+)
+
+_TYPES: Final[tuple[tuple[re.Pattern[str], TokenType], ...]] = (
+    (re.compile(r"\b(?:storage|grounding|web search)\b"), ""),
+    (
+        re.compile(
+            r"\bcach\w* (?:\d+[mh] )?(?:writes?|creation|create)|\bcreat\w+ (?:of )?cache|\bwrites? to cache"
+        ),
+        "cache_write",
+    ),
+    (re.compile(r"\bcach"), "cache_read"),
+)
+"""By the words of a SKU, the first that fits."""
+
+_DIRECTION: Final = re.compile(r"\b(input|prompt|output|completion|response)s?\b")
+_LENGTH: Final = re.compile(r"\b(?:long|short) (?:input|output)\b|\(.*?\)")
+
+
+def llm_model(
+    provider: str,
+    service_id: str,
+    sku_id: str,
+    sku: str,
+    *,
+    services: Mapping[str, LlmService] = LLM_SERVICES,
+    providers: Collection[str] = LLM_PROVIDERS,
+) -> str | None:
+    """Return the model by which a charge is shown as LLM spend, or None where the charge is none.
+
+    The empty string is LLM spend of no model that the SKU names: a web search, a cached hour, a platform fee.
+    Of a service of `models`, what names no model and speaks of no tokens is not LLM spend: training on one's
+    own machines, pipelines, endpoints that serve one's own models, vector search.
+    """
+    if provider in providers:
+        model, slash, _ = sku_id.partition("/")
+        return model[:_LONGEST_TEXT] if slash else _named_model(sku) or ""
+    kind = services.get(service_id)
+    # Most of a bill is neither, so that it is told first and cheaply.
+    if kind is None and (provider != "gcp" or "token" not in sku.lower()):
+        return None
+    text = _plain(sku)
+    if kind is None:
+        return _named_model(sku) if _PARTNERS.match(text) else None
+    model = _named_model(sku) or _leading_model(text)
+    if model:
+        return model
+    return "" if kind == "all" or _ABOUT_MODELS.search(text) else None
+
+
+def token_type(sku: str) -> TokenType:
+    """Return which tokens a SKU is about, or the empty string where it does not say or is about no tokens."""
+    text = _plain(sku)
+    for pattern, kind in _TYPES:
+        if pattern.search(text):
+            return kind
+    # "output token count gemini 2.5 flash short input text": how long the input was is no direction.
+    found = _DIRECTION.search(_LENGTH.sub(" ", text)) or _DIRECTION.search(text)
+    if found is None:
+        return ""
+    return "input" if found.group(1) in ("input", "prompt") else "output"
+
+
+def _named_model(sku: str) -> str:
+    """The name of a model of a known family, or nothing."""
+    text = _plain(sku)
+    found = _FAMILY.search(text)
+    if found is None:
+        return ""
+    # The family's own words are of the name, with what hangs on them: "gpt-4o-2024-08-06", "text embedding".
+    words, own = text[found.start() :].split(), len(found.group().split())
+    return _joined([*words[:own], *_until_the_end(words[own:])])
+
+
+def _leading_model(text: str) -> str:
+    """What stands before the words of a token SKU, for models of families that are not known."""
+    if not re.search(r"\btokens?\b|- predictions\b", text):
+        return ""
+    return _joined(_until_the_end(text.split()))
+
+
+def _until_the_end(words: list[str]) -> list[str]:
+    name: list[str] = []
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        # In "Flash Image Text Input" the image is the model's, in "Flash Image Input" it is what goes in.
+        of_the_model = word == "image" and name and following not in ("input", "output", "token", "tokens")
+        if (_END.fullmatch(word) and not of_the_model) or _PLACE.fullmatch(word) or len(name) == _MOST_WORDS:
+            break
+        name.append(word)
+    return name
+
+
+def _joined(words: list[str]) -> str:
+    name = "-".join(word.strip("-.") for word in words if word.strip("-."))
+    # Anthropic writes claude-sonnet-4-5 where Google's bill has "Claude Sonnet 4.5".
+    return name.replace(".", "-") if name.startswith("claude") else name
+
+
+def _plain(sku: str) -> str:
+    """Lower case, one space between words, without marks that are no part of a name."""
+    text = re.sub(r"[()]", lambda mark: f" {mark.group()} ", sku[:_LONGEST_TEXT].lower())
+    return " ".join(re.sub(r"[^\w.:@()-]|_", " ", text).split())

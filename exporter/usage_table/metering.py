@@ -1,0 +1,114 @@
+"""A row of the usage table: how a Cloud Monitoring metric is read, and which SKUs of the bill it explains."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+GIBIBYTE: Final = float(2**30)
+
+EGRESS: Final = r"(Data Transfer Out|Egress|Download)"
+"""What descriptions of SKUs of outbound traffic contain."""
+
+Kind = Literal["delta", "distribution_count", "level"]
+"""How points become amounts: as they are; the number of values in a distribution; level times seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleUnit:
+    """The unit that people count in: `size` units of the bill make one."""
+
+    name: str
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skus:
+    """The SKUs of a service that a meter explains: by id, or by description where ids differ by region."""
+
+    component: str
+    """What part of the cost it is: `requests`, `cpu`, `memory`, `storage`, …"""
+    ids: frozenset[str] = frozenset()
+    pattern: str = ""
+    """A regular expression that the description must contain, blanks made single and case ignored."""
+    by_resource: bool = False
+    """The description must also hold every word of the usage's resource and dimension: one SKU per model."""
+    by_dimension: tuple[tuple[str, str], ...] = ()
+    """Pattern of the description for each value of the usage's dimension; "" is for all other values."""
+    rate_per: Literal["billed_unit", "live_unit"] = "billed_unit"
+    """`billed_unit`: meter and bill count the same, so cost / billed quantity is the rate.
+    `live_unit`: they count differently, so the rate is cost / usage seen live in the same hours."""
+
+    may_be_free: bool = False
+    """Whether usage without a SKU on the bill is free, rather than of unknown price."""
+
+    def matches(self, sku_id: str, description: str) -> bool:
+        """Whether a SKU of the meter's service is one of them, models aside."""
+        if sku_id in self.ids:
+            return True
+        return bool(self.pattern) and _holds(self.pattern, description)
+
+    def prices(self, description: str, resource: str, dimension: str) -> bool:
+        """Whether one of the matching SKUs is the one for a resource and dimension."""
+        if self.by_resource:
+            return describes(description, resource, dimension)
+        patterns = dict(self.by_dimension)
+        return not patterns or _holds(patterns.get(dimension, patterns.get("", "")), description)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageMeter:
+    """One metric as it is read, and what of the bill it stands for."""
+
+    name: str
+    service_id: str
+    """As in the bill."""
+    metric_type: str
+    resource_type: str
+    kind: Kind
+    unit: str
+    """Of the amounts, as the bill counts usage."""
+    factor: float = 1.0
+    """Units of the bill in one unit of the metric (times one second, for a level)."""
+    region: str = "resource.label.location"
+    """Group-by field that names region or zone."""
+    resource: str = ""
+    """Group-by field that names the resource; empty: the project's resources are summed by region."""
+    revision: str = ""
+    """Group-by field that is left out where usage is not wanted by revision."""
+    dimension: str = ""
+    where: str = ""
+    """Further condition of the filter."""
+    project_label: str = "resource.label.project_id"
+    """Label that names the project, to leave out projects that it watches. Empty where there is none."""
+    steady: bool = False
+    """Sampled as long as the resource exists, so that a hole in it is a loss and no quiet time."""
+    reducer: Literal["REDUCE_SUM", "REDUCE_MEAN"] = "REDUCE_SUM"
+    period_seconds: int = 60
+    """Shortest interval worth reading; a metric that is sampled less often is read less often."""
+    skus: Skus | None = None
+    """None: it costs nothing by itself."""
+    people_unit: PeopleUnit | None = None
+
+
+def describes(description: str, resource: str, dimension: str) -> bool:
+    """Whether a SKU's description names a resource and a dimension: `gemini-2.5-flash` and `input`, say.
+
+    A description with a variant word that the resource has not (`lite`, `cach`) is another SKU's.
+    """
+    found = set(_words(description))
+    wanted = set(_words(f"{resource} {dimension}")) - _VERSION_WORDS
+    return bool(wanted) and wanted <= found and not (_VARIANTS & found) - wanted
+
+
+_VARIANTS: Final = frozenset({"lite", "caching", "cached", "batch", "image", "audio", "video", "tuning"})
+_VERSION_WORDS: Final = frozenset({"001", "002", "preview", "latest", "ga"})
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\d+(?:\.\d+)*|[a-z]+", text.lower())
+
+
+def _holds(pattern: str, description: str) -> bool:
+    return re.search(pattern, " ".join(description.split()), re.IGNORECASE) is not None
