@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import exp, log, sqrt
 from statistics import NormalDist, fmean
@@ -34,7 +34,9 @@ class BudgetSpending:
     season: SpendingSeason
     """The usual spending of the same charges."""
     settled_days_usd: Sequence[tuple[float, float]]
-    """Of the last settled days: what each cost, and what the season makes of it."""
+    """Of the last settled days, oldest first: what each cost, and what the season makes of it."""
+    hourly_usd: Mapping[int, float] = field(default_factory=dict)
+    """What the last hours cost (hours since 1970-01-01 00:00 UTC), as far back as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class BudgetState:
     forecast_usd: dict[float, float]
     """Of the whole period, by QUANTILES."""
     exhausted_at: datetime | None
-    """When the limit is reached at today's pace; None beyond the period's end, or if it has been passed."""
+    """When the limit is reached at today's pace, or was reached; None beyond the period's end, and where
+    it was reached before the hours that are known."""
 
     @property
     def remaining_usd(self) -> float:
@@ -77,7 +80,8 @@ def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetim
         months = {"month": 1, "quarter": 3, "year": 12}[period]
         first = date(today.year, today.month - (today.month - 1) % months, 1)
         last = _month_after(first, months)
-    return datetime.combine(first, time(), zone), datetime.combine(last, time(), zone)
+    begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last))
+    return begin, end
 
 
 def budget_state(
@@ -96,7 +100,11 @@ def budget_state(
         used_usd=used,
         expected_ratio=spending.season.share(begin, now, end),
         forecast_usd=_forecast(used, now, end, spending),
-        exhausted_at=_exhausted(limit_usd - used, now, end, spending.burn_rate_usd_per_hour),
+        exhausted_at=(
+            _reached(used - limit_usd, period, now, spending.hourly_usd)
+            if used >= limit_usd
+            else _exhausted(limit_usd - used, now, end, spending.burn_rate_usd_per_hour)
+        ),
     )
 
 
@@ -105,7 +113,7 @@ def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpendin
     season = spending.season
     rest = season.between(now, end)
     if rest <= 0:
-        rest = spending.burn_rate_usd_per_hour * ((end - now) / timedelta(hours=1))
+        rest = max(spending.burn_rate_usd_per_hour, 0.0) * ((end - now) / timedelta(hours=1))
         level = 1.0
     else:
         level = _level(now, spending)
@@ -132,8 +140,22 @@ def _noise(days_usd: Sequence[tuple[float, float]], days: float) -> float:
     return sqrt(daily * daily / max(days, 1.0) + (_DRIFT_PER_DAY * days) ** 2)
 
 
+def _reached(
+    over: float, period: tuple[datetime, datetime], now: datetime, hourly_usd: Mapping[int, float]
+) -> datetime | None:
+    """Go back hour by hour until no more than the limit was used: that hour's end is when it was reached."""
+    hour = int(now.timestamp() // 3600)
+    first = max(min(hourly_usd, default=hour + 1), int(period[0].timestamp() // 3600))
+    while hour >= first:
+        over -= hourly_usd.get(hour, 0.0)
+        if over < 0:
+            return min(datetime.fromtimestamp((hour + 1) * 3600, UTC), now)
+        hour -= 1
+    return None
+
+
 def _exhausted(remaining: float, now: datetime, end: datetime, usd_per_hour: float) -> datetime | None:
-    if remaining <= 0 or usd_per_hour <= 0:
+    if usd_per_hour <= 0:
         return None
     hours = remaining / usd_per_hour
     if hours > (end - now) / timedelta(hours=1):

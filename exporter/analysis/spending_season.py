@@ -27,6 +27,8 @@ class SpendingSeason:
 
     def between(self, begin: datetime, end: datetime) -> float:
         """Usual US dollars of the span, whose ends (aware) may lie within hours; 0 where nothing is known."""
+        # Two times of one zone differ by what its clocks show, not by what has passed.
+        begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         if end <= begin:
             return 0.0
         weeks, rest = divmod(end - begin, timedelta(days=7))
@@ -42,6 +44,7 @@ class SpendingSeason:
 
     def share(self, begin: datetime, now: datetime, end: datetime) -> float:
         """Share of the span's usual spending that falls before `now`; by time where nothing is known."""
+        begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         now = min(max(now, begin), end)
         whole = self.between(begin, end)
         if whole <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -63,9 +64,24 @@ def test_a_budget_that_lasts_has_no_moment_of_exhaustion(rate: float) -> None:
 
 
 def test_a_budget_that_is_gone_is_negative_and_its_moment_has_passed() -> None:
-    state = budget_state(250.0, NOVEMBER, NOW, spending())
-    assert state.remaining_usd == pytest.approx(-2.0)
+    hour = int(NOW.timestamp()) // 3600
+    known = replace(spending(), hourly_usd={hour - back: 1.0 for back in range(1, 40)})
+    state = budget_state(250.5, NOVEMBER, NOW, known)
+    assert state.remaining_usd == pytest.approx(-1.5)
+    assert state.exhausted_at == NOW - timedelta(hours=1)
+
+
+def test_when_a_limit_was_reached_before_the_hours_that_are_known_is_not_told() -> None:
+    hour = int(NOW.timestamp()) // 3600
+    state = budget_state(200.0, NOVEMBER, NOW, replace(spending(), hourly_usd={hour: 1.0}))
+    assert state.used_ratio > 1.0
     assert state.exhausted_at is None
+
+
+def test_a_period_that_changes_the_clock_is_as_long_as_the_time_that_passes() -> None:
+    begin, end = budget_period(datetime(2026, 11, 1, 12, tzinfo=UTC), "day", PACIFIC)
+    assert end - begin == timedelta(hours=25)
+    assert budget_state(10.0, (begin, end), end, spending()).expected_ratio == 1.0
 
 
 def test_credits_that_outweigh_cost_leave_more_than_the_limit() -> None:
@@ -115,4 +131,5 @@ def test_parts_sum_to_the_total_whatever_is_spent(
     assert 0.0 <= state.expected_ratio <= 1.0 + 1e-9
     assert state.forecast_usd[0.1] <= state.forecast_usd[0.5] + 1e-9 <= state.forecast_usd[0.9] + 2e-9
     if state.exhausted_at is not None:
+        assert state.used_ratio < 1.0
         assert now <= state.exhausted_at <= NOVEMBER[1] + timedelta(seconds=1)
