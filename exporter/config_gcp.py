@@ -191,21 +191,21 @@ class Gcp(Section):
     budget_alerts: Annotated[
         BudgetAlerts | None, Field(description="a section", examples=[{"daily_limit_usd": 100.0}])
     ] = None
-    budgets: Annotated[
-        CloudBillingBudgets, Field(description="a section", examples=[{"enabled": True}])
-    ] = CloudBillingBudgets()
+    budgets: Annotated[CloudBillingBudgets, Field(description="a section", examples=[{"enabled": True}])] = (
+        CloudBillingBudgets()
+    )
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
         if data.get("enabled", True) is not True:
             return
-        budgets = data.get("budgets")
-        if isinstance(budgets, Mapping) and budgets.get("enabled") is True:
-            if data.get("billing_account_id") is None and data.get("billing_export") is not None:
+        if data.get("billing_export") is not None:
+            budgets = data.get("budgets")
+            wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
+            if wanted and data.get("billing_account_id") is None:
                 reason = "gcp.budgets asks Cloud Billing for the budgets of that account"
                 example = "billing_account_id: 01AB23-4C5D67-89EF01"
                 yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
-        if data.get("billing_export") is not None:
             return
         for key, example in (
             ("billing_account_id", "billing_account_id: 01AB23-4C5D67-89EF01"),

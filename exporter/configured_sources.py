@@ -9,6 +9,7 @@ from exporter.analysis.rates import RateCard
 from exporter.config import Config
 from exporter.config_gcp import Gcp
 from exporter.config_llm import GCP_LLM_SERVICE_IDS
+from exporter.configured_budgets import alert_thresholds, budget_rules
 from exporter.figures import FigureSettings
 from exporter.intake import AnySource
 from exporter.sources.base import Source, UsageSource
@@ -30,13 +31,9 @@ def figure_settings(config: Config) -> FigureSettings:
     return FigureSettings(
         llm_service_ids=config.llm.gcp_service_ids if config.llm else GCP_LLM_SERVICE_IDS,
         rate_card=RateCard(**card.model_dump()) if card else None,
+        budgets=budget_rules(config),
+        alert_thresholds=alert_thresholds(config),
     )
-
-
-def daily_limit_usd(config: Config) -> float | None:
-    """Return the configured limit of a day's spending."""
-    gcp = _gcp(config)
-    return gcp.budget_alerts.daily_limit_usd if gcp and gcp.budget_alerts else None
 
 
 def _files(config: Config) -> Source | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from exporter.analysis.rates import RateCard
+from exporter.budget_families import budget_families, threshold_family
+from exporter.budgeting import Budgeting, BudgetOutlook
+from exporter.budgets import Budget, BudgetRules
 from exporter.config_llm import GCP_LLM_SERVICE_IDS
 from exporter.daily_nowcasting import daily_outlooks
 from exporter.ledger.llm_queries import LlmView, billed_providers
@@ -48,20 +51,33 @@ class FigureSettings:
     llm_service_ids: tuple[str, ...] = GCP_LLM_SERVICE_IDS
     """Services of Google's bill that are language models."""
     rate_card: RateCard | None = None
+    budgets: BudgetRules = BudgetRules()  # noqa: RUF009 - frozen
+    alert_thresholds: Mapping[str, float] = field(default_factory=dict)
+    """What rules compare with, by name."""
 
 
 class Figures:
     """Made anew for each snapshot; what is dear to make is kept as long as it holds."""
 
     def __init__(
-        self, ledger: Ledger, sources: Sequence[str], timezones: Mapping[str, str], settings: FigureSettings
+        self,
+        ledger: Ledger,
+        sources: Sequence[str],
+        timezones: Mapping[str, str],
+        settings: FigureSettings,
+        told_budgets: Callable[[], Sequence[Budget]] = tuple,
     ) -> None:
-        """`sources` are the names of those configured; `timezones` the billing zones of their providers."""
+        """`sources` are the names of those configured; `timezones` the billing zones of their providers.
+
+        `told_budgets` returns the budgets that sources have found at providers.
+        """
         self._ledger = ledger
         self._sources = tuple(sources)
         self._zones = dict(timezones)
         self._settings = settings
         self._nowcasting = Nowcasting()
+        self._budgeting = Budgeting()
+        self._told_budgets = told_budgets
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -106,6 +122,26 @@ class Figures:
         return _or_nothing(
             "the figures of language models",
             lambda: llm_families(view, usage, now, self.timezones(view), self._settings.llm_service_ids),
+        )
+
+    def budgets(
+        self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
+    ) -> Sequence[BudgetOutlook]:
+        """Say how each budget stands, those of the configuration first."""
+        return _or_nothing("the budgets", lambda: self._budgets(view, now, outlooks))
+
+    def _budgets(
+        self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
+    ) -> Sequence[BudgetOutlook]:
+        rules = self._settings.budgets
+        rules = replace(rules, budgets=(*rules.budgets, *self._told_budgets()))
+        return self._budgeting.outlooks(view, now, self.timezones(view), outlooks, rules)
+
+    def alerting(self, now: datetime, budgets: Sequence[BudgetOutlook]) -> Sequence[FamilySamples]:
+        """Tell what alerts go by: budgets and thresholds."""
+        return (
+            *_or_nothing("the figures of budgets", lambda: budget_families(budgets, now)),
+            threshold_family(self._settings.alert_thresholds),
         )
 
 

@@ -61,7 +61,6 @@ class Refresher:
         keep: timedelta,
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
-        daily_limit_usd: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -71,7 +70,6 @@ class Refresher:
         self._ledger = ledger
         self._interval = interval
         self._max_series = max_series
-        self._daily_limit_usd = daily_limit_usd
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -182,6 +180,7 @@ class Refresher:
                 live = self._figures.live(now) if as_of is None else NOTHING_LIVE
                 with self._ledger.view(list(self._healths), as_of) as view:
                     outlooks = self._figures.outlooks(view, now)
+                    budgets = self._figures.budgets(view, now, outlooks)
                     built = build(
                         view,
                         now,
@@ -191,11 +190,12 @@ class Refresher:
                         live_families=(
                             *live.families,
                             *self._figures.language_models(view, now),
+                            *self._figures.alerting(now, budgets),
                             *self._grades,
                         ),
                         outlooks=outlooks,
                         cloud_run=live.cloud_run,
-                        daily_limit_usd=self._daily_limit_usd,
+                        budgets=budgets,
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot

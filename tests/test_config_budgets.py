@@ -78,7 +78,7 @@ def test_every_key_of_a_budget_is_taken() -> None:
         ({"limit": 7}, "budgets[0].limit", "did you mean limit_usd"),
         ({"name": "gcp daily limit"}, "budgets[0].name", "of the exporter's own"),
         ({"name": "openai spend limit"}, "budgets[0].name", "of the exporter's own"),
-        ({"match": {"category": "none"}}, "budgets[0].match.category", "which cost_attribution does not have"),
+        ({"match": {"category": "none"}}, "budgets[0].match.category", "cost_attribution does not have"),
     ],
 )
 def test_a_mistake_in_a_budget_is_told_at_its_place(changed: dict[str, Any], key: str, text: str) -> None:

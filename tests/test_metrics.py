@@ -12,7 +12,7 @@ from exporter.metrics import CHARGE_LABELS, Family, FamilySamples, all_families
 
 FAMILIES = all_families()
 TARGET_LABELS = {"region", "zone", "cluster", "service", "environment", "instance", "job"}
-UNITS = ("gibibyte_seconds", "usd_per_hour", "usd", "seconds", "bytes", "ratio")
+UNITS = ("gibibyte_seconds", "usd_per_hour", "usd_per_month", "usd", "seconds", "bytes", "ratio")
 """The longer ones first: `gibibyte_seconds` is not `seconds`."""
 
 SCOPE = ("provider", "billing_account_id", "service_name")

@@ -27,7 +27,7 @@ class BudgetSpending:
 
     billed_usd: Decimal
     """Billed of the period so far."""
-    estimated_usd: float
+    estimated_usd: Decimal
     """Estimated to come on top of it, up to now."""
     burn_rate_usd_per_hour: float
     """At today's pace."""
@@ -43,11 +43,11 @@ class BudgetSpending:
 class BudgetState:
     """How a budget stands at a moment. US dollars; ratios are of the limit, but for `expected_ratio`."""
 
-    limit_usd: float
-    billed_usd: float
-    estimated_usd: float
-    used_usd: float
-    """Sum of the two."""
+    limit_usd: Decimal
+    billed_usd: Decimal
+    estimated_usd: Decimal
+    used_usd: Decimal
+    """Sum of the two, exactly."""
     expected_ratio: float
     """Share of the period's usual spending that falls before now."""
     forecast_usd: dict[float, float]
@@ -57,14 +57,14 @@ class BudgetState:
     it was reached before the hours that are known."""
 
     @property
-    def remaining_usd(self) -> float:
+    def remaining_usd(self) -> Decimal:
         """Negative once the limit is passed."""
         return self.limit_usd - self.used_usd
 
     @property
     def used_ratio(self) -> float:
         """1 where the limit is reached."""
-        return self.used_usd / self.limit_usd
+        return float(self.used_usd / self.limit_usd)
 
 
 def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetime, datetime]:
@@ -85,25 +85,25 @@ def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetim
 
 
 def budget_state(
-    limit_usd: float, period: tuple[datetime, datetime], now: datetime, spending: BudgetSpending
+    limit_usd: Decimal, period: tuple[datetime, datetime], now: datetime, spending: BudgetSpending
 ) -> BudgetState:
     """Return how a budget stands at `now`. Raises ValueError for a limit that is not above 0."""
     if limit_usd <= 0:
         raise ValueError(f"A budget's limit must be above 0, not {limit_usd}.")
     begin, end = period
-    billed = float(spending.billed_usd)
-    used = billed + spending.estimated_usd
+    exact = spending.billed_usd + spending.estimated_usd
+    used, limit = float(exact), float(limit_usd)
     return BudgetState(
         limit_usd=limit_usd,
-        billed_usd=billed,
+        billed_usd=spending.billed_usd,
         estimated_usd=spending.estimated_usd,
-        used_usd=used,
+        used_usd=exact,
         expected_ratio=spending.season.share(begin, now, end),
         forecast_usd=_forecast(used, now, end, spending),
         exhausted_at=(
-            _reached(used - limit_usd, period, now, spending.hourly_usd)
-            if used >= limit_usd
-            else _exhausted(limit_usd - used, now, end, spending.burn_rate_usd_per_hour)
+            _reached(used - limit, period, now, spending.hourly_usd)
+            if exact >= limit_usd
+            else _exhausted(limit - used, now, end, spending.burn_rate_usd_per_hour)
         ),
     )
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.config import Config
-from exporter.configured_sources import daily_limit_usd, figure_settings
+from exporter.configured_sources import figure_settings
 from exporter.intake import AnySource
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
@@ -42,7 +42,6 @@ def opened_refresher(
                 keep=timedelta(days=config.ledger_keep_days),
                 max_series=config.max_series,
                 settings=figure_settings(config),
-                daily_limit_usd=daily_limit_usd(config),
             )
     finally:
         ledger.close()
