@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from typing import TypeVar
 
 from exporter.analysis.rates import RateCard
@@ -27,6 +28,9 @@ from exporter.llm_families import llm_families
 from exporter.metrics import FamilySamples
 from exporter.nowcasting import Nowcasting, Outlook
 from exporter.ownership import HOURLY_BILLS
+from exporter.settled_day import settled_day_family
+from exporter.snapshot import SourceStatus
+from exporter.spike_families import Floors, Judged, billed_spikes, spike_families, usage_spikes
 from exporter.usage_families import (
     NOTHING_LIVE,
     SHOWN_FOR,
@@ -35,6 +39,7 @@ from exporter.usage_families import (
     prices,
     read_live_usage,
 )
+from exporter.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +83,8 @@ class Figures:
         self._nowcasting = Nowcasting()
         self._budgeting = Budgeting()
         self._told_budgets = told_budgets
+        self._watching = Watching()
+        self._settled: tuple[object, FamilySamples] | None = None
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -137,12 +144,36 @@ class Figures:
         rules = replace(rules, budgets=(*rules.budgets, *self._told_budgets()))
         return self._budgeting.outlooks(view, now, self.timezones(view), outlooks, rules)
 
-    def alerting(self, now: datetime, budgets: Sequence[BudgetOutlook]) -> Sequence[FamilySamples]:
-        """Tell what alerts go by: budgets and thresholds."""
+    def alerting(
+        self,
+        view: LedgerView,
+        now: datetime,
+        outlooks: Sequence[Outlook],
+        budgets: Sequence[BudgetOutlook],
+        statuses: Sequence[SourceStatus],
+    ) -> Sequence[FamilySamples]:
+        """Tell what alerts go by: budgets, spikes, settled days, what watching costs, and thresholds."""
         return (
             *_or_nothing("the figures of budgets", lambda: budget_families(budgets, now)),
+            *_or_nothing("the spikes", lambda: spike_families(self._spikes(view, outlooks))),
+            *_or_nothing("the settled days", lambda: [self._settled_day(view, now)]),
+            *_or_nothing("the cost of watching", lambda: [self._watching.family(statuses, now)]),
             threshold_family(self._settings.alert_thresholds),
         )
+
+    def _spikes(self, view: LedgerView, outlooks: Sequence[Outlook]) -> list[Judged]:
+        thresholds = self._settings.alert_thresholds
+        floors = Floors(thresholds.get("hourly_spike_usd", inf), thresholds.get("spike_score", inf))
+        found = billed_spikes(view, outlooks, floors)
+        if view.exported_before is None:
+            found += usage_spikes(view, LlmView(view.connection, self._sources), outlooks, floors)
+        return found
+
+    def _settled_day(self, view: LedgerView, now: datetime) -> FamilySamples:
+        state = (now.replace(minute=0, second=0, microsecond=0), view.exported_before, view.state())
+        if self._settled is None or self._settled[0] != state:
+            self._settled = (state, settled_day_family(view, now, self.timezones(view)))
+        return self._settled[1]
 
 
 def _or_nothing(what: str, make: Callable[[], Sequence[_Made]]) -> Sequence[_Made]:

@@ -190,7 +190,7 @@ class Refresher:
                         live_families=(
                             *live.families,
                             *self._figures.language_models(view, now),
-                            *self._figures.alerting(now, budgets),
+                            *self._figures.alerting(view, now, outlooks, budgets, statuses),
                             *self._grades,
                         ),
                         outlooks=outlooks,

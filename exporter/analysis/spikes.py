@@ -22,6 +22,12 @@ _LEAST_SPREAD_RATIO: Final = 0.05
 
 _LEAST_SPREAD_USD: Final = 0.01
 
+_RECURRING_DAYS: Final = 3
+"""What so many of the earlier days reached comes now and then, such as a job that runs on some days."""
+
+_RECURRING_DEVIATIONS: Final = 2.0
+"""And is taken to lie so many deviations above normal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spike:
@@ -42,11 +48,15 @@ def spike(hour_usd: float, same_hour_usd: Sequence[float]) -> Spike | None:
     """Judge an hour by the same hour of earlier days; None where these are too few to say what is normal.
 
     Formula: median and scaled median absolute deviation (Iglewicz and Hoaglin, How to Detect and Handle
-    Outliers, 1993).
+    Outliers, 1993). Of use that comes on some days only, the median is that of the days without it and the
+    deviation knows nothing of the others: so the deviation is at least a part of the third dearest day's.
     """
     if len(same_hour_usd) < LEAST_DAYS:
         return None
     normal = median(same_hour_usd)
     deviation = _SIGMAS_PER_MAD * median(abs(usd - normal) for usd in same_hour_usd)
+    if len(same_hour_usd) > 2 * _RECURRING_DAYS:
+        recurring = sorted(same_hour_usd)[-_RECURRING_DAYS]
+        deviation = max(deviation, (recurring - normal) / _RECURRING_DEVIATIONS)
     deviation = max(deviation, _LEAST_SPREAD_RATIO * abs(normal), _LEAST_SPREAD_USD)
     return Spike(hour_usd, normal, (hour_usd - normal) / deviation)

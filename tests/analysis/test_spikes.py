@@ -32,6 +32,15 @@ def test_one_bad_day_does_not_hide_the_next() -> None:
     assert after.above_usd == pytest.approx(calm.above_usd, abs=0.2)
 
 
+def test_a_job_that_runs_on_some_days_is_no_spike_on_the_next() -> None:
+    quiet, busy = [10.0, 10.1, 9.9, 10.0, 9.8, 10.2, 10.0, 10.1], [30.0, 34.0, 38.0]
+    again, runaway = spike(36.0, quiet + busy), spike(140.0, quiet + busy)
+    assert again is not None
+    assert runaway is not None
+    assert again.normal_usd == pytest.approx(10.1)
+    assert again.score < 3.0 < 6.0 < runaway.score
+
+
 def test_cents_of_noise_on_something_that_costs_nothing_are_no_spike() -> None:
     found = spike(0.02, [0.0] * 8)
     assert found is not None
