@@ -29,12 +29,19 @@ def alert_thresholds(config: Config) -> dict[str, float]:
     return found
 
 
-def budget_tags(config: Config) -> frozenset[str]:
-    """Return the labels and tags that budgets ask for, which sources are to keep: `label:team`."""
-    matches = [budget.match for budget in config.budgets or () if budget.match]
-    return frozenset(f"label:{key}" for match in matches for key in match.labels) | frozenset(
-        f"tag:{key}" for match in matches for key in match.tags
+def kept_tags(config: Config) -> tuple[str, ...]:
+    """Return the labels and tags that sources are to keep with charges: those of budgets and attribution."""
+    of_gcp = config.gcp.cost_attribution if config.gcp else None
+    kept = set(
+        configured_attribution(
+            of_gcp, config.cost_attribution, config.label_costs, config.unit_costs
+        ).kept_tags
     )
+    for budget in config.budgets or ():
+        if budget.match:
+            kept |= {f"label:{key}" for key in budget.match.labels}
+            kept |= {f"tag:{key}" for key in budget.match.tags}
+    return tuple(sorted(kept))
 
 
 def default_thresholds() -> tuple[Threshold, ...]:

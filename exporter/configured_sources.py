@@ -9,11 +9,12 @@ from exporter.analysis.rates import RateCard
 from exporter.config import Config
 from exporter.config_gcp import Gcp
 from exporter.config_llm import GCP_LLM_SERVICE_IDS
-from exporter.configured_budgets import alert_thresholds, budget_rules
+from exporter.configured_budgets import alert_thresholds, budget_rules, kept_tags
 from exporter.figures import FigureSettings
 from exporter.intake import AnySource
 from exporter.sources.base import Source, UsageSource
 from exporter.sources.bigquery import BigQuerySource
+from exporter.sources.billing_budgets import BillingBudgetsSource
 from exporter.sources.cloud_monitoring import CloudMonitoringSource
 from exporter.sources.files import FilesSource
 
@@ -40,7 +41,7 @@ def _files(config: Config) -> Source | None:
     gcp = _gcp(config)
     if gcp is None or gcp.billing_export is None or gcp.billing_export.files is None:
         return None
-    return FilesSource(gcp.billing_export.files)
+    return FilesSource(gcp.billing_export.files, kept_tags=kept_tags(config))
 
 
 def _bigquery(config: Config) -> Source | None:
@@ -53,6 +54,7 @@ def _bigquery(config: Config) -> Source | None:
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         update_interval=timedelta(minutes=gcp.update_interval_minutes),
+        kept_tags=kept_tags(config),
     )
     export = gcp.billing_export.bigquery if gcp.billing_export else None
     if export is not None:
@@ -75,6 +77,18 @@ def _cloud_monitoring(config: Config) -> UsageSource | None:
     )
 
 
+def _billing_budgets(config: Config) -> UsageSource | None:
+    gcp = _gcp(config)
+    if gcp is None or not gcp.budgets.enabled or gcp.billing_account_id is None:
+        return None
+    return BillingBudgetsSource(
+        gcp.billing_account_id,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+        kept_tags=kept_tags(config),
+    )
+
+
 def _gcp(config: Config) -> Gcp | None:
     return config.gcp if config.gcp is not None and config.gcp.enabled else None
 
@@ -83,5 +97,6 @@ _REGISTERED: tuple[Callable[[Config], AnySource | None], ...] = (
     _files,
     _bigquery,
     _cloud_monitoring,
+    _billing_budgets,
 )
 """Every source of the product: a function that makes it, or returns None where it is not asked for."""

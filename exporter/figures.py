@@ -12,6 +12,8 @@ from datetime import datetime
 from math import inf
 from typing import TypeVar
 
+from exporter.analysis.attribution import Combination
+from exporter.analysis.llm_models import llm_model
 from exporter.analysis.rates import RateCard
 from exporter.budget_families import budget_families, threshold_family
 from exporter.budgeting import Budgeting, BudgetOutlook
@@ -141,7 +143,7 @@ class Figures:
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
     ) -> Sequence[BudgetOutlook]:
         rules = self._settings.budgets
-        rules = replace(rules, budgets=(*rules.budgets, *self._told_budgets()))
+        rules = replace(rules, budgets=(*rules.budgets, *self._told_budgets()), model_of=_model_of)
         return self._budgeting.outlooks(view, now, self.timezones(view), outlooks, rules)
 
     def alerting(
@@ -174,6 +176,10 @@ class Figures:
         if self._settled is None or self._settled[0] != state:
             self._settled = (state, settled_day_family(view, now, self.timezones(view)))
         return self._settled[1]
+
+
+def _model_of(charge: Combination) -> str:
+    return llm_model(charge.provider, charge.service_id, charge.sku_id, charge.sku) or ""
 
 
 def _or_nothing(what: str, make: Callable[[], Sequence[_Made]]) -> Sequence[_Made]:

@@ -29,6 +29,7 @@ from exporter.nowcasting import Outlook, grade
 from exporter.ownership import HOURLY_BILLS
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
+from exporter.told_budgets import told_budgets
 from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,14 @@ class Refresher:
             source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
             for source in sources
         }
-        self._figures = Figures(ledger, list(self._healths), self._timezones, settings)
+        named = [budget.name for budget in settings.budgets.budgets]
+        self._figures = Figures(
+            ledger,
+            list(self._healths),
+            self._timezones,
+            settings,
+            lambda: told_budgets(self._sources, named),
+        )
         self._grades: list[FamilySamples] = []
         self._stopping = threading.Event()
         self._changed = threading.Event()
