@@ -60,7 +60,9 @@ class BudgetOutlook:
     budget: Budget
     period: tuple[datetime, datetime]
     limit_usd: Decimal | None
-    """None where it is what the period before was billed, and nothing is known of that."""
+    """None where it is what the period before was billed, or in another currency, and nothing of that is
+    known.
+    """
     known: bool
     """Whether anything is known of what it counts: a bill, or an estimate."""
     billed_usd: Mapping[Service, Decimal]
@@ -150,7 +152,7 @@ class _Read:
         self._before = {
             number: len(rules.budgets) + number
             for number, each in enumerate(rules.budgets)
-            if each.limit_usd is None and each.period != "custom"
+            if each.limit is None and each.period != "custom"
         }
         windows = dict(self._windows)
         for number, other in self._before.items():
@@ -163,6 +165,8 @@ class _Read:
         self._billed = ledger.billed(of_periods, windows)
         self._hourly = ledger.hourly(of_budgets, now - SEASON_FROM)
         self._recent = ledger.by_service(of_budgets | {_ALL: choices.get(_ALL, [])}, now - SHARED_OVER)
+        currencies = {each.currency for each in rules.budgets}
+        self._usd_per = ledger.usd_per(currencies - {"USD"}, now - SEASON_FROM) | {"USD": Decimal(1)}
         self._seasons = {number: self._season(number) for number in self._windows}
 
     def outlook(self, number: int, estimates: Sequence[Outlook]) -> BudgetOutlook:
@@ -194,8 +198,9 @@ class _Read:
 
     def _limit(self, number: int) -> Decimal | None:
         budget = self._rules.budgets[number]
-        if budget.limit_usd is not None or number not in self._before:
-            return budget.limit_usd
+        if budget.limit is not None or number not in self._before:
+            rate = self._usd_per.get(budget.currency)
+            return budget.limit * rate if budget.limit is not None and rate is not None else None
         parts = self._billed.get(self._before[number])
         return sum((self._usd(number, usd) for usd in parts.values()), Decimal(0)) if parts else None
 

@@ -32,8 +32,8 @@ class Budget:
 
     name: str
     period: Period | Literal["custom"]
-    limit_usd: Decimal | None
-    """None: what the period before was billed."""
+    limit: Decimal | None
+    """In `currency`. None: what the period before was billed, in US dollars."""
     match: Match = field(default_factory=Match)
     categories: tuple[str, ...] = ()
     """One of these, where any is given."""
@@ -43,6 +43,8 @@ class Budget:
     """None: the billing zone of the one provider it is about, else UTC."""
     custom_period: tuple[datetime, datetime] | None = None
     """Of the period `custom`."""
+    currency: str = "USD"
+    """Another one is converted at the rate that the bill has had of late."""
 
     def counts(self, charge: Combination, attribution: Attribution) -> bool:
         """Say whether a charge is one of the budget's."""

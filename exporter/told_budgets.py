@@ -35,11 +35,12 @@ def _cloud(told: CloudBudget) -> Budget:
     return Budget(
         told.name,
         told.period,
-        told.limit_usd,
+        told.limit,
         Match(providers=("gcp",), projects=told.projects, services=told.services, labels=dict(told.labels)),
         with_credits=told.with_credits,
         thresholds=tuple(_thresholds(told.thresholds)),
         custom_period=told.custom_period,
+        currency=told.currency,
     )
 
 

@@ -253,6 +253,16 @@ def test_the_limit_may_be_what_the_period_before_was_billed(ledger: Ledger, tmp_
     assert unknown.state(NOW) is None
 
 
+def test_a_limit_in_another_currency_is_converted_at_the_bills_rate(ledger: Ledger, tmp_path: Path) -> None:
+    euro = Budget("euro", "month", Decimal(100), currency="EUR")
+    [unknown] = made(ledger, euro)
+    assert unknown.limit_usd is None
+    bill = at(NOW - DAY, "11", billing_currency="EUR", billed_cost=Decimal(10))
+    put(ledger, tmp_path, "a", bill, at(NOW - DAY, "5"))
+    [found] = made(ledger, euro)
+    assert found.limit_usd == 110
+
+
 def put_past(ledger: Ledger, folder: Path, usd_per_hour: str = "2") -> None:
     """Five weeks of a steady bill, known five hours late."""
     hours = [NOW.replace(minute=0) - at * HOUR for at in range(6, 35 * 24)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter import llm_meters
+from exporter.analysis.cost_history import NANO, Line
 from exporter.analysis.spikes import spike
 from exporter.charges import Charge, UsagePoint
 from exporter.config_budgets import Alerts
@@ -102,6 +104,19 @@ def test_in_the_first_hours_of_a_month_an_hour_of_the_last_one_is_judged(
     service, sku = judged(ledger, outlook({"Compute Engine": steady(2.0, billed_hours=0)}))
     assert service.hour * 3600 == (NOW.replace(minute=0) - 13 * HOUR).timestamp()
     assert (service.spike.hour_usd, sku.sku) == (40.0, "SKU b")
+
+
+@pytest.mark.parametrize(("skus", "hours_ago"), [(("a", "b"), 1), (("a",), 1), (("elsewhere",), 4)])
+def test_the_last_hour_is_judged_where_live_usage_explains_half_of_the_cost(
+    ledger: Ledger, tmp_path: Path, skus: tuple[str, ...], hours_ago: int
+) -> None:
+    put_past(ledger, tmp_path)
+    known = charge()
+    lines = (Line(known.billing_account_id, known.project_id, known.service_name, sku) for sku in skus)
+    estimate = outlook({"Compute Engine": (7, [2 * NANO] * 9 + [40 * NANO])})
+    found = judged(ledger, replace(estimate, live_lines=frozenset(lines)))[0]
+    assert found.hour * 3600 == (NOW.replace(minute=0) - hours_ago * HOUR).timestamp()
+    assert found.spike.above_usd == (38.0 if hours_ago == 1 else 0.0)
 
 
 def test_a_service_that_never_costs_anything_is_not_told(ledger: Ledger, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ the many rows of the ledger are summed where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -123,6 +123,21 @@ class BudgetView:
         for number, provider, service, net, gross in self._by_use(choices, "service_name", since):
             found.setdefault(number, {})[provider, service] = Dollars(net, gross)
         return found
+
+    def usd_per(self, currencies: Collection[str], since: datetime) -> dict[str, Decimal]:
+        """Return US dollars for one unit of each currency, by the usage billed in it since a moment."""
+        if not currencies:
+            return {}
+        rows = self._rows(
+            f"""SELECT billing_currency, sum(billed_cost_usd), sum(billed_cost)
+                FROM charge JOIN series USING (series_id)
+                WHERE billing_currency IN (SELECT unnest($currencies)) AND charge_category = 'usage'
+                  AND charge_period_start >= $since AND {self._known()}
+                GROUP BY ALL HAVING sum(billed_cost) > 0""",
+            currencies=sorted(currencies),
+            since=_naive(since),
+        )
+        return {currency: round(usd / cost, 9) for currency, usd, cost in rows}
 
     def _by_use(
         self, choices: Mapping[int, Sequence[Choice]], key: str, since: datetime

@@ -51,8 +51,10 @@ class CloudBudget:
     budget_id: str
     name: str
     period: Literal["month", "quarter", "year", "custom"]
-    limit_usd: Decimal | None
+    limit: Decimal | None
     """None: what the period before was billed."""
+    currency: str = "USD"
+    """Of the limit."""
     projects: tuple[str, ...] = ()
     """Ids; empty stands for all, here and below."""
     services: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ def cloud_budget(found: Mapping[str, object], project_id: Callable[[str], str]) 
     Raises UnknownBudgetError, and what `project_id` raises.
     """
     filters = _mapping(found.get("budgetFilter", {}))
+    amount = _mapping(found.get("amount", {}))
     _refuse_unknown(filters)
     period, custom = _period(filters)
     projects = [_last(each) for each in _texts(filters.get("projects", []))]
@@ -78,7 +81,8 @@ def cloud_budget(found: Mapping[str, object], project_id: Callable[[str], str]) 
         budget_id=_last(str(found.get("name", ""))),
         name=str(found.get("displayName", "")).strip() or _last(str(found.get("name", ""))),
         period=period,
-        limit_usd=_limit(_mapping(found.get("amount", {})), custom is not None),
+        limit=_limit(amount, custom is not None),
+        currency=_currency(amount),
         projects=tuple(project_id(each) if each.isdigit() else each for each in projects),
         services=tuple(_last(each) for each in _texts(filters.get("services", []))),
         labels=_labels(_mapping(filters.get("labels", {}))),
@@ -103,9 +107,6 @@ def _limit(amount: Mapping[str, object], custom: bool) -> Decimal | None:
             raise UnknownBudgetError("its limit is the period before, and its period has none before it")
         return None
     money = _mapping(amount.get("specifiedAmount", {}))
-    currency = money.get("currencyCode", "USD")
-    if currency != "USD":
-        raise UnknownBudgetError(f"its limit is in {currency}, and budgets are compared in US dollars")
     try:
         limit = Decimal(str(money.get("units", 0))) + Decimal(str(money.get("nanos", 0))) / 10**9
     except InvalidOperation:
@@ -113,6 +114,10 @@ def _limit(amount: Mapping[str, object], custom: bool) -> Decimal | None:
     if not limit.is_finite() or limit <= 0:
         raise UnknownBudgetError("its limit is not above 0")
     return limit
+
+
+def _currency(amount: Mapping[str, object]) -> str:
+    return str(_mapping(amount.get("specifiedAmount", {})).get("currencyCode") or "USD")
 
 
 def _period(

@@ -13,6 +13,7 @@ import pytest
 from exporter.sources.base import Finding, Meter, RefreshContext, SourceError, Unreadable
 from exporter.sources.billing_budgets import BillingBudgetsSource
 from exporter.sources.cloud_budgets import CloudBudget
+from exporter.sources.openai import OpenAISource
 from exporter.told_budgets import told_budgets
 from tests.fakes.cloud_billing import ACCOUNT, TOKEN, FakeCloudBilling
 from tests.fakes.web_api import Fault, Reply, WebApi
@@ -76,17 +77,26 @@ def test_every_page_is_read_and_every_filter_honoured(world: FakeCloudBilling, s
     assert told == {}
     assert [each.name for each in found] == ["plain", "filtered", "last"]
     plain, filtered, last = found
-    assert (plain.limit_usd, plain.period, plain.with_credits) == (Decimal(100), "month", True)
+    assert (plain.limit, plain.period, plain.with_credits) == (Decimal(100), "month", True)
     assert (filtered.projects, filtered.services) == (("shop-prod", "lab"), ("6F81-5844-456A",))
     assert filtered.labels == {"team": ("research",)}
-    assert (filtered.limit_usd, filtered.period, filtered.with_credits) == (Decimal(2500), "quarter", False)
-    assert (last.limit_usd, last.period) == (None, "year")
+    assert (filtered.limit, filtered.period, filtered.with_credits) == (Decimal(2500), "quarter", False)
+    assert (last.limit, last.period) == (None, "year")
 
 
 def test_an_amount_keeps_its_billionths(world: FakeCloudBilling, server: WebApi) -> None:
     amount = {"specifiedAmount": {"currencyCode": "USD", "units": "9", "nanos": 990_000_001}}
     world.add("exact", amount=amount)
-    assert read(server)[0][0].limit_usd == Decimal("9.990000001")
+    assert read(server)[0][0].limit == Decimal("9.990000001")
+
+
+def test_a_limit_keeps_its_currency(world: FakeCloudBilling, server: WebApi) -> None:
+    world.add("euro", amount={"specifiedAmount": {"currencyCode": "EUR", "units": "5"}})
+    budgets = source(server)
+    list(budgets.refresh(context()))
+    [found] = told_budgets([budgets])
+    assert found.limit == 5
+    assert found.currency == "EUR"
 
 
 def test_a_period_of_its_own_has_its_days_in_the_billing_zone_and_ends_by_itself(
@@ -117,7 +127,6 @@ def test_a_period_of_its_own_has_its_days_in_the_billing_zone_and_ends_by_itself
         ({"budgetFilter": {"projects": ["projects/999"]}}, r"grant Browser (roles/browser)"),
         ({"budgetFilter": {"customPeriod": {"startDate": {"year": 2026}}}}, "has no end"),
         ({"budgetFilter": []}, "another form"),
-        ({"amount": {"specifiedAmount": {"currencyCode": "EUR", "units": "5"}}}, "is in EUR"),
         ({"amount": {"specifiedAmount": {"units": "0"}}}, "not above 0"),
         ({"amount": {"specifiedAmount": {"units": "x"}}}, "is no number"),
         ({"thresholdRules": [{"spendBasis": "CURRENT_SPEND"}]}, "thresholds is no number"),
@@ -218,3 +227,14 @@ def test_budgets_of_one_name_are_told_apart_and_thresholds_become_severities(
         ("actual", "critical", 1.2),
         ("forecast", "warning", 1.0),
     }
+
+
+def test_the_spend_limit_of_openai_is_a_budget_of_its_month() -> None:
+    openai = OpenAISource(lambda: "sk-admin-x")
+    assert told_budgets([openai]) == []
+    openai.spend_limit_usd = Decimal(250)
+    [found] = told_budgets([openai])
+    assert (found.name, found.period) == ("openai spend limit", "month")
+    assert found.limit == 250
+    assert found.match.providers == ("openai",)
+    assert {each.severity for each in found.thresholds} == {"info", "warning", "critical"}
