@@ -80,7 +80,7 @@ def attributed_costs(
         every = billing_windows(now, timezone)
         windows = {name: every[name] for name in _WINDOWS}
         for values, sums in AttributionView(view).window_sums(provider, windows):
-            charge = _combination(values, model_of)
+            charge = combination(values, model_of)
             found.append(AttributedCost(charge, attribution.category(charge), *sums))
     return found
 
@@ -91,7 +91,7 @@ def recent_costs(
     """Return the net cost in US dollars of all usage since a time, by what tells charges apart."""
     until = datetime.max.replace(tzinfo=UTC)
     return [
-        (_combination(values, model_of), usd)
+        (combination(values, model_of), usd)
         for provider in providers
         for values, (usd,) in AttributionView(view).window_sums(provider, {"since": (since, until)})
         if usd is not None
@@ -160,7 +160,7 @@ def category_shares(
     """
     sums: dict[LineNames, dict[str, float]] = {}
     for values, usd in AttributionView(view).gross_sums(provider, now - SHARED_OVER, now):
-        charge = _combination(values, model_of)
+        charge = combination(values, model_of)
         line = (charge.billing_account_id, charge.project_id, charge.service_name, charge.sku_id)
         by_category = sums.setdefault(line, {})
         category = attribution.category(charge)
@@ -168,7 +168,8 @@ def category_shares(
     return {line: _shares(by_category) for line, by_category in sums.items()}
 
 
-def _combination(values: Values, model_of: ModelOf) -> Combination:
+def combination(values: Values, model_of: ModelOf) -> Combination:
+    """Return what the ledger tells apart as what rules are applied to."""
     charge = Combination._make((*values[:-1], "", values[-1]))
     model = model_of(charge)
     return charge._replace(model=model) if model else charge

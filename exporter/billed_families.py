@@ -153,6 +153,18 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
     ]
 
 
+def settled_times(view: LedgerView, now: datetime) -> dict[tuple[str, str], datetime]:
+    """Return the time up to which usage is settled, by provider and billing account, where that is known."""
+    last_export: dict[tuple[str, str], datetime] = {}
+    for each in view.freshness():
+        account = (each.provider, each.billing_account_id)
+        last_export[account] = max(each.last_export, last_export.get(account, each.last_export))
+    return {
+        account: settled_through(curve, min(now, last_export[account]))
+        for account, curve in _curves(view, now).items()
+    }
+
+
 def _moved(totals: Iterable[SeriesTotals], own: set[Labels], to: str) -> list[int]:
     """Ids of the series whose place is `to`, own or folded, and was not."""
     return [

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails
 
 from exporter.config_attribution import CostAttribution, LabelCosts, UnitCosts, unknown_categories
+from exporter.config_budgets import Alerts, Budgets, unknown_budget_categories
 from exporter.config_focus import Focus
 from exporter.config_gcp import Gcp
 from exporter.config_llm import Llm
@@ -69,9 +70,13 @@ def _parse(text: str, base: Path, place: str) -> Config:
 
 
 def _unknown_categories(config: Config, lines: Mapping[KeyPath, int]) -> Iterator[Problem]:
-    of_gcp = config.gcp.cost_attribution if config.gcp else None
-    for unit, category in unknown_categories(config.unit_costs, config.cost_attribution, of_gcp):
-        path = ("unit_costs", unit, "match", "category")
+    attributions = (config.cost_attribution, config.gcp.cost_attribution if config.gcp else None)
+    units = unknown_categories(config.unit_costs, *attributions)
+    budgets = unknown_budget_categories(config.budgets, *attributions)
+    found: list[tuple[KeyPath, str]] = [(("unit_costs", unit), category) for unit, category in units]
+    found += [(("budgets", at), category) for at, category in budgets]
+    for place, category in found:
+        path = (*place, "match", "category")
         text = f"names the category {category!r}, which cost_attribution does not have; add it there"
         yield Problem(key_text(path), lines.get(path), text)
 
@@ -119,6 +124,10 @@ class Config(Section):
     cost_attribution: CostAttribution = None
     label_costs: LabelCosts = ()
     unit_costs: UnitCosts = None
+    budgets: Budgets = None
+    alerts: Annotated[Alerts, Field(description="a section", examples=[{"hourly_spike_usd": 25.0}])] = (
+        Alerts()
+    )
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
@@ -150,9 +159,7 @@ class Config(Section):
         """Keys that are set and valid, and that no part of this version uses as things are set."""
         if self.gcp is None:
             return ()
-        alerts = self.gcp.budget_alerts
         waiting = {
-            "gcp.budget_alerts.hourly_spike_threshold": alerts and alerts.hourly_spike_threshold,
             "gcp.cloud_run (without gcp.project_ids)": "cloud_run" in self.gcp.model_fields_set
             and self.gcp.cloud_run.enabled
             and not self.gcp.project_ids,

@@ -151,7 +151,7 @@ class UnitCost(Section):
 _Model = TypeVar("_Model", bound=Section)
 
 
-def _section(
+def section(
     model: type[_Model], at: KeyPath, given: object, problems: list[InitErrorDetails]
 ) -> _Model | None:
     """Check a section below a mapping of names, where a problem's text cannot be read off the outer model."""
@@ -183,13 +183,13 @@ def _other_form(at: KeyPath, given: object) -> InitErrorDetails:
 def _rules(name: str, given: object, problems: list[InitErrorDetails]) -> tuple[ChargeMatch, ...]:
     """The rules of a category in any of its forms; what is wrong goes to `problems`."""
     if isinstance(given, Mapping):
-        rules = [_section(ChargeMatch, (name,), given, problems)]
+        rules = [section(ChargeMatch, (name,), given, problems)]
         return tuple(rule for rule in rules if rule is not None)
     if not isinstance(given, list | tuple):
         problems.append(_other_form((name,), given))
         return ()
     if any(isinstance(item, Mapping) for item in given):
-        rules = [_section(ChargeMatch, (name, at), item, problems) for at, item in enumerate(given)]
+        rules = [section(ChargeMatch, (name, at), item, problems) for at, item in enumerate(given)]
         return tuple(rule for rule in rules if rule is not None)
     words = [item for item in given if isinstance(item, str) and item]
     problems += [
@@ -212,7 +212,7 @@ def _units(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     problems = list(_bad_names(value, "unit", ()))
-    found = {str(name): _section(UnitCost, (str(name),), given, problems) for name, given in value.items()}
+    found = {str(name): section(UnitCost, (str(name),), given, problems) for name, given in value.items()}
     return _unless(problems, found)
 
 

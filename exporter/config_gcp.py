@@ -70,7 +70,7 @@ class BillingExport(Section):
 
 
 class BudgetAlerts(Section):
-    """Limits from which alerts on spending will follow."""
+    """Limits of Google Cloud's spending."""
 
     daily_limit_usd: Annotated[
         float | None,
@@ -86,6 +86,12 @@ class BudgetAlerts(Section):
         float | None,
         Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0", examples=[10.0]),
     ] = None
+
+
+class CloudBillingBudgets(Section):
+    """The budgets that are set up in Cloud Billing."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = False
 
 
 _Usd = Annotated[
@@ -205,10 +211,21 @@ class Gcp(Section):
     budget_alerts: Annotated[
         BudgetAlerts | None, Field(description="a section", examples=[{"daily_limit_usd": 100.0}])
     ] = None
+    budgets: Annotated[CloudBillingBudgets, Field(description="a section", examples=[{"enabled": True}])] = (
+        CloudBillingBudgets()
+    )
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
-        if data.get("enabled", True) is not True or data.get("billing_export") is not None:
+        if data.get("enabled", True) is not True:
+            return
+        if data.get("billing_export") is not None:
+            budgets = data.get("budgets")
+            wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
+            if wanted and data.get("billing_account_id") is None:
+                reason = "gcp.budgets asks Cloud Billing for the budgets of that account"
+                example = "billing_account_id: 01AB23-4C5D67-89EF01"
+                yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
             return
         for key, example in (
             ("billing_account_id", "billing_account_id: 01AB23-4C5D67-89EF01"),

@@ -40,7 +40,7 @@ def configured_attribution(
         *_rules("cost_attribution", of_all),
     ]
     units = tuple(
-        BusinessUnit(name, _match(unit.match), unit.match.category or ())
+        BusinessUnit(name, match_of(unit.match), unit.match.category or ())
         for name, unit in (unit_costs or {}).items()
     )
     labels = tuple(dict.fromkeys(label_costs))
@@ -60,14 +60,15 @@ def _rules(place: str, categories: Categories | None) -> Iterator[Rule]:
     for category, matches in (categories or {}).items():
         for number, match in enumerate(matches):
             which = f"[{number}]" if len(matches) > 1 else ""
-            yield Rule(category, _match(match), f"{place}.{category}{which}")
+            yield Rule(category, match_of(match), f"{place}.{category}{which}")
 
 
 def _of_gcp(rule: Rule) -> Rule:
     return replace(rule, match=replace(rule.match, providers=rule.match.providers or ("gcp",)))
 
 
-def _match(match: ChargeMatch) -> Match:
+def match_of(match: ChargeMatch) -> Match:
+    """Return what a charge has to be like, without its category."""
     return Match(
         words=match.words,
         providers=match.providers,

@@ -13,11 +13,13 @@ from exporter.config import Config
 from exporter.config_gcp import Gcp
 from exporter.config_llm import GCP_LLM_SERVICE_IDS, AdminApi
 from exporter.configured_attribution import ConfiguredAttribution, configured_attribution
+from exporter.configured_budgets import alert_thresholds, budget_rules, kept_tags
 from exporter.figures import FigureSettings
 from exporter.intake import AnySource
 from exporter.sources.anthropic import AnthropicSource
 from exporter.sources.base import Source, UsageSource
 from exporter.sources.bigquery import BigQuerySource
+from exporter.sources.billing_budgets import BillingBudgetsSource
 from exporter.sources.business_units import BusinessUnits
 from exporter.sources.cloud_monitoring import CloudMonitoringSource
 from exporter.sources.files import FilesSource
@@ -36,7 +38,7 @@ def configured_sources(config: Config, environment: Mapping[str, str]) -> list[A
 
     `environment` is where keys given by the name of a variable are.
     """
-    wanted = _Wanted(config, environment, attribution_of(config).kept_tags)
+    wanted = _Wanted(config, environment, kept_tags(config))
     made = (make(wanted) for make in _REGISTERED)
     return [source for source in made if source is not None]
 
@@ -76,13 +78,9 @@ def figure_settings(config: Config) -> FigureSettings:
         units=attribution.units,
         llm_service_ids=config.llm.gcp_service_ids if config.llm else GCP_LLM_SERVICE_IDS,
         rate_card=RateCard(**card.model_dump()) if card else None,
+        budgets=budget_rules(config),
+        alert_thresholds=alert_thresholds(config),
     )
-
-
-def daily_limit_usd(config: Config) -> float | None:
-    """Return the configured limit of a day's spending."""
-    gcp = _gcp(config)
-    return gcp.budget_alerts.daily_limit_usd if gcp and gcp.budget_alerts else None
 
 
 def _files(wanted: _Wanted) -> Source | None:
@@ -194,6 +192,18 @@ def _recommender(wanted: _Wanted) -> UsageSource | None:
     )
 
 
+def _billing_budgets(wanted: _Wanted) -> UsageSource | None:
+    gcp = _gcp(wanted.config)
+    if gcp is None or not gcp.budgets.enabled or gcp.billing_account_id is None:
+        return None
+    return BillingBudgetsSource(
+        gcp.billing_account_id,
+        credentials_path=gcp.credentials_path,
+        impersonate_service_account=gcp.impersonate_service_account,
+        kept_tags=wanted.kept_tags,
+    )
+
+
 def _gcp(config: Config) -> Gcp | None:
     return config.gcp if config.gcp is not None and config.gcp.enabled else None
 
@@ -208,5 +218,6 @@ _REGISTERED: tuple[Callable[[_Wanted], AnySource | None], ...] = (
     _usage_logs,
     _focus,
     _recommender,
+    _billing_budgets,
 )
 """Every source of the product: a function that makes it, or returns None where it is not asked for."""

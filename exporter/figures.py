@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from typing import TypeVar
 
 from exporter.analysis.attribution import Attribution
@@ -20,6 +21,9 @@ from exporter.attribution_families import (
     label_families,
     unit_families,
 )
+from exporter.budget_families import budget_families, threshold_family
+from exporter.budgeting import Budgeting, BudgetOutlook
+from exporter.budgets import Budget, BudgetRules
 from exporter.config_llm import GCP_LLM_SERVICE_IDS
 from exporter.daily_nowcasting import daily_outlooks
 from exporter.ledger.llm_queries import LlmView, billed_providers
@@ -34,6 +38,9 @@ from exporter.model_names import ModelNames
 from exporter.nowcasting import Nowcasting, Outlook
 from exporter.ownership import HOURLY_BILLS
 from exporter.savings_families import Savings, TellsRecommendations
+from exporter.settled_day import settled_day_family
+from exporter.snapshot import SourceStatus
+from exporter.spike_families import Floors, Judged, billed_spikes, spike_families, usage_spikes
 from exporter.usage_families import (
     NOTHING_LIVE,
     SHOWN_FOR,
@@ -42,6 +49,7 @@ from exporter.usage_families import (
     prices,
     read_live_usage,
 )
+from exporter.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +72,9 @@ class FigureSettings:
     """Labels by whose values the month's cost is told."""
     units: tuple[BusinessUnit, ...] = ()
     """Units of the user's business whose cost is told."""
+    budgets: BudgetRules = BudgetRules()  # noqa: RUF009 - frozen
+    alert_thresholds: Mapping[str, float] = field(default_factory=dict)
+    """What rules compare with, by name."""
 
 
 class Figures:
@@ -75,9 +86,14 @@ class Figures:
         sources: Sequence[str],
         timezones: Mapping[str, str],
         settings: FigureSettings,
+        *,
         recommenders: Sequence[TellsRecommendations] = (),
+        told_budgets: Callable[[], Sequence[Budget]] = tuple,
     ) -> None:
-        """`sources` are the names of those configured; `timezones` the billing zones of their providers."""
+        """`sources` are the names of those configured; `timezones` the billing zones of their providers.
+
+        `told_budgets` returns the budgets that sources have found at providers.
+        """
         self._ledger = ledger
         self._sources = tuple(sources)
         self._zones = dict(timezones)
@@ -85,6 +101,10 @@ class Figures:
         self._nowcasting = Nowcasting()
         self._names = ModelNames(settings.llm_service_ids)
         self._savings = Savings(recommenders)
+        self._budgeting = Budgeting()
+        self._told_budgets = told_budgets
+        self._watching = Watching()
+        self._settled: tuple[object, FamilySamples] | None = None
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -158,6 +178,52 @@ class Figures:
         if settings.attribution is not None:
             families += category_families(costs, rules)
         return [*families, *unit_families(costs, settings.units, unit_counts)]
+
+    def budgets(
+        self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
+    ) -> Sequence[BudgetOutlook]:
+        """Say how each budget stands, those of the configuration first."""
+        return _or_nothing("the budgets", lambda: self._budgets(view, now, outlooks))
+
+    def _budgets(
+        self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
+    ) -> Sequence[BudgetOutlook]:
+        rules = self._settings.budgets
+        rules = replace(
+            rules, budgets=(*rules.budgets, *self._told_budgets()), model_of=self._names.of_charge
+        )
+        return self._budgeting.outlooks(view, now, self.timezones(view), outlooks, rules)
+
+    def alerting(
+        self,
+        view: LedgerView,
+        now: datetime,
+        outlooks: Sequence[Outlook],
+        budgets: Sequence[BudgetOutlook],
+        statuses: Sequence[SourceStatus],
+    ) -> Sequence[FamilySamples]:
+        """Tell what alerts go by: budgets, spikes, settled days, what watching costs, and thresholds."""
+        return (
+            *_or_nothing("the figures of budgets", lambda: budget_families(budgets, now)),
+            *_or_nothing("the spikes", lambda: spike_families(self._spikes(view, now, outlooks))),
+            *_or_nothing("the settled days", lambda: [self._settled_day(view, now)]),
+            *_or_nothing("the cost of watching", lambda: [self._watching.family(statuses, now)]),
+            threshold_family(self._settings.alert_thresholds),
+        )
+
+    def _spikes(self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]) -> list[Judged]:
+        thresholds = self._settings.alert_thresholds
+        floors = Floors(thresholds.get("hourly_spike_usd", inf), thresholds.get("spike_score", inf))
+        found = billed_spikes(view, outlooks, floors)
+        if view.exported_before is None:
+            found += usage_spikes(view, LlmView(view.connection, self._sources), outlooks, floors, now)
+        return found
+
+    def _settled_day(self, view: LedgerView, now: datetime) -> FamilySamples:
+        state = (now.replace(minute=0, second=0, microsecond=0), view.exported_before, view.state())
+        if self._settled is None or self._settled[0] != state:
+            self._settled = (state, settled_day_family(view, now, self.timezones(view)))
+        return self._settled[1]
 
 
 def _or_nothing(what: str, make: Callable[[], Sequence[_Made]]) -> Sequence[_Made]:

@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from exporter.snapshot import SourceStatus
 from exporter.sources.base import Meter, Rejected
@@ -17,8 +17,19 @@ logger = logging.getLogger(__name__)
 class Health:
     """Written by the one thread that refreshes the source; `status` may be read by all."""
 
-    def __init__(self, name: str, clock: Callable[[], datetime], *, tells_bills: bool) -> None:
-        self.status = SourceStatus(name, None, None, "", 0, (), tells_bills=tells_bills)
+    def __init__(
+        self, name: str, clock: Callable[[], datetime], *, tells_bills: bool, interval: timedelta
+    ) -> None:
+        self.status = SourceStatus(
+            name,
+            None,
+            None,
+            "",
+            0,
+            (),
+            tells_bills=tells_bills,
+            update_interval_seconds=interval.total_seconds(),
+        )
         self._clock = clock
         self._stored: dict[str, tuple[Rejected, ...]] = {}
         self._unreadable: list[Rejected] = []

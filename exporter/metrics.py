@@ -377,6 +377,111 @@ SPEND_RECOMMENDATION_INFO = _gauge(
     (*_RECOMMENDATION, "advice"),
     "1, with the sentence that says what was found and what to do; also where the dollars are not known.",
 )
+
+_BUDGET: Final = ("budget", "period")
+
+SPEND_BUDGET_LIMIT_USD = _gauge("spend_budget_limit_usd", _BUDGET, "What may be spent in the period.", "usd")
+SPEND_BUDGET_USED_USD = _gauge(
+    "spend_budget_used_usd",
+    _BUDGET,
+    "Cost of the period so far: billed, and estimated to come on top of it.",
+    "usd",
+)
+SPEND_BUDGET_BILLED_USD = _gauge(
+    "spend_budget_billed_usd",
+    _BUDGET,
+    "Billed part of spend_budget_used_usd; with tax and corrections, and net of credits unless the budget "
+    "does not count them.",
+    "usd",
+)
+SPEND_BUDGET_ESTIMATED_USD = _gauge(
+    "spend_budget_estimated_usd",
+    _BUDGET,
+    "Part of spend_budget_used_usd that is spent and not in the bill yet; 0 while nothing is estimated.",
+    "usd",
+)
+SPEND_BUDGET_SERVICE_USED_USD = _gauge(
+    "spend_budget_service_used_usd",
+    (*_BUDGET, "provider", "service_name"),
+    "Cost of the period so far by service; the sum is spend_budget_used_usd.",
+    "usd",
+)
+SPEND_BUDGET_REMAINING_USD = _gauge(
+    "spend_budget_remaining_usd", _BUDGET, "Limit less what is used; negative once it is passed.", "usd"
+)
+SPEND_BUDGET_USED_RATIO = _gauge(
+    "spend_budget_used_ratio", _BUDGET, "What is used over the limit; 1 is all of it.", "ratio"
+)
+SPEND_BUDGET_EXPECTED_RATIO = _gauge(
+    "spend_budget_expected_ratio",
+    _BUDGET,
+    "Share of the period's usual spending that falls before now, by the season of these charges.",
+    "ratio",
+)
+SPEND_BUDGET_FORECAST_USD = _gauge(
+    "spend_budget_forecast_usd", _BUDGET, "Best estimate of what the whole period will cost.", "usd"
+)
+SPEND_BUDGET_FORECAST_QUANTILE_USD = _gauge(
+    "spend_budget_forecast_quantile_usd",
+    (*_BUDGET, "quantile"),
+    "What the whole period will cost less than, with that probability.",
+    "usd",
+)
+SPEND_BUDGET_EXHAUSTED = _gauge(
+    "spend_budget_exhausted_timestamp_seconds",
+    _BUDGET,
+    "When the limit is, or was, reached at today's pace; absent when that is not within the period.",
+    "seconds",
+)
+SPEND_BUDGET_PERIOD_START = _gauge(
+    "spend_budget_period_start_timestamp_seconds", _BUDGET, "Start of the present period.", "seconds"
+)
+SPEND_BUDGET_PERIOD_END = _gauge(
+    "spend_budget_period_end_timestamp_seconds", _BUDGET, "End of the present period.", "seconds"
+)
+SPEND_BUDGET_THRESHOLD_RATIO = _gauge(
+    "spend_budget_threshold_ratio",
+    (*_BUDGET, "severity", "basis"),
+    "Share of the limit from which on somebody is told, of what is used (actual) or forecast.",
+    "ratio",
+)
+SPEND_ALERT_THRESHOLD = _gauge(
+    "spend_alert_threshold", ("name",), "What rules compare with, from the configuration key alerts."
+)
+_SPIKE: Final = ("provider", "service_name", "sku")
+
+SPEND_SPIKE_USD = _gauge(
+    "spend_spike_usd",
+    _SPIKE,
+    "Dollars above normal in the latest hour that can be judged; sku is empty for the whole service.",
+    "usd",
+)
+SPEND_SPIKE_HOUR_USD = _gauge("spend_spike_hour_usd", _SPIKE, "What that hour cost.", "usd")
+SPEND_SPIKE_NORMAL_USD = _gauge(
+    "spend_spike_normal_usd", _SPIKE, "Median cost of the same hour of up to 14 earlier days.", "usd"
+)
+SPEND_SPIKE_SCORE = _gauge(
+    "spend_spike_score", _SPIKE, "Distance from normal in scaled median absolute deviations."
+)
+SPEND_SPIKE_HOUR = _gauge(
+    "spend_spike_hour_timestamp_seconds",
+    ("provider", "service_name"),
+    "Start of the hour that is judged.",
+    "seconds",
+)
+SPEND_SETTLED_DAY_USD = _gauge(
+    "spend_settled_day_usd",
+    ("provider", "service_name", "days_before"),
+    "Billed net cost of the newest settled billing day (0), the day before it (1) and a week before it (7).",
+    "usd",
+)
+SPEND_WATCHING_USD_PER_MONTH = _gauge(
+    "spend_watching_usd_per_month",
+    (),
+    "What the exporter's own reading of BigQuery and Cloud Monitoring costs, at the pace of the last day.",
+    "usd_per_month",
+)
+
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",
@@ -388,6 +493,12 @@ SPEND_SOURCE_REFRESH_DURATION = _gauge(
     "spend_source_refresh_duration_seconds",
     ("source",),
     "How long the source's last refresh took.",
+    "seconds",
+)
+SPEND_SOURCE_UPDATE_INTERVAL = _gauge(
+    "spend_source_update_interval_seconds",
+    ("source",),
+    "How often the source is refreshed, while nothing fails.",
     "seconds",
 )
 SPEND_SOURCE_ERRORS_TOTAL = _counter(

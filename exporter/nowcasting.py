@@ -54,6 +54,8 @@ class Outlook:
     nowcast: Nowcast
     month: MonthForecast | None
     with_live_usage: bool = False
+    live_lines: frozenset[Line] = frozenset()
+    """Whose hours are estimated from live usage."""
 
     def said(self) -> Said:
         """Return what it says at the hour as of which it was made."""
@@ -115,7 +117,7 @@ class Nowcasting:
         nowcast = replay.nowcast(as_of, min(since, day_began))
         del replay
         month = self._month(history, provider, timezone, as_of, day)
-        return Outlook(provider, nowcast, month, with_live_usage=bool(live))
+        return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
 
     def _month(
         self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int

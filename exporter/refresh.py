@@ -31,6 +31,7 @@ from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
 from exporter.sources.business_units import BusinessUnits, UnitFailure
 from exporter.sources.recommender import RecommenderSource
+from exporter.told_budgets import told_budgets
 from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,6 @@ class Refresher:
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         units: BusinessUnits | None = None,
-        daily_limit_usd: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -74,7 +74,6 @@ class Refresher:
         self._ledger = ledger
         self._interval = interval
         self._max_series = max_series
-        self._daily_limit_usd = daily_limit_usd
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -85,11 +84,23 @@ class Refresher:
             if hasattr(source, "billing_timezone") and source.provider
         }
         self._healths = {
-            source.name: Health(source.name, clock, tells_bills=hasattr(source, "billing_timezone"))
+            source.name: Health(
+                source.name,
+                clock,
+                tells_bills=hasattr(source, "billing_timezone"),
+                interval=getattr(source, "update_interval", interval),
+            )
             for source in sources
         }
-        recommenders = [source for source in sources if isinstance(source, RecommenderSource)]
-        self._figures = Figures(ledger, list(self._healths), self._timezones, settings, recommenders)
+        named = [budget.name for budget in settings.budgets.budgets]
+        self._figures = Figures(
+            ledger,
+            list(self._healths),
+            self._timezones,
+            settings,
+            recommenders=[source for source in sources if isinstance(source, RecommenderSource)],
+            told_budgets=lambda: told_budgets(self._sources, named),
+        )
         self._grades: list[FamilySamples] = []
         self._nowcast_seconds = 0.0
         self._units = units
@@ -200,6 +211,7 @@ class Refresher:
                     outlooks = self._figures.outlooks(view, now) if estimated is None else estimated
                     if estimated is None:
                         self._nowcast_seconds = time.monotonic() - began
+                    budgets = self._figures.budgets(view, now, outlooks)
                     built = build(
                         view,
                         now,
@@ -211,11 +223,12 @@ class Refresher:
                             *self._figures.language_models(view, now),
                             *self._figures.attributed(view, now, self._unit_counts),
                             *self._figures.savings(view, now),
+                            *self._figures.alerting(view, now, outlooks, budgets, statuses),
                             *self._grades,
                         ),
                         outlooks=outlooks,
                         cloud_run=live.cloud_run,
-                        daily_limit_usd=self._daily_limit_usd,
+                        budgets=budgets,
                     )
                 self._publish(built, as_of)
                 self.snapshot = built.snapshot

@@ -14,6 +14,7 @@ from decimal import Decimal
 from exporter import __version__, metrics
 from exporter.analysis.unit_cost import CloudRunHour
 from exporter.billed_families import billed_families, invoice_families, lateness_families
+from exporter.budgeting import BudgetOutlook
 from exporter.exposition import Exposition, render
 from exporter.ledger.queries import LedgerView
 from exporter.metrics import Family, FamilySamples
@@ -53,6 +54,8 @@ class SourceStatus:
     """Whether it tells charges, rather than live usage."""
     series_returned: int = 0
     """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
+    update_interval_seconds: float | None = None
+    """How often it is refreshed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ class Snapshot:
     """By provider; answers for any moment of the hour."""
     cloud_run: CloudRunHour | None = None
     """Over the trailing hour; None where live usage is not read or has told nothing."""
-    daily_limit_usd: float | None = None
-    """Configured limit of Google Cloud's spending in a day."""
+    budgets: tuple[BudgetOutlook, ...] = ()
+    """Each answers for any moment of the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def build(
     live_families: Sequence[FamilySamples] = (),
     outlooks: Sequence[Outlook] = (),
     cloud_run: CloudRunHour | None = None,
-    daily_limit_usd: float | None = None,
+    budgets: Sequence[BudgetOutlook] = (),
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
@@ -123,7 +126,7 @@ def build(
         totals=totals,
         outlooks=tuple(outlooks),
         cloud_run=cloud_run,
-        daily_limit_usd=daily_limit_usd,
+        budgets=tuple(budgets),
     )
     return Built(snapshot, billed.newly_own, billed.newly_folded)
 
@@ -149,6 +152,7 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
             lambda status: status.last_success.timestamp() if status.last_success else None,
         ),
         each(metrics.SPEND_SOURCE_REFRESH_DURATION, lambda status: status.refresh_duration_seconds),
+        each(metrics.SPEND_SOURCE_UPDATE_INTERVAL, lambda status: status.update_interval_seconds),
         FamilySamples(metrics.SPEND_SOURCE_ERRORS_TOTAL, errors),
         each(metrics.SPEND_SOURCE_ROWS_TOTAL, lambda status: float(status.rows)),
         each(metrics.SPEND_SOURCE_REQUESTS_TOTAL, lambda status: float(status.requests)),

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from exporter.analysis.cost_history import NANO
 from exporter.analysis.month_forecast import QUANTILES
 from exporter.analysis.nowcast import Nowcast
+from exporter.budgeting import BudgetOutlook
 from exporter.nowcasting import Outlook
 from exporter.snapshot import HEADINGS, Snapshot
-
-BUDGET_PROVIDER: Final = "gcp"
-"""Whose spending the configured daily limit is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
             for (provider, service), today in sorted(services.items())
         ],
         "cloud_run": _cloud_run(snapshot),
-        "budgets": _budgets(snapshot.daily_limit_usd, providers),
+        "budgets": [_budget(outlook, now) for outlook in snapshot.budgets],
         "sources": [
             {"name": source.name, "up": source.up, "last_success": _utc(source.last_success)}
             for source in snapshot.sources
@@ -145,20 +143,16 @@ def _cloud_run(snapshot: Snapshot) -> dict[str, float | None]:
     }
 
 
-def _budgets(daily_limit_usd: float | None, providers: Mapping[str, _Today]) -> list[dict[str, Any]]:
-    if daily_limit_usd is None:
-        return []
-    today = providers.get(BUDGET_PROVIDER)
-    used_usd = None if today is None else (today.billed + today.estimated) / NANO
-    return [
-        {
-            "budget": f"{BUDGET_PROVIDER} daily limit",
-            "period": "day",
-            "limit_usd": daily_limit_usd,
-            "used_usd": used_usd,
-            "used_ratio": None if used_usd is None else used_usd / daily_limit_usd,
-        }
-    ]
+def _budget(outlook: BudgetOutlook, now: datetime) -> dict[str, Any]:
+    state = outlook.state(now)
+    return {
+        "budget": outlook.budget.name,
+        "period": outlook.budget.period,
+        "limit_usd": _usd(outlook.limit_usd),
+        "used_usd": _usd(state.used_usd) if state else None,
+        "used_ratio": state.used_ratio if state else None,
+        "forecast_usd": state.forecast_usd[0.5] if state else None,
+    }
 
 
 def _usd(amount: Decimal | None) -> float | None:

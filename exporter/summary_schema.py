@@ -75,7 +75,7 @@ def summary_schema() -> _Schema:
                     },
                     "All Cloud Run services together, over the trailing hour.",
                 ),
-                "budgets": _array(_budget(), "Empty where no limit is configured."),
+                "budgets": _array(_budget(), "Empty where there is none."),
                 "sources": _array(_source()),
             }
         ),
@@ -91,10 +91,17 @@ def _budget() -> _Schema:
     return _object(
         {
             "budget": {"type": "string", "description": "Its name."},
-            "period": {"enum": ["day"]},
-            "limit_usd": {**_number("What may be spent in the period."), "exclusiveMinimum": 0},
-            "used_usd": _number("Estimated cost of the period so far.", nullable=True),
+            "period": {
+                "enum": ["day", "week", "month", "quarter", "year", "custom"],
+                "description": "`custom` is a budget of the provider's with dates of its own.",
+            },
+            "limit_usd": _number(
+                "What may be spent in the period; null where it follows from a bill that is not known.",
+                nullable=True,
+            ),
+            "used_usd": _number("Cost of the period so far, billed and estimated.", nullable=True),
             "used_ratio": _number("used_usd over limit_usd; 1 is all of it.", nullable=True),
+            "forecast_usd": _number("Best estimate of what the whole period will cost.", nullable=True),
         }
     )
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+from exporter.analysis.attribution import Match
 from exporter.analysis.billing_calendar import BillingCalendar
 from exporter.analysis.cost_history import NANO
 from exporter.analysis.month_forecast import MonthForecast
 from exporter.analysis.nowcast import Nowcast
+from exporter.analysis.spending_season import SpendingSeason
+from exporter.budgeting import BudgetOutlook
+from exporter.budgets import Budget
 from exporter.nowcasting import Outlook
 
 DAY_BEGINS = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -53,3 +58,19 @@ def outlook(
 def steady(usd_per_hour: float, billed_hours: int = 4) -> tuple[int, list[int]]:
     """A service that costs the same in every hour."""
     return billed_hours, [round(usd_per_hour * NANO)]
+
+
+def daily_limit(usd: str, *estimates: Outlook) -> BudgetOutlook:
+    """A limit of Google Cloud's day, of which the bill has four hours at two dollars of Cloud Run."""
+    return BudgetOutlook(
+        Budget("gcp daily limit", "day", Decimal(usd), Match(providers=("gcp",))),
+        (DAY_BEGINS, DAY_BEGINS + timedelta(days=1)),
+        Decimal(usd),
+        known=bool(estimates),
+        billed_usd={("gcp", "Cloud Run"): Decimal(8)},
+        shares={(each.provider, name): 1.0 for each in estimates for name in each.nowcast.billed},
+        season=SpendingSeason([0.0] * 168, TIMEZONE),
+        settled_days_usd=(),
+        hourly_usd={},
+        outlooks=estimates,
+    )

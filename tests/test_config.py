@@ -139,8 +139,8 @@ def test_paths_to_read_start_at_the_file_and_the_ledger_at_the_working_folder(tm
     assert absolute == ["/abs/*.csv", f"{Path.home()}/*.csv"]
 
 
-def test_keys_that_wait_for_later_versions_are_named_when_they_are_set() -> None:
-    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == ("gcp.budget_alerts.hourly_spike_threshold",)
+def test_every_key_of_the_contract_has_an_effect() -> None:
+    assert parse(CONTRACT_BLOCK, BASE).keys_without_effect == ()
     assert parsed(BY_NAME).keys_without_effect == ()
     with_projects = with_value(FROM_FILES, ("gcp", "project_ids"), ["project-1"])
     assert parsed(with_projects).keys_without_effect == ()
@@ -278,7 +278,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 @pytest.mark.parametrize(
     "path",
     [
-        ("budgets",), ("history",),
+        ("history",),
         ("gcp", "cloud_run", "jobs"), ("gcp", "recommender"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip

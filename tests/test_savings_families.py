@@ -272,7 +272,7 @@ def test_the_refresher_shows_what_its_sources_recommend(ledger: Ledger, tmp_path
 
 def test_a_recommender_is_asked_only_where_projects_are_named_and_it_is_not_switched_off() -> None:
     def names(gcp: str) -> list[str]:
-        return [each.name for each in configured_sources(parse(f"gcp: {{{gcp}}}", Path("/")))]
+        return [each.name for each in configured_sources(parse(f"gcp: {{{gcp}}}", Path("/")), {})]
 
     files = "billing_export: {files: [/x]}"
     assert names(files) == ["files"]

@@ -19,7 +19,7 @@ from exporter.server import Server
 from exporter.snapshot import Snapshot, SourceStatus
 from exporter.summary import summary
 from exporter.summary_schema import schema_json, summary_schema
-from tests.outlooks import DAY_BEGINS, HOURS, outlook, steady
+from tests.outlooks import DAY_BEGINS, HOURS, daily_limit, outlook, steady
 from tests.served import request, snapshot
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -46,7 +46,7 @@ def full_snapshot() -> Snapshot:
         snapshot(sources=SOURCES, totals=TOTALS),
         outlooks=outlooks,
         cloud_run=CloudRunHour(0.5, 1000.0),
-        daily_limit_usd=42.0,
+        budgets=(daily_limit("42", outlooks[0]),),
     )
 
 
@@ -135,8 +135,9 @@ def test_every_figure_of_a_day_half_billed() -> None:
     ]
 
 
-def test_a_budget_is_used_by_the_estimate_of_its_own_provider() -> None:
+def test_each_budget_is_told_with_what_is_used_and_forecast() -> None:
     [budget] = summary(full_snapshot(), NOW)["budgets"]
+    assert budget.pop("forecast_usd") == pytest.approx(22.05 + 13.5 * 2.1)
     assert budget == {
         "budget": "gcp daily limit",
         "period": "day",
@@ -144,7 +145,7 @@ def test_a_budget_is_used_by_the_estimate_of_its_own_provider() -> None:
         "used_usd": 22.05,
         "used_ratio": 22.05 / 42.0,
     }
-    assert summary(replace(full_snapshot(), daily_limit_usd=None), NOW)["budgets"] == []
+    assert summary(replace(full_snapshot(), budgets=()), NOW)["budgets"] == []
 
 
 _HOUR_NANO = st.integers(-(10**11), 10**12)
@@ -170,7 +171,7 @@ def test_every_total_is_the_exact_sum_of_its_parts(
 
 
 def test_without_an_estimate_today_is_what_the_bill_says_and_the_rest_is_unknown() -> None:
-    shown = summary(replace(snapshot(totals=TOTALS), daily_limit_usd=10.0), NOW)
+    shown = summary(replace(snapshot(totals=TOTALS), budgets=(daily_limit("10"),)), NOW)
     assert shown["today"] == {
         "billed_usd": 41.5,
         "estimated_usd": None,
@@ -225,14 +226,14 @@ def test_the_checker_of_these_tests_sees_what_breaks_a_schema() -> None:
         {**right, "more": 1},
         {name: value for name, value in right.items() if name != "today"},
         {**right, "sources": [{**right["sources"][0], "up": 1}]},
-        {**right, "budgets": [{**right["budgets"][0], "limit_usd": 0}]},
+        {**right, "budgets": [{**right["budgets"][0], "period": "hour"}]},
     ):
         assert len(list(violations(wrong, schema))) == 1
 
 
 @pytest.mark.parametrize(
     "shown",
-    [full_snapshot(), replace(snapshot(ready=False), daily_limit_usd=5.0)],
+    [full_snapshot(), replace(snapshot(ready=False), budgets=(daily_limit("5"),))],
     ids=["full", "before there is data"],
 )
 def test_what_is_served_is_what_the_schema_says(shown: Snapshot) -> None:

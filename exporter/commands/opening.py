@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.config import Config
-from exporter.configured_sources import business_units, daily_limit_usd, figure_settings
+from exporter.configured_sources import business_units, figure_settings
 from exporter.intake import AnySource
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
@@ -43,7 +43,6 @@ def opened_refresher(
                 max_series=config.max_series,
                 settings=figure_settings(config),
                 units=business_units(config),
-                daily_limit_usd=daily_limit_usd(config),
             )
     finally:
         ledger.close()

@@ -125,14 +125,12 @@ def test_a_wrong_configuration_exits_2_and_nothing_is_looked_at(tmp_path: Path) 
 
 def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
-    config = config_file(
-        tmp_path, billing_export={"files": ["*.parquet"]}, budget_alerts={"hourly_spike_threshold": 3.0}
-    )
+    config = config_file(tmp_path, billing_export={"files": ["*.parquet"]}, cloud_run={"by_revision": False})
 
     findings = found(with_keys(config, listen="0.0.0.0:9877"))
 
     assert findings["configuration", "keys"][0][0] == "warning"
-    assert "gcp.budget_alerts.hourly_spike_threshold" in findings["configuration", "keys"][0][1]
+    assert "gcp.cloud_run" in findings["configuration", "keys"][0][1]
     assert findings["configuration", "listen"][0][0] == "warning"
 
 

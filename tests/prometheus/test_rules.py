@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from exporter.config_budgets import Alerts
 from exporter.metrics import all_families
 from tests.prometheus.rule_files import (
     CASE_FILES,
@@ -98,72 +99,7 @@ DASHBOARDS: Final = {
 }
 CATEGORIES: Final = {"budget", "spike", "attribution", "llm", "efficiency", "savings", "trust"}
 
-_BUDGET = ("budget", "period")
-_SPIKE = ("provider", "service_name", "sku")
-_ADVISED = ("provider", "project_id", "recommender", "resource", "region_id")
-TO_BE_DECLARED: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(
-        (
-            "spend_budget_limit_usd",
-            "spend_budget_used_usd",
-            "spend_budget_billed_usd",
-            "spend_budget_estimated_usd",
-            "spend_budget_remaining_usd",
-            "spend_budget_used_ratio",
-            "spend_budget_expected_ratio",
-            "spend_budget_forecast_usd",
-            "spend_budget_exhausted_timestamp_seconds",
-            "spend_budget_period_start_timestamp_seconds",
-            "spend_budget_period_end_timestamp_seconds",
-        ),
-        _BUDGET,
-    ),
-    "spend_budget_forecast_quantile_usd": (*_BUDGET, "quantile"),
-    "spend_budget_threshold_ratio": (*_BUDGET, "severity", "basis"),
-    "spend_budget_service_used_usd": (*_BUDGET, "provider", "service_name"),
-    **dict.fromkeys(
-        ("spend_spike_usd", "spend_spike_hour_usd", "spend_spike_normal_usd", "spend_spike_score"), _SPIKE
-    ),
-    "spend_spike_hour_timestamp_seconds": ("provider", "service_name"),
-    "spend_settled_day_usd": ("provider", "service_name", "days_before"),
-    "spend_alert_threshold": ("name",),
-    "spend_watching_usd_per_month": (),
-    "spend_idle_instances": ("project_id", "region_id"),
-    "spend_recommendation_savings_usd_per_month": _ADVISED,
-    "spend_recommendation_info": (*_ADVISED, "advice"),
-    "spend_source_update_interval_seconds": ("source",),
-}
-"""Families that the rules rely on and exporter/metrics.py does not declare yet."""
-
-THRESHOLDS: Final = {
-    "bill_stale_seconds": 129600,
-    "burn_ratio_1d": 3,
-    "burn_ratio_3d": 1.5,
-    "burn_ratio_6h": 6,
-    "cold_start_ratio": 0.05,
-    "cold_start_requests_per_hour": 100,
-    "cost_per_request_increase_ratio": 0.5,
-    "cost_per_request_increase_usd_per_hour": 0.1,
-    "day_jump_ratio": 0.5,
-    "day_jump_usd": 20,
-    "hourly_spike_usd": 10,
-    "idle_instances": 1,
-    "llm_increase_ratio": 2,
-    "llm_key_usd_per_hour": 10,
-    "llm_model_usd_per_hour": 10,
-    "llm_unpriced_tokens": 10000,
-    "nowcast_drift_ratio": 0.1,
-    "nowcast_drift_usd_per_day": 5,
-    "pacing_lead_ratio": 0.05,
-    "pacing_ratio": 1.2,
-    "quiet_period_ratio": 0.15,
-    "savings_usd_per_month": 10,
-    "source_stale_seconds": 7200,
-    "spike_score": 6,
-    "unattributed_ratio": 0.2,
-    "unattributed_usd": 10,
-    "watching_usd_per_month": 20,
-}
+THRESHOLDS: Final[dict[str, float]] = Alerts().model_dump()
 """Names of spend_alert_threshold, which are keys of `alerts` in the configuration, with their defaults."""
 
 OF_THE_TARGET: Final = {"job", "instance"}
@@ -173,7 +109,6 @@ OF_THE_TARGET: Final = {"job", "instance"}
 def known_labels() -> dict[str, set[str]]:
     """Labels of every series that a rule may ask for."""
     known = {family.name: set(family.labels) for family in all_families()}
-    known |= {name: set(labels) for name, labels in TO_BE_DECLARED.items() if name not in known}
     known["up"] = set()
     for record in RECORDS:
         inputs = set[str]().union(*(known.get(name, set()) for name in record.metrics()))
@@ -266,12 +201,6 @@ def test_a_rule_asks_only_for_series_and_labels_that_exist(rule: Rule) -> None:
         assert label in known[metric], f"{metric} has no label {label}"
     labels = set[str]().union(*(known[name] for name in asked))
     assert rule.grouped() <= labels, f"unknown labels: {sorted(rule.grouped() - labels)}"
-
-
-def test_the_list_of_families_to_be_declared_holds_none_that_is() -> None:
-    declared = {family.name for family in all_families()}
-    print(f"not declared yet: {', '.join(sorted(TO_BE_DECLARED.keys() - declared)) or 'none'}")  # noqa: T201
-    assert sorted(TO_BE_DECLARED.keys() & declared) == [], "declared now: take these off TO_BE_DECLARED"
 
 
 def test_every_threshold_is_used_and_none_is_unknown() -> None:
