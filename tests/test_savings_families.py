@@ -281,7 +281,7 @@ def test_a_recommender_is_asked_only_where_projects_are_named_and_it_is_not_swit
     assert names(f"{files}, project_ids: [a-b], {off}") == ["files", "cloud_monitoring"]
     daily = "recommendations: {update_interval_minutes: 1440}"
     document = parse(f"gcp: {{{files}, project_ids: [a-b], {daily}}}", Path("/"))
-    [source] = [each for each in configured_sources(document) if isinstance(each, RecommenderSource)]
+    [source] = [each for each in configured_sources(document, {}) if isinstance(each, RecommenderSource)]
     assert source.update_interval == DAY
 
 
