@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from exporter import metrics
+from exporter import llm_meters, metrics
 from exporter.analysis.attribution import Attribution, Combination, Match
 from exporter.analysis.windows import billing_windows
 from exporter.charges import tags_of
@@ -29,7 +29,7 @@ SHARED_OVER: Final = timedelta(days=14)
 """Usage by which the shares of categories in a nowcast line are measured."""
 
 _WINDOWS: Final = ("today", "yesterday", "month_to_date")
-_LLM_SERVICES: Final = ("openai-api", "claude-api")
+_LLM_SERVICES: Final = (llm_meters.OPENAI_SERVICE[0], llm_meters.ANTHROPIC_SERVICE[0])
 
 ModelOf = Callable[[Combination], str]
 """Says which language model a charge is for, given the charge with an empty model."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictStr
 
 from exporter.config_problems import Section
-from exporter.config_types import ReadGlob
+from exporter.config_types import ReadGlob, UpdateMinutes
 
 
 class Focus(Section):
@@ -36,14 +36,4 @@ class Focus(Section):
             examples=[{"EUR": 1.08}],
         ),
     ] = {}
-    update_interval_minutes: Annotated[
-        float,
-        Field(
-            strict=True,
-            gt=0,
-            le=1440,
-            allow_inf_nan=False,
-            description="a number of minutes above 0, up to 1440",
-            examples=[15],
-        ),
-    ] = 15.0
+    update_interval_minutes: UpdateMinutes = 15.0

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from exporter.config_attribution import CostAttribution
 from exporter.config_problems import Section, explained
-from exporter.config_types import Bytes, ReadGlob, ReadPath
+from exporter.config_types import Bytes, ReadGlob, ReadPath, UpdateMinutes
 
 _PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
 _SMALLEST_BYTE_CAP: Final = 10 * 2**20
@@ -189,17 +189,7 @@ class Gcp(Section):
             examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
         ),
     ] = None
-    update_interval_minutes: Annotated[
-        float,
-        Field(
-            strict=True,
-            gt=0,
-            le=1440,
-            allow_inf_nan=False,
-            description="a number of minutes above 0, up to 1440",
-            examples=[15],
-        ),
-    ] = 15.0
+    update_interval_minutes: UpdateMinutes = 15.0
     billing_export: Annotated[
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
     ] = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, StrictStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from exporter.config_problems import EXPLAINED
@@ -123,3 +123,16 @@ ReadGlob = Annotated[StrictStr, AfterValidator(_glob_to_read)]
 
 WebAddress = Annotated[StrictStr, AfterValidator(_web_address)]
 """An http or https address without a user, query or trailing slash."""
+
+UpdateMinutes = Annotated[
+    float,
+    Field(
+        strict=True,
+        gt=0,
+        le=1440,
+        allow_inf_nan=False,
+        description="a number of minutes above 0, up to 1440",
+        examples=[15],
+    ),
+]
+"""How often something is looked at."""

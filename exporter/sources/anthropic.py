@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from exporter import llm_meters
 from exporter.sources.anthropic_reports import cost_line, cost_report, usage_reports
 from exporter.sources.llm_admin import AdminApi, LlmAdminSource
 from exporter.sources.llm_costs import Biller
@@ -15,7 +16,7 @@ from exporter.sources.llm_costs import Biller
 API_VERSION: Final = "2023-06-01"
 
 _ANTHROPIC: Final = AdminApi(
-    biller=Biller("anthropic", "claude-api", "Claude API"),
+    biller=Biller("anthropic", *llm_meters.ANTHROPIC_SERVICE),
     name="Anthropic",
     key_prefix="sk-ant-admin",
     other_key="an API key of a workspace",

@@ -8,19 +8,24 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from exporter import llm_meters
 from exporter.charges import UsagePoint
 
 HOUR: Final = timedelta(hours=1)
 
-USD: Final = ("llm_proxy_usd", "")
-REQUESTS: Final = ("llm_proxy_requests", "")
-INPUT: Final = ("llm_proxy_tokens", "input")
+USD: Final = (llm_meters.PROXY_USD, "")
+REQUESTS: Final = (llm_meters.PROXY_REQUESTS, "")
+INPUT: Final = (llm_meters.PROXY_TOKENS, "input")
 """Without what was read from or written to a prompt cache."""
-OUTPUT: Final = ("llm_proxy_tokens", "output")
-CACHE_READ: Final = ("llm_proxy_tokens", "cache_read")
-CACHE_WRITE: Final = ("llm_proxy_tokens", "cache_write")
+OUTPUT: Final = (llm_meters.PROXY_TOKENS, "output")
+CACHE_READ: Final = (llm_meters.PROXY_TOKENS, "cache_read")
+CACHE_WRITE: Final = (llm_meters.PROXY_TOKENS, "cache_write")
 
-UNITS: Final = {"llm_proxy_usd": "usd", "llm_proxy_tokens": "tokens", "llm_proxy_requests": "requests"}
+UNITS: Final = {
+    llm_meters.PROXY_USD: "usd",
+    llm_meters.PROXY_TOKENS: "tokens",
+    llm_meters.PROXY_REQUESTS: "requests",
+}
 """The meters of a proxy and their units."""
 
 Amounts = dict[tuple[str, str], Decimal]

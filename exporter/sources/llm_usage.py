@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from exporter import llm_meters
 from exporter.charges import UsagePoint
 from exporter.sources.base import (
     HoursRead,
@@ -31,10 +32,10 @@ TRAILING_HOURS: Final = 2
 _HOURS_AT_ONCE: Final = 168
 
 METERS: Final[Mapping[str, str]] = {
-    "llm_tokens": "tokens",
-    "llm_requests": "requests",
-    "llm_list_usd": "usd",
-    "llm_unpriced_tokens": "tokens",
+    llm_meters.TOKENS: "tokens",
+    llm_meters.REQUESTS: "requests",
+    llm_meters.LIST_USD: "usd",
+    llm_meters.UNPRICED_TOKENS: "tokens",
     "llm_web_searches": "searches",
     "llm_file_searches": "searches",
     "llm_images": "images",
@@ -101,7 +102,7 @@ def usage_hours(
     """
     since, end = _span(context, first_days)
     # What a project had and no longer has is replaced by nothing.
-    seen = {("", "llm_tokens"), *_known(context)}
+    seen = {("", llm_meters.TOKENS), *_known(context)}
     while since < end and not context.stopping():
         until = min(since + _HOURS_AT_ONCE * HOUR, end)
         hours = UsageHours(provider, prices)
@@ -186,17 +187,17 @@ class UsageHours:
                 self._sums[hour, usage.project_id, usage.model, meter, dimension] += value
 
         for token_type, count in usage.tokens.by_type().items():
-            told("llm_tokens", token_type, count)
-        told("llm_requests", "", usage.requests)
+            told(llm_meters.TOKENS, token_type, count)
+        told(llm_meters.REQUESTS, "", usage.requests)
         for meter, value in usage.others.items():
             told(meter, "", value)
         usd = self._usd(hour, usage)
         if usd is None:
             for token_type, count in usage.tokens.by_type().items():
-                told("llm_unpriced_tokens", token_type, count)
+                told(llm_meters.UNPRICED_TOKENS, token_type, count)
         else:
             for token_type, part in usd.items():
-                told("llm_list_usd", token_type, part)
+                told(llm_meters.LIST_USD, token_type, part)
 
     def seen(self) -> set[tuple[str, str]]:
         """Return project and meter of all points."""

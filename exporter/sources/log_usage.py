@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from exporter import llm_meters
 from exporter.charges import UsagePoint
 from exporter.sources.base import Rejected
 from exporter.sources.log_lines import REASONS, Call, UnusableLineError, read_call
@@ -28,10 +29,10 @@ _Sums = dict[tuple[str, str], Decimal | int]
 """By meter and dimension."""
 
 _UNITS: Final = {
-    "llm_tokens": "tokens",
-    "llm_requests": "requests",
-    "llm_list_usd": "usd",
-    "llm_unpriced_tokens": "tokens",
+    llm_meters.TOKENS: "tokens",
+    llm_meters.REQUESTS: "requests",
+    llm_meters.LIST_USD: "usd",
+    llm_meters.UNPRICED_TOKENS: "tokens",
 }
 
 
@@ -102,16 +103,16 @@ class LogUsage:
         start = call.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         sums = self._sums.setdefault(_Hour(call.provider, call.project_id, call.model, start), {})
         tokens = call.tokens.by_type()
-        _add(sums, "llm_requests", {"": 1})
-        _add(sums, "llm_tokens", tokens)
+        _add(sums, llm_meters.REQUESTS, {"": 1})
+        _add(sums, llm_meters.TOKENS, tokens)
         if call.cost_usd is not None:
-            _add(sums, "llm_list_usd", {"": call.cost_usd})
+            _add(sums, llm_meters.LIST_USD, {"": call.cost_usd})
             return
         priced = self._prices.price(call.provider, call.model, call.tokens, call.at)
         if priced is None:
-            _add(sums, "llm_unpriced_tokens", tokens)
+            _add(sums, llm_meters.UNPRICED_TOKENS, tokens)
         else:
-            _add(sums, "llm_list_usd", priced.by_token_type)
+            _add(sums, llm_meters.LIST_USD, priced.by_token_type)
 
 
 def _add(sums: _Sums, meter: str, amounts: Mapping[str, Decimal] | Mapping[str, int]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from exporter import llm_meters
 from exporter.sources.base import Change, Finding, Rejected, SourceError, Unreadable, UsageChange
 from exporter.sources.llm_admin import AdminApi, LlmAdminSource
 from exporter.sources.llm_costs import Biller
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.sources.json_api import JsonApi
 
 _OPENAI: Final = AdminApi(
-    biller=Biller("openai", "openai-api", "OpenAI API"),
+    biller=Biller("openai", *llm_meters.OPENAI_SERVICE),
     name="OpenAI",
     key_prefix="sk-admin-",
     other_key="a project key",

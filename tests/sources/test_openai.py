@@ -98,6 +98,7 @@ def test_the_bill_becomes_one_charge_for_each_line_of_a_day(world: FakeAdminApi,
         "billed_cost_usd": Decimal("1.25"),
         "consumed_quantity": 2_000_000.0,
         "consumed_unit": "tokens",
+        "tags": "",
     }
     assert told.usd == Decimal("1.25")
 
