@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails
 from exporter.config_attribution import CostAttribution, LabelCosts, UnitCosts, unknown_categories
 from exporter.config_focus import Focus
 from exporter.config_gcp import Gcp
+from exporter.config_history import History
 from exporter.config_llm import Llm
 from exporter.config_problems import Problem, Section, explained, key_text, problems_of
 from exporter.config_types import ListenAddress, ReadPath, WrittenPath, host_and_port
@@ -115,6 +116,11 @@ class Config(Section):
     focus: Annotated[Focus | None, Field(description="a section", examples=[{"files": ["focus/*.csv"]}])] = (
         None
     )
+
+    history: Annotated[
+        History | None,
+        Field(description="a section", examples=[{"jsonl": {"directory": "history"}}]),
+    ] = None
 
     cost_attribution: CostAttribution = None
     label_costs: LabelCosts = ()

@@ -278,7 +278,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 @pytest.mark.parametrize(
     "path",
     [
-        ("budgets",), ("history",),
+        ("budgets",), ("history", "blocks"),
         ("gcp", "cloud_run", "jobs"), ("gcp", "recommendations"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip
