@@ -68,7 +68,7 @@ def add_history(commands: _Commands[argparse.ArgumentParser]) -> None:
         dest="first",
         type=argument_types.day,
         metavar="DATE",
-        help="billing day (default: 14 days, weeks, months)",
+        help="billing day (default: 14 days, 8 weeks or 6 months)",
     )
     command.add_argument(
         "--to", dest="end", type=argument_types.day, metavar="DATE", help="excluded (default: tomorrow)"

@@ -53,7 +53,8 @@ def backfill(config: Path, *more: str, first: date = FIRST, end: date = END) -> 
 
 def samples(path: Path) -> dict[tuple[str, ...], float]:
     """By label values and time; the parser refuses what is not OpenMetrics, as samples out of order."""
-    [family] = text_string_to_metric_families(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    [family] = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
     assert (family.name, family.type, family.unit) == ("spend_hourly_usd", "gauge", "usd")
     return {(*each.labels.values(), f"{float(each.timestamp):.0f}"): each.value for each in family.samples}
 
