@@ -100,8 +100,8 @@ def _samples(
         since, until = max(begin, month[0]), min(end, month[1])
         if since >= until:
             continue
-        for cost in hourly_costs(view, provider, since, until, order="series"):
-            second = cost.stamp_seconds
+        for labels, second, usd in hourly_costs(view, provider, since, until, order="series"):
             told.samples += 1
-            told.first, told.last = min(told.first, second), max(told.last, second)
-            yield cost.labels, float(cost.usd), second
+            told.first = min(told.first, second)
+            told.last = max(told.last, second)
+            yield labels, float(usd), second

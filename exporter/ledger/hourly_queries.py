@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from sys import intern
 from typing import Final, Literal, NamedTuple
 
 from exporter.ledger.queries import LedgerView
@@ -28,6 +27,7 @@ multiply fractions of a second by 1000 and cut, and a sample that is told twice 
 _ROWS_AT_ONCE: Final = 1024
 _ORDERS: Final = {"time": "hour, ALL_LABELS", "series": "ALL_LABELS, hour"}
 _LABELS: Final = ", ".join(HOURLY_COLUMNS)
+_WIDTH: Final = len(HOURLY_COLUMNS)
 
 
 class HourlyCost(NamedTuple):
@@ -35,14 +35,14 @@ class HourlyCost(NamedTuple):
 
     labels: tuple[str, ...]
     """Values of HOURLY_COLUMNS."""
-    hour: datetime
-    """Its start, aware. Of a provider that bills by the day the day's cost is in the day's first hour."""
+    stamp_seconds: int
+    """Time of its sample, in seconds since 1970."""
     usd: Decimal
 
     @property
-    def stamp_seconds(self) -> int:
-        """Time of its sample, in seconds since 1970."""
-        return int(self.hour.timestamp()) + STAMP_SECONDS
+    def hour(self) -> datetime:
+        """Start of the hour. Of a provider that bills by the day a day's cost is in the day's first hour."""
+        return datetime.fromtimestamp(self.stamp_seconds - STAMP_SECONDS, UTC)
 
 
 def hourly_costs(
@@ -69,13 +69,13 @@ def hourly_costs(
                 AND {known}
               GROUP BY ALL
             )
-            SELECT {_LABELS}, hour, sum(usd) FROM summed JOIN asked USING (series_id)
-            GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
+            SELECT {_LABELS}, epoch(hour)::BIGINT + {STAMP_SECONDS}, sum(usd)
+            FROM summed JOIN asked USING (series_id) GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
         {"sources": list(view.sources), "provider": provider},
     )
     while rows := result.fetchmany(_ROWS_AT_ONCE):
-        for *labels, hour, usd in rows:
-            yield HourlyCost(tuple(map(intern, labels)), hour.replace(tzinfo=UTC), usd)
+        for row in rows:
+            yield HourlyCost(row[:_WIDTH], row[_WIDTH], row[_WIDTH + 1])
 
 
 def usage_bounds(view: LedgerView, provider: str) -> tuple[datetime, datetime] | None:

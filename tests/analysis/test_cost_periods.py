@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -30,7 +31,7 @@ def test_periods_follow_each_other_without_a_gap(first: date, length: int, by: B
     assert found[0].first == first
     assert found[-1].end == end
     assert all(one.end == other.first for one, other in pairwise(found))
-    starts = {
+    starts: dict[By, Callable[[date], bool]] = {
         "day": lambda day: True,
         "week": lambda day: day.weekday() == 0,
         "month": lambda day: day.day == 1,

@@ -83,7 +83,7 @@ def test_each_group_has_its_cost(
     config.write_text(json.dumps(settings))
     told = document(config, "--group", group, capsys=capsys)
     found = {each["name"]: each["usd"] for each in told["groups"]}
-    assert found == {name: float(billed(**only)) for name, only in expected.items()}
+    assert found == {name: float(billed(FIRST, END, **only)) for name, only in expected.items()}
 
 
 def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
@@ -153,4 +153,8 @@ def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
         assert main(["history", "--config", str(config), "--format", "json", *more]) == 0
         totals.append(json.loads(capsys.readouterr().out)["total_usd"])
     assert totals[0] > 0
+    assert main(["snapshot", "--config", str(config), "--ledger", ":memory:"]) == 0
+    scraped = capsys.readouterr().out
+    assert "spend_month_to_date_usd{" in scraped
+    assert "spend_hourly_usd" not in scraped
     assert len(set(totals)) == 1

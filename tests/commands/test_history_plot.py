@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from matplotlib.patches import Rectangle
 
 from exporter.analysis.cost_periods import cost_periods, periods
 from exporter.commands.history_plot import HEIGHT_PIXELS, WIDTH_PIXELS, drawn, png
@@ -29,7 +30,7 @@ def test_bars_add_up_to_the_table_and_every_group_is_in_the_legend(groups: int, 
     shown = told(groups, top)
     figure = drawn(shown)
     [axes] = figure.axes
-    height = sum(bar.get_height() for bar in axes.patches)
+    height = sum(bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle))
     assert height == pytest.approx(float(shown.table.total_usd or 0))
     [legend] = figure.legends
     assert len(legend.get_texts()) == min(groups, top) + (groups > top)
