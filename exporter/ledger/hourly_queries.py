@@ -70,7 +70,8 @@ def hourly_costs(
               GROUP BY ALL
             )
             SELECT {_LABELS}, epoch(hour)::BIGINT + {STAMP_SECONDS}, sum(usd)
-            FROM summed JOIN asked USING (series_id) GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
+            FROM summed JOIN asked USING (series_id)
+            GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
         {"sources": list(view.sources), "provider": provider},
     )
     while rows := result.fetchmany(_ROWS_AT_ONCE):
