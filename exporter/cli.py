@@ -10,10 +10,9 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
-from exporter import __version__
+from exporter import __version__, argument_types, cli_history
 from exporter.config import ConfigError, load
 from exporter.config_types import host_and_port
 
@@ -59,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_snapshot(commands)
     _add_backtest(commands)
+    cli_history.add_backfill(commands)
+    cli_history.add_history(commands)
     _add_check(commands)
     _add_metrics(commands)
     for command in commands.choices.values():
@@ -104,7 +105,7 @@ def _add_snapshot(commands: _Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
     command.add_argument(
         "--as-of",
-        type=_hour,
+        type=argument_types.hour,
         metavar="TIME",
         help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
     )
@@ -134,12 +135,14 @@ def _add_backtest(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     command.add_argument(
         "--days",
-        type=_count,
+        type=argument_types.count,
         metavar="N",
         help="only the latest N days whose bill is final (default: all; a day takes about half a second)",
     )
     command.add_argument("--format", choices=("text", "json"), default="text")
-    command.add_argument("--plot", type=_plot, metavar="FILE", help="draw it as well, as PNG")
+    command.add_argument(
+        "--plot", type=argument_types.plot_file, metavar="FILE", help="draw it as well, as PNG"
+    )
     command.set_defaults(run=_run_backtest, log_level="warning")
 
 
@@ -166,7 +169,7 @@ def _add_metrics(commands: _Commands[argparse.ArgumentParser]) -> None:
 def _add_listen(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--listen",
-        type=_address,
+        type=argument_types.address,
         metavar="HOST:PORT",
         help="where to listen, before the key `listen` (default: 127.0.0.1:9877); port 0 takes a free one",
     )
@@ -245,38 +248,3 @@ def _run_metrics(chosen: argparse.Namespace) -> int:
 
 def _tell_address(url: str) -> None:
     print(f"metrics  {url}/metrics\nstatus   {url}/", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _address(text: str) -> tuple[str, int]:
-    try:
-        return host_and_port(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no address; write for example 127.0.0.1:9877"
-        ) from None
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; write for example 21")
-    return int(text)
-
-
-def _plot(text: str) -> Path:
-    if find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError(
-            "drawing needs matplotlib, which is not installed: pip install 'spend-exporter[plot]'"
-        )
-    path = Path(text)
-    if not path.parent.is_dir() or path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no place for a file: the folder must exist")
-    return path
-
-
-def _hour(text: str) -> object:
-    from exporter.commands.snapshot import whole_hour  # noqa: PLC0415
-
-    try:
-        return whole_hour(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -16,6 +16,7 @@ from exporter.config_attribution import CostAttribution, LabelCosts, UnitCosts, 
 from exporter.config_budgets import Alerts, Budgets, unknown_budget_categories
 from exporter.config_focus import Focus
 from exporter.config_gcp import Gcp
+from exporter.config_history import History
 from exporter.config_llm import Llm
 from exporter.config_problems import Problem, Section, explained, key_text, problems_of
 from exporter.config_types import ListenAddress, ReadPath, WrittenPath, host_and_port
@@ -120,6 +121,11 @@ class Config(Section):
     focus: Annotated[Focus | None, Field(description="a section", examples=[{"files": ["focus/*.csv"]}])] = (
         None
     )
+
+    history: Annotated[
+        History | None,
+        Field(description="a section", examples=[{"jsonl": {"directory": "history"}}]),
+    ] = None
 
     cost_attribution: CostAttribution = None
     label_costs: LabelCosts = ()

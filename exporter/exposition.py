@@ -25,6 +25,8 @@ _CHUNK_SAMPLES: Final = 1024
 """Samples joined and encoded at once: few enough that other threads never wait long for the interpreter."""
 
 Sample = tuple[tuple[str, ...], float]
+TimedSample = tuple[tuple[str, ...], float, int]
+"""Label values, value, and time in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,25 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
         text_gzip=gzip_member.compress(text_bytes),
         openmetrics_gzip=gzip_member.compress(openmetrics_bytes),
     )
+
+
+def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterator[bytes]:
+    """Yield a whole OpenMetrics document of one family whose samples have times, some lines at once.
+
+    The format wants the samples of a series together and in the order of time. Raises ValueError for a
+    family or label values that would break it.
+    """
+    _check_family(family, set())
+    texts = _LabelTexts(family.labels)
+    yield _openmetrics_header(family)
+    remaining = iter(samples)
+    while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
+        lines = [
+            f"{family.name}{texts[values]} {format_value(value)} {seconds}\n"
+            for values, value, seconds in chunk
+        ]
+        yield "".join(lines).encode()
+    yield b"# EOF\n"
 
 
 def format_value(value: float) -> str:

@@ -100,6 +100,13 @@ SPEND_BILLED_CREDIT_USD_TOTAL = _counter(
     "Credits and negative corrections received, as positive numbers.",
     "usd",
 )
+SPEND_HOURLY_USD = _gauge(
+    "spend_hourly_usd",
+    ("provider", "project_id", "service_name", "charge_category"),
+    "Billed net cost of one hour of usage, stamped with the hour's last second; history only: it comes by "
+    "backfill or remote write and is never scraped.",
+    "usd",
+)
 SPEND_INVOICE_MONTH_COST = _gauge(
     "spend_invoice_month_cost",
     ("billing_account_id", "invoice_month", "currency", "charge_category"),

@@ -18,6 +18,7 @@ from exporter.exposition import render
 from exporter.figures import Figures, FigureSettings
 from exporter.freed_memory import give_back_freed_memory
 from exporter.health import Health
+from exporter.history_log import HistoryLog
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
@@ -65,6 +66,7 @@ class Refresher:
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         units: BusinessUnits | None = None,
+        log: HistoryLog | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -74,6 +76,7 @@ class Refresher:
         self._ledger = ledger
         self._interval = interval
         self._max_series = max_series
+        self._log = log
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -312,6 +315,8 @@ class Refresher:
                 if self._nowcast_seconds > _SLOW_NOWCAST_SECONDS:
                     self.rebuild(estimated=_still_holding(self.snapshot.outlooks, self._clock()))
                 self.rebuild()
+                if self._log is not None:
+                    self._log.keep(self.snapshot, self._clock())
                 give_back_freed_memory()
 
 

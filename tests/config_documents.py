@@ -23,6 +23,9 @@ REQUIRED: dict[tuple[str, ...], Any] = {
     ("llm", "anthropic"): {"admin_key_file": "anthropic.key"},
     ("llm", "litellm"): {"url": "http://127.0.0.1:4000"},
     ("focus",): {"files": ["focus/*.csv"]},
+    ("history", "remote_write"): {"url": "https://receiver.internal/api/v1/write"},
+    ("history", "remote_write", "basic_auth"): {"username": "spend", "password_file": "receiver.password"},
+    ("history", "remote_write", "tls"): {"cert_file": "client.pem", "key_file": "client.key"},
 }
 """Sections in which some keys must be given, with values for these."""
 

@@ -278,7 +278,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 @pytest.mark.parametrize(
     "path",
     [
-        ("history",),
+        ("history", "blocks"),
         ("gcp", "cloud_run", "jobs"), ("gcp", "recommender"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip

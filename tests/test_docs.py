@@ -64,7 +64,9 @@ def test_every_metric_that_a_page_names_exists(page: Path) -> None:
         assert name in names or name in ("spend_exporter",), name
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "snapshot", "backtest", "check", "metrics"])
+@pytest.mark.parametrize(
+    "command", ["serve", "demo", "snapshot", "backtest", "backfill", "history", "check", "metrics"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from exporter.config import Config
 from exporter.configured_sources import business_units, figure_settings
+from exporter.history_log import HistoryLog
 from exporter.intake import AnySource
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
@@ -43,9 +44,18 @@ def opened_refresher(
                 max_series=config.max_series,
                 settings=figure_settings(config),
                 units=business_units(config),
+                log=_history_log(config),
             )
     finally:
         ledger.close()
+
+
+def _history_log(config: Config) -> HistoryLog | None:
+    section = config.history.jsonl if config.history else None
+    if section is None:
+        return None
+    interval = timedelta(minutes=section.interval_minutes)
+    return HistoryLog(section.directory, keep=timedelta(days=section.keep_days), interval=interval)
 
 
 @contextmanager
