@@ -143,7 +143,12 @@ class HistorySender:
             )
             delivery.send_due()
             for window in windows:
-                while not self._stopping.is_set() and outbox.decide(window, started, _DECIDED_AT_ONCE):
+                while not self._stopping.is_set():
+                    decided = outbox.decide(window, started, _DECIDED_AT_ONCE)
+                    if not decided:
+                        break
+                    # The ledger may have gained since it was counted.
+                    self.status = replace(self.status, pending=max(self.status.pending, decided))
                     delivery.send_due()
         outbox.forget_old()
         waiting, refused = outbox.count_waiting()
