@@ -18,6 +18,7 @@ from exporter import metrics
 from exporter.delivery import BATCH_SAMPLES, Delivery
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.outbox import Outbox
+from exporter.ledger.queries import Window
 from exporter.ledger.store import Ledger
 from exporter.metrics import FamilySamples
 from exporter.remote_write import NotDelivered, Receiver
@@ -126,10 +127,10 @@ class HistorySender:
 
     def _send(self, started: datetime) -> None:
         outbox = self._opened(started)
-        windows = list(outbox.windows(started))
+        outbox.know_series()
+        undecided = _undecided(outbox, started)
         waiting, refused = outbox.count_waiting()
-        undecided = sum(outbox.count_undecided(window) for window in windows)
-        self.status = replace(self.status, pending=waiting + undecided, refused=refused)
+        self.status = replace(self.status, pending=waiting + sum(undecided.values()), refused=refused)
         with self._receiver.session() as session:
             delivery = Delivery(
                 outbox,
@@ -141,14 +142,12 @@ class HistorySender:
                 chance=self._chance,
                 batch_samples=self._batch_samples,
             )
-            delivery.send_due()
-            for window in windows:
-                while not self._stopping.is_set():
-                    decided = outbox.decide(window, started, _DECIDED_AT_ONCE)
-                    if not decided:
-                        break
-                    # The ledger may have gained since it was counted.
-                    self.status = replace(self.status, pending=max(self.status.pending, decided))
+            if waiting or refused:
+                delivery.send_due()
+                # Their hours may cost something else by now.
+                undecided = _undecided(outbox, started)
+            for window in undecided:
+                while not self._stopping.is_set() and outbox.decide(window, started, _DECIDED_AT_ONCE):
                     delivery.send_due()
         outbox.forget_old()
         waiting, refused = outbox.count_waiting()
@@ -206,3 +205,9 @@ class HistorySender:
         if text != self._told:
             logger.warning("%s", text)
         self._told = text
+
+
+def _undecided(outbox: Outbox, until: datetime) -> dict[Window, int]:
+    """How many values are to be decided, by window; windows without any are left out."""
+    counted = ((window, outbox.count_undecided(window)) for window in outbox.windows(until))
+    return {window: count for window, count in counted if count}

@@ -150,13 +150,19 @@ class Receiver:
 def encode(samples: Iterable[Sample]) -> bytes:
     """Return a compressed WriteRequest. Samples of a series that follow each other are told under it once."""
     parts = []
+    # Few hours, each of many series.
+    stamps: dict[int, bytes] = {}
     for labels, group in groupby(samples, key=lambda sample: sample.labels):
         series = b"".join(
             _message(1, _message(1, name.encode()) + _message(2, value.encode())) for name, value in labels
         )
-        told = (b"\x09" + _DOUBLE(each.value) + b"\x10" + _varint(each.timestamp_ms) for each in group)
-        series += b"".join(b"\x12" + _varint(len(one)) + one for one in told)
-        parts.append(_message(1, series))
+        told = []
+        for _, timestamp_ms, value in group:
+            stamp = stamps.get(timestamp_ms)
+            if stamp is None:
+                stamp = stamps[timestamp_ms] = b"\x10" + _varint(timestamp_ms)
+            told.append(b"\x12%c\x09%b%b" % (9 + len(stamp), _DOUBLE(value), stamp))
+        parts.append(_message(1, series + b"".join(told)))
     return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
 
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from exporter.ledger.hourly_queries import HOURLY_COLUMNS, STAMP_SECONDS
+from exporter.ledger.queries import Window
 from exporter.ledger.store import Ledger
 
 MOST_REFUSALS: Final = 5
@@ -84,7 +85,7 @@ class Outbox:
                 [_ALWAYS, self._receiver],
             )
 
-    def windows(self, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    def windows(self, until: datetime) -> Iterator[Window]:
         """Yield what to compare, piece by piece: hours that are sent and kept and have ended by `until`."""
         last = _hour(until)
         start = max(self._sent_from, _naive(self._ledger.kept_from()))
@@ -93,13 +94,26 @@ class Outbox:
             yield start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
             start = end
 
-    def decide(self, window: tuple[datetime, datetime], now: datetime, limit: int) -> int:
+    def know_series(self) -> None:
+        """Give an id to what the ledger has got since; only what has one is compared."""
+        asked = {"sources": self._sources}
+        with self._ledger.reading() as connection:
+            new = connection.execute(f"SELECT 1 FROM ({_UNKNOWN_SERIES}) LIMIT 1", asked).fetchall()
+        if new:
+            with self._ledger.transaction() as connection:
+                connection.execute(
+                    f"""INSERT INTO remote_series
+                        SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series)
+                          + row_number() OVER (), * FROM ({_UNKNOWN_SERIES})""",
+                    asked,
+                )
+
+    def decide(self, window: Window, now: datetime, limit: int) -> int:
         """Decide what to send of the hours of a window, at most `limit` values; returns their number.
 
         Hours of which a value is under way, or was refused, wait until that is settled.
         """
         with self._ledger.transaction() as connection:
-            connection.execute(_NEW_SERIES, {"sources": self._sources})
             rows = connection.execute(
                 f"""INSERT INTO remote_outbox
                     SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
@@ -109,7 +123,7 @@ class Outbox:
             ).fetchall()
             return int(rows[0][0])
 
-    def count_undecided(self, window: tuple[datetime, datetime]) -> int:
+    def count_undecided(self, window: Window) -> int:
         """Return how many hours of a window differ from what was acknowledged or decided."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
@@ -184,7 +198,7 @@ class Outbox:
             with self._ledger.transaction() as connection:
                 connection.execute("DELETE FROM remote_acknowledged WHERE usage_hour < ?", [oldest])
 
-    def _compared(self, window: tuple[datetime, datetime]) -> dict[str, object]:
+    def _compared(self, window: Window) -> dict[str, object]:
         return {
             "receiver": self._receiver,
             "sources": self._sources,
@@ -195,11 +209,9 @@ class Outbox:
 
 _ALWAYS: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (the ledger's times are UTC without a zone)
 
-_NEW_SERIES: Final = f"""
-INSERT INTO remote_series
-SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series) + row_number() OVER (), *
-FROM (SELECT DISTINCT {_KEYS} FROM series WHERE source IN (SELECT unnest($sources))
-      EXCEPT SELECT {_KEYS} FROM remote_series)
+_UNKNOWN_SERIES: Final = f"""
+SELECT DISTINCT {_KEYS} FROM series WHERE source IN (SELECT unnest($sources))
+EXCEPT SELECT {_KEYS} FROM remote_series
 """
 
 _DIFFERENCES: Final = f"""

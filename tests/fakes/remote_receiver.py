@@ -41,7 +41,7 @@ def _write_request() -> Any:
         message = file.message_type.add(name=name)
         for field_name, number, type_, repeated, of in fields:
             label = kind.LABEL_REPEATED if repeated else kind.LABEL_OPTIONAL
-            message.field.add(name=field_name, number=number, type=type_, label=label, type_name=of)
+            message.field.add(name=field_name, number=number, type=type_, label=label, type_name=of or None)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("told.WriteRequest"))
