@@ -74,10 +74,10 @@ class Delivery:
             self._deliver(batch)
 
     def _deliver(self, batch: Sequence[Queued]) -> None:
-        too_old = [each for each in batch if each.stamp_ms <= self._too_old_ms]
-        if too_old:
+        rest = batch
+        if self._too_old_ms and (too_old := [each for each in batch if each.stamp_ms <= self._too_old_ms]):
             self._refuse(too_old, self._too_old_text)
-        rest = [each for each in batch if each.stamp_ms > self._too_old_ms]
+            rest = [each for each in batch if each.stamp_ms > self._too_old_ms]
         if not rest:
             return
         try:
@@ -107,7 +107,8 @@ class Delivery:
         self._listener.refused(len(batch), text)
 
     def _attempt(self, batch: Sequence[Queued]) -> None:
-        samples = [sample_of(each) for each in batch]
+        labels = {values: _protocol_labels(values) for values in {each.labels for each in batch}}
+        samples = [Sample(labels[each.labels], each.stamp_ms, float(each.usd)) for each in batch]
         backoff = Backoff(
             call_seconds=_CALL_SECONDS,
             sleep=self._sleep,
@@ -132,8 +133,7 @@ class Delivery:
         self._stopping.wait(seconds)
 
 
-def sample_of(queued: Queued) -> Sample:
-    """Return a decided value as the protocol has it; an empty label is the same as none, and is left out."""
-    named = zip(SPEND_HOURLY_USD.labels, queued.labels, strict=True)
-    labels = sorted([("__name__", SPEND_HOURLY_USD.name), *(pair for pair in named if pair[1])])
-    return Sample(tuple(labels), queued.stamp_ms, float(queued.usd))
+def _protocol_labels(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Name them, in the order that receivers ask for; an empty label is the same as none, and is left out."""
+    named = zip(SPEND_HOURLY_USD.labels, values, strict=True)
+    return tuple(sorted([("__name__", SPEND_HOURLY_USD.name), *(pair for pair in named if pair[1])]))

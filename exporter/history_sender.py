@@ -194,6 +194,11 @@ class HistorySender:
             tenants = (f"{name.lower()}={value}" for name, value in sorted(self._receiver.headers.items()))
             name = " ".join((self._receiver.url, *tenants))
             self._outbox = Outbox(self._ledger, name, self._sources, now - self._since)
+            logger.info(
+                "history.remote_write: hours of usage from %s on are sent to %s",
+                f"{self._outbox.sent_from:%Y-%m-%d %H:%M} UTC",
+                self._receiver.url,
+            )
         return self._outbox
 
     def _count_failure(self, reason: str, count: int) -> None:

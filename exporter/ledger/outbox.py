@@ -77,13 +77,20 @@ class Outbox:
                 "UPDATE remote_receiver SET sent_from = least(sent_from, $since) WHERE name = $name",
                 {"name": receiver, "since": _hour(since)},
             )
-            [(self._receiver, self._sent_from)] = connection.execute(
+            [(receiver_id, sent_from)] = connection.execute(
                 "SELECT receiver_id, sent_from FROM remote_receiver WHERE name = ?", [receiver]
             ).fetchall()
+            self._receiver: int = receiver_id
+            self._sent_from: datetime = sent_from
             connection.execute(
                 "UPDATE remote_outbox SET refusals = 0, retry_at = ? WHERE receiver_id = ? AND refusals > 0",
                 [_ALWAYS, self._receiver],
             )
+
+    @property
+    def sent_from(self) -> datetime:
+        """The first hour that is sent."""
+        return self._sent_from.replace(tzinfo=UTC)
 
     def windows(self, until: datetime) -> Iterator[Window]:
         """Yield what to compare, piece by piece: hours that are sent and kept and have ended by `until`."""
