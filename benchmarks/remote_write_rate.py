@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -66,7 +67,7 @@ def sink() -> Iterator[str]:
 
 @contextmanager
 def prometheus() -> Iterator[str]:
-    from tests.integration.test_remote_write import Prometheus  # noqa: PLC0415
+    from tests.integration.test_prometheus_remote_write import Prometheus  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         made = Prometheus(Path(folder))
@@ -106,7 +107,7 @@ def theirs(url: str, batches: Sequence[Sequence[Sample]]) -> None:
 
     writer = RemoteWriter(url)
     for batch in batches:
-        by_series: dict[tuple[tuple[str, str], ...], dict[str, object]] = {}
+        by_series: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
         for labels, stamp, value in batch:
             item = by_series.setdefault(labels, {"metric": dict(labels), "values": [], "timestamps": []})
             item["values"].append(value)

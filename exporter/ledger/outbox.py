@@ -225,10 +225,11 @@ _DIFFERENCES: Final = f"""
 SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
   coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
 FROM (
-  SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour, sum(billed_cost_usd) AS usd
+  SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour,
+    sum(billed_cost_usd) FILTER (counts) AS usd
   FROM charge JOIN (
-    SELECT series_id, remote_series_id FROM series JOIN remote_series USING ({_KEYS})
-    WHERE source IN (SELECT unnest($sources))
+    SELECT series_id, remote_series_id, source IN (SELECT unnest($sources)) AS counts
+    FROM series JOIN remote_series USING ({_KEYS})
   ) USING (series_id)
   WHERE charge_period_start >= $start AND charge_period_start < $end GROUP BY ALL
 ) AS billed
@@ -238,9 +239,13 @@ FULL JOIN (
 ) AS acknowledged USING (remote_series_id, usage_hour)
 ANTI JOIN (FROM remote_outbox WHERE receiver_id = $receiver) AS decided
   USING (remote_series_id, usage_hour)
-WHERE acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd
+WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
+  AND (billed.usage_hour IS NULL OR billed.usd IS NOT NULL)
 """
-"""Hours of a window by what they differ from what was acknowledged; an hour that costs 0 is told once."""
+"""Hours of a window by what they differ from what was acknowledged; an hour that costs 0 is told once.
+
+Hours that only a source tells which is no longer configured stay as they were sent: that it is not asked any
+more takes back no cost."""
 
 _CHOSEN: Final = """
 remote_outbox.receiver_id = $receiver AND sample_id IN (SELECT unnest($ids))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -165,6 +166,19 @@ def test_charges_of_other_sources_do_not_count(tmp_path: Path) -> None:
     assert [each.usd for each in outbox(ledger).due(NOW, 10)] == [Decimal(1)]
 
 
+def test_a_source_that_is_not_asked_any_more_takes_nothing_back(tmp_path: Path) -> None:
+    ledger, receiver = Ledger(None), Receiver()
+    put(ledger, tmp_path, "a", usage(0, "1"), usage(1, "2"), source="bigquery")
+    deliver_all(outbox(ledger, sources=["bigquery"]), receiver)
+    assert decide(outbox(ledger)) == 0
+    put(ledger, tmp_path, "b", usage(1, "2.5"))
+    deliver_all(outbox(ledger), receiver)
+    assert sorted(receiver.sums().values()) == [1.0, 2.5]
+    ledger.retract("bigquery", "a")
+    deliver_all(outbox(ledger), receiver)
+    assert sorted(receiver.sums().values()) == [0.0, 2.5]
+
+
 def test_each_receiver_has_its_own_account(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", usage(0, "1"))
@@ -218,6 +232,15 @@ def test_times_of_many_corrections_differ_and_stay_in_the_last_quarter_of_the_ho
     assert min(before - after for before, after in pairwise(stamps[:14])) == 60_000
 
 
+Told = tuple[int, Decimal, str, str]
+Step = tuple[str, *tuple[Any, ...]]
+
+
+def usage_of(row: Told) -> Charge:
+    hour, usd, project, category = row
+    return usage(hour, str(usd), project, charge_category=category)
+
+
 AMOUNTS = st.decimals(-1000, 1000, places=9)
 PARTITION = st.lists(
     st.tuples(st.integers(0, 3), AMOUNTS, st.sampled_from(["p", "q"]), st.sampled_from(["usage", "credit"])),
@@ -240,7 +263,7 @@ STEPS = st.lists(
 @settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_after_any_course_of_events_the_receiver_has_the_ledger_to_the_cent(
-    steps: list[tuple[str, ...]],
+    steps: list[Step],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         ledger, receiver, folder = Ledger(None), Receiver(), Path(name)
@@ -248,12 +271,7 @@ def test_after_any_course_of_events_the_receiver_has_the_ledger_to_the_cent(
         for what, *details in steps:
             batch = box.due(NOW, int(details[0])) if what.startswith(("deliver", "refuse")) else []
             if what == "put":
-                partition, rows = details
-                charges = [
-                    usage(hour, str(usd), project, charge_category=category)
-                    for hour, usd, project, category in rows  # type: ignore[str-unpack, misc]
-                ]
-                put(ledger, folder, partition, *charges)
+                put(ledger, folder, str(details[0]), *(usage_of(row) for row in details[1]))
             elif what == "retract":
                 ledger.retract("files", details[0])
             elif what == "decide":
