@@ -8,5 +8,6 @@ if [ "$#" -gt 0 ]; then
 elif [ -f "$configuration" ]; then
   exec spend-exporter serve --config "$configuration" --listen 0.0.0.0:9877
 else
-  exec spend-exporter demo --listen 0.0.0.0:9877 --directory /var/lib/spend-exporter/demo
+  exec spend-exporter demo --listen 0.0.0.0:9877 --directory /var/lib/spend-exporter/demo \
+    ${SPEND_REMOTE_WRITE_URL:+--remote-write-url "$SPEND_REMOTE_WRITE_URL"}
 fi

@@ -93,6 +93,11 @@ def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="keep the simulated bill and the ledger here and continue them next time (default: start anew)",
     )
     command.add_argument("--seed", type=int, default=1, metavar="N", help="another company (default: 1)")
+    command.add_argument(
+        "--remote-write-url",
+        metavar="URL",
+        help="a receiver of remote write, such as http://127.0.0.1:9090/api/v1/write, for each hour's cost",
+    )
     command.set_defaults(run=_run_demo)
 
 
@@ -190,7 +195,14 @@ def _run_demo(chosen: argparse.Namespace) -> int:
     from exporter.commands.serve import stop_on_signals  # noqa: PLC0415
 
     listen = chosen.listen or host_and_port("127.0.0.1:9877")
-    demo(listen, stop_on_signals(), directory=chosen.directory, seed=chosen.seed, announce=_tell_address)
+    demo(
+        listen,
+        stop_on_signals(),
+        directory=chosen.directory,
+        seed=chosen.seed,
+        announce=_tell_address,
+        remote_write_url=chosen.remote_write_url,
+    )
     return 0
 
 

@@ -523,6 +523,32 @@ SPEND_BIGQUERY_BILLED_BYTES_TOTAL = _counter(
     "Bytes that BigQuery billed for reading the export: what watching the bill costs.",
     "bytes",
 )
+SPEND_REMOTE_WRITE_SAMPLES_TOTAL = _counter(
+    "spend_remote_write_samples_total",
+    (),
+    "Hourly costs and corrections of them that the receiver of remote write has taken.",
+)
+SPEND_REMOTE_WRITE_FAILURES_TOTAL = _counter(
+    "spend_remote_write_failures_total",
+    ("reason",),
+    "Failed requests of remote write, and samples that the receiver refused, by reason.",
+)
+SPEND_REMOTE_WRITE_PENDING_SAMPLES = _gauge(
+    "spend_remote_write_pending_samples",
+    (),
+    "Hourly costs and corrections that the receiver is still to get, without those that it refused.",
+)
+SPEND_REMOTE_WRITE_REFUSED_SAMPLES = _gauge(
+    "spend_remote_write_refused_samples",
+    (),
+    "Hourly costs and corrections that the receiver refused and does not have.",
+)
+SPEND_REMOTE_WRITE_SENT_THROUGH = _gauge(
+    "spend_remote_write_sent_through_timestamp_seconds",
+    (),
+    "All that was known of the bill at this time is at the receiver, but for what it refused.",
+    "seconds",
+)
 SPEND_SERIES_FOLDED = _gauge(
     "spend_series_folded", ("metric",), "Series folded into `other` by max_series; their sum stays exact."
 )

@@ -19,6 +19,7 @@ from exporter.figures import Figures, FigureSettings
 from exporter.freed_memory import give_back_freed_memory
 from exporter.health import Health
 from exporter.history_log import HistoryLog
+from exporter.history_sender import HistorySender
 from exporter.intake import AnySource, Intake
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.queries import LedgerView
@@ -67,6 +68,7 @@ class Refresher:
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         units: BusinessUnits | None = None,
         log: HistoryLog | None = None,
+        history_sender: HistorySender | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -77,6 +79,7 @@ class Refresher:
         self._interval = interval
         self._max_series = max_series
         self._log = log
+        self._history_sender = history_sender
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
@@ -124,6 +127,8 @@ class Refresher:
         ]
         if self._units is not None:
             jobs.append(("business-units", self._keep_counting_units))
+        if (sender := self._history_sender) is not None:
+            jobs.append(("remote-write", lambda: sender.run(self._changed.set)))
         jobs += [
             (f"refresh-{source.name}", lambda source=source: self._keep_refreshing(source))  # type: ignore[misc]
             for source in self._sources
@@ -136,6 +141,8 @@ class Refresher:
         """End the threads and return whether all have; a refresh under way stops after its partition."""
         self._stopping.set()
         self._changed.set()
+        if self._history_sender is not None:
+            self._history_sender.stop()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -228,6 +235,7 @@ class Refresher:
                             *self._figures.savings(view, now),
                             *self._figures.alerting(view, now, outlooks, budgets, statuses),
                             *self._grades,
+                            *(self._history_sender.families() if self._history_sender else ()),
                         ),
                         outlooks=outlooks,
                         cloud_run=live.cloud_run,
@@ -238,6 +246,8 @@ class Refresher:
                 known = as_of is None and estimated is None
                 if known and all(status.up is not None for status in statuses if status.tells_bills):
                     self._keep_said(outlooks)
+                    if self._history_sender is not None:
+                        self._history_sender.wake()
             except LedgerError as error:
                 logger.error("%s", error)  # noqa: TRY400 (the text says it all)
             except Exception:

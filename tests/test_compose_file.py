@@ -1,11 +1,15 @@
 """docker-compose.yml and the files it mounts agree, and no service has more rights than it needs."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
+from exporter.commands.demo import PAST_DAYS
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,3 +98,42 @@ def test_graphs_have_the_step_of_the_scrapes() -> None:
     assert (
         source["jsonData"]["timeInterval"] == read("prometheus/prometheus.yml")["global"]["scrape_interval"]
     )
+
+
+def test_prometheus_takes_every_hour_that_the_demo_sends() -> None:
+    receiver = urlsplit(SERVICES["exporter"]["environment"]["SPEND_REMOTE_WRITE_URL"])
+    assert receiver.netloc in ADDRESSES
+    assert receiver.path == "/api/v1/write"
+    assert "--web.enable-remote-write-receiver" in SERVICES["prometheus"]["command"]
+    window = read("prometheus/prometheus.yml")["storage"]["tsdb"]["out_of_order_time_window"]
+    assert int(window.removesuffix("d")) > PAST_DAYS + 1
+
+
+def test_the_container_hands_the_receiver_to_the_demo() -> None:
+    script = (ROOT / "docker" / "entrypoint.sh").read_text()
+    for url, more in (
+        ({"SPEND_REMOTE_WRITE_URL": "http://x/y"}, ["--remote-write-url", "http://x/y"]),
+        ({}, []),
+    ):
+        told = subprocess.run(
+            ["sh", "-c", script.replace("exec spend-exporter", "printf '%s\\n'")],
+            env=url,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        arguments = told.stdout.splitlines()
+        assert arguments[:1] == ["demo"]
+        assert arguments[5:] == more
+
+
+def test_promtool_accepts_the_configuration_of_prometheus(tmp_path: Path) -> None:
+    (tmp_path / "prometheus.yml").write_text((ROOT / "prometheus" / "prometheus.yml").read_text())
+    (tmp_path / "rules").symlink_to(ROOT / "prometheus" / "rules")
+    checked = subprocess.run(
+        ["promtool", "check", "config", str(tmp_path / "prometheus.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr

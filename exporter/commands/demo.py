@@ -46,6 +46,9 @@ EXPORT_EVERY_SECONDS = 60.0
 
 READ_EVERY_MINUTES = 0.25
 
+PAST_DAYS = 45
+"""How far back the company's bill goes, as made up."""
+
 USAGE_EVERY = timedelta(minutes=1)
 
 CATEGORIES = {
@@ -63,11 +66,13 @@ def demo(
     directory: Path | None,
     seed: int,
     announce: Callable[[str], None],
+    remote_write_url: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
     """Write the past, then serve it and go on writing until `stopping` is set.
 
-    With `directory` the company, its bill and the ledger are kept there and continued. Raises as `serve`.
+    With `directory` the company, its bill and the ledger are kept there and continued. With
+    `remote_write_url` the cost of each hour of the company's past is sent there. Raises as `serve`.
     """
     with _folder(directory) as folder:
         export = folder / "export"
@@ -89,6 +94,7 @@ def demo(
                     "llm": {"usage_logs": [str(logs / "*.jsonl")]},
                     "cost_attribution": CATEGORIES,
                     "label_costs": ["team"],
+                    "history": _history(remote_write_url),
                 }
             ),
             folder,
@@ -116,6 +122,12 @@ def demo(
         finally:
             stopping.set()
             writer.join()
+
+
+def _history(remote_write_url: str | None) -> dict[str, object]:
+    if remote_write_url is None:
+        return {}
+    return {"remote_write": {"url": remote_write_url, "since_days": PAST_DAYS + 1}}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.config import Config
+from exporter.configured_remote_write import history_sender
 from exporter.configured_sources import business_units, figure_settings
 from exporter.history_log import HistoryLog
 from exporter.intake import AnySource
@@ -45,6 +46,7 @@ def opened_refresher(
                 settings=figure_settings(config),
                 units=business_units(config),
                 log=_history_log(config),
+                history_sender=history_sender(config, ledger, [source.name for source in sources]),
             )
     finally:
         ledger.close()

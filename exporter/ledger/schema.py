@@ -92,7 +92,32 @@ CREATE TABLE said (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS, _ADD_SAID)
+_ADD_REMOTE_WRITE: Final = """
+-- Receivers of hourly costs, and the hour from which on each is sent them.
+CREATE TABLE remote_receiver (
+  receiver_id INTEGER NOT NULL, name VARCHAR NOT NULL, sent_from TIMESTAMP NOT NULL
+);
+
+CREATE TABLE remote_series (
+  remote_series_id INTEGER NOT NULL, provider VARCHAR NOT NULL, project_id VARCHAR NOT NULL,
+  service_name VARCHAR NOT NULL, charge_category VARCHAR NOT NULL
+);
+
+-- What a receiver has of an hour: the sum of its values, and how many they are.
+CREATE TABLE remote_acknowledged (
+  receiver_id INTEGER NOT NULL, remote_series_id INTEGER NOT NULL, usage_hour TIMESTAMP NOT NULL,
+  revisions INTEGER NOT NULL, usd DECIMAL(38,18) NOT NULL
+);
+
+-- Values that were decided and not acknowledged; one at most of a receiver, series and hour.
+CREATE TABLE remote_outbox (
+  sample_id BIGINT NOT NULL, receiver_id INTEGER NOT NULL, remote_series_id INTEGER NOT NULL,
+  usage_hour TIMESTAMP NOT NULL, revision INTEGER NOT NULL, usd DECIMAL(38,18) NOT NULL,
+  refusals INTEGER NOT NULL, retry_at TIMESTAMP NOT NULL
+);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS, _ADD_SAID, _ADD_REMOTE_WRITE)
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -1,0 +1,276 @@
+"""What a receiver of hourly costs has acknowledged, and what has been decided to be sent to it.
+
+The queue is the ledger itself: what is to be sent is where its sums differ from what was acknowledged. A
+value is stored before it is sent and stays so until it is acknowledged: after a crash the same is sent again.
+
+Receivers keep one value for a series and a time, and differ in which one. So a time is used once: what an
+hour is restated by is a sample of its own, earlier in the same hour, and the sum over the hour is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from exporter.ledger.hourly_queries import HOURLY_COLUMNS, STAMP_SECONDS
+from exporter.ledger.queries import Window
+from exporter.ledger.store import Ledger
+
+MOST_REFUSALS: Final = 5
+"""A sample that was refused so often is set aside until the process starts again."""
+
+_WINDOW: Final = timedelta(days=7)
+"""Hours are compared so many at a time, which bounds the memory."""
+
+_KEYS: Final = ", ".join(HOURLY_COLUMNS)
+
+_SLOT_MINUTES: Final = 14
+"""Corrections stay in the last quarter of the hour: days of zones that begin at :30 or :45 hold too."""
+
+
+class Queued(NamedTuple):
+    """One value to send. It is what the hour cost at first, or by how much that changed since."""
+
+    sample_id: int
+    labels: tuple[str, ...]
+    """Values of HOURLY_COLUMNS."""
+    usage_hour: datetime
+    """Aware."""
+    revision: int
+    """How many values of this hour and these labels were acknowledged before."""
+    usd: Decimal
+
+    @property
+    def stamp_ms(self) -> int:
+        """Time of its sample, in milliseconds since 1970: that of a backfilled one, or before it.
+
+        Neighbouring corrections are a minute apart, so that a receiver that keeps one sample in so many
+        seconds keeps the first 14 values.
+        """
+        minutes = self.revision % _SLOT_MINUTES
+        seconds = self.revision // _SLOT_MINUTES % 60
+        milliseconds = self.revision // (_SLOT_MINUTES * 60)
+        first = (int(self.usage_hour.timestamp()) + STAMP_SECONDS) * 1000
+        return first - minutes * 60_000 - seconds * 1000 - milliseconds
+
+
+class Outbox:
+    """What one receiver is sent. One at a time for a receiver and a ledger; raises LedgerError throughout."""
+
+    def __init__(self, ledger: Ledger, receiver: str, sources: Sequence[str], since: datetime) -> None:
+        """Take up what is known of `receiver`, a name for it; a new one is sent hours from `since` on.
+
+        Only charges of `sources` count. Samples that were set aside get another chance.
+        """
+        self._ledger = ledger
+        self._sources = list(sources)
+        with ledger.transaction() as connection:
+            connection.execute(
+                """INSERT INTO remote_receiver
+                   SELECT (SELECT coalesce(max(receiver_id), 0) + 1 FROM remote_receiver), $name, $since
+                   WHERE NOT EXISTS (FROM remote_receiver WHERE name = $name)""",
+                {"name": receiver, "since": _hour(since)},
+            )
+            connection.execute(
+                "UPDATE remote_receiver SET sent_from = least(sent_from, $since) WHERE name = $name",
+                {"name": receiver, "since": _hour(since)},
+            )
+            [(receiver_id, sent_from)] = connection.execute(
+                "SELECT receiver_id, sent_from FROM remote_receiver WHERE name = ?", [receiver]
+            ).fetchall()
+            self._receiver: int = receiver_id
+            self._sent_from: datetime = sent_from
+            connection.execute(
+                "UPDATE remote_outbox SET refusals = 0, retry_at = ? WHERE receiver_id = ? AND refusals > 0",
+                [_ALWAYS, self._receiver],
+            )
+
+    @property
+    def sent_from(self) -> datetime:
+        """The first hour that is sent."""
+        return self._sent_from.replace(tzinfo=UTC)
+
+    def windows(self, until: datetime) -> Iterator[Window]:
+        """Yield what to compare, piece by piece: hours that are sent and kept and have ended by `until`."""
+        last = _hour(until)
+        start = max(self._sent_from, _naive(self._ledger.kept_from()))
+        while start < last:
+            end = min(start + _WINDOW, last)
+            yield start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+            start = end
+
+    def know_series(self) -> None:
+        """Give an id to what the ledger has got since; only what has one is compared."""
+        asked = {"sources": self._sources}
+        with self._ledger.reading() as connection:
+            new = connection.execute(f"SELECT 1 FROM ({_UNKNOWN_SERIES}) LIMIT 1", asked).fetchall()
+        if new:
+            with self._ledger.transaction() as connection:
+                connection.execute(
+                    f"""INSERT INTO remote_series
+                        SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series)
+                          + row_number() OVER (), * FROM ({_UNKNOWN_SERIES})""",
+                    asked,
+                )
+
+    def decide(self, window: Window, now: datetime, limit: int) -> int:
+        """Decide what to send of the hours of a window, at most `limit` values; returns their number.
+
+        Hours of which a value is under way, or was refused, wait until that is settled.
+        """
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(
+                f"""INSERT INTO remote_outbox
+                    SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
+                      $receiver, remote_series_id, usage_hour, revision, usd, 0, $now
+                    FROM ({_DIFFERENCES} ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
+                {**self._compared(window), "now": _naive(now)},
+            ).fetchall()
+            return int(rows[0][0])
+
+    def count_undecided(self, window: Window) -> int:
+        """Return how many hours of a window differ from what was acknowledged or decided."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                f"SELECT count(*) FROM ({_DIFFERENCES})", self._compared(window)
+            ).fetchall()
+            return int(rows[0][0])
+
+    def due(self, now: datetime, limit: int) -> list[Queued]:
+        """Return decided values that are to be sent now, of few series rather than of few hours."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                f"""SELECT sample_id, {_KEYS}, usage_hour, revision, usd
+                    FROM remote_outbox JOIN remote_series USING (remote_series_id)
+                    WHERE receiver_id = ? AND refusals < ? AND retry_at <= ?
+                    ORDER BY remote_series_id, usage_hour LIMIT ?""",
+                [self._receiver, MOST_REFUSALS, _naive(now), limit],
+            ).fetchall()
+        return [
+            Queued(sample_id, tuple(labels), hour.replace(tzinfo=UTC), revision, usd)
+            for sample_id, *labels, hour, revision, usd in rows
+        ]
+
+    def count_waiting(self) -> tuple[int, int]:
+        """Return how many decided values are not acknowledged: still to be sent, and refused."""
+        with self._ledger.reading() as connection:
+            [(waiting, refused)] = connection.execute(
+                """SELECT count(*) FILTER (refusals = 0), count(*) FILTER (refusals > 0)
+                   FROM remote_outbox WHERE receiver_id = ?""",
+                [self._receiver],
+            ).fetchall()
+            return waiting, refused
+
+    def acknowledge(self, samples: Sequence[Queued]) -> None:
+        """Note that the receiver has these."""
+        hours = [each.usage_hour for each in samples]
+        chosen = {
+            "receiver": self._receiver,
+            "ids": [each.sample_id for each in samples],
+            "first": _naive(min(hours)),
+            "last": _naive(max(hours)),
+        }
+        with self._ledger.transaction() as connection:
+            if any(each.revision for each in samples):
+                connection.execute(_ADD_CORRECTIONS, chosen)
+            connection.execute(_ADD_FIRST_VALUES, chosen)
+            connection.execute(
+                f"DELETE FROM remote_outbox WHERE {_CHOSEN}",
+                {"receiver": self._receiver, "ids": chosen["ids"]},
+            )
+
+    def refuse(self, samples: Sequence[Queued], now: datetime) -> None:
+        """Note that the receiver will not have these.
+
+        They stay as they are, and are due again an hour later; then after 4, 16 and 64 hours.
+        """
+        with self._ledger.transaction() as connection:
+            connection.execute(
+                """UPDATE remote_outbox
+                   SET refusals = refusals + 1, retry_at = ?::TIMESTAMP + to_hours((4 ** refusals)::BIGINT)
+                   WHERE receiver_id = ? AND sample_id IN (SELECT unnest(?))""",
+                [_naive(now), self._receiver, [each.sample_id for each in samples]],
+            )
+
+    def forget_old(self) -> None:
+        """Remove what was acknowledged of hours that the ledger has forgotten: nothing changes there."""
+        oldest = _naive(self._ledger.kept_from())
+        with self._ledger.reading() as connection:
+            old = connection.execute(
+                "SELECT 1 FROM remote_acknowledged WHERE usage_hour < ? LIMIT 1", [oldest]
+            ).fetchall()
+        if old:
+            with self._ledger.transaction() as connection:
+                connection.execute("DELETE FROM remote_acknowledged WHERE usage_hour < ?", [oldest])
+
+    def _compared(self, window: Window) -> dict[str, object]:
+        return {
+            "receiver": self._receiver,
+            "sources": self._sources,
+            "start": _naive(window[0]),
+            "end": _naive(window[1]),
+        }
+
+
+_ALWAYS: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (the ledger's times are UTC without a zone)
+
+_UNKNOWN_SERIES: Final = f"""
+SELECT DISTINCT {_KEYS} FROM series WHERE source IN (SELECT unnest($sources))
+EXCEPT SELECT {_KEYS} FROM remote_series
+"""
+
+_DIFFERENCES: Final = f"""
+SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
+  coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
+FROM (
+  SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour,
+    sum(billed_cost_usd) FILTER (counts) AS usd
+  FROM charge JOIN (
+    SELECT series_id, remote_series_id, source IN (SELECT unnest($sources)) AS counts
+    FROM series JOIN remote_series USING ({_KEYS})
+  ) USING (series_id)
+  WHERE charge_period_start >= $start AND charge_period_start < $end GROUP BY ALL
+) AS billed
+FULL JOIN (
+  SELECT remote_series_id, usage_hour, revisions, usd FROM remote_acknowledged
+  WHERE receiver_id = $receiver AND usage_hour >= $start AND usage_hour < $end
+) AS acknowledged USING (remote_series_id, usage_hour)
+ANTI JOIN (FROM remote_outbox WHERE receiver_id = $receiver) AS decided
+  USING (remote_series_id, usage_hour)
+WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
+  AND (billed.usage_hour IS NULL OR billed.usd IS NOT NULL)
+"""
+"""Hours of a window by what they differ from what was acknowledged; an hour that costs 0 is told once.
+
+Hours that only a source tells which is no longer configured stay as they were sent: that it is not asked any
+more takes back no cost."""
+
+_CHOSEN: Final = """
+remote_outbox.receiver_id = $receiver AND sample_id IN (SELECT unnest($ids))
+"""
+
+_ADD_CORRECTIONS: Final = f"""
+UPDATE remote_acknowledged
+SET usd = remote_acknowledged.usd + remote_outbox.usd, revisions = revisions + 1
+FROM remote_outbox
+WHERE {_CHOSEN} AND remote_acknowledged.receiver_id = $receiver
+  AND remote_acknowledged.usage_hour BETWEEN $first AND $last
+  AND remote_acknowledged.remote_series_id = remote_outbox.remote_series_id
+  AND remote_acknowledged.usage_hour = remote_outbox.usage_hour
+"""
+
+_ADD_FIRST_VALUES: Final = f"""
+INSERT INTO remote_acknowledged
+SELECT receiver_id, remote_series_id, usage_hour, 1, usd FROM remote_outbox
+WHERE {_CHOSEN} AND revision = 0 AND usage_hour BETWEEN $first AND $last
+"""
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _hour(moment: datetime) -> datetime:
+    return _naive(moment).replace(minute=0, second=0, microsecond=0)
