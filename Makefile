@@ -17,7 +17,7 @@ demo: .venv/.installed ## Run the exporter on a simulated company's bill; Ctrl-C
 
 test: lint types rules ## Run every check and every test
 	@echo "== tests"
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/.installed-test ## Check style, formatting and the direction of imports
 	@echo "== lint"
