@@ -29,6 +29,7 @@ from exporter.ledger.usage_queries import UsageView
 from exporter.metrics import FamilySamples
 from exporter.nowcasting import Outlook, grade
 from exporter.ownership import HOURLY_BILLS
+from exporter.refresh_timing import QUARTER, Progress, quarter, wait_seconds
 from exporter.snapshot import Built, Snapshot, build
 from exporter.sources.base import Meter, SourceError, Unreadable
 from exporter.sources.business_units import BusinessUnits, UnitFailure
@@ -38,13 +39,8 @@ from exporter.usage_families import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_SECONDS = 15.0
-"""Wait after a first failure; it doubles with each further one, up to the ordinary interval."""
-
 _LONGEST_WAIT_SECONDS = 15.0
 """The builder looks at the clock at least so often, so that a clock that jumps is noticed."""
-
-_TELL_PROGRESS_SECONDS = 2.0
 
 _SHOW_PROGRESS_SECONDS = 10.0
 """During a long refresh, what has arrived so far is shown so often."""
@@ -165,7 +161,7 @@ class Refresher:
         started = shown = time.monotonic()
         health = self._healths[source.name]
         rows_before = health.status.rows
-        meter = Meter(progress=_Progress(source.name))
+        meter = Meter(progress=Progress(source.name))
         failure: tuple[str, str] | None = None
         health.began()
         try:
@@ -318,9 +314,9 @@ class Refresher:
         """Rebuild when something changed and at the start of every quarter hour, where billing days end."""
         while not self._stopping.is_set():
             now = self._clock()
-            until_next = (_quarter(now) + _QUARTER - now).total_seconds()
+            until_next = (quarter(now) + QUARTER - now).total_seconds()
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
-            if self._changed.is_set() or _quarter(self._clock()) != _quarter(self.snapshot.built_at):
+            if self._changed.is_set() or quarter(self._clock()) != quarter(self.snapshot.built_at):
                 self._changed.clear()
                 if self._nowcast_seconds > _SLOW_NOWCAST_SECONDS:
                     self.rebuild(estimated=_still_holding(self.snapshot.outlooks, self._clock()))
@@ -328,27 +324,6 @@ class Refresher:
                 if self._log is not None:
                     self._log.keep(self.snapshot, self._clock())
                 give_back_freed_memory()
-
-
-def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> float:
-    """Return how long to wait: the interval, or after failures an exponential back-off with jitter."""
-    if not failures:
-        return interval.total_seconds()
-    longest: float = min(interval.total_seconds(), FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
-    return longest * chance.uniform(0.5, 1.0)
-
-
-class _Progress:
-    """Tells how far a refresh is, now and then; the quick ones pass in silence."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
-
-    def __call__(self, text: str) -> None:
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
-            logger.info("%s: %s", self._source, text)
 
 
 _SLOW_NOWCAST_SECONDS = 2.0
@@ -364,10 +339,3 @@ _GRADE_EVERY = timedelta(hours=24)
 
 _COUNT_UNITS_EVERY = timedelta(minutes=15)
 """They are yesterday's; asked for again since a Prometheus may have been down, or late with them."""
-
-_QUARTER = timedelta(minutes=15)
-
-
-def _quarter(moment: datetime) -> datetime:
-    """The quarter hour that a moment lies in; every zone's midnight begins one."""
-    return moment.replace(minute=moment.minute - moment.minute % 15, second=0, microsecond=0)

@@ -15,7 +15,8 @@ import pytest
 
 from exporter.charges import Charge
 from exporter.ledger.store import Ledger
-from exporter.refresh import FIRST_RETRY_SECONDS, Refresher, wait_seconds
+from exporter.refresh import Refresher
+from exporter.refresh_timing import FIRST_RETRY_SECONDS, wait_seconds
 from exporter.sources.base import (
     Batch,
     Change,
