@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
 export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin
 
-.PHONY: help demo test lint types rules unit integration test-tools clean
+.PHONY: help demo test lint types rules dashboards dashboard-pictures unit integration test-tools clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ rules: test-tools ## Check the Prometheus and Alertmanager configuration
 	@if command -v amtool >/dev/null; then \
 	  amtool check-config prometheus/alertmanager/alertmanager.yml; \
 	else echo "amtool not found: not checked"; fi
+
+dashboards: .venv/.installed-test ## Write grafana/dashboards from grafana/source
+	@$(BIN)/python -m grafana.source.generate
+
+dashboard-pictures: .venv/.installed-test ## Draw docs/images from a running Prometheus (PROMETHEUS=address, LAST=1h)
+	@$(BIN)/python -m grafana.pictures --prometheus $(or $(PROMETHEUS),http://localhost:9090) --last $(or $(LAST),1h)
 
 unit: .venv/.installed-test ## Run the tests that start no other servers
 	@$(BIN)/pytest -m "not integration"

@@ -1,0 +1,169 @@
+"""What all boards share: the grid, variables, links to each other and annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.source.links import TITLES
+from grafana.source.panels import DATA_SOURCE, Placed
+
+SCHEMA_VERSION: Final = 39
+"""Grafana 10.4 writes it; later versions read and raise it."""
+
+GRID_COLUMNS: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A row of the board with a title; panels run from left to right and wrap."""
+
+    title: str
+    panels: Sequence[Placed]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A variable: the values of a label of a metric. `one`: one of them, else any number and all at first."""
+
+    label: str
+    metric: str
+    title: str
+    one: bool = False
+    name: str = ""
+    """Name of the variable where it is not that of the label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A mark on every graph while the query has a series, but for what it had one step before."""
+
+    name: str
+    expr: str
+    text: str
+    color: str
+
+
+DEPLOYS: Final = Event(
+    "Deploys",
+    "count by (run_service, revision) (spend_cloud_run_requests_total)"
+    " unless count by (run_service, revision) (spend_cloud_run_requests_total offset $__interval)"
+    " and on (run_service) count by (run_service) (spend_cloud_run_requests_total offset $__interval)",
+    "{{run_service}}: new revision {{revision}}",
+    "blue",
+)
+BUDGET_CROSSINGS: Final = Event(
+    "Budget crossings",
+    '(spend_budget_threshold_ratio{basis="actual"}'
+    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio)"
+    ' unless (spend_budget_threshold_ratio{basis="actual"} offset $__interval'
+    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio offset $__interval)"
+    " and on (job, instance, budget, period) spend_budget_used_ratio offset $__interval",
+    "{{budget}} ({{period}}): {{severity}} threshold passed",
+    "orange",
+)
+
+
+def board(
+    uid: str,
+    description: str,
+    choices: Sequence[Choice],
+    sections: Sequence[Section],
+    *,
+    events: Sequence[Event] = (),
+    since: str = "now-24h",
+) -> model.Dashboard:
+    """Make a board; `since` is what it shows at first."""
+    return model.Dashboard(
+        uid=uid,
+        title=TITLES[uid],
+        description=description,
+        tags=["spend", "cost"],
+        editable=False,
+        schema_version=SCHEMA_VERSION,
+        timezone="browser",
+        graph_tooltip=model.DashboardCursorSync.CROSSHAIR,
+        time=model.DashboardDashboardTime(from_val=since, to="now"),
+        refresh="1m",
+        version=1,
+        links=[
+            model.DashboardLink(
+                title="Spend",
+                type_val=model.DashboardLinkType.DASHBOARDS,
+                tags=["spend"],
+                include_vars=True,
+                keep_time=True,
+                as_dropdown=False,
+            )
+        ],
+        templating=model.DashboardDashboardTemplating(
+            list_val=[_data_source(), *(_variable(choice) for choice in choices)]
+        ),
+        annotations=model.AnnotationContainer(list_val=[_annotation(event) for event in events]),
+        panels=_place(sections),
+    )
+
+
+def _place(sections: Sequence[Section]) -> list[model.Panel | model.RowPanel]:
+    """Give every panel an id and a place on the grid."""
+    placed: list[model.Panel | model.RowPanel] = []
+    ids = count(1)
+    y = 0
+    for section in sections:
+        at = model.GridPos(x=0, y=y, w=GRID_COLUMNS, h=1)
+        placed.append(model.RowPanel(id_val=next(ids), title=section.title, grid_pos=at, panels=[]))
+        x, y, tallest = 0, y + 1, 0
+        for each in section.panels:
+            if x + each.width > GRID_COLUMNS:
+                x, y, tallest = 0, y + tallest, 0
+            each.panel.id_val = next(ids)
+            each.panel.grid_pos = model.GridPos(x=x, y=y, w=each.width, h=each.height)
+            placed.append(each.panel)
+            x, tallest = x + each.width, max(tallest, each.height)
+        y += tallest
+    return placed
+
+
+def _data_source() -> model.VariableModel:
+    return model.VariableModel(
+        type_val=model.VariableType.DATASOURCE,
+        name="datasource",
+        label="Data source",
+        query="prometheus",
+        refresh=model.VariableRefresh.ON_DASHBOARD_LOAD,
+    )
+
+
+def _variable(choice: Choice) -> model.VariableModel:
+    query = f"label_values({choice.metric}, {choice.label})"
+    return model.VariableModel(
+        type_val=model.VariableType.QUERY,
+        name=choice.name or choice.label,
+        label=choice.title,
+        datasource=DATA_SOURCE,
+        query={"query": query, "refId": "variable"},
+        definition=query,
+        refresh=model.VariableRefresh.ON_TIME_RANGE_CHANGED,
+        sort=model.VariableSort.ALPHABETICAL_ASC,
+        multi=not choice.one,
+        include_all=not choice.one,
+        all_value=None if choice.one else ".*",
+        current=None if choice.one else model.VariableOption(text="All", value="$__all"),
+    )
+
+
+def _annotation(event: Event) -> model.AnnotationQuery:
+    return model.AnnotationQuery(
+        name=event.name,
+        enable=True,
+        icon_color=event.color,
+        datasource=DATA_SOURCE,
+        expr=event.expr,
+        step="5m",
+        title_format=event.name,
+        text_format=event.text,
+    )

@@ -1,0 +1,113 @@
+"""The boards as they are committed, and what their queries name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.metrics import all_families
+from grafana.source.generate import DASHBOARDS
+
+RULES = Path(__file__).parents[2] / "prometheus" / "rules"
+TARGET_LABELS = frozenset({"job", "instance"})
+
+_OF_PROMETHEUS: dict[str, frozenset[str]] = {
+    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
+    "scrape_samples_scraped": frozenset(),
+    "scrape_duration_seconds": frozenset(),
+    "process_resident_memory_bytes": frozenset(),
+}
+
+_FUNCTIONS = frozenset(
+    {"sum", "max", "min", "avg", "count", "topk", "bottomk", "sort_desc", "rate", "increase", "sum_over_time"}
+    | {"time", "vector", "by", "on", "and", "or", "unless", "offset", "ignoring", "group_left"}
+)
+_GROUPING = re.compile(r"\b(?:by|on|ignoring|group_left)\s*\(([^)]*)\)")
+_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What an expression names: metrics with the labels that select them, and labels that it groups by."""
+
+    metrics: list[tuple[str, set[str]]]
+    groups: set[str]
+
+
+def boards() -> dict[str, dict[str, Any]]:
+    """Every committed board, by its uid."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))]
+    return {board["uid"]: board for board in found}
+
+
+def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The panels of a board that ask something."""
+    return (panel for panel in board["panels"] if panel["type"] != "row")
+
+
+def expressions(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where each query of a board stands, and the query."""
+    for panel in panels(board):
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+    for mark in board["annotations"]["list"]:
+        yield mark["name"], mark["expr"]
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, _, label = variable["query"]["query"].removeprefix("label_values(").rpartition(", ")
+            yield f"variable {variable['name']}", f"sum by ({label}".replace("))", ")") + f" ({selector})"
+
+
+def named(expr: str) -> Named:
+    """Take an expression apart, as far as the boards' own queries need it."""
+    groups = {
+        label.strip() for labels in _GROUPING.findall(expr) for label in labels.split(",") if label.strip()
+    }
+    bare = _GROUPING.sub(" ", re.sub(r"\[[^]]*\]|\boffset\s+\S+", " ", expr))
+    metrics: list[tuple[str, set[str]]] = []
+    while bare:
+        text = re.match(r"\"[^\"]*\"|'[^']*'|[0-9][0-9a-z.]*|\$\w+", bare)
+        name = _NAME.match(bare)
+        if text:
+            bare = bare[text.end() :]
+        elif name and name[0] not in _FUNCTIONS:
+            bare = bare[name.end() :]
+            selected: set[str] = set()
+            if bare.startswith("{"):
+                matchers, bare = _matchers(bare)
+                selected = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
+            metrics.append((name[0], selected))
+        else:
+            bare = bare[name.end() if name else 1 :]
+    return Named(metrics, groups)
+
+
+def _matchers(text: str) -> tuple[str, str]:
+    """The matchers without the texts in quotes, and what follows them."""
+    matched = re.match(r"\{((?:[^\"'}]|\"[^\"]*\"|'[^']*')*)\}", text)
+    assert matched, text
+    return re.sub(r"\"[^\"]*\"|'[^']*'", "", matched[1]), text[matched.end() :]
+
+
+def recorded() -> dict[str, frozenset[str]]:
+    """Labels of every series that the recording rules make, as far as they say."""
+    found = {}
+    for path in sorted(RULES.glob("*.yml")):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                if "record" in rule:
+                    found[rule["record"]] = frozenset(named(rule["expr"]).groups)
+    return found
+
+
+def labels_by_metric() -> dict[str, frozenset[str]]:
+    """Labels of every metric that a board may name."""
+    declared = {family.name: frozenset(family.labels) for family in all_families()}
+    known = {**declared, **_OF_PROMETHEUS, **recorded()}
+    return {name: labels | TARGET_LABELS for name, labels in known.items()}

@@ -1,0 +1,259 @@
+"""The rules that our boards keep, and that what is committed is what the generator makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from grafana.pictures.readings import written
+from grafana.source import links
+from grafana.source.colours import PALETTE, colours_of
+from grafana.source.generate import DASHBOARDS, main
+from tests.grafana.board_files import boards, expressions, labels_by_metric, named, panels
+
+BOARDS = boards()
+each_board = pytest.mark.parametrize("uid", sorted(BOARDS))
+
+GENERAL_UNITS = {"short", "none", "percentunit", "s", "bytes", "reqps", "locale", "dateTimeFromNow"}
+
+
+def links_of(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Title of the panel and address of each of its links."""
+    for panel in panels(board):
+        config = panel["fieldConfig"]
+        found = list(config["defaults"].get("links", []))
+        for override in config["overrides"]:
+            for each in override["properties"]:
+                found += each["value"] if each["id"] == "links" else []
+        yield from ((panel["title"], link["url"]) for link in found)
+
+
+def variables_of(uid: str) -> set[str]:
+    return {variable["name"] for variable in BOARDS[uid]["templating"]["list"]}
+
+
+def test_the_committed_boards_are_what_the_generator_makes(tmp_path: Path) -> None:
+    main(tmp_path)
+    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.json")}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS.glob("*.json")}
+    assert made == committed, "run `make dashboards` and commit what changes"
+
+
+def test_every_board_has_its_fixed_uid_and_is_named_by_it() -> None:
+    assert set(BOARDS) == set(links.TITLES)
+    assert {path.stem for path in DASHBOARDS.glob("*.json")} == set(BOARDS)
+
+
+@each_board
+def test_a_board_is_read_only_tagged_and_of_a_schema_that_grafana_10_reads(uid: str) -> None:
+    board = BOARDS[uid]
+    assert 39 <= board["schemaVersion"] <= 41
+    assert board["editable"] is False
+    assert "spend" in board["tags"]
+    assert board["title"]
+    assert board["description"].endswith(".")
+    assert [link["tags"] for link in board["links"]] == [["spend"]]
+
+
+@each_board
+def test_every_panel_has_a_title_of_its_own_a_description_and_says_why_it_is_empty(uid: str) -> None:
+    titles = [panel["title"] for panel in panels(BOARDS[uid])]
+    assert len(titles) == len(set(titles))
+    for panel in panels(BOARDS[uid]):
+        assert len(panel["title"]) > 3
+        assert panel["description"].endswith("."), panel["title"]
+        assert len(panel["description"]) > 15, panel["title"]
+        assert len(panel["fieldConfig"]["defaults"]["noValue"]) > 10, panel["title"]
+
+
+@each_board
+def test_every_panel_has_a_unit_that_grafana_knows_and_dollars_have_decimals(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        config = panel["fieldConfig"]
+        readings = [config["defaults"]]
+        readings += [
+            {each["id"]: each["value"] for each in override["properties"]}
+            for override in config["overrides"]
+            if any(each["id"] == "unit" for each in override["properties"])
+        ]
+        for reading in readings:
+            assert reading["unit"] in GENERAL_UNITS | {"currencyUSD"}, panel["title"]
+            if reading["unit"] == "currencyUSD":
+                assert reading["decimals"] >= 2, panel["title"]
+
+
+@each_board
+def test_everything_asks_the_data_source_that_is_chosen(uid: str) -> None:
+    board = BOARDS[uid]
+    [source] = [each for each in board["templating"]["list"] if each["type"] == "datasource"]
+    assert (source["name"], source["query"]) == ("datasource", "prometheus")
+    asked = [panel["datasource"] for panel in panels(board)]
+    asked += [target["datasource"] for panel in panels(board) for target in panel["targets"]]
+    asked += [mark["datasource"] for mark in board["annotations"]["list"]]
+    asked += [each["datasource"] for each in board["templating"]["list"] if each["type"] == "query"]
+    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in asked)
+
+
+@each_board
+def test_rates_over_time_take_the_interval_that_grafana_works_out(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        for target in panel["targets"]:
+            ranges = re.findall(r"\[([^]]*)\]", re.sub(r"\"[^\"]*\"", "", target["expr"]))
+            if target["instant"]:
+                assert set(ranges) <= {"1h", "1d", "$__range"}, panel["title"]
+            elif "spend_hourly_usd" in target["expr"]:
+                assert ranges == ["1d"]
+                assert (panel["interval"], panel["timeFrom"]) == ("1d", "30d")
+            else:
+                assert set(ranges) <= {"$__rate_interval"}, panel["title"]
+
+
+@each_board
+def test_only_history_is_asked_for_more_than_the_board_shows(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        if "timeFrom" in panel:
+            assert all("spend_hourly_usd" in target["expr"] for target in panel["targets"])
+
+
+@each_board
+def test_every_metric_exists_and_every_label_exists_on_it(uid: str) -> None:
+    known = labels_by_metric()
+    for place, expr in expressions(BOARDS[uid]):
+        found = named(expr)
+        assert found.metrics, (place, expr)
+        present: set[str] = set()
+        for metric, selected in found.metrics:
+            assert metric in known, f"{place}: {metric}"
+            assert selected <= known[metric], f"{place}: {metric} has no {selected - known[metric]}"
+            present |= known[metric]
+        assert found.groups <= present, f"{place}: none of its metrics has {found.groups - present}"
+
+
+@each_board
+def test_every_legend_names_labels_that_its_query_leaves(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        for target in panel["targets"]:
+            legend = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+            found = named(target["expr"])
+            by_metric = labels_by_metric()
+            left = found.groups.union(*(by_metric[metric] for metric, _ in found.metrics))
+            assert legend <= (found.groups if " by (" in target["expr"] else left), panel["title"]
+
+
+@each_board
+def test_every_link_leads_to_a_board_that_has_the_variables_it_carries(uid: str) -> None:
+    for title, url in links_of(BOARDS[uid]):
+        address = urlsplit(url)
+        target = address.path.removeprefix("/d/")
+        assert target in BOARDS, f"{title}: {url}"
+        assert "${__url_time_range}" in address.query
+        carried = set(re.findall(r"\$\{(\w+):queryparam\}", address.query))
+        assert "datasource" in carried
+        assert carried <= variables_of(uid), f"{title}: not a variable of this board"
+        set_by_click = {
+            name.removeprefix("var-") for name, _ in parse_qsl(address.query) if name.startswith("var-")
+        }
+        assert carried | set_by_click <= variables_of(target), f"{title}: not a variable of {target}"
+
+
+@each_board
+def test_every_board_can_be_left_for_another_by_a_click(uid: str) -> None:
+    leads_to = {urlsplit(url).path for _, url in links_of(BOARDS[uid])}
+    assert leads_to
+
+
+def test_the_overview_leads_to_every_other_kind_of_question() -> None:
+    leads_to = {urlsplit(url).path.removeprefix("/d/") for _, url in links_of(BOARDS[links.OVERVIEW])}
+    assert {links.GOOGLE_CLOUD, links.LANGUAGE_MODELS, links.BUDGETS, links.EXPORTER} <= leads_to
+
+
+@each_board
+def test_panels_have_ids_of_their_own_fit_the_grid_and_do_not_overlap(uid: str) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    ids = [panel["id"] for panel in BOARDS[uid]["panels"]]
+    assert len(ids) == len(set(ids))
+    for panel in BOARDS[uid]["panels"]:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24, panel["title"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert (x, y) not in taken, f"{panel['title']} lies on {taken[x, y]}"
+                taken[x, y] = panel["title"]
+
+
+@each_board
+def test_a_number_is_wide_enough_for_its_title_at_1280(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        pixels = 1280 / 24 * panel["gridPos"]["w"] - 30
+        assert len(panel["title"]) * 6.9 < pixels, panel["title"]
+
+
+@each_board
+def test_variables_ask_for_values_of_a_label(uid: str) -> None:
+    for variable in BOARDS[uid]["templating"]["list"]:
+        if variable["type"] == "query":
+            assert re.fullmatch(r"label_values\([a-z_]+(?:\{.*\})?, [a-z_]+\)", variable["query"]["query"])
+            assert variable["multi"] == variable["includeAll"]
+            assert not variable["multi"] or variable["allValue"] == ".*"
+
+
+@each_board
+def test_red_is_kept_for_trouble_and_a_name_has_one_colour_everywhere(uid: str) -> None:
+    given: dict[str, str] = {}
+    for panel in panels(BOARDS[uid]):
+        for override in panel["fieldConfig"]["overrides"]:
+            for each in override["properties"]:
+                if each["id"] == "color":
+                    name, colour = override["matcher"]["options"], each["value"]["fixedColor"]
+                    assert colour in (*PALETTE, "orange", "#8E8E8E"), name
+                    assert given.setdefault(name, colour) == colour
+
+
+def test_the_dearest_services_differ_in_colour_and_an_unknown_name_is_left_to_grafana() -> None:
+    services = colours_of("{{service_name}}")
+    dearest = list(services)[: len(PALETTE)]
+    assert len({services[name] for name in dearest}) == len(dearest) == len(PALETTE)
+    assert colours_of("{{project_id}}") == {}
+    assert colours_of("Plan") == {"Plan": "#8E8E8E"}
+
+
+@pytest.mark.parametrize(
+    ("expr", "metrics", "groups"),
+    [
+        ('sum by (a) (m{b=~"x|y"})', [("m", {"b"})], {"a"}),
+        ('m{q="}"} * on (a, b) group_left (c) n', [("m", {"q"}), ("n", set())], {"a", "b", "c"}),
+        ("1e6 * rate(m[5m] offset -1d) > 0", [("m", set())], set()),
+        ("topk(3, l:m:sum) or vector(0)", [("l:m:sum", set())], set()),
+    ],
+)
+def test_an_expression_is_taken_apart(
+    expr: str, metrics: list[tuple[str, set[str]]], groups: set[str]
+) -> None:
+    found = named(expr)
+    assert (found.metrics, found.groups) == (metrics, groups)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "decimals", "text"),
+    [
+        (1234.5, "currencyUSD", 2, "$1.23K"),
+        (-0.5, "currencyUSD", 2, "-$0.50"),
+        (0.1234, "percentunit", 1, "12.3%"),
+        (0.0000042, "s", 1, "4.2 µs"),
+        (7200, "s", 1, "2.0 hours"),
+        (0, "s", 1, "0 s"),
+        (1536, "bytes", 1, "1.5 KiB"),
+        (2500000, "short", 1, "2.5 Mil"),
+        (1000.0 * (1000 + 7200), "dateTimeFromNow", None, "in 2 hours"),
+        (45747.48, "locale", 2, "45,747.48"),
+    ],
+)
+def test_pictures_write_numbers_as_grafana_does(
+    value: float, unit: str, decimals: int | None, text: str
+) -> None:
+    assert written(value, unit, decimals, now=1000.0) == text

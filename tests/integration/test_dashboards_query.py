@@ -1,0 +1,193 @@
+"""Every board asked of a real Prometheus that scrapes the demo and holds its history."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from grafana.pictures.asking import AskingError, Prometheus, Span, ask, chosen, events, variables
+from grafana.pictures.page import page
+from tests.exposed import until
+from tests.grafana.board_files import RULES, boards, panels
+from tests.integration.test_prometheus_scrapes import prometheus
+from tests.running import running
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
+]
+
+BOARDS = boards()
+
+NO_BUDGETS = "the demo has no budgets"
+NO_PROXY = "the demo has no LiteLLM proxy"
+EMPTY = {
+    ("spend-overview", "Left in the budget"): NO_BUDGETS,
+    ("spend-overview", "Is the largest month budget on plan?"): NO_BUDGETS,
+    ("spend-overview", "Which alerts fire?"): "it depends on the hour whether one fires",
+    ("spend-gcp", "How many instances idle?"): "idle instances are told after days of live usage",
+    ("spend-llm", "Tokens without a price"): "the demo uses no model that has no price",
+    ("spend-llm", "Who used it?"): NO_PROXY,
+    ("spend-llm", "How much of the bill can the proxy explain?"): NO_PROXY,
+    ("spend-budgets", "How much is used?"): NO_BUDGETS,
+    ("spend-budgets", "Which budgets will not last?"): NO_BUDGETS,
+    ("spend-budgets", "Is it on plan?"): NO_BUDGETS,
+    ("spend-budgets", "What will the whole period cost?"): NO_BUDGETS,
+    ("spend-budgets", "What is billed, what is estimated?"): NO_BUDGETS,
+    ("spend-budgets", "When is it spent?"): NO_BUDGETS,
+    ("spend-budgets", "variable budget"): NO_BUDGETS,
+    ("spend-budgets", "variable period"): NO_BUDGETS,
+    ("spend-exporter", "What goes wrong?"): "in the demo nothing does",
+    ("spend-exporter", "Watching costs, a month"): "it is told after an hour of reading",
+    ("spend-exporter", "BigQuery billed in a day"): "the demo reads files",
+}
+"""What may have nothing to show on the demo, and why."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    prometheus: Prometheus
+    span: Span
+
+    def at_a_whole_step(self, panel: Mapping[str, Any]) -> Span:
+        """The span up to the next whole step: the last one may be before the demo began."""
+        if all(target["instant"] for target in panel["targets"]):
+            return self.span
+        step = self.span.step(panel.get("interval"))
+        return replace(self.span, end=math.ceil(self.span.end / step) * step)
+
+
+def load_history(export: Path, folder: Path) -> None:
+    """Make blocks of what each hour of the simulated bill cost, stamped with the hour's last second."""
+    rows = (
+        duckdb.connect()
+        .execute(
+            "select coalesce(project.id, ''), service.description, 3599 + epoch(hour)::bigint, usd from ("
+            " select project, service, date_trunc('hour', usage_start_time) as hour,"
+            " sum(cost / currency_conversion_rate) as usd"
+            f" from read_parquet('{export}/*.parquet') where cost_type = 'regular' group by all)"
+            " where hour < date_trunc('hour', now()) - interval 3 hours order by all"
+        )
+        .fetchall()
+    )
+    lines = [
+        f'spend_hourly_usd{{provider="gcp",project_id="{project}",service_name="{service}",'
+        f'charge_category="usage"}} {usd} {stamp}\n'
+        for project, service, stamp, usd in rows
+    ]
+    (folder / "history.om").write_text(
+        f"# TYPE spend_hourly_usd gauge\n{''.join(lines)}# EOF\n", encoding="utf-8"
+    )
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=744h"]
+    subprocess.run([*command, "history.om", "tsdb"], cwd=folder, check=True, capture_output=True)
+
+
+def young_company(world: Path) -> None:
+    """Have the demo remember a company whose bill is two weeks long, so that it is soon read and graded."""
+    now = datetime.now(UTC)
+    written_until = (now - timedelta(days=14)).isoformat()
+    (world / "export").mkdir(parents=True)
+    (world / "export" / "older").touch()
+    known = {"seed": 7, "began": now.isoformat(), "written_until": written_until}
+    (world / "world.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def scraping(target: str, folder: Path) -> str:
+    """What Prometheus scrapes, and the rules that boards read, both every second."""
+    often = (RULES / "recording.yml").read_text(encoding="utf-8").replace("interval: 1m", "interval: 1s")
+    (folder / "recording.yml").write_text(often, encoding="utf-8")
+    return (
+        f"  - job_name: spend\n    scrape_interval: 1s\n    static_configs: [{{targets: ['{target}']}}]\n"
+        "rule_files: [recording.yml]\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    folder = tmp_path_factory.mktemp("boards")
+    world = folder / "world"
+    young_company(world)
+    with running(folder, "demo", "--listen", "127.0.0.1:0", "--directory", str(world)) as demo:
+        target = demo.address().removeprefix("http://")
+        load_history(world / "export", folder)
+        with prometheus(folder, scraping(target, folder)) as url:
+            asking = Prometheus(url)
+            started = time.time()
+
+            def is_there(query: str) -> bool:
+                try:
+                    return bool(asking.at(query, time.time()))
+                except (OSError, AskingError):  # not up yet, or not ready
+                    return False
+
+            for query in (
+                "spend_nowcast_absolute_error_ratio",
+                "spend_forecast_month_end_usd",
+                "sum(increase(spend_cloud_run_requests_total[1h])) > 0",
+                "spend_llm_tokens_total",
+                "provider_project:spend_month_to_date_usd:sum",
+            ):
+                until(partial(is_there, query), query, 240, 0.2)
+            now = time.time()
+            yield Asked(asking, Span(min(started, now - 300), now, 100))
+
+
+@pytest.mark.parametrize("uid", sorted(BOARDS))
+def test_every_variable_and_every_panel_has_data_or_a_reason_to_have_none(asked: Asked, uid: str) -> None:
+    board = BOARDS[uid]
+    offered = variables(board, asked.prometheus, asked.span)
+    values = chosen(board, offered)
+    empty = {f"variable {name}" for name, found in offered.items() if not found}
+    empty |= {
+        panel["title"]
+        for panel in panels(board)
+        if not ask(panel, values, asked.prometheus, asked.at_a_whole_step(panel))
+    }
+    assert empty <= {title for board_uid, title in EMPTY if board_uid == uid}
+
+
+@pytest.mark.parametrize("uid", sorted(BOARDS))
+def test_marks_are_asked_for_and_a_start_is_no_deploy(asked: Asked, uid: str) -> None:
+    assert events(BOARDS[uid], asked.prometheus, asked.span) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])
+def test_a_picture_of_the_overview_has_every_panel(asked: Asked, width: int, theme: str) -> None:
+    board = BOARDS["spend-overview"]
+    drawn = page(board, asked.prometheus, asked.span, width, theme)
+    for panel in panels(board):
+        assert f"<h2>{panel['title']}" in drawn.html
+    assert "Compute Engine" in drawn.html
+    assert "$NaN" not in drawn.html
+
+
+def test_a_day_of_history_is_the_sum_of_its_hours(asked: Asked) -> None:
+    midnight = asked.span.end // 86400 * 86400 - 2 * 86400
+    [day] = asked.prometheus.at("sum(sum_over_time(spend_hourly_usd[1d] offset -1d))", midnight)
+    hours = [
+        asked.prometheus.at("sum(sum_over_time(spend_hourly_usd[10m]))", midnight + 3600 * hour)
+        for hour in range(1, 25)
+    ]
+    assert float(day["value"][1]) == pytest.approx(sum(float(hour[0]["value"][1]) for hour in hours))
+
+
+def test_what_may_be_empty_is_a_panel_or_a_variable() -> None:
+    known = {(uid, panel["title"]) for uid, board in BOARDS.items() for panel in panels(board)}
+    known |= {
+        (uid, f"variable {each['name']}")
+        for uid, board in BOARDS.items()
+        for each in board["templating"]["list"]
+    }
+    assert set(EMPTY) <= known
