@@ -6,9 +6,13 @@ import argparse
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter import argument_types
 from exporter.config import load
+
+if TYPE_CHECKING:
+    from exporter.commands.history import Asked
 
 _EXIT_TROUBLE = 1
 _EXIT_USAGE = 2
@@ -52,7 +56,7 @@ def add_history(commands: _Commands[argparse.ArgumentParser]) -> None:
     """Add `history` to the commands."""
     command = commands.add_parser(
         "history",
-        help="say what was spent when, and on what, from the ledger",
+        help="say what was spent when, and on what, from the ledger or the log of snapshots",
         description=_run_history.__doc__,
     )
     command.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML or JSON")
@@ -88,6 +92,11 @@ def add_history(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--plot", type=argument_types.plot_file, metavar="FILE", help="draw it as well, as PNG"
     )
     _add_reading(command)
+    command.add_argument(
+        "--from-log",
+        action="store_true",
+        help="what `history.jsonl` told at each day's end, estimates included, by service or provider",
+    )
     command.set_defaults(run=_run_history, log_level="warning")
 
 
@@ -131,15 +140,34 @@ def _run_history(chosen: argparse.Namespace) -> int:
 
     if not _in_order(chosen.first, chosen.end):
         return _EXIT_USAGE
+    asked = Asked(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top)
+    if chosen.from_log:
+        return _run_history_from_log(chosen, asked)
     succeeded = history(
         load(chosen.config),
-        Asked(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top),
+        asked,
         ledger=chosen.ledger,
         refresh=chosen.refresh,
         form=chosen.format,
         plot=chosen.plot,
         now=datetime.now(UTC),
     )
+    return 0 if succeeded else _EXIT_TROUBLE
+
+
+def _run_history_from_log(chosen: argparse.Namespace, asked: Asked) -> int:
+    from exporter.commands.history_from_log import GROUPS, history_from_log  # noqa: PLC0415
+
+    problem = None
+    if asked.group not in GROUPS:
+        problem = f"the log does not tell cost by {asked.group}: say --group service or provider"
+    elif chosen.ledger or chosen.refresh:
+        problem = "--from-log reads no ledger: leave out --ledger and --refresh, or --from-log"
+    if problem:
+        print(f"spend-exporter: {problem}", file=sys.stderr)  # noqa: T201
+        return _EXIT_USAGE
+    now = datetime.now(UTC)
+    succeeded = history_from_log(load(chosen.config), asked, form=chosen.format, plot=chosen.plot, now=now)
     return 0 if succeeded else _EXIT_TROUBLE
 
 

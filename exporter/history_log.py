@@ -72,7 +72,7 @@ class HistoryLog:
 
     def _tidy(self, today: date) -> None:
         """Compress the files of the days that are over, and remove the old ones."""
-        for day, path in _files(self._folder):
+        for day, path in log_files(self._folder):
             if today - day > self._keep_for:
                 path.unlink()
             elif path.suffix == ".jsonl" and day < today:
@@ -80,7 +80,8 @@ class HistoryLog:
                 _compress(path)
 
 
-def _files(folder: Path) -> Iterator[tuple[date, Path]]:
+def log_files(folder: Path) -> Iterator[tuple[date, Path]]:
+    """Yield the UTC day and path of every file of the log, plain or compressed. Raises OSError."""
     for path in sorted(folder.iterdir()):
         if match := _NAME.fullmatch(path.name):
             yield date.fromisoformat(match[1]), path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -84,10 +84,15 @@ def history(
         failed = opened.failed
     for name in failed:
         logger.error("source %s could not be read; what it told before is shown", name)
-    told = Told(table, asked.by, asked.group, billed)
+    return tell(Told(table, asked.by, asked.group, billed), form, plot) and not failed
+
+
+def tell(told: Told, form: Form, plot: Path | None) -> bool:
+    """Print the answer and draw it; return whether there is one. Raises OSError."""
+    table = told.table
     if table.total_usd is None:
         first, end = table.periods[0].first, table.periods[-1].end
-        logger.error("the ledger has no such cost of the days from %s to before %s", first, end)
+        logger.error("the %s has no such cost of the days from %s to before %s", told.origin, first, end)
         return False
     write(told, form, sys.stdout)
     if plot:
@@ -95,16 +100,19 @@ def history(
         from exporter.commands.history_plot import png  # noqa: PLC0415
 
         plot.write_bytes(png(told))
-    return not failed
+    return True
+
+
+def asked_periods(asked: Asked, zones: Collection[str], now: datetime) -> tuple[list[Period], list[Period]]:
+    """Return the periods to show, and those to compare them with; `zones` are those of the bills."""
+    today = max(now.astimezone(ZoneInfo(zone)).date() for zone in zones or ("UTC",))
+    end = asked.end or max(today, asked.first or today) + timedelta(days=1)
+    first = asked.first or start_of(end - timedelta(days=1), asked.by, _PERIODS[asked.by])
+    return periods(first, end, asked.by), periods_before(first, end, asked.by) if asked.compare else []
 
 
 def _table(opened: OpenedLedger, asked: Asked, name_of: NameOf, now: datetime) -> CostPeriods:
-    zones = opened.timezones.values() or ("UTC",)
-    today = max(now.astimezone(ZoneInfo(zone)).date() for zone in zones)
-    end = asked.end or max(today, asked.first or today) + timedelta(days=1)
-    first = asked.first or start_of(end - timedelta(days=1), asked.by, _PERIODS[asked.by])
-    shown = periods(first, end, asked.by)
-    before = periods_before(first, end, asked.by) if asked.compare else []
+    shown, before = asked_periods(asked, opened.timezones.values(), now)
     costs = _costs(opened, shown, name_of)
     return cost_periods(shown, before, costs, _costs(opened, before, name_of), asked.top)
 

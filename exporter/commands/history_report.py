@@ -14,6 +14,9 @@ from exporter.analysis.cost_periods import OTHER, By, CostPeriods, Group, Period
 
 Form = Literal["table", "csv", "json"]
 
+Origin = Literal["ledger", "log"]
+"""The ledger has what is billed by now; the log what was told then, estimates included."""
+
 _NAME_WIDTH: Final = 32
 _BAR_WIDTH: Final = 24
 
@@ -26,7 +29,8 @@ class Told:
     by: By
     group: str
     billed: Mapping[str, tuple[datetime, datetime]]
-    """From when to when the ledger has charges of each provider."""
+    """From when to when the ledger has charges of each provider; from the log, when it told of it."""
+    origin: Origin = "ledger"
 
 
 def write(told: Told, form: Form, out: TextIO) -> None:
@@ -48,6 +52,8 @@ def heading(told: Told) -> str:
     """Return what is shown, in one line."""
     first, last = told.table.periods[0].first, told.table.periods[-1].end
     what = "Billed cost of language models" if told.group == "model" else "Billed cost"
+    if told.origin == "log":
+        what = "Cost as told at each day's end"
     return f"{what}, usage from {first} to before {last}"
 
 
@@ -64,8 +70,9 @@ def _lines(told: Told) -> Iterator[str]:
     yield ""
     yield from _compared(told) if table.before else _shares(told)
     yield ""
+    has = "The ledger has the bill of" if told.origin == "ledger" else "The log has estimates and bill of"
     for provider, (begin, end) in sorted(told.billed.items()):
-        yield f"The ledger has the bill of {provider} from {_utc(begin)} to {_utc(end)} UTC."
+        yield f"{has} {provider} from {_utc(begin)} to {_utc(end)} UTC."
 
 
 def _shares(told: Told) -> Iterator[str]:
@@ -164,7 +171,7 @@ def _document(told: Told) -> dict[str, Any]:
         "total_usd": _number(table.total_usd),
         "groups": groups,
         "periods": [_period(table, number, period) for number, period in enumerate(table.periods)],
-        "billed": {
+        "billed" if told.origin == "ledger" else "logged": {
             provider: [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in bounds]
             for provider, bounds in sorted(told.billed.items())
         },

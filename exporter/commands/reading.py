@@ -82,11 +82,16 @@ def _as_it_is(path: Path, sources: Sequence[AnySource]) -> Iterator[OpenedLedger
         yield OpenedLedger(view, _timezones(view, sources))
 
 
-def _timezones(view: LedgerView, sources: Sequence[AnySource]) -> dict[str, str]:
-    own = {
+def billing_zones(sources: Sequence[AnySource]) -> dict[str, str]:
+    """Return the billing zone of each provider that has a source of its own; others: OTHER_BILLS_ZONE."""
+    return {
         source.provider: source.billing_timezone
         for source in sources
         if hasattr(source, "billing_timezone") and source.provider
     }
+
+
+def _timezones(view: LedgerView, sources: Sequence[AnySource]) -> dict[str, str]:
+    own = billing_zones(sources)
     billed = billed_providers(view)
     return {provider: own.get(provider, OTHER_BILLS_ZONE) for provider in billed}
