@@ -100,7 +100,8 @@ def _last_lines(folder: Path, first: date, end: date, zones: Mapping[str, str]) 
     files = list(log_files(folder)) if folder.is_dir() else []
     if not files:
         raise FileNotFoundError(
-            f"history.jsonl.directory: {folder} has no file of the log; `serve` with this key set writes them"
+            f"history.jsonl.directory: {folder.absolute()} has no file of the log; "
+            "`serve` with this key set writes them"
         )
     days: _Days = {}
     for file_day, path in files:
@@ -160,4 +161,5 @@ def _tell_what_ends_early(days: _Days, zones: Mapping[str, str], now: datetime) 
             early.add(f"{day} ({provider}, {told.last_told.astimezone(UTC):%H:%M} UTC)")
     if early:
         named = ", ".join(sorted(early)[:3]) + (", …" if len(early) > 3 else "")
-        logger.warning("the log stops early on %d days, whose later cost it lacks: %s", len(early), named)
+        count = "1 day" if len(early) == 1 else f"{len(early)} days"
+        logger.warning("the log stops early on %s and lacks what was told later: %s", count, named)

@@ -70,9 +70,11 @@ def _lines(told: Told) -> Iterator[str]:
     yield ""
     yield from _compared(told) if table.before else _shares(told)
     yield ""
-    has = "The ledger has the bill of" if told.origin == "ledger" else "The log has estimates and bill of"
+    has = "The ledger has the bill of" if told.origin == "ledger" else "The log tells of"
     for provider, (begin, end) in sorted(told.billed.items()):
         yield f"{has} {provider} from {_utc(begin)} to {_utc(end)} UTC."
+    if told.origin == "log":
+        yield "Of each day its last line counts, billed and estimated."
 
 
 def _shares(told: Told) -> Iterator[str]:

@@ -92,7 +92,7 @@ def config_of(folder: Path, history: dict[str, Any] | None) -> Path:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     write_log(tmp_path / "history")
-    return config_of(tmp_path, {"jsonl": {"directory": "history"}})
+    return config_of(tmp_path, {"jsonl": {"directory": str(tmp_path / "history")}})
 
 
 def answer(config: Path, *more: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
@@ -153,6 +153,7 @@ def test_the_table_csv_and_picture_are_those_of_the_ledgers_history(
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert text.startswith("Cost as told at each day's end, usage from 2026-10-26 to before 2026-11-02\n")
     assert max(map(len, text.splitlines())) <= 80
+    assert text.endswith("its last line counts, billed and estimated.\n")
     rows = csv.DictReader(io.StringIO(answer(config, "--format", "csv", capsys=capsys)))
     assert sum(Decimal(row["usd"]) for row in rows) == cost(FIRST, END, *ALL)
 
@@ -176,7 +177,7 @@ def test_a_day_on_which_the_exporter_stopped_early_is_named(
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[:40])))
     answer(config, capsys=capsys)
-    assert "stops early on 1 days" in caplog.text
+    assert "stops early on 1 day and" in caplog.text
     assert "2026-10-28 (openai, 19:30 UTC)" in caplog.text
 
 
@@ -190,7 +191,7 @@ def test_estimates_that_stood_still_are_not_told_of_a_later_day(
         moment = as_of + timedelta(days=days, hours=11)
         text = line(moment, {("openai", "OpenAI API"): Decimal(5)}, as_of)
         (folder / f"spend-{moment.date()}.jsonl").write_text(text)
-    told = document(config_of(tmp_path, {"jsonl": {"directory": "history"}}), capsys=capsys)
+    told = document(config_of(tmp_path, {"jsonl": {"directory": str(tmp_path / "history")}}), capsys=capsys)
     known = [period["from"] for period in told["periods"] if period["total_usd"] is not None]
     assert known == ["2026-10-27", "2026-10-28"]
 
@@ -200,7 +201,7 @@ def test_what_serve_writes_is_read(tmp_path: Path, capsys: pytest.CaptureFixture
     log.keep(full_snapshot(), NOW)
     [path] = (tmp_path / "history").iterdir()
     expected = json.loads(path.read_text())["by_provider"]
-    config = config_of(tmp_path, {"jsonl": {"directory": "history"}})
+    config = config_of(tmp_path, {"jsonl": {"directory": str(tmp_path / "history")}})
     days = ["--from", f"{NOW - timedelta(days=1):%Y-%m-%d}", "--to", f"{NOW + timedelta(days=2):%Y-%m-%d}"]
     told = document(config, "--group", "provider", *days, capsys=capsys)
     found = {each["name"]: each["usd"] for each in told["groups"]}
@@ -228,7 +229,11 @@ def test_what_the_log_cannot_answer_is_wrong_usage(
     ("history", "code", "said"),
     [
         (None, 2, "history.jsonl: is not set"),
-        ({"jsonl": {"directory": "nowhere"}}, 1, "history.jsonl.directory: "),
+        (
+            {"jsonl": {"directory": "/nowhere/at-all"}},
+            1,
+            "history.jsonl.directory: /nowhere/at-all has no file",
+        ),
     ],
 )
 def test_without_a_log_the_key_is_named(
