@@ -38,7 +38,7 @@ from exporter.model_names import ModelNames
 from exporter.nowcasting import Nowcasting, Outlook
 from exporter.ownership import HOURLY_BILLS
 from exporter.savings_families import Savings, TellsRecommendations
-from exporter.settled_day import settled_day_family
+from exporter.settled_day import settled_day_families
 from exporter.snapshot import SourceStatus
 from exporter.spike_families import Floors, Judged, billed_spikes, spike_families, usage_spikes
 from exporter.usage_families import (
@@ -104,7 +104,7 @@ class Figures:
         self._budgeting = Budgeting()
         self._told_budgets = told_budgets
         self._watching = Watching()
-        self._settled: tuple[object, FamilySamples] | None = None
+        self._settled: tuple[object, list[FamilySamples]] | None = None
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
@@ -206,7 +206,7 @@ class Figures:
         return (
             *_or_nothing("the figures of budgets", lambda: budget_families(budgets, now)),
             *_or_nothing("the spikes", lambda: spike_families(self._spikes(view, now, outlooks))),
-            *_or_nothing("the settled days", lambda: [self._settled_day(view, now)]),
+            *_or_nothing("the settled days", lambda: self._settled_days(view, now)),
             *_or_nothing("the cost of watching", lambda: [self._watching.family(statuses, now)]),
             threshold_family(self._settings.alert_thresholds),
         )
@@ -219,10 +219,10 @@ class Figures:
             found += usage_spikes(view, LlmView(view.connection, self._sources), outlooks, floors, now)
         return found
 
-    def _settled_day(self, view: LedgerView, now: datetime) -> FamilySamples:
+    def _settled_days(self, view: LedgerView, now: datetime) -> list[FamilySamples]:
         state = (now.replace(minute=0, second=0, microsecond=0), view.exported_before, view.state())
         if self._settled is None or self._settled[0] != state:
-            self._settled = (state, settled_day_family(view, now, self.timezones(view)))
+            self._settled = (state, settled_day_families(view, now, self.timezones(view)))
         return self._settled[1]
 
 

@@ -482,6 +482,12 @@ SPEND_SETTLED_DAY_USD = _gauge(
     "Billed net cost of the newest settled billing day (0), the day before it (1) and a week before it (7).",
     "usd",
 )
+SPEND_SETTLED_DAY_RECURRING_USD = _gauge(
+    "spend_settled_day_recurring_usd",
+    ("provider", "service_name"),
+    "What three of the 14 billing days before the newest settled one reached: cost that comes on some days.",
+    "usd",
+)
 SPEND_WATCHING_USD_PER_MONTH = _gauge(
     "spend_watching_usd_per_month",
     (),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from exporter import metrics
+from exporter.analysis.spikes import COMPARED_DAYS, recurring_usd
 from exporter.analysis.windows import billing_day
 from exporter.billed_families import settled_times
 from exporter.ledger.queries import LABEL_COLUMNS, LedgerView
@@ -18,25 +19,31 @@ from exporter.metrics import FamilySamples
 
 DAYS_BEFORE: Final = (0, 1, 7)
 
+_READ_DAYS: Final = range(COMPARED_DAYS + 1)
+
 _SERVICE: Final = LABEL_COLUMNS.index("service_name")
 
 
-def settled_day_family(view: LedgerView, now: datetime, timezones: Mapping[str, str]) -> FamilySamples:
-    """Return the days' net cost by service. A service that cost nothing on one of them has 0 for it.
+def settled_day_families(
+    view: LedgerView, now: datetime, timezones: Mapping[str, str]
+) -> list[FamilySamples]:
+    """Return the days' net cost by service, and what comes on some of the days before the newest.
 
-    `timezones` has the billing zone of each provider. A day of before the bill began is left out.
+    A service that cost nothing on a day has 0 for it. A day of before the bill began is left out. `timezones`
+    has the billing zone of each provider.
     """
     settled: dict[str, datetime] = {}
     for (provider, _), through in settled_times(view, now).items():
         settled[provider] = min(through, settled.get(provider, through))
     samples: list[tuple[tuple[str, ...], float]] = []
+    recurring: list[tuple[tuple[str, ...], float]] = []
     for provider, through in sorted(settled.items()):
         # The day of a moment just before is whole where the moment is a midnight.
         last = through - timedelta(microseconds=1)
         ends = billing_day(last, timezones[provider], 0)[1]
         skipped = 0 if ends <= through else 1
         days = {
-            str(before): billing_day(last, timezones[provider], before + skipped) for before in DAYS_BEFORE
+            str(before): billing_day(last, timezones[provider], before + skipped) for before in _READ_DAYS
         }
         sums: dict[str, list[Decimal]] = {}
         known = [False] * len(days)
@@ -46,9 +53,16 @@ def settled_day_family(view: LedgerView, now: datetime, timezones: Mapping[str, 
                 total[at] += each or 0
                 known[at] |= each is not None
         samples += [
-            ((provider, service, str(before)), float(f"{total[at]:.15g}"))
+            ((provider, service, str(at)), float(f"{total[at]:.15g}"))
             for service, total in sorted(sums.items())
-            for at, before in enumerate(DAYS_BEFORE)
+            for at in DAYS_BEFORE
             if known[at]
         ]
-    return FamilySamples(metrics.SPEND_SETTLED_DAY_USD, samples)
+        for service, total in sorted(sums.items()):
+            reached = recurring_usd([float(total[at]) for at in _READ_DAYS[1:] if known[at]])
+            if reached is not None:
+                recurring.append(((provider, service), float(f"{reached:.15g}")))
+    return [
+        FamilySamples(metrics.SPEND_SETTLED_DAY_USD, samples),
+        FamilySamples(metrics.SPEND_SETTLED_DAY_RECURRING_USD, recurring),
+    ]

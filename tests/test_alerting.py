@@ -16,7 +16,7 @@ from exporter.configured_budgets import alert_thresholds, kept_tags
 from exporter.configured_sources import figure_settings
 from exporter.ledger.store import Ledger
 from exporter.refresh import Refresher
-from exporter.settled_day import settled_day_family
+from exporter.settled_day import settled_day_families
 from exporter.snapshot import SourceStatus
 from exporter.sources.base import Batch, Change, Finding, RefreshContext, write_spool_csv
 from exporter.summary import summary
@@ -162,10 +162,14 @@ def test_settled_days_are_whole_and_a_week_apart(tmp_path: Path, now: datetime, 
         ]
         put(ledger, tmp_path, "a", *charges)
         with ledger.view(["files"]) as view:
-            found = dict(settled_day_family(view, now, {"gcp": PACIFIC}).samples)
+            days, recurring = settled_day_families(view, now, {"gcp": PACIFIC})
     finally:
         ledger.close()
-    assert found == {("gcp", "Compute Engine", str(before)): 24.0 * (last - before) for before in (0, 1, 7)}
+    assert dict(days.samples) == {
+        ("gcp", "Compute Engine", str(before)): 24.0 * (last - before) for before in (0, 1, 7)
+    }
+    # The bill grows day by day, so the third dearest of the days before is three days earlier.
+    assert recurring.samples == [(("gcp", "Compute Engine"), 24.0 * (last - 3))]
 
 
 def test_watching_is_reckoned_by_the_last_day_without_the_first_fill() -> None:

@@ -39,7 +39,7 @@ def billed(month_usd: str, *, ready: bool = True) -> Snapshot:
     totals = tuple(
         (name, Decimal(month_usd) if name == "Month to date" else usd) for name, usd in full_snapshot().totals
     )
-    return replace(full_snapshot(), outlooks=(), totals=totals, ready=ready)
+    return replace(full_snapshot(), outlooks=(), budgets=(), totals=totals, ready=ready)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -44,6 +44,11 @@ class Spike:
         return self.hour_usd - self.normal_usd
 
 
+def recurring_usd(usd: Sequence[float]) -> float | None:
+    """Return what three of some days reached: cost that comes now and then. None for too few days."""
+    return sorted(usd)[-_RECURRING_DAYS] if len(usd) > 2 * _RECURRING_DAYS else None
+
+
 def spike(hour_usd: float, same_hour_usd: Sequence[float]) -> Spike | None:
     """Judge an hour by the same hour of earlier days; None where these are too few to say what is normal.
 
@@ -55,8 +60,8 @@ def spike(hour_usd: float, same_hour_usd: Sequence[float]) -> Spike | None:
         return None
     normal = median(same_hour_usd)
     deviation = _SIGMAS_PER_MAD * median(abs(usd - normal) for usd in same_hour_usd)
-    if len(same_hour_usd) > 2 * _RECURRING_DAYS:
-        recurring = sorted(same_hour_usd)[-_RECURRING_DAYS]
+    recurring = recurring_usd(same_hour_usd)
+    if recurring is not None:
         deviation = max(deviation, (recurring - normal) / _RECURRING_DEVIATIONS)
     deviation = max(deviation, _LEAST_SPREAD_RATIO * abs(normal), _LEAST_SPREAD_USD)
     return Spike(hour_usd, normal, (hour_usd - normal) / deviation)

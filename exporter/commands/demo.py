@@ -58,6 +58,20 @@ CATEGORIES = {
 }
 """How the company looks at its spending."""
 
+DAILY_LIMIT_USD = 3400
+
+BUDGETS = [
+    {"name": "everything", "period": "month", "limit_usd": 84_000},
+    {"name": "ai", "period": "month", "limit_usd": 16_000, "match": {"category": "ai"}},
+    {
+        "name": "support assistant",
+        "period": "week",
+        "limit_usd": 2700,
+        "match": {"projects": ["northwind-assistant"]},
+    },
+]
+"""An ordinary week stays below nine tenths of each and of the daily limit; the runaway does not."""
+
 
 def demo(
     listen: tuple[str, int],
@@ -68,11 +82,13 @@ def demo(
     announce: Callable[[str], None],
     remote_write_url: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    export_every_seconds: float = EXPORT_EVERY_SECONDS,
 ) -> None:
     """Write the past, then serve it and go on writing until `stopping` is set.
 
     With `directory` the company, its bill and the ledger are kept there and continued. With
-    `remote_write_url` the cost of each hour of the company's past is sent there. Raises as `serve`.
+    `remote_write_url` the cost of each hour of the company's past is sent there. `clock` is both the
+    company's and the exporter's. Raises as `serve`.
     """
     with _folder(directory) as folder:
         export = folder / "export"
@@ -90,16 +106,20 @@ def demo(
                     "gcp": {
                         "update_interval_minutes": READ_EVERY_MINUTES,
                         "billing_export": {"files": [str(export / "*.parquet")]},
+                        "budget_alerts": {"daily_limit_usd": DAILY_LIMIT_USD},
                     },
                     "llm": {"usage_logs": [str(logs / "*.jsonl")]},
                     "cost_attribution": CATEGORIES,
+                    "budgets": BUDGETS,
                     "label_costs": ["team"],
                     "history": _history(remote_write_url),
                 }
             ),
             folder,
         )
-        writer = threading.Thread(target=company.keep_writing, args=(clock, stopping), name="demo-export")
+        writer = threading.Thread(
+            target=company.keep_writing, args=(clock, stopping, export_every_seconds), name="demo-export"
+        )
         writer.start()
         try:
             with (
@@ -118,7 +138,9 @@ def demo(
                 anthropic = AnthropicSource(lambda: ANTHROPIC_ADMIN_KEY, base_url=llm_address)
                 openai.update_interval = anthropic.update_interval = USAGE_EVERY
                 advice = RecommenderSource(projects, endpoint=advice_address, plaintext=True)
-                serve(config, listen, stopping, announce, [monitoring, openai, anthropic, advice])
+                serve(
+                    config, listen, stopping, announce, [monitoring, openai, anthropic, advice], clock=clock
+                )
         finally:
             stopping.set()
             writer.join()
@@ -170,9 +192,11 @@ class _Company:
             _show_progress(number + 1, days)
         self._log.write_until(now)
 
-    def keep_writing(self, clock: Callable[[], datetime], stopping: threading.Event) -> None:
+    def keep_writing(
+        self, clock: Callable[[], datetime], stopping: threading.Event, every_seconds: float
+    ) -> None:
         """Go on writing until `stopping` is set."""
-        while not stopping.wait(EXPORT_EVERY_SECONDS):
+        while not stopping.wait(every_seconds):
             try:
                 self._write(clock())
                 self._log.write_until(clock())

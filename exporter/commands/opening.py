@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.config import Config
@@ -23,7 +23,10 @@ _SPOOL_PREFIX = "spool-of-"
 
 @contextmanager
 def opened_refresher(
-    config: Config, sources: Sequence[AnySource], ledger_path: Path | None
+    config: Config,
+    sources: Sequence[AnySource],
+    ledger_path: Path | None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Refresher]:
     """Open the ledger (None: in memory) and yield a refresher of the sources; closes all behind it.
 
@@ -47,6 +50,7 @@ def opened_refresher(
                 units=business_units(config),
                 log=_history_log(config),
                 history_sender=history_sender(config, ledger, [source.name for source in sources]),
+                clock=clock,
             )
     finally:
         ledger.close()

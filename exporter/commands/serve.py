@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from exporter import __version__
 from exporter.commands.opening import opened_refresher
@@ -36,10 +37,12 @@ def serve(
     stopping: threading.Event,
     announce: Callable[[str], None] = lambda _address: None,
     more_sources: Sequence[AnySource] = (),
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
     """Serve until `stopping` is set. `announce` gets the base address once it answers.
 
-    `more_sources` are read beside those of the configuration.
+    `more_sources` are read beside those of the configuration; `clock` is what they are refreshed by.
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
@@ -48,7 +51,7 @@ def serve(
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
-    with opened_refresher(config, sources, config.ledger) as refresher:
+    with opened_refresher(config, sources, config.ledger, clock) as refresher:
         server = Server(
             listen,
             lambda: refresher.snapshot,

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import shutil
-import socket
-import subprocess
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.message import EmailMessage
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.exposed import until
-from tests.prometheus.amtool import FOLDER
 from tests.prometheus.incident import (
     BILL_STALE,
     BURNING,
@@ -30,14 +20,10 @@ from tests.prometheus.incident import (
     KEY,
     MODEL,
     SPIKE,
-    Alert,
     source_failing,
 )
-from tests.prometheus.receivers import Hooks, Inbox, hooks, inbox, part
-
-# Debian's package has the long name.
-PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-TOKEN = "token-from-a-file"
+from tests.prometheus.receivers import part
+from tests.prometheus.running_alertmanager import PROGRAM, TOKEN, Alertmanager, running_alertmanager
 
 pytestmark = [
     pytest.mark.integration,
@@ -45,83 +31,10 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Alertmanager:
-    url: str
-    inbox: Inbox
-    hooks: Hooks
-
-    def tell(self, *alerts: Alert, resolved: bool = False) -> None:
-        """Post alerts as Prometheus does."""
-        now = datetime.now(UTC)
-        body = json.dumps([alert.posted(now, resolved=resolved) for alert in alerts]).encode()
-        asked = urllib.request.Request(
-            f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(asked, timeout=10) as response:
-            assert response.status == 200
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            return str(response.read().decode())
-
-    def message(self, receiver: str, number: int = 1) -> EmailMessage:
-        """Wait for the n-th e-mail to a receiver."""
-        until(lambda: len(self.inbox.of(receiver)) >= number, f"e-mail {number} to {receiver}")
-        return self.inbox.of(receiver)[number - 1]
-
-
-def shipped_configuration(folder: Path, inbox_port: int, hooks_url: str) -> Path:
-    """The shipped file in a hurry, always in working hours, with its two examples put to use."""
-    secrets = folder / "secrets"
-    secrets.mkdir()
-    (secrets / "slack_url").write_text(f"{hooks_url}/slack\n", encoding="utf-8")
-    (secrets / "webhook_token").write_text(TOKEN, encoding="utf-8")
-    text = (FOLDER / "alertmanager.yml").read_text(encoding="utf-8")
-    config = yaml.safe_load(text.replace("/etc/alertmanager/secrets", str(secrets)))
-    config["global"]["smtp_smarthost"] = f"127.0.0.1:{inbox_port}"
-    for route in (config["route"], *config["route"]["routes"]):
-        route |= {"group_wait": "1s", "group_interval": "2s"}
-        route.pop("active_time_intervals", None)
-    receivers = {receiver["name"]: receiver for receiver in config["receivers"]}
-    receivers["webhook"]["webhook_configs"][0]["url"] = f"{hooks_url}/webhook"
-    receivers["spending"] |= {"slack_configs": receivers["slack"]["slack_configs"]}
-    receivers["spending"] |= {"webhook_configs": receivers["webhook"]["webhook_configs"]}
-    shutil.copytree(FOLDER / "templates", folder / "templates")
-    path = folder / "alertmanager.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        address = f"127.0.0.1:{found.getsockname()[1]}"
-    with inbox() as mails, hooks() as posts:
-        command = [
-            str(PROGRAM),
-            f"--config.file={shipped_configuration(tmp_path, mails.port, posts.url)}",
-            f"--storage.path={tmp_path / 'data'}",
-            f"--web.listen-address={address}",
-            "--web.external-url=http://localhost:9093",
-            "--web.route-prefix=/",
-            "--cluster.listen-address=",
-        ]
-        log = tmp_path / "log"
-        with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-            started = Alertmanager(f"http://{address}", mails, posts)
-
-            def ready() -> bool:
-                assert process.poll() is None, log.read_text(encoding="utf-8")
-                with contextlib.suppress(OSError):
-                    return started.get("/-/ready") == "OK"
-                return False
-
-            try:
-                until(ready, "Alertmanager is ready")
-                yield started
-            finally:
-                process.terminate()
+    with running_alertmanager(tmp_path) as started:
+        yield started
 
 
 def test_an_incident_is_one_message_with_its_figures_and_then_one_that_it_is_over(
