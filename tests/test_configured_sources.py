@@ -47,6 +47,7 @@ def test_every_section_makes_its_source_and_nothing_else_does(tmp_path: Path) ->
         "litellm",
         "usage_logs",
         "focus",
+        "recommender",
     ]
     assert "hidden" not in repr(everything)
 

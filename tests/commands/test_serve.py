@@ -134,7 +134,8 @@ def test_a_refresh_that_does_not_end_in_time_is_broken_off_without_a_crash(
         assert process.end() == 0
     assert "a refresh is still under way and is broken off" in process.log()
     assert "terminate called" not in process.log()
-    assert {path.name for path in tmp_path.iterdir()} == {
+    # The ledger's own log stays where a thread still read it; the next start takes it up.
+    assert {path.name for path in tmp_path.iterdir()} - {"spend.duckdb.wal"} == {
         "config.yml",
         "export",
         "spend.duckdb",
