@@ -62,7 +62,7 @@ DAILY_LIMIT_USD = 3400
 
 BUDGETS = [
     {"name": "everything", "period": "month", "limit_usd": 84_000},
-    {"name": "ai", "period": "month", "limit_usd": 16_000, "match": {"category": "ai"}},
+    {"name": "ai", "period": "month", "limit_usd": 18_000, "match": {"category": "ai"}},
     {
         "name": "support assistant",
         "period": "week",

@@ -42,8 +42,8 @@ EVENING: Final = datetime(2034, 5, 18, 4, 0, tzinfo=UTC)
 Prometheus has the clock of the machine; what comes from after it is never stale.
 """
 
-OVER: Final = timedelta(days=5, hours=8)
-"""Until then the runaway has ended, and a new day and a new week have begun."""
+OVER: Final = timedelta(days=15, hours=8)
+"""Until then the runaway has ended, and a new day, week and month have begun: budgets start anew."""
 
 SOURCES: Final = 6
 STEADY_SECONDS: Final = 20.0
