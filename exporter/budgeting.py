@@ -6,7 +6,7 @@ A budget's outlook answers for any moment of its hour, as the nowcast does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -72,6 +72,8 @@ class BudgetOutlook:
     settled_days_usd: Sequence[tuple[float, float]]
     hourly_usd: Mapping[int, float]
     outlooks: tuple[Outlook, ...] = ()
+    begins: Mapping[str, datetime] = field(default_factory=dict)
+    """When the period begins by a provider's own days, where that is another moment."""
 
     def used(self, now: datetime) -> dict[Service, UsedPart]:
         """Return what each service has used so far; the parts sum to the whole exactly."""
@@ -79,7 +81,7 @@ class BudgetOutlook:
         for outlook in self.outlooks:
             nano = unbilled_since(
                 outlook.nowcast,
-                _hours(self.period[0]),
+                _hours(self.begins.get(outlook.provider, self.period[0])),
                 _hours(now),
                 daily_bill=outlook.provider not in HOURLY_BILLS,
             )
@@ -158,11 +160,15 @@ class _Read:
         for number, other in self._before.items():
             windows[other] = rules.budgets[number].window(windows[number][0] - timedelta(hours=1), zones)
         ledger = BudgetView(view)
-        since = min([now - SEASON_FROM, *(begin for begin, _ in windows.values())])
+        since = min([now - SEASON_FROM, *(begin for begin, _ in windows.values())]) - timedelta(days=1)
         choices, self._told = _choices(ledger, since, rules, zones)
         of_budgets = {number: choices.get(number, []) for number in self._windows}
         of_periods = of_budgets | {other: of_budgets[number] for number, other in self._before.items()}
-        self._billed = ledger.billed(of_periods, windows)
+        self._spans = {
+            number: {name: self._budget(number).window_of(name, window, zones) for name in zones}
+            for number, window in windows.items()
+        }
+        self._billed = ledger.billed(of_periods, self._spans)
         self._hourly = ledger.hourly(of_budgets, now - SEASON_FROM)
         self._recent = ledger.by_service(of_budgets | {_ALL: choices.get(_ALL, [])}, now - SHARED_OVER)
         currencies = {each.currency for each in rules.budgets}
@@ -191,7 +197,12 @@ class _Read:
             settled,
             self._hours_now(number, outlooks, shares),
             outlooks,
+            {name: begin for name, (begin, _) in self._spans[number].items()},
         )
+
+    def _budget(self, number: int) -> Budget:
+        """Return the budget of a number, or of the number under which its period before is read."""
+        return self._rules.budgets[number % len(self._rules.budgets)]
 
     def _usd(self, number: int, usd: Dollars) -> Decimal:
         return usd.net if self._rules.budgets[number].with_credits else usd.gross

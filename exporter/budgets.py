@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from exporter.analysis.attribution import Attribution, Combination, Match
 from exporter.analysis.budgets import Period, budget_period
 from exporter.attribution_families import ModelOf, combination, model_by_contract
 from exporter.ledger.attribution_queries import Values
+
+_BY_OWN_DATES = ("month", "quarter", "year")
 
 Severity = Literal["info", "warning", "critical"]
 Basis = Literal["actual", "forecast"]
@@ -64,6 +67,22 @@ class Budget:
                 raise ValueError(f"The budget {self.name} has a custom period and does not say which.")
             return self.custom_period
         return budget_period(now, self.period, self.zone(zones))
+
+    def window_of(
+        self, provider: str, window: tuple[datetime, datetime], zones: Mapping[str, str]
+    ) -> tuple[datetime, datetime]:
+        """Return the same dates in a provider's own billing zone, where the budget names no zone.
+
+        So a month's budget of several providers counts what each of them calls that month. Days and weeks
+        are those of one zone: a day that ended before a provider's own would never be seen whole.
+        """
+        if self.timezone is not None or self.period not in _BY_OWN_DATES or provider not in zones:
+            return window
+        own, zone = ZoneInfo(self.zone(zones)), ZoneInfo(zones[provider])
+        begin, end = (
+            datetime.combine(moment.astimezone(own).date(), time(), zone).astimezone(UTC) for moment in window
+        )
+        return begin, end
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,25 @@ def test_a_budget_of_several_providers_has_days_in_utc_unless_it_names_a_zone(
     assert billed(ledger, Budget("one", "day", Decimal(9), Match(providers=("OpenAI",)))) == 1
 
 
+def test_a_month_of_several_providers_is_what_each_of_them_calls_that_month(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    first = datetime(2026, 11, 1, tzinfo=UTC)
+    put(ledger, tmp_path, "a", gpt(first, "1"), gpt(first - HOUR, "2"))
+    put(ledger, tmp_path, "b", at(first, "4"), at(MONTH_BEGINS - HOUR, "8"), at(MONTH_BEGINS, "16"))
+    assert billed(ledger, Budget("all", "month", Decimal(99))) == 17
+    assert billed(ledger, Budget("all", "month", Decimal(99), timezone="UTC")) == 29
+    assert billed(ledger, Budget("all", "week", Decimal(99)), MONTH_BEGINS) == 31
+
+
+def test_in_the_hours_between_two_midnights_nothing_of_the_old_month_is_in_the_new_one(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    between = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    put(ledger, tmp_path, "a", at(between - HOUR, "4"), gpt(between.replace(hour=0), "1"))
+    assert billed(ledger, Budget("all", "month", Decimal(99)), between) == 1
+
+
 @pytest.mark.parametrize(
     ("budget", "usd"),
     [

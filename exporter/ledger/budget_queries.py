@@ -71,19 +71,30 @@ class BudgetView:
         return [Kind(series_id, tags, (*values, tags)) for series_id, tags, *values in rows]
 
     def billed(
-        self, choices: Mapping[int, Sequence[Choice]], windows: Mapping[int, Window]
+        self, choices: Mapping[int, Sequence[Choice]], windows: Mapping[int, Mapping[str, Window]]
     ) -> dict[int, dict[tuple[str, str], Dollars]]:
-        """Return everything billed of each number's choice in its window, by provider and service name."""
+        """Return everything billed of each number's choice, by provider and service name.
+
+        `windows` has, for each number, the window of each provider.
+        """
+        spans = [
+            (number, provider, begin, end)
+            for number, of_providers in windows.items()
+            for provider, (begin, end) in of_providers.items()
+        ]
+        if not spans:
+            return {}
         numbers, series, tags = _columns(choices)
         rows = self._rows(
             f"""WITH chosen AS (SELECT unnest($numbers::INTEGER[]) AS number,
                        unnest($series::INTEGER[]) AS series_id, unnest($tags::VARCHAR[]) AS chosen_tags),
                 span AS (SELECT unnest($known_numbers::INTEGER[]) AS number,
+                       unnest($providers::VARCHAR[]) AS provider,
                        unnest($begins::TIMESTAMP[]) AS begins, unnest($ends::TIMESTAMP[]) AS ends)
                 SELECT number, provider, service_name, sum(billed_cost_usd),
                   coalesce(sum(billed_cost_usd) FILTER (charge_category <> 'credit'), 0)
                 FROM charge JOIN series USING (series_id) JOIN chosen USING (series_id)
-                  JOIN span USING (number)
+                  JOIN span USING (number, provider)
                 WHERE (chosen_tags IS NULL OR chosen_tags = coalesce(tags, ''))
                   AND charge_period_start >= begins AND charge_period_start < ends
                   AND charge_period_start >= $first AND {self._known()}
@@ -91,10 +102,11 @@ class BudgetView:
             numbers=numbers,
             series=series,
             tags=tags,
-            known_numbers=list(windows),
-            begins=[_naive(begin) for begin, _ in windows.values()],
-            ends=[_naive(end) for _, end in windows.values()],
-            first=_naive(min(begin for begin, _ in windows.values())),
+            known_numbers=[number for number, *_ in spans],
+            providers=[provider for _, provider, *_ in spans],
+            begins=[_naive(begin) for *_, begin, _ in spans],
+            ends=[_naive(end) for *_, end in spans],
+            first=_naive(min(begin for *_, begin, _ in spans)),
         )
         found: dict[int, dict[tuple[str, str], Dollars]] = {}
         for number, provider, service, net, gross in rows:
