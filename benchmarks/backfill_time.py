@@ -19,10 +19,10 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.charges import CHARGE_COLUMNS
-from exporter.commands.backfill_blocks import create_blocks
-from exporter.commands.backfill_files import MonthFile, billing_days, write_months
-from exporter.ledger.store import Ledger
+from exporter.cli.commands.backfill_blocks import create_blocks
+from exporter.cli.commands.backfill_files import MonthFile, billing_days, write_months
+from exporter.core.charges import CHARGE_COLUMNS
+from exporter.ledger.charges.store import Ledger
 
 END = date(2026, 1, 1)
 ZONE = "America/Los_Angeles"

@@ -17,11 +17,11 @@ from statistics import median
 
 import duckdb
 
-from exporter.ledger.store import Ledger
-from exporter.simulator.billing_export import write_export
+from exporter.ledger.charges.store import Ledger
+from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.world import World
 from exporter.sources.base import Batch, Meter, RefreshContext
-from exporter.sources.files import FilesSource
+from exporter.sources.files.source import FilesSource
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -24,13 +24,13 @@ from typing import Any
 
 import duckdb
 
-from exporter.charges import CHARGE_COLUMNS
-from exporter.delivery import BATCH_SAMPLES
-from exporter.history_sender import HistorySender
-from exporter.ledger.store import Ledger
-from exporter.remote_write import Receiver, Sample
+from exporter.core.charges import CHARGE_COLUMNS
+from exporter.history.delivery import BATCH_SAMPLES
+from exporter.history.remote_write import Receiver, Sample
+from exporter.history.sender import HistorySender
+from exporter.ledger.charges.store import Ledger
 from exporter.sources.base import write_spool_csv
-from tests.charge_rows import charge, put
+from tests.support.charge_rows import charge, put
 
 SERIES = 400
 HOURS = 24 * 20

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.commands.serve import serve, stop_on_signals
-from exporter.config import parse
-from exporter.simulator.billing_export import write_export
-from exporter.simulator.cloud_monitoring import CloudMonitoring, serving
-from exporter.simulator.company import PROJECTS
-from exporter.simulator.live_usage import LiveUsage
+from exporter.cli.commands.serve import serve, stop_on_signals
+from exporter.config.model import parse
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
+from exporter.simulator.google.company import PROJECTS
+from exporter.simulator.google.live_usage import LiveUsage
 from exporter.simulator.world import World
-from exporter.sources.cloud_monitoring import CloudMonitoringSource
+from exporter.sources.google.monitoring.source import CloudMonitoringSource
 
 COPY = """
 COPY (SELECT * REPLACE (CASE WHEN copy = 0 OR project.id IS NULL THEN project

@@ -23,16 +23,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.exposition import render
-from exporter.metrics import (
+from exporter.metrics.exposition.exposition import render
+from exporter.metrics.families import (
     SPEND_LAST_MONTH_USD,
     SPEND_MONTH_TO_DATE_USD,
     SPEND_TODAY_USD,
     SPEND_YESTERDAY_USD,
     FamilySamples,
 )
-from exporter.server import Server
-from exporter.snapshot import Snapshot
+from exporter.metrics.snapshot import Snapshot
+from exporter.web.server import Server
 
 WINDOWS = (SPEND_TODAY_USD, SPEND_YESTERDAY_USD, SPEND_MONTH_TO_DATE_USD, SPEND_LAST_MONTH_USD)
 SWITCH_INTERVALS = (0.005, 0.001, 0.0005, 0.0002, 0.0001)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from exporter.ledger.hourly_queries import HOURLY_COLUMNS, STAMP_SECONDS
-from exporter.ledger.queries import Window
-from exporter.ledger.store import Ledger
+from exporter.ledger.charges.hourly import HOURLY_COLUMNS, STAMP_SECONDS
+from exporter.ledger.charges.store import Ledger
+from exporter.ledger.charges.windows import Window
 
 MOST_REFUSALS: Final = 5
 """A sample that was refused so often is set aside until the process starts again."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from exporter.charges import CHARGE_COLUMNS, SERIES_COLUMNS, USAGE_COLUMNS
+from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS, USAGE_COLUMNS
 
 _SERIES = ",\n  ".join(f"{name} {CHARGE_COLUMNS[name]} NOT NULL" for name in SERIES_COLUMNS)
 

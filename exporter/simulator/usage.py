@@ -11,10 +11,19 @@ from math import exp, sin
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from exporter.simulator.catalogue import SERVICES, SKUS, Service, Sku
 from exporter.simulator.chance import normal, stream, uniform
-from exporter.simulator.company import ACCOUNTS, LINES, PROJECTS, SEASONS, Account, Line, Project, Season
-from exporter.simulator.credits import Credit, credits_of
+from exporter.simulator.google.catalogue import SERVICES, SKUS, Service, Sku
+from exporter.simulator.google.company import (
+    ACCOUNTS,
+    LINES,
+    PROJECTS,
+    SEASONS,
+    Account,
+    Line,
+    Project,
+    Season,
+)
+from exporter.simulator.google.credits import Credit, credits_of
 from exporter.simulator.moment import Moment, moment, month_first_hour, next_month
 from exporter.simulator.variation import ORDINARY, Variation
 

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Self
 
-from exporter.simulator.arrival import Arrivals, Part
-from exporter.simulator.company import ACCOUNTS, Account
-from exporter.simulator.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
-from exporter.simulator.invoice import Invoices, Posting, invoice_month
+from exporter.simulator.google.arrival import Arrivals, Part
+from exporter.simulator.google.company import ACCOUNTS, Account
+from exporter.simulator.google.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
+from exporter.simulator.google.invoice import Invoices, Posting, invoice_month
+from exporter.simulator.google.rows import ExportRow, RowMaker, posting_row
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
-from exporter.simulator.rows import ExportRow, RowMaker, posting_row
 from exporter.simulator.usage import MICROS, Incident, Meter, Usage, Use
 from exporter.simulator.variation import BURSTY, ORDINARY, Variation
 

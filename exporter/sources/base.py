@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
-from exporter.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from exporter.metrics import all_families
+from exporter.metrics.families import all_families
 from grafana.source.generate import DASHBOARDS
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"

@@ -9,30 +9,25 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from exporter.analysis.attribution import Attribution, Match, Rule
-from exporter.figures import FigureSettings
-from exporter.ledger.store import Ledger
-from exporter.refresh import Refresher
-from exporter.simulator.billing_export import write_export
-from exporter.simulator.llm_admin_apis import (
-    ANTHROPIC_ADMIN_KEY,
-    OPENAI_ADMIN_KEY,
-    LlmAdminApis,
-    serving_llm,
-)
-from exporter.simulator.llm_calls import Calls
-from exporter.simulator.llm_usage import LlmUsage
-from exporter.simulator.usage_log import UsageLog
+from exporter.analysis.bill.attribution import Attribution, Match, Rule
+from exporter.ledger.charges.store import Ledger
+from exporter.metrics.collect import FigureSettings
+from exporter.refresh.refresher import Refresher
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
+from exporter.simulator.llm.calls import Calls
+from exporter.simulator.llm.usage import LlmUsage
+from exporter.simulator.llm.usage_log import UsageLog
 from exporter.simulator.world import World
-from exporter.sources.anthropic import AnthropicSource
-from exporter.sources.files import FilesSource
-from exporter.sources.focus import FocusSource
-from exporter.sources.litellm import LiteLLMSource
-from exporter.sources.openai import OpenAISource
-from exporter.sources.usage_logs import UsageLogsSource
-from tests.exposed import Samples, by, samples
+from exporter.sources.files.source import FilesSource
+from exporter.sources.focus.source import FocusSource
+from exporter.sources.litellm.source import LiteLLMSource
+from exporter.sources.llm.anthropic import AnthropicSource
+from exporter.sources.llm.openai import OpenAISource
+from exporter.sources.usage_logs.source import UsageLogsSource
 from tests.fakes.litellm_proxy import ADMIN_KEY, LiteLLMProxy, Row
-from tests.focus_rows import focus_row, write_focus_csv
+from tests.support.exposed import Samples, by, samples
+from tests.support.focus_rows import focus_row, write_focus_csv
 
 pytestmark = pytest.mark.integration
 

@@ -20,7 +20,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction
-from exporter.sources.bigquery import BigQuerySource
+from exporter.sources.google.bigquery.source import BigQuerySource
 from tests.integration.bqemulator_env import running_emulator
 
 pytestmark = pytest.mark.integration

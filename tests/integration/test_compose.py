@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from tests.export_rows import export_row, export_time, write_json_lines
 from tests.integration.compose_stack import (
     COMPOSE_FILE,
     SERVICES,
@@ -19,6 +18,7 @@ from tests.integration.compose_stack import (
     find_engine,
     started,
 )
+from tests.support.export_rows import export_row, export_time, write_json_lines
 
 pytestmark = pytest.mark.integration
 

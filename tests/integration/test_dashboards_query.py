@@ -19,10 +19,10 @@ import pytest
 
 from grafana.pictures.asking import AskingError, Prometheus, Span, ask, chosen, events, variables
 from grafana.pictures.page import page
-from tests.exposed import until
 from tests.grafana.board_files import RULES, boards, panels
 from tests.integration.test_prometheus_scrapes import prometheus
-from tests.running import running
+from tests.support.exposed import until
+from tests.support.running import running
 
 pytestmark = [
     pytest.mark.integration,

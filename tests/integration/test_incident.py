@@ -21,14 +21,14 @@ from typing import Final
 import pytest
 import yaml
 
-from exporter.commands.demo import demo
-from tests.exposed import Samples, samples, until
+from exporter.cli.commands.demo import demo
 from tests.integration.test_prometheus_scrapes import free_port
 from tests.integration.test_prometheus_truth import ask
 from tests.prometheus.receivers import part
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.running_alertmanager import PROGRAM, Alertmanager, running_alertmanager
 from tests.prometheus.running_prometheus import running_prometheus
+from tests.support.exposed import Samples, samples, until
 
 pytestmark = [
     pytest.mark.integration,

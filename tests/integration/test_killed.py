@@ -14,14 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from exporter.ledger.store import Ledger
-from exporter.refresh import Refresher
-from exporter.simulator.billing_export import write_csv, write_jsonl, write_parquet
-from exporter.simulator.rows import ExportRow
+from exporter.ledger.charges.store import Ledger
+from exporter.refresh.refresher import Refresher
+from exporter.simulator.google.billing_export import write_csv, write_jsonl, write_parquet
+from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.world import World
-from exporter.sources.files import FilesSource
-from tests.exposed import samples, until
-from tests.running import Running, serving, write_config
+from exporter.sources.files.source import FilesSource
+from tests.support.exposed import samples, until
+from tests.support.running import Running, serving, write_config
 
 pytestmark = pytest.mark.integration
 

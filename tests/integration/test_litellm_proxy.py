@@ -24,7 +24,7 @@ from tests.integration.litellm_env import (
     running_over_tables,
     running_proxy,
 )
-from tests.litellm_reading import Reading, Total, reading
+from tests.sources.litellm.litellm_reading import Reading, Total, reading
 
 pytestmark = pytest.mark.integration
 

@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.store import Ledger
-from exporter.refresh import Refresher
-from exporter.simulator.billing_export import write_export
-from exporter.simulator.cloud_monitoring import CloudMonitoring, Temper, serving
-from exporter.simulator.live_metrics import METRICS
-from exporter.simulator.live_usage import LiveUsage
+from exporter.ledger.charges.store import Ledger
+from exporter.refresh.refresher import Refresher
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
+from exporter.simulator.google.live_metrics import METRICS
+from exporter.simulator.google.live_usage import LiveUsage
 from exporter.simulator.world import World
 from exporter.sources.base import Meter, RefreshContext
-from exporter.sources.cloud_monitoring import CloudMonitoringSource
-from exporter.sources.files import FilesSource
-from exporter.sources.monitoring_plan import Reach
-from tests.exposed import Samples, by, samples
-from tests.live_world import RUN_METERS, SERVICES
+from exporter.sources.files.source import FilesSource
+from exporter.sources.google.monitoring.plan import Reach
+from exporter.sources.google.monitoring.source import CloudMonitoringSource
+from tests.support.exposed import Samples, by, samples
+from tests.support.live_world import RUN_METERS, SERVICES
 
 pytestmark = pytest.mark.integration
 

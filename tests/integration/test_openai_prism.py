@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from exporter.sources.base import SourceError
-from exporter.sources.openai import OpenAISource
+from exporter.sources.llm.openai import OpenAISource
 from tests.fakes.llm_admin import OPENAI_KEY
 from tests.integration.prism_server import running_prism
-from tests.llm_sources import Told, fresh_context, quick, told_by
+from tests.support.llm_sources import Told, fresh_context, quick, told_by
 
 pytestmark = pytest.mark.integration
 

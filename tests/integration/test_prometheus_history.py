@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.charges import Charge
-from exporter.cli import main
-from tests.exposed import until
-from tests.history_world import PACIFIC, billing_day, charges, keep
+from exporter.cli.main import main
+from exporter.core.charges import Charge
 from tests.integration.test_prometheus_scrapes import free_port
+from tests.support.exposed import until
+from tests.support.history_world import PACIFIC, billing_day, charges, keep
 
 pytestmark = [
     pytest.mark.integration,

@@ -22,10 +22,10 @@ import duckdb
 import pytest
 import yaml
 
-from tests.export_rows import Row, export_row, export_time, write_json_lines
-from tests.exposed import by, until
 from tests.integration.test_prometheus_scrapes import free_port
-from tests.running import Running, serving, write_config
+from tests.support.export_rows import Row, export_row, export_time, write_json_lines
+from tests.support.exposed import by, until
+from tests.support.running import Running, serving, write_config
 
 pytestmark = [
     pytest.mark.integration,

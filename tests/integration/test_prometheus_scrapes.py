@@ -15,13 +15,13 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from exporter.exposition import render
-from exporter.metrics import SPEND_BILLED_USD_TOTAL, SPEND_TODAY_USD, FamilySamples
-from exporter.server import Server
-from exporter.snapshot import Snapshot
-from exporter.web_config import load_web_config
-from tests.certificates import Authority
-from tests.served import BUILT_AT
+from exporter.metrics.exposition.exposition import render
+from exporter.metrics.families import SPEND_BILLED_USD_TOTAL, SPEND_TODAY_USD, FamilySamples
+from exporter.metrics.snapshot import Snapshot
+from exporter.web.server import Server
+from exporter.web.web_config import load_web_config
+from tests.support.certificates import Authority
+from tests.support.served import BUILT_AT
 
 pytestmark = [
     pytest.mark.integration,

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from exporter.simulator.billing_export import Format, write_export
+from exporter.simulator.google.billing_export import Format, write_export
 from exporter.simulator.world import World
-from tests.exposed import until
 from tests.integration.test_prometheus_scrapes import prometheus
-from tests.running import serving, write_config
+from tests.support.exposed import until
+from tests.support.running import serving, write_config
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from exporter.attribution_families import attributed_costs, unit_families
-from exporter.config_attribution import ChargeMatch, UnitCost
-from exporter.configured_attribution import configured_attribution
-from exporter.ledger.store import Ledger
-from exporter.sources.business_units import BusinessUnits, UnitFailure, end_of_yesterday
-from tests.charge_rows import HOUR, charge, put
-from tests.exposed import until
+from exporter.config.attribution import ChargeMatch, UnitCost
+from exporter.ledger.charges.store import Ledger
+from exporter.metrics.attribution import attributed_costs, unit_families
+from exporter.sources.prometheus_units import BusinessUnits, UnitFailure, end_of_yesterday
+from exporter.wiring.attribution import configured_attribution
 from tests.integration.test_prometheus_scrapes import prometheus
+from tests.support.charge_rows import HOUR, charge, put
+from tests.support.exposed import until
 
 pytestmark = [
     pytest.mark.integration,

@@ -18,25 +18,20 @@ from typing import Final
 
 import pytest
 
-from exporter.commands.demo import BUDGETS, CATEGORIES, DAILY_LIMIT_USD
-from exporter.config import parse
-from exporter.configured_sources import configured_sources, figure_settings
-from exporter.ledger.store import Ledger
-from exporter.refresh import Refresher
-from exporter.simulator.billing_export import write_export
-from exporter.simulator.llm_admin_apis import (
-    ANTHROPIC_ADMIN_KEY,
-    OPENAI_ADMIN_KEY,
-    LlmAdminApis,
-    serving_llm,
-)
-from exporter.simulator.llm_usage import LlmUsage
+from exporter.cli.commands.demo import BUDGETS, CATEGORIES, DAILY_LIMIT_USD
+from exporter.config.model import parse
+from exporter.ledger.charges.store import Ledger
+from exporter.refresh.refresher import Refresher
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
+from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.world import World
-from exporter.sources.anthropic import AnthropicSource
-from exporter.sources.openai import OpenAISource
-from tests.exposed import Labels, Samples, samples
+from exporter.sources.llm.anthropic import AnthropicSource
+from exporter.sources.llm.openai import OpenAISource
+from exporter.wiring.sources import configured_sources, figure_settings
 from tests.prometheus.rule_files import read_rules
 from tests.prometheus.test_quiet_week import DAYS, Seen, fired
+from tests.support.exposed import Labels, Samples, samples
 
 pytestmark = [
     pytest.mark.integration,

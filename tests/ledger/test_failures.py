@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
-from exporter.ledger.store import Ledger
-from tests.charge_rows import charge, put
+from tests.support.charge_rows import charge, put
 
 ALL_TIME = {"everything": (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))}
 

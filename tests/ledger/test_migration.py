@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.billed_families import billed_families, lateness_families
+from exporter.ledger.charges.store import Ledger
 from exporter.ledger.schema import MIGRATIONS, SCHEMA_VERSION, migrate, version_of
-from exporter.ledger.store import Ledger
-from tests.charge_rows import HOUR, charge, put
+from exporter.metrics.billed import billed_families, lateness_families
+from tests.support.charge_rows import HOUR, charge, put
 
 NOW = datetime(2026, 11, 10, 20, tzinfo=UTC)
 PACIFIC = {"gcp": "America/Los_Angeles"}

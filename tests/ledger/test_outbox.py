@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.charges import Charge
+from exporter.core.charges import Charge
+from exporter.ledger.charges.store import Ledger
 from exporter.ledger.outbox import MOST_REFUSALS, Outbox, Queued
-from exporter.ledger.store import Ledger
-from tests.charge_rows import HOUR, charge, put
+from tests.support.charge_rows import HOUR, charge, put
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 START = datetime(2026, 11, 10, tzinfo=UTC)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.exposed import until
 from tests.prometheus.amtool import FOLDER
 from tests.prometheus.incident import Alert
 from tests.prometheus.receivers import Hooks, Inbox, hooks, inbox
+from tests.support.exposed import until
 
 # Debian's package has the long name.
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.exposed import until
 from tests.prometheus.incident import (
     BILL_STALE,
     BURNING,
@@ -24,6 +23,7 @@ from tests.prometheus.incident import (
 )
 from tests.prometheus.receivers import part
 from tests.prometheus.running_alertmanager import PROGRAM, TOKEN, Alertmanager, running_alertmanager
+from tests.support.exposed import until
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from exporter.config_budgets import Alerts
-from exporter.metrics import all_families
+from exporter.config.budgets import Alerts
+from exporter.metrics.families import all_families
 from tests.prometheus.rule_files import (
     CASE_FILES,
     RULE_FILES,

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.simulator.catalogue import SERVICES
-from exporter.simulator.company import ACCOUNTS
-from exporter.simulator.rows import ExportRow
+from exporter.simulator.google.catalogue import SERVICES
+from exporter.simulator.google.company import ACCOUNTS
+from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.world import World
 
 SEED = 6

@@ -1,0 +1,168 @@
+"""How a budget stands: what is used of it, what should be by now, what it will be, and when it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from math import exp, log, sqrt
+from statistics import NormalDist, fmean
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from exporter.analysis.budgets.spending_season import SpendingSeason
+
+Period = Literal["day", "week", "month", "quarter", "year"]
+
+QUANTILES: Final = (0.1, 0.5, 0.9)
+_UNTESTED_NOISE: Final = 0.25
+_DRIFT_PER_DAY: Final = 0.003
+_LARGEST_LEVEL: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpending:
+    """What a budget's charges come to. US dollars."""
+
+    billed_usd: Decimal
+    """Billed of the period so far."""
+    estimated_usd: Decimal
+    """Estimated to come on top of it, up to now."""
+    burn_rate_usd_per_hour: float
+    """At today's pace."""
+    season: SpendingSeason
+    """The usual spending of the same charges."""
+    settled_days_usd: Sequence[tuple[float, float]]
+    """Of the last settled days, oldest first: what each cost, and what the season makes of it."""
+    hourly_usd: Mapping[int, float] = field(default_factory=dict)
+    """What the last hours cost (hours since 1970-01-01 00:00 UTC), as far back as that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """How a budget stands at a moment. US dollars; ratios are of the limit, but for `expected_ratio`."""
+
+    limit_usd: Decimal
+    billed_usd: Decimal
+    estimated_usd: Decimal
+    used_usd: Decimal
+    """Sum of the two, exactly."""
+    expected_ratio: float
+    """Share of the period's usual spending that falls before now."""
+    forecast_usd: dict[float, float]
+    """Of the whole period, by QUANTILES."""
+    exhausted_at: datetime | None
+    """When the limit is reached at today's pace, or was reached; None beyond the period's end, and where
+    it was reached before the hours that are known."""
+
+    @property
+    def remaining_usd(self) -> Decimal:
+        """Negative once the limit is passed."""
+        return self.limit_usd - self.used_usd
+
+    @property
+    def used_ratio(self) -> float:
+        """1 where the limit is reached."""
+        return float(self.used_usd / self.limit_usd)
+
+
+def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetime, datetime]:
+    """Return start and end (excluded) of the period that `now` (aware) lies in. Weeks begin on Monday."""
+    zone = ZoneInfo(timezone)
+    today = now.astimezone(zone).date()
+    if period == "day":
+        first, last = today, today + timedelta(days=1)
+    elif period == "week":
+        first = today - timedelta(days=today.weekday())
+        last = first + timedelta(days=7)
+    else:
+        months = {"month": 1, "quarter": 3, "year": 12}[period]
+        first = date(today.year, today.month - (today.month - 1) % months, 1)
+        last = _month_after(first, months)
+    begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last))
+    return begin, end
+
+
+def budget_state(
+    limit_usd: Decimal, period: tuple[datetime, datetime], now: datetime, spending: BudgetSpending
+) -> BudgetState:
+    """Return how a budget stands at `now`. Raises ValueError for a limit that is not above 0."""
+    if limit_usd <= 0:
+        raise ValueError(f"A budget's limit must be above 0, not {limit_usd}.")
+    begin, end = period
+    exact = spending.billed_usd + spending.estimated_usd
+    used, limit = float(exact), float(limit_usd)
+    return BudgetState(
+        limit_usd=limit_usd,
+        billed_usd=spending.billed_usd,
+        estimated_usd=spending.estimated_usd,
+        used_usd=exact,
+        expected_ratio=spending.season.share(begin, now, end),
+        forecast_usd=_forecast(used, now, end, spending),
+        exhausted_at=(
+            _reached(used - limit, period, now, spending.hourly_usd)
+            if exact >= limit_usd
+            else _exhausted(limit - used, now, end, spending.burn_rate_usd_per_hour)
+        ),
+    )
+
+
+def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpending) -> dict[float, float]:
+    """What is used, and the usual cost of the rest at the level of now."""
+    season = spending.season
+    rest = season.between(now, end)
+    if rest <= 0:
+        rest = max(spending.burn_rate_usd_per_hour, 0.0) * ((end - now) / timedelta(hours=1))
+        level = 1.0
+    else:
+        level = _level(now, spending)
+    rest *= level
+    days = (end - now) / timedelta(days=1)
+    noise = _noise(spending.settled_days_usd, days)
+    return {quantile: used + rest * exp(NormalDist().inv_cdf(quantile) * noise) for quantile in QUANTILES}
+
+
+def _level(now: datetime, spending: BudgetSpending) -> float:
+    """How much more is spent now than usual: by the settled days of the last week, and by the pace now."""
+    recent = spending.settled_days_usd[-7:]
+    usual = sum(expected for _, expected in recent)
+    week = sum(actual for actual, _ in recent) / usual if usual > 0 else 1.0
+    around = spending.season.between(now - timedelta(minutes=30), now + timedelta(minutes=30))
+    pace = spending.burn_rate_usd_per_hour / around if around > 0 else week
+    return min(max(sqrt(max(week, 0.01) * max(pace, 0.01)), 1 / _LARGEST_LEVEL), _LARGEST_LEVEL)
+
+
+def _noise(days_usd: Sequence[tuple[float, float]], days: float) -> float:
+    """Standard deviation of the logarithm of a forecast's error, for so many days."""
+    errors = [log(actual / expected) for actual, expected in days_usd if actual > 0 and expected > 0]
+    daily = sqrt(fmean(error * error for error in errors)) if len(errors) > 6 else _UNTESTED_NOISE
+    return sqrt(daily * daily / max(days, 1.0) + (_DRIFT_PER_DAY * days) ** 2)
+
+
+def _reached(
+    over: float, period: tuple[datetime, datetime], now: datetime, hourly_usd: Mapping[int, float]
+) -> datetime | None:
+    """Go back hour by hour until no more than the limit was used: that hour's end is when it was reached."""
+    hour = int(now.timestamp() // 3600)
+    first = max(min(hourly_usd, default=hour + 1), int(period[0].timestamp() // 3600))
+    while hour >= first:
+        over -= hourly_usd.get(hour, 0.0)
+        if over < 0:
+            return min(datetime.fromtimestamp((hour + 1) * 3600, UTC), now)
+        hour -= 1
+    return None
+
+
+def _exhausted(remaining: float, now: datetime, end: datetime, usd_per_hour: float) -> datetime | None:
+    if usd_per_hour <= 0:
+        return None
+    hours = remaining / usd_per_hour
+    if hours > (end - now) / timedelta(hours=1):
+        return None
+    return now + timedelta(hours=hours)
+
+
+def _month_after(first: date, months: int) -> date:
+    at = first.month - 1 + months
+    return date(first.year + at // 12, at % 12 + 1, 1)

@@ -1,0 +1,1 @@
+"""The estimate of what is not billed yet, and its grades."""

@@ -1,0 +1,1 @@
+"""Prices of usage: learnt rates, list prices and cost per unit."""

@@ -1,0 +1,209 @@
+"""Live unit costs: a service by component, per request and per CPU second; any meter per its own unit.
+
+Pure, over usage of one trailing hour. A ratio with nothing to divide by is absent, never infinity or zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from exporter.analysis.unit_cost.rates import Basis, Rate, RateBook
+from exporter.core.meters import UsageMeter, meters_by_name
+
+COMPONENT_METERS: Final = {
+    "cloud_run_requests": "requests",
+    "cloud_run_cpu_seconds": "cpu",
+    "cloud_run_memory_byte_seconds": "memory",
+    "cloud_run_egress_bytes": "egress",
+    "cloud_run_idle_instance_seconds": "min_instance",
+}
+"""Meters of a Cloud Run service that cost something, and the component of its cost they are."""
+
+TRAILING_METERS: Final = (*COMPONENT_METERS, "cloud_run_cold_starts")
+"""What cloud_run_costs needs of the trailing hour."""
+
+_ESSENTIAL: Final = frozenset({"requests", "cpu", "memory"})
+"""Without a rate for one of them, what a service costs is unknown. Of the others, a part may be free."""
+
+
+class Usage(Protocol):
+    """What one resource used of one meter in the hour."""
+
+    @property
+    def project_id(self) -> str: ...  # noqa: D102
+    @property
+    def region_id(self) -> str: ...  # noqa: D102
+    @property
+    def resource(self) -> str: ...  # noqa: D102
+    @property
+    def meter(self) -> str: ...  # noqa: D102
+    @property
+    def dimension(self) -> str: ...  # noqa: D102
+    @property
+    def amount(self) -> float: ...  # noqa: D102
+    @property
+    def until(self) -> datetime: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCost:
+    """One Cloud Run service over the trailing hour. Dollars and ratios are None where they are unknown."""
+
+    project_id: str
+    region_id: str
+    run_service: str
+    until: datetime
+    usd_by_component: Mapping[str, float]
+    """Of the components that were used and have a rate."""
+    usd: float | None
+    cost_per_request_usd: float | None
+    cpu_seconds_per_request: float | None
+    cost_per_cpu_second_usd: float | None
+    cold_start_ratio: float | None
+    """Instances started for one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudRunHour:
+    """All Cloud Run services together over the trailing hour."""
+
+    usd: float | None
+    """None where a rate that matters is missing for any of them."""
+    requests: float
+
+    @property
+    def cost_per_request_usd(self) -> float | None:
+        """None without requests, or where the cost is unknown."""
+        return _ratio(self.usd, self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCost:
+    """One resource and meter over the trailing hour, in the unit that people count in."""
+
+    project_id: str
+    region_id: str
+    resource: str
+    meter: str
+    dimension: str
+    people_unit: str
+    usd_per_hour: float
+    usd_per_people_unit: float
+    people_units: float
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Usage that no rate was found for: told, never taken for free."""
+
+    project_id: str
+    region_id: str
+    meter: str
+    resources: int
+
+
+def cloud_run_costs(usage: Iterable[Usage], rates: RateBook) -> list[ServiceCost]:
+    """Return what each Cloud Run service cost in the hour that `usage` is of."""
+    services: dict[tuple[str, str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    until: dict[tuple[str, str, str], datetime] = {}
+    for each in usage:
+        if each.meter in TRAILING_METERS:
+            key = (each.project_id, each.region_id, each.resource)
+            services[key][each.meter] += each.amount
+            until[key] = each.until
+    return [_service_cost(key, amounts, until[key], rates) for key, amounts in sorted(services.items())]
+
+
+def cloud_run_hour(usage: Iterable[Usage], rates: RateBook) -> CloudRunHour | None:
+    """Return what all Cloud Run services together did and cost in that hour; None where none was seen."""
+    used = [each for each in usage if each.meter in TRAILING_METERS]
+    if not used:
+        return None
+    costs = [each.usd for each in cloud_run_costs(used, rates)]
+    known = [usd for usd in costs if usd is not None]
+    requests = math.fsum(each.amount for each in used if each.meter == "cloud_run_requests")
+    return CloudRunHour(math.fsum(known) if len(known) == len(costs) else None, requests)
+
+
+def _service_cost(
+    key: tuple[str, str, str], amounts: Mapping[str, float], until: datetime, rates: RateBook
+) -> ServiceCost:
+    project_id, region_id, _ = key
+    usd_by_component: dict[str, float] = {}
+    unknown = False
+    for meter, component in COMPONENT_METERS.items():
+        amount = amounts.get(meter, 0.0)
+        rate = rates.rate(meter, project_id, region_id) if amount > 0 else None
+        if rate is not None:
+            usd_by_component[component] = amount * rate.usd_per_unit
+        elif amount > 0 and component in _ESSENTIAL:
+            unknown = True
+    usd = None if unknown else sum(usd_by_component.values())
+    requests = amounts.get("cloud_run_requests", 0.0)
+    cpu_seconds = amounts.get("cloud_run_cpu_seconds")
+    return ServiceCost(
+        *key,
+        until=until,
+        usd_by_component=usd_by_component,
+        usd=usd,
+        cost_per_request_usd=_ratio(usd, requests),
+        cpu_seconds_per_request=_ratio(cpu_seconds, requests),
+        cost_per_cpu_second_usd=_ratio(usd, cpu_seconds or 0.0),
+        cold_start_ratio=_ratio(amounts.get("cloud_run_cold_starts", 0.0), requests),
+    )
+
+
+def meter_costs(usage: Iterable[Usage], rates: RateBook) -> list[MeterCost]:
+    """Return what each resource cost by meter, per the unit that people count the meter in."""
+    meters = meters_by_name()
+    found = []
+    for each in usage:
+        row = meters.get(each.meter)
+        rate = rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension)
+        if row is None or rate is None or row.people_unit is None or each.amount <= 0:
+            continue
+        found.append(_meter_cost(each, row, rate))
+    return found
+
+
+def _meter_cost(each: Usage, row: UsageMeter, rate: Rate) -> MeterCost:
+    if row.people_unit is None:
+        raise ValueError(f"{row.name} has no unit that people count in")
+    usd = each.amount * rate.usd_per_unit
+    units = each.amount * rate.billed_per_unit / row.people_unit.size
+    per_unit = usd / units if units else 0.0
+    return MeterCost(
+        each.project_id,
+        each.region_id,
+        each.resource,
+        each.meter,
+        each.dimension,
+        row.people_unit.name,
+        usd,
+        per_unit,
+        units,
+        rate.basis,
+    )
+
+
+def unpriced(usage: Iterable[Usage], rates: RateBook) -> list[Unpriced]:
+    """Return the live usage that no rate was found for, by project, region and meter."""
+    meters = meters_by_name()
+    counted: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for each in usage:
+        row = meters.get(each.meter)
+        if row is None or row.skus is None or row.skus.may_be_free or each.amount <= 0:
+            continue
+        if rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension) is None:
+            counted[each.project_id, each.region_id, each.meter].add(f"{each.resource}/{each.dimension}")
+    return [Unpriced(*key, resources=len(names)) for key, names in sorted(counted.items())]
+
+
+def _ratio(dividend: float | None, divisor: float) -> float | None:
+    return None if dividend is None or divisor <= 0 else dividend / divisor

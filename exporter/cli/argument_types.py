@@ -1,0 +1,67 @@
+"""Kinds of arguments on the command line; an error names a good value."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import date, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from exporter.config.types import host_and_port
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT."""
+    try:
+        return host_and_port(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address; write for example 127.0.0.1:9877"
+        ) from None
+
+
+def count(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0; write for example 21")
+    return int(text)
+
+
+def day(text: str) -> date:
+    """Read a day of the calendar."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write for example 2026-11-20") from None
+
+
+def retention(text: str) -> timedelta:
+    """Read how long blocks are kept, as Prometheus writes it: `15d`, `8w`, `2y`."""
+    days_of = {"d": 1, "w": 7, "y": 365}
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([dwy])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time that blocks are kept; write for example 400d")
+    return timedelta(days=int(match[1]) * days_of[match[2]])
+
+
+def plot_file(text: str) -> Path:
+    """Read where a picture goes; also where it cannot be drawn, so that nothing is worked out in vain."""
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "drawing needs matplotlib, which is not installed: pip install 'spend-exporter[plot]'"
+        )
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no place for a file: the folder must exist")
+    return path
+
+
+def hour(text: str) -> object:
+    """Read the time of `--as-of`."""
+    from exporter.cli.commands.snapshot import whole_hour  # noqa: PLC0415
+
+    try:
+        return whole_hour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,93 @@
+"""`spend-exporter backfill`: the cost of each past usage hour, as files and blocks for Prometheus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from exporter.cli.commands.backfill_blocks import PromtoolError, check_safe, create_blocks
+from exporter.cli.commands.backfill_files import MonthFile, billing_days, months_of, write_months
+from exporter.cli.progress import progress_bar
+from exporter.config.model import Config
+from exporter.ledger.charges.hourly import forgotten_before
+from exporter.ledger.charges.windows import Window
+from exporter.wiring.ledger import OpenedLedger, opened_ledger
+
+logger = logging.getLogger(__name__)
+
+UNSETTLED: Final = timedelta(days=3)
+"""Bills of younger usage commonly still grow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Into which data directory blocks go, and how long Prometheus keeps what is in there."""
+
+    data: Path
+    retention: timedelta
+
+
+def backfill(
+    config: Config,
+    first: date,
+    end: date,
+    out: Path,
+    *,
+    ledger: str | None,
+    refresh: bool,
+    blocks: Blocks | None,
+    now: datetime,
+) -> bool:
+    """Write files of the billing days in [first, end) and make blocks of them; return whether all went well.
+
+    Raises LedgerError, UnsafeError, OSError.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with opened_ledger(config, ledger, refresh=refresh) as opened:
+        windows = _windows(opened, first, end)
+        files: list[MonthFile] = []
+        if windows:
+            show = progress_bar("writing files", len(months_of(windows)))
+            files = write_months(opened.view, windows, out, show)
+        failed = opened.failed
+    for name in failed:
+        logger.error("source %s could not be read; what it told before is in the files", name)
+    if not files:
+        logger.error("the ledger has no cost of the days from %s to before %s", first, end)
+        return False
+    if max(file.last_second for file in files) > (now - UNSETTLED).timestamp():
+        logger.warning(
+            "bills of the last %d days commonly still grow, and what is in Prometheus does not follow: "
+            "choose an earlier day for --to, or replace these days later",
+            UNSETTLED.days,
+        )
+    for file in files:
+        print(f"{file.path}  {file.samples} samples")  # noqa: T201
+    try:
+        if blocks is not None:
+            check_safe(files, windows, blocks.data, blocks.retention, now)
+            made = create_blocks(files, blocks.data, progress_bar("making blocks", len(files)))
+            print(f"{blocks.data}  {len(made)} blocks")  # noqa: T201
+    except PromtoolError as error:
+        logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+        return False
+    return not failed
+
+
+def _windows(opened: OpenedLedger, first: date, end: date) -> Mapping[str, Window]:
+    """The days of each provider in its own zone, without those that are forgotten or in part."""
+    kept = forgotten_before(opened.view)
+    windows = {}
+    for provider, zone in opened.timezones.items():
+        day = first
+        while kept is not None and day < end and billing_days(day, end, zone)[0] < kept:
+            day += timedelta(days=1)
+        if day > first:
+            logger.warning("%s: usage before %s has been forgotten (ledger_keep_days)", provider, day)
+        if day < end:
+            windows[provider] = billing_days(day, end, zone)
+    return windows

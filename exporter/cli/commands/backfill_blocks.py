@@ -1,0 +1,154 @@
+"""Files of a backfill into Prometheus' storage, by promtool, and only where nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+
+from exporter.cli.commands.backfill_files import MonthFile
+from exporter.cli.progress import Show
+from exporter.ledger.charges.windows import Window
+from exporter.metrics.families import SPEND_HOURLY_USD
+
+BLOCK_HOURS: Final = 744
+"""promtool reads the whole file again for every block; of a month it makes two or three then, not 360."""
+
+HEAD: Final = timedelta(hours=3)
+"""Prometheus still holds so much in memory; a block from outside must not reach into it."""
+
+_ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+
+
+class UnsafeError(Exception):
+    """The blocks may not be made as asked; the text says why and what to do."""
+
+
+class PromtoolError(Exception):
+    """promtool is missing or failed; the text says what it said."""
+
+
+def check_safe(
+    files: Sequence[MonthFile],
+    windows: Mapping[str, Window],
+    data: Path,
+    retention: timedelta,
+    now: datetime,
+) -> None:
+    """Look whether blocks of the files can go into a data directory.
+
+    `windows` has the time of each provider's usage that is in them. Raises UnsafeError, PromtoolError.
+    """
+    _check_storage(data)
+    first = min(file.first_second for file in files)
+    last = max(file.last_second for file in files)
+    if last > (now - HEAD).timestamp():
+        raise UnsafeError(
+            f"the last usage hour ends {_utc(last)}, and Prometheus still holds the last "
+            f"{HEAD // timedelta(hours=1)} hours in memory: choose an earlier day for --to"
+        )
+    kept_from = (now - retention).timestamp()
+    if first < kept_from:
+        dropped = [file.path.name for file in files if file.last_second < kept_from]
+        whole = f" (all of {', '.join(dropped)})" if dropped else ""
+        raise UnsafeError(
+            f"with a retention of {_days(retention)} Prometheus would drop what is older than "
+            f"{_utc(kept_from)}{whole}: start Prometheus with a longer --storage.tsdb.retention.time and "
+            f"give the same to --retention, or choose a day after {_utc(kept_from):.10} for --from"
+        )
+    for provider, (begin, end) in windows.items():
+        _check_new(data, provider, int(begin.timestamp()), int(end.timestamp()) - 1)
+
+
+def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Path]:
+    """Have promtool make blocks of the files, and move them into the data directory when all are made.
+
+    Raises PromtoolError, OSError; no block is in the data directory then, but where moving itself failed.
+    """
+    # Within the data directory, so that a block arrives in one step; Prometheus passes over other names.
+    with tempfile.TemporaryDirectory(prefix=".spend-exporter-", dir=data) as folder:
+        made = Path(folder)
+        for number, file in enumerate(files):
+            show(number, file.path.name.removeprefix("spend_hourly_usd-"))
+            options = ["--quiet", f"--max-block-duration={BLOCK_HOURS}h"]
+            _promtool("tsdb", "create-blocks-from", "openmetrics", *options, str(file.path), folder)
+        blocks = sorted(path for path in made.iterdir() if _ULID.fullmatch(path.name))
+        for block in blocks:
+            shutil.copymode(data, block)
+            block.rename(data / block.name)
+        show(len(files), "")
+        return [data / block.name for block in blocks]
+
+
+def _check_storage(data: Path) -> None:
+    if not data.is_dir():
+        raise UnsafeError(f"{data} is no folder: name Prometheus' data directory (--storage.tsdb.path)")
+    names = {path.name for path in data.iterdir()} - {"lost+found"}
+    if names and not names & {"wal", "chunks_head"} and not any(map(_ULID.fullmatch, names)):
+        raise UnsafeError(
+            f"{data} does not look like Prometheus' storage, which has a folder wal: name the directory of "
+            "--storage.tsdb.path"
+        )
+
+
+def _check_new(data: Path, provider: str, first: int, last: int) -> None:
+    """Look that no block has a provider's cost from the first to the last second yet."""
+    selector = f"{SPEND_HOURLY_USD.name}{{provider={json.dumps(provider)}}}"
+    for meta in sorted(data.glob("*/meta.json")):
+        if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index"):
+            continue
+        told = json.loads(meta.read_text(encoding="utf-8"))
+        begin, end = max(first * 1000, told["minTime"]), min(last * 1000, told["maxTime"] - 1)
+        if begin > end or not _has_samples(data, selector, begin, end):
+            continue
+        which = urlencode({"match[]": selector, "start": first, "end": last})
+        raise UnsafeError(
+            f"{data} already has {selector} of that time, in block {meta.parent.name}. Of two values for one "
+            "hour Prometheus would keep either, so delete the old ones first: with --web.enable-admin-api, "
+            f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
+        )
+
+
+def _knows_metric(index: Path) -> bool:
+    """Say whether a block's table of symbols has the metric's name, which deleted samples may have left."""
+    name = SPEND_HOURLY_USD.name.encode()
+    with index.open("rb") as file:
+        # Five bytes of magic number and version, then the table's size; each symbol has its length before it.
+        size = int.from_bytes(file.read(9)[5:], "big")
+        return bytes([len(name)]) + name in file.read(size)
+
+
+def _has_samples(data: Path, selector: str, begin_milliseconds: int, end_milliseconds: int) -> bool:
+    window = [f"--min-time={begin_milliseconds}", f"--max-time={end_milliseconds}"]
+    return SPEND_HOURLY_USD.name in _promtool("tsdb", "dump", *window, f"--match={selector}", str(data))
+
+
+def _promtool(*arguments: str) -> str:
+    """Run promtool and return what it printed."""
+    try:
+        done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        raise PromtoolError(
+            "promtool is not installed here; it comes with Prometheus. Install it, or leave --create-blocks "
+            "out and run it where Prometheus is, on the files of --out: promtool tsdb create-blocks-from "
+            f"openmetrics --max-block-duration={BLOCK_HOURS}h FILE DATA_DIR"
+        ) from None
+    if done.returncode:
+        told = (done.stderr or done.stdout).strip()
+        raise PromtoolError(f"promtool {' '.join(arguments[:3])} failed ({done.returncode}): {told}")
+    return done.stdout
+
+
+def _utc(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _days(retention: timedelta) -> str:
+    return f"{retention / timedelta(days=1):g} days"

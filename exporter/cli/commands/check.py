@@ -1,0 +1,202 @@
+"""`spend-exporter check`: does each source answer, is each permission there, what will it cost.
+
+Changes nothing, listens on nothing, and leaves a ledger alone that an exporter holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
+from exporter.cli.commands.check_report import Report
+from exporter.config.model import Config, ConfigError
+from exporter.core.byte_sizes import size_text
+from exporter.core.ownership import OWNERSHIP
+from exporter.ledger.facts import LedgerFacts, look
+from exporter.ledger.opening import LedgerError
+from exporter.ledger.schema import SCHEMA_VERSION
+from exporter.refresh.intake import FUTURE_TOLERANCE, AnySource
+from exporter.sources.base import Finding, Meter, RefreshContext, SourceError
+from exporter.web.web_config import load_web_config
+from exporter.wiring.sources import attribution_of, business_units, configured_sources
+
+logger = logging.getLogger(__name__)
+
+
+def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
+    """Look at the whole set-up, report each finding once it is known, and return whether all is well.
+
+    `place` is the file that the configuration was read from.
+    """
+    ledger = _Ledger(config.ledger)
+    well = _told(report, "configuration", _of_configuration(config, place))
+    well &= _told(report, "ledger", ledger.findings())
+    sources = configured_sources(config, os.environ)
+    well &= _told(report, "ownership", _of_ownership([source.name for source in sources]))
+    for source in sources:
+        findings = _of_source(source, config, ledger.facts, now, report.progress)
+        well &= _told(report, f"source {source.name}", findings)
+    well &= _told(report, "attribution", _of_attribution(config, sources, now))
+    report.end()
+    return well
+
+
+def _told(report: Report, part: str, findings: Iterator[Finding]) -> bool:
+    """Report the findings of a part and return whether none is trouble; no heading where there are none."""
+    well = True
+    first = next(findings, None)
+    if first is None:
+        return well
+    report.begin(part)
+    for finding in chain((first,), findings):
+        well &= finding.ok
+        report.tell(finding)
+    return well
+
+
+def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
+    yield Finding(True, "file", f"{place} is valid")
+    if config.keys_without_effect:
+        detail = f"{', '.join(config.keys_without_effect)}: accepted, without effect in this version"
+        yield Finding(True, "keys", detail, warning=True)
+    if config.web_config_file is None:
+        yield _unprotected(config)
+        return
+    try:
+        web = load_web_config(config.web_config_file)
+    except ConfigError as error:
+        problems = "; ".join(map(str, error.problems))
+        yield Finding(False, "web configuration", f"{config.web_config_file}: {problems}")
+        return
+    users = len(web.password_hashes)
+    told = [
+        "TLS" if web.ssl_context else "plain HTTP",
+        f"{users} {'user' if users == 1 else 'users'}" if users else "no users",
+    ]
+    yield Finding(True, "web configuration", f"{config.web_config_file}: {', '.join(told)}")
+
+
+def _unprotected(config: Config) -> Finding:
+    told = f"{config.listen}, plain HTTP without users"
+    if config.host in ("localhost", "::1") or config.host.startswith("127."):
+        return Finding(True, "listen", f"{told}: this machine only")
+    detail = f"{told}: whoever reaches it sees what is spent; set web_config_file for TLS and users"
+    return Finding(True, "listen", detail, warning=True)
+
+
+def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
+    """Say whose money counts with these sources, so that nobody has to guess why a figure is not added."""
+    for row in OWNERSHIP:
+        bills = [name for name in row.billed_by if name in sources]
+        told = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
+        if not bills and not told:
+            continue
+        others = [*bills[1:], *(name for name in row.attribution if name in sources)]
+        owner = f"billed by {bills[0]}" if bills else _unbilled(told)
+        aside = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
+        what = ", ".join(row.providers) or "other providers"
+        yield Finding(True, what, f"{row.money}: {owner}{aside}")
+
+
+def _of_attribution(config: Config, sources: Sequence[AnySource], now: datetime) -> Iterator[Finding]:
+    """Say what the rules make of the bill, and whether the user's units can be counted."""
+    bills = [source for source in sources if hasattr(source, "billing_timezone")]
+    zones = {source.provider: source.billing_timezone for source in bills if source.provider}
+    names = [source.name for source in bills]
+    yield from attribution_findings(attribution_of(config), config.ledger, names, zones, now)
+    units = business_units(config)
+    if units is not None:
+        yield from unit_findings(units, now)
+
+
+def _unbilled(told: Sequence[str]) -> str:
+    if "usage_logs" in told:
+        return "billed by no source: usage_logs stands in for the bill, marked estimated"
+    return "billed by no source, so it is in no total"
+
+
+class _Ledger:
+    """The ledger as the check finds it; `facts` are known once `findings` has run, where they can be."""
+
+    def __init__(self, path: Path) -> None:
+        self.facts: LedgerFacts | None = None
+        self._path = path
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            self.facts = look(self._path)
+        except LedgerError as error:
+            # That an exporter runs with this configuration is how it should be.
+            in_use = error.reason == "ledger_in_use"
+            detail = f"{self._path} is in use, probably by a running exporter; not looked into"
+            yield Finding(in_use, "file", detail if in_use else str(error))
+            return
+        yield self._of_new_file() if self.facts is None else self._of_file(self.facts)
+
+    def _of_new_file(self) -> Finding:
+        folder = next(parent for parent in self._path.absolute().parents if parent.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            detail = (
+                f"{self._path} is not there and cannot be made, since {folder} "
+                f"{'may not be written by this user' if folder.is_dir() else 'is no folder'}: "
+                "name another file under the key `ledger`"
+            )
+            return Finding(False, "file", detail)
+        free = shutil.disk_usage(folder).free
+        return Finding(True, "file", f"{self._path} is made at the first start; {size_text(free)} free")
+
+    def _of_file(self, facts: LedgerFacts) -> Finding:
+        told = f"{self._path}: {size_text(facts.size_bytes)}, schema {facts.schema_version}"
+        if not facts.writable:
+            detail = (
+                f"{told}; it may not be written, so nothing new is stored: make it and its folder writable"
+            )
+            return Finding(False, "file", detail)
+        if facts.schema_version < SCHEMA_VERSION:
+            return Finding(True, "file", f"{told}, brought up to schema {SCHEMA_VERSION} at the next start")
+        if not facts.charges or facts.oldest_usage is None or facts.latest_export is None:
+            return Finding(True, "file", f"{told}, empty")
+        detail = (
+            f"{told}, {facts.charges:,} charges of usage since {facts.oldest_usage:%Y-%m-%d}, "
+            f"exported until {facts.latest_export:%Y-%m-%d %H:%M} UTC"
+        )
+        if facts.kept_from is not None:
+            detail += f"; usage before {facts.kept_from:%Y-%m-%d} has been forgotten"
+        return Finding(True, "file", detail)
+
+
+def _of_source(
+    source: AnySource,
+    config: Config,
+    facts: LedgerFacts | None,
+    now: datetime,
+    progress: Callable[[str], None],
+) -> Iterator[Finding]:
+    """Yield the source's own findings, and one more if it cannot even be checked."""
+    oldest = now - timedelta(days=config.ledger_keep_days)
+    if facts is not None and facts.kept_from is not None:
+        oldest = max(oldest, facts.kept_from)
+    with tempfile.TemporaryDirectory(prefix="spend-exporter-check-") as spool:
+        context = RefreshContext(
+            known=facts.cursors.get(source.name, {}) if facts else {},
+            now=now,
+            latest_plausible=now + FUTURE_TOLERANCE,
+            oldest_kept=oldest,
+            spool=Path(spool),
+            meter=Meter(progress=progress),
+        )
+        try:
+            yield from source.check(context)
+        except SourceError as error:
+            yield Finding(False, "check", str(error))
+        except Exception as error:
+            logger.exception("%s: unexpected failure", source.name)
+            detail = f"broke off by a defect, please report it: {type(error).__name__}: {error}"
+            yield Finding(False, "check", detail)

@@ -1,0 +1,121 @@
+"""What `spend-exporter check` says of cost attribution: what the rules make of the bill, and of the units.
+
+Rules are tried on the charges that the ledger holds; nothing is changed in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from exporter.analysis.bill.attribution import Assessment, Attribution, Combination
+from exporter.core.charges import tags_of
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.opening import LedgerError, open_ledger_to_look
+from exporter.ledger.schema import SCHEMA_VERSION
+from exporter.metrics.attribution import recent_costs
+from exporter.sources.base import Finding
+from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
+from exporter.wiring.attribution import ConfiguredAttribution
+
+LOOKED_AT: Final = timedelta(days=31)
+"""Usage on which the rules are tried."""
+
+_CONFLICTS_TOLD: Final = 5
+_MEMORY_LIMIT: Final = "48MB"
+
+Costs = Sequence[tuple[Combination, Decimal]]
+
+
+def attribution_findings(
+    configured: ConfiguredAttribution,
+    ledger: Path,
+    sources: Sequence[str],
+    timezones: Mapping[str, str],
+    now: datetime,
+) -> Iterator[Finding]:
+    """Say what the rules make of the recent charges in the ledger; nothing where nothing is configured.
+
+    `sources` are the names of those that are on, `timezones` the billing zone of each provider.
+    """
+    if not configured.attribution.rules and not configured.kept_tags:
+        return
+    costs = _recent_costs(ledger, sources, timezones, now)
+    if isinstance(costs, str):
+        yield Finding(True, "categories", f"not tried: {costs}")
+        return
+    if configured.attribution.rules:
+        yield from _of_rules(configured.attribution.assess(costs), configured.attribution)
+    yield from _of_tags(configured.kept_tags, costs)
+
+
+def unit_findings(units: BusinessUnits, now: datetime) -> Iterator[Finding]:
+    """Ask for the number of each unit, and say what came."""
+    for name, found in units.read(now).items():
+        if isinstance(found, UnitFailure):
+            yield Finding(False, f"unit {name}", found.text)
+        else:
+            yield Finding(True, f"unit {name}", f"{found:g} yesterday", warning=found == 0)
+
+
+def _recent_costs(
+    ledger: Path, sources: Sequence[str], timezones: Mapping[str, str], now: datetime
+) -> Costs | str:
+    """Net cost of the recent charges, or why there is none to try rules on."""
+    if not ledger.exists():
+        return f"{ledger} is not there yet, so there are no charges; check again after the first refresh"
+    try:
+        connection, version = open_ledger_to_look(ledger, _MEMORY_LIMIT)
+    except LedgerError as error:
+        in_use = error.reason == "ledger_in_use"
+        return (
+            "a running exporter holds the ledger; stop it, or check a copy of the file"
+            if in_use
+            else str(error)
+        )
+    with connection:
+        if version < SCHEMA_VERSION:
+            return f"{ledger} has an older schema, which the next start brings up to date"
+        costs = recent_costs(LedgerView(connection, sources), timezones, now - LOOKED_AT)
+    return costs or f"{ledger} has no charges of the last {LOOKED_AT.days} days"
+
+
+def _of_rules(found: Assessment, attribution: Attribution) -> Iterator[Finding]:
+    told = ", ".join(
+        f"{category} {_dollars(found.usd_by_category.get(category, Decimal(0)))}"
+        for category in attribution.categories
+    )
+    yield Finding(True, "categories", f"net cost of the last {LOOKED_AT.days} days: {told}")
+    for rule in found.never_matched:
+        detail = f"{rule.place} matches no charge of the last {LOOKED_AT.days} days"
+        yield Finding(True, "rule without effect", detail, warning=True)
+    for rule in found.shadowed:
+        detail = f"all that {rule.place} matches belongs to rules above it: move it up, or take it out"
+        yield Finding(True, "rule without effect", detail, warning=True)
+    for conflict in found.conflicts[:_CONFLICTS_TOLD]:
+        detail = (
+            f"{conflict.winner.place} and {conflict.loser.place} both match {_dollars(conflict.usd)}; "
+            "the first has it"
+        )
+        yield Finding(True, "rules in conflict", detail, warning=True)
+    more = len(found.conflicts) - _CONFLICTS_TOLD
+    if more > 0:
+        yield Finding(True, "rules in conflict", f"and {more} smaller ones", warning=True)
+
+
+def _of_tags(kept: Sequence[str], costs: Costs) -> Iterator[Finding]:
+    seen = {name for text in {charge.tags for charge, _ in costs} for name in tags_of(text)}
+    missing = [name for name in kept if name not in seen]
+    if missing:
+        detail = (
+            f"no charge of the last {LOOKED_AT.days} days has {', '.join(missing)}: check the spelling; "
+            "keys that are new in the configuration are read at the next start"
+        )
+        yield Finding(True, "labels", detail, warning=True)
+
+
+def _dollars(usd: Decimal) -> str:
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.2f}"

@@ -1,0 +1,218 @@
+"""`spend-exporter demo`: a simulated company's growing billing export, and the exporter over it.
+
+Nothing else is needed: no account, no network. The exporter does not know that the bill is invented.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from exporter.cli.commands.serve import serve
+from exporter.config.model import parse
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
+from exporter.simulator.google.company import PROJECTS
+from exporter.simulator.google.live_usage import LiveUsage
+from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
+from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
+from exporter.simulator.llm.calls import Calls
+from exporter.simulator.llm.usage import LlmUsage
+from exporter.simulator.llm.usage_log import UsageLog
+from exporter.simulator.world import World
+from exporter.sources.google.monitoring.source import CloudMonitoringSource
+from exporter.sources.google.recommender.source import RecommenderSource
+from exporter.sources.llm.anthropic import AnthropicSource
+from exporter.sources.llm.openai import OpenAISource
+
+logger = logging.getLogger(__name__)
+
+EXPORT_EVERY_SECONDS = 60.0
+"""How often what the company's bill has gained is written; rows come at their own times within the hour."""
+
+READ_EVERY_MINUTES = 0.25
+
+PAST_DAYS = 45
+"""How far back the company's bill goes, as made up."""
+
+USAGE_EVERY = timedelta(minutes=1)
+
+CATEGORIES = {
+    "ai": {"services": ["Vertex AI", "OpenAI API", "Claude API"]},
+    "data": ["bigquery", "sql", "storage"],
+    "serving": ["run", "compute"],
+}
+"""How the company looks at its spending."""
+
+DAILY_LIMIT_USD = 3400
+
+BUDGETS = [
+    {"name": "everything", "period": "month", "limit_usd": 84_000},
+    {"name": "ai", "period": "month", "limit_usd": 18_000, "match": {"category": "ai"}},
+    {
+        "name": "support assistant",
+        "period": "week",
+        "limit_usd": 2700,
+        "match": {"projects": ["northwind-assistant"]},
+    },
+]
+"""An ordinary week stays below nine tenths of each and of the daily limit; the runaway does not."""
+
+
+def demo(
+    listen: tuple[str, int],
+    stopping: threading.Event,
+    *,
+    directory: Path | None,
+    seed: int,
+    announce: Callable[[str], None],
+    remote_write_url: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    export_every_seconds: float = EXPORT_EVERY_SECONDS,
+) -> None:
+    """Write the past, then serve it and go on writing until `stopping` is set.
+
+    With `directory` the company, its bill and the ledger are kept there and continued. With
+    `remote_write_url` the cost of each hour of the company's past is sent there. `clock` is both the
+    company's and the exporter's. Raises as `serve`.
+    """
+    with _folder(directory) as folder:
+        export = folder / "export"
+        export.mkdir(exist_ok=True)
+        logs = folder / "llm"
+        logs.mkdir(exist_ok=True)
+        company = _Company(folder / "world.json", export, logs, seed, clock())
+        company.write_past(clock(), stopping)
+        if stopping.is_set():
+            return
+        config = parse(
+            json.dumps(
+                {
+                    "ledger": str(folder / "ledger.duckdb"),
+                    "gcp": {
+                        "update_interval_minutes": READ_EVERY_MINUTES,
+                        "billing_export": {"files": [str(export / "*.parquet")]},
+                        "budget_alerts": {"daily_limit_usd": DAILY_LIMIT_USD},
+                    },
+                    "llm": {"usage_logs": [str(logs / "*.jsonl")]},
+                    "cost_attribution": CATEGORIES,
+                    "budgets": BUDGETS,
+                    "label_costs": ["team"],
+                    "history": _history(remote_write_url),
+                }
+            ),
+            folder,
+        )
+        writer = threading.Thread(
+            target=company.keep_writing, args=(clock, stopping, export_every_seconds), name="demo-export"
+        )
+        writer.start()
+        try:
+            with (
+                serving(CloudMonitoring(LiveUsage(company.world), clock)) as address,
+                serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
+                serving_recommender(RecommenderApi()) as advice_address,
+            ):
+                projects = [project.id for project in PROJECTS.values()]
+                monitoring = CloudMonitoringSource(
+                    projects,
+                    endpoint=address,
+                    plaintext=True,
+                    update_interval=USAGE_EVERY,
+                )
+                openai = OpenAISource(lambda: OPENAI_ADMIN_KEY, base_url=llm_address)
+                anthropic = AnthropicSource(lambda: ANTHROPIC_ADMIN_KEY, base_url=llm_address)
+                openai.update_interval = anthropic.update_interval = USAGE_EVERY
+                advice = RecommenderSource(projects, endpoint=advice_address, plaintext=True)
+                serve(
+                    config, listen, stopping, announce, [monitoring, openai, anthropic, advice], clock=clock
+                )
+        finally:
+            stopping.set()
+            writer.join()
+
+
+def _history(remote_write_url: str | None) -> dict[str, object]:
+    if remote_write_url is None:
+        return {}
+    return {"remote_write": {"url": remote_write_url, "since_days": PAST_DAYS + 1}}
+
+
+@contextmanager
+def _folder(directory: Path | None) -> Iterator[Path]:
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix="spend-exporter-demo-") as made:
+            yield Path(made)
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield directory.absolute()
+
+
+class _Company:
+    """A simulated company and its bill in a folder; a file remembers who it is and how far it is written."""
+
+    def __init__(self, memory: Path, export: Path, logs: Path, seed: int, now: datetime) -> None:
+        """Take up the company that is remembered, or make one up that has 45 days behind it."""
+        self._memory = memory
+        self._export = export
+        self._seed, self._began, until = seed, now, ""
+        if memory.exists():
+            known = json.loads(memory.read_text(encoding="utf-8"))
+            self._seed, self._began = known["seed"], datetime.fromisoformat(known["began"])
+            until = known.get("written_until", "")
+        self.world = World.ending_at(self._began, seed=self._seed)
+        self.language_models = LlmUsage.ending_at(self._began, seed=self._seed)
+        self._log = UsageLog(Calls(self.language_models, self.world), logs)
+        self._written_until = self.world.start
+        if until and any(export.iterdir()):
+            self._written_until = datetime.fromisoformat(until)
+
+    def write_past(self, now: datetime, stopping: threading.Event) -> None:
+        """Write what was exported before `now` and is not written yet, day by day with a progress bar."""
+        day = self._written_until.replace(hour=0, minute=0, second=0, microsecond=0)
+        days = (now - day) // timedelta(days=1) + 1
+        for number in range(days):
+            if stopping.is_set():
+                return
+            self._write(min(now, day + timedelta(days=number + 1)))
+            _show_progress(number + 1, days)
+        self._log.write_until(now)
+
+    def keep_writing(
+        self, clock: Callable[[], datetime], stopping: threading.Event, every_seconds: float
+    ) -> None:
+        """Go on writing until `stopping` is set."""
+        while not stopping.wait(every_seconds):
+            try:
+                self._write(clock())
+                self._log.write_until(clock())
+            except (OSError, duckdb.Error):
+                logger.exception("the simulated bill could not be written; it is tried again in a minute")
+
+    def _write(self, until: datetime) -> None:
+        if until <= self._written_until:
+            return
+        write_export(self.world, self._export, until, since=self._written_until)
+        self._written_until = until
+        known = {"seed": self._seed, "began": self._began.isoformat(), "written_until": until.isoformat()}
+        part = self._memory.with_name(f".{self._memory.name}.tmp")
+        part.write_text(json.dumps(known), encoding="utf-8")
+        part.replace(self._memory)
+
+
+def _show_progress(done: int, of: int) -> None:
+    if sys.stderr.isatty():
+        bar = "#" * (30 * done // of)
+        end = "\n" if done == of else ""
+        print(f"\rsimulating {of} days of a company's bill [{bar:<30}]", end=end, file=sys.stderr, flush=True)  # noqa: T201
+    elif done == of:
+        logger.info("simulated %d days of a company's bill", of)

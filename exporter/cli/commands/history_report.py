@@ -1,0 +1,201 @@
+"""How the answer of `spend-exporter history` is written: tables for people, CSV and JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, TextIO
+
+from exporter.analysis.bill.periods import OTHER, By, CostPeriods, Group, Period
+
+Form = Literal["table", "csv", "json"]
+
+Origin = Literal["ledger", "log"]
+"""The ledger has what is billed by now; the log what was told then, estimates included."""
+
+_NAME_WIDTH: Final = 32
+_BAR_WIDTH: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer, and what it is an answer to."""
+
+    table: CostPeriods
+    by: By
+    group: str
+    billed: Mapping[str, tuple[datetime, datetime]]
+    """From when to when the ledger has charges of each provider; from the log, when it told of it."""
+    origin: Origin = "ledger"
+
+
+def write(told: Told, form: Form, out: TextIO) -> None:
+    """Write the answer."""
+    if form == "json":
+        out.write(json.dumps(_document(told), indent=2) + "\n")
+    elif form == "csv":
+        csv.writer(out, lineterminator="\n").writerows(_rows(told))
+    else:
+        out.write("\n".join(_lines(told)) + "\n")
+
+
+def period_label(first: date, by: By) -> str:
+    """Return a period's name as people write it."""
+    return {"day": f"{first:%Y-%m-%d %a}", "week": f"week of {first}", "month": f"{first:%Y-%m}"}[by]
+
+
+def heading(told: Told) -> str:
+    """Return what is shown, in one line."""
+    first, last = told.table.periods[0].first, told.table.periods[-1].end
+    what = "Billed cost of language models" if told.group == "model" else "Billed cost"
+    if told.origin == "log":
+        what = "Cost as told at each day's end"
+    return f"{what}, usage from {first} to before {last}"
+
+
+def _lines(told: Told) -> Iterator[str]:
+    table = told.table
+    yield heading(told)
+    yield ""
+    amounts = [table.period_usd(number) for number in range(len(table.periods))]
+    largest = max((usd for usd in amounts if usd is not None), default=Decimal(0))
+    yield f"{told.by:<20}{'US dollars':>14}"
+    for period, usd in zip(table.periods, amounts, strict=True):
+        yield f"{period_label(period.first, told.by):<20}{_usd(usd):>14}  {_bar(usd, largest)}".rstrip()
+    yield f"{'total':<20}{_usd(table.total_usd):>14}"
+    yield ""
+    yield from _compared(told) if table.before else _shares(told)
+    yield ""
+    has = "The ledger has the bill of" if told.origin == "ledger" else "The log tells of"
+    for provider, (begin, end) in sorted(told.billed.items()):
+        yield f"{has} {provider} from {_utc(begin)} to {_utc(end)} UTC."
+    if told.origin == "log":
+        yield "Of each day its last line counts, billed and estimated."
+
+
+def _shares(told: Told) -> Iterator[str]:
+    table, total = told.table, told.table.total_usd
+    largest = max((group.usd or Decimal(0) for group in table.groups), default=Decimal(0))
+    yield f"{told.group:<{_NAME_WIDTH}}{'US dollars':>14}{'share':>9}"
+    for group in table.groups:
+        share = f"{float((group.usd or 0) / total):.1%}" if total and group.usd is not None else "-"
+        bar = _bar(group.usd, largest, 80 - _NAME_WIDTH - 25)
+        yield f"{_name(group, table)}{_usd(group.usd):>14}{share:>9}  {bar}".rstrip()
+    yield f"{'total':<{_NAME_WIDTH}}{_usd(total):>14}"
+
+
+def _compared(told: Told) -> Iterator[str]:
+    table = told.table
+    first, end = table.before[0].first, table.before[-1].end
+    yield f"Beside usage from {first} to before {end}, what moved most first:"
+    yield ""
+    yield f"{told.group:<{_NAME_WIDTH}}{'before':>13}{'now':>13}{'change':>13}"
+    for group in table.groups:
+        yield _compared_line(_name(group, table), group)
+    yield _compared_line(f"{'total':<{_NAME_WIDTH}}", Group("", table.total_usd, table.before_usd))
+
+
+def _compared_line(name: str, group: Group) -> str:
+    before = group.before_usd
+    if before is None:
+        ratio = "new"
+    elif before <= 0:
+        ratio = "-"
+    else:
+        ratio = f"{float(group.change_usd / before):+.0%}"
+        ratio = ratio if len(ratio) < 8 else ">+9999%"
+    return f"{name}{_usd(before):>13}{_usd(group.usd):>13}{_signed(group.change_usd):>13}{ratio:>8}"
+
+
+def _name(group: Group, table: CostPeriods) -> str:
+    name = f"{OTHER} ({table.folded})" if group.name == OTHER and table.folded else group.name
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    short = printable if len(printable) < _NAME_WIDTH else printable[: _NAME_WIDTH - 2] + "…"
+    return f"{short:<{_NAME_WIDTH}}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _usd(usd: Decimal | None) -> str:
+    return "-" if usd is None else f"{usd:,.2f}"
+
+
+def _signed(usd: Decimal) -> str:
+    return f"{usd:+,.2f}"
+
+
+def _bar(usd: Decimal | None, largest: Decimal, width: int = _BAR_WIDTH) -> str:
+    if usd is None or usd <= 0 or largest <= 0:
+        return ""
+    return "#" * max(1, round(width * usd / largest))
+
+
+def _rows(told: Told) -> Iterator[list[object]]:
+    """One row for each period and group; where compared, one for each group."""
+    table = told.table
+    if table.before:
+        yield [told.group, "before_usd", "usd", "change_usd"]
+        for group in table.groups:
+            yield [group.name, _exact(group.before_usd), _exact(group.usd), _exact(group.change_usd)]
+        return
+    yield ["from", "to", told.group, "usd"]
+    for number, period in enumerate(table.periods):
+        for group in table.groups:
+            usd = table.cells.get((number, group.name))
+            if usd is not None:
+                yield [period.first, period.end, group.name, _exact(usd)]
+
+
+def _exact(usd: Decimal | None) -> str:
+    return "" if usd is None else f"{usd.normalize():f}"
+
+
+def _document(told: Told) -> dict[str, Any]:
+    table = told.table
+    groups: list[dict[str, Any]] = []
+    for group in table.groups:
+        told_of: dict[str, Any] = {"name": group.name, "usd": _number(group.usd)}
+        if table.before:
+            told_of |= {"before_usd": _number(group.before_usd), "change_usd": float(group.change_usd)}
+        groups.append(told_of)
+    document: dict[str, Any] = {
+        "currency": "USD",
+        "by": told.by,
+        "group": told.group,
+        "from": str(table.periods[0].first),
+        "to": str(table.periods[-1].end),
+        "total_usd": _number(table.total_usd),
+        "groups": groups,
+        "periods": [_period(table, number, period) for number, period in enumerate(table.periods)],
+        "billed" if told.origin == "ledger" else "logged": {
+            provider: [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in bounds]
+            for provider, bounds in sorted(told.billed.items())
+        },
+    }
+    if table.before:
+        document["before"] = {
+            "from": str(table.before[0].first),
+            "to": str(table.before[-1].end),
+            "total_usd": _number(table.before_usd),
+        }
+    return document
+
+
+def _period(table: CostPeriods, number: int, period: Period) -> dict[str, Any]:
+    cells = {group.name: table.cells.get((number, group.name)) for group in table.groups}
+    return {
+        "from": str(period.first),
+        "to": str(period.end),
+        "total_usd": _number(table.period_usd(number)),
+        "groups": {name: float(usd) for name, usd in cells.items() if usd is not None},
+    }
+
+
+def _number(usd: Decimal | None) -> float | None:
+    return None if usd is None else float(usd)

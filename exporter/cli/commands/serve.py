@@ -1,0 +1,97 @@
+"""`spend-exporter serve`: refresh in the background and answer scrapes until told to stop."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from exporter import __version__
+from exporter.config.model import Config
+from exporter.refresh.freed_memory import share_heaps
+from exporter.refresh.intake import AnySource
+from exporter.web.server import Server
+from exporter.web.web_config import WebConfig, load_web_config
+from exporter.wiring.refresher import opened_refresher
+from exporter.wiring.sources import configured_sources
+
+logger = logging.getLogger(__name__)
+
+THREAD_SWITCH_SECONDS = 0.0005
+"""A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
+
+LOOK_FOR_SIGNALS_SECONDS = 0.5
+
+STOP_SECONDS = 5.0
+"""What a refresh under way gets to finish its partition; open responses get as long again after it."""
+
+
+def serve(
+    config: Config,
+    listen: tuple[str, int],
+    stopping: threading.Event,
+    announce: Callable[[str], None] = lambda _address: None,
+    more_sources: Sequence[AnySource] = (),
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Serve until `stopping` is set. `announce` gets the base address once it answers.
+
+    `more_sources` are read beside those of the configuration; `clock` is what they are refreshed by.
+
+    Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
+    """
+    share_heaps()
+    sources = [*configured_sources(config, os.environ), *more_sources]
+    web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
+    if config.keys_without_effect:
+        logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
+    with opened_refresher(config, sources, config.ledger, clock) as refresher:
+        server = Server(
+            listen,
+            lambda: refresher.snapshot,
+            web_config,
+            version=__version__,
+            stop_timeout_seconds=STOP_SECONDS,
+        )
+        server.start()
+        try:
+            refresher.start()
+            announce(server.url.rstrip("/"))
+            # A signal may reach another thread, and is acted on only once this one wakes.
+            while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
+                pass
+            logger.info("stopping")
+        finally:
+            if not refresher.stop(STOP_SECONDS):
+                logger.warning("a refresh is still under way and is broken off; the next start takes it up")
+                atexit.register(_leave_at_once, 0)
+            server.stop()
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        if stopping.is_set():
+            atexit.register(_leave_at_once, 128 + number)
+            sys.exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    return stopping
+
+
+def _leave_at_once(code: int) -> None:
+    """End without waiting for threads: one that is inside DuckDB would make the interpreter's end abort."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""The configuration: one pydantic model for each section, and problems in the words of the user."""

@@ -1,0 +1,295 @@
+"""The configuration of who pays for what: categories of cost, costs by label, costs of the user's own units.
+
+A category is a list of words, or one rule, or a list of rules; all become rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from exporter.config.problems import EXPLAINED, Section, explained, names_secret, problems_of
+from exporter.config.yaml import UNREADABLE, KeyPath
+
+RESERVED_CATEGORIES: Final = ("unattributed", "other")
+"""Names that the exporter gives to the rest."""
+
+_LONGEST_NAME: Final = 100
+_OTHER_FORM: Final = "other_form"
+"""Type of an error whose text is that of the key: what was expected there, and an example."""
+
+_Text = Annotated[StrictStr, Field(min_length=1)]
+_Key = Annotated[StrictStr, Field(min_length=1, max_length=256)]
+_Texts = tuple[_Text, ...]
+
+
+def _in_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+_Globs = Annotated[_Texts, BeforeValidator(_in_list), Field(min_length=1)]
+_GlobsByKey = Mapping[_Key, _Globs]
+
+
+class ChargeMatch(Section):
+    """What a charge has to be like: every kind that is given must match, by any of its values."""
+
+    words: Annotated[
+        _Texts,
+        Field(
+            min_length=1,
+            description="a list of words to look for in service names and ids",
+            examples=[["compute", "storage"]],
+        ),
+    ] = ()
+    providers: Annotated[
+        _Texts,
+        Field(min_length=1, description="a list of providers", examples=[["gcp", "openai"]]),
+    ] = ()
+    projects: Annotated[
+        _Texts,
+        Field(min_length=1, description="a list of project ids or globs", examples=[["ml-*"]]),
+    ] = ()
+    labels: _GlobsByKey = Field(
+        default_factory=dict,
+        min_length=1,
+        description="labels, each with a value, a glob or a list of them (numbers in quotes)",
+        examples=[{"team": "research"}],
+    )
+    tags: _GlobsByKey = Field(
+        default_factory=dict,
+        min_length=1,
+        description="resource tags, each with a value, a glob or a list of them (numbers in quotes)",
+        examples=[{"env": ["prod", "staging"]}],
+    )
+    services: Annotated[
+        _Texts,
+        Field(
+            min_length=1,
+            description="a list of service names or ids, each in full",
+            examples=[["Vertex AI", "6F81-5844-456A"]],
+        ),
+    ] = ()
+    skus: Annotated[
+        _Texts,
+        Field(
+            min_length=1,
+            description="a list of SKU ids, or of globs for the text of a SKU",
+            examples=[["CF4E-A0C7-E3BF", "*GPU*"]],
+        ),
+    ] = ()
+    models: Annotated[
+        _Texts,
+        Field(min_length=1, description="a list of language models or globs", examples=[["gpt-4o*"]]),
+    ] = ()
+
+    @classmethod
+    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        if not data:
+            yield explained((), f"names nothing, so every charge would match; {_EXAMPLE_OF_RULE}")
+
+
+_EXAMPLE_OF_RULE: Final = "for example {projects: [ml-*], labels: {team: research}}"
+
+
+class UnitMatch(ChargeMatch):
+    """What a charge has to be like, its category included."""
+
+    category: Annotated[
+        _Globs | None,
+        Field(
+            description="a category of cost_attribution, or a list of them",
+            examples=["shop"],
+        ),
+    ] = None
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise PydanticCustomError(
+            EXPLAINED,
+            "must not hold a user name or a password, since it is shown in messages; give the address alone, "
+            "for example prometheus: http://127.0.0.1:9090",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if re.search(r"[\s\x00-\x1f\x7f]", value) or parts.port == 0:
+        raise ValueError
+    return value.rstrip("/")
+
+
+class UnitCost(Section):
+    """A unit of the user's business: what it costs, and where its number is."""
+
+    match: Annotated[
+        UnitMatch, Field(description="what its charges are like", examples=[{"category": "shop"}])
+    ]
+    promql: Annotated[
+        StrictStr,
+        Field(
+            min_length=1,
+            description="a query for the number of units in the day before its time, as one number",
+            examples=["sum(increase(orders_total[1d]))"],
+        ),
+    ]
+    prometheus: Annotated[
+        StrictStr,
+        AfterValidator(_web_address),
+        Field(
+            description="the address of a Prometheus server, starting with http:// or https://",
+            examples=["http://127.0.0.1:9090"],
+        ),
+    ]
+
+
+_Model = TypeVar("_Model", bound=Section)
+
+
+def section(
+    model: type[_Model], at: KeyPath, given: object, problems: list[InitErrorDetails]
+) -> _Model | None:
+    """Check a section below a mapping of names, where a problem's text cannot be read off the outer model."""
+    if not isinstance(given, Mapping) or (names_secret(at) and not given.keys() <= model.model_fields.keys()):
+        problems.append(_other_form(at, given))
+        return None
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        problems += _retold(error, model, at)
+        return None
+
+
+def _retold(error: ValidationError, model: type[Section], at: KeyPath) -> Iterator[InitErrorDetails]:
+    """The problems of a section, each with its text, at their paths from further out."""
+    found = error.errors(include_url=False, include_context=False)
+    readable = [each for each in found if each["input"] is not UNREADABLE]
+    for each, problem in zip(readable, problems_of(error, model, {}), strict=True):
+        yield explained((*at, *each["loc"]), problem.text)
+    for each in found:
+        if each["input"] is UNREADABLE:
+            yield _other_form((*at, *each["loc"]), UNREADABLE)
+
+
+def _other_form(at: KeyPath, given: object) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(_OTHER_FORM, "of another form"), loc=at, input=given)
+
+
+def _rules(name: str, given: object, problems: list[InitErrorDetails]) -> tuple[ChargeMatch, ...]:
+    """The rules of a category in any of its forms; what is wrong goes to `problems`."""
+    if isinstance(given, Mapping):
+        rules = [section(ChargeMatch, (name,), given, problems)]
+        return tuple(rule for rule in rules if rule is not None)
+    if not isinstance(given, list | tuple):
+        problems.append(_other_form((name,), given))
+        return ()
+    if any(isinstance(item, Mapping) for item in given):
+        rules = [section(ChargeMatch, (name, at), item, problems) for at, item in enumerate(given)]
+        return tuple(rule for rule in rules if rule is not None)
+    words = [item for item in given if isinstance(item, str) and item]
+    problems += [
+        _other_form((name, at), item)
+        for at, item in enumerate(given)
+        if not isinstance(item, str) or not item
+    ]
+    return (ChargeMatch(words=tuple(words)),) if words else ()
+
+
+def _categories(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    problems = list(_bad_names(value, "category", RESERVED_CATEGORIES))
+    found = {str(name): _rules(str(name), given, problems) for name, given in value.items()}
+    return _unless(problems, found)
+
+
+def _units(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    problems = list(_bad_names(value, "unit", ()))
+    found = {str(name): section(UnitCost, (str(name),), given, problems) for name, given in value.items()}
+    return _unless(problems, found)
+
+
+def _bad_names(names: Iterable[object], what: str, reserved: tuple[str, ...]) -> Iterator[InitErrorDetails]:
+    for name in names:
+        text = str(name)
+        if text.casefold() in reserved:
+            told = f"is a name that the exporter gives to the rest; call the {what} something else"
+            yield explained((text,), f"{told}, for example {text}_costs")
+        elif not text.strip() or len(text) > _LONGEST_NAME or min(text) < " ":
+            told = f"a {what} needs a name of 1 to {_LONGEST_NAME} characters on one line"
+            yield explained((text,), f"{told}, for example shop")
+
+
+def _unless(problems: list[InitErrorDetails], found: dict[str, Any]) -> dict[str, Any]:
+    if problems:
+        raise ValidationError.from_exception_data("attribution", problems, hide_input=True)
+    return found
+
+
+def _label_key(value: str) -> str:
+    key = value.removeprefix("label:")
+    if not key.removeprefix("tag:").strip() or min(key) < " ":
+        raise ValueError
+    return key
+
+
+CostAttribution = Annotated[
+    Mapping[str, tuple[ChargeMatch, ...]] | None,
+    BeforeValidator(_categories),
+    Field(
+        description="categories, each with a list of words, a rule or a list of rules",
+        examples=[
+            {
+                "ml": {"projects": ["ml-*"], "labels": {"team": "research"}, "services": ["Vertex AI"]},
+                "networking": ["networking", "cdn"],
+            }
+        ],
+    ),
+]
+"""Categories in order, each with its rules; None where nothing is given."""
+
+LabelCosts = Annotated[
+    tuple[Annotated[_Key, AfterValidator(_label_key)], ...],
+    Field(
+        max_length=20,
+        description="a list of at most 20 label keys, with tag: before a resource tag",
+        examples=[["team", "branch", "tag:env"]],
+    ),
+]
+"""Keys of labels, and of tags with `tag:` before them."""
+
+UnitCosts = Annotated[
+    Mapping[str, UnitCost] | None,
+    BeforeValidator(_units),
+    Field(
+        description="units of your business, each with match, promql and prometheus",
+        examples=[
+            {
+                "order": {
+                    "match": {"category": "shop"},
+                    "promql": "sum(increase(orders_total[1d]))",
+                    "prometheus": "http://127.0.0.1:9090",
+                }
+            }
+        ],
+    ),
+]
+"""Units by name; None where nothing is given."""
+
+
+def unknown_categories(
+    units: Mapping[str, UnitCost] | None, *attributions: Mapping[str, object] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (unit, category) of each unit that wants a category which none of the attributions has."""
+    known = {category for each in attributions for category in each or ()} | {RESERVED_CATEGORIES[0]}
+    for name, unit in (units or {}).items():
+        for category in unit.match.category or ():
+            if category not in known:
+                yield name, category

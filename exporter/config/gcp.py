@@ -1,0 +1,228 @@
+"""The section `gcp` of the configuration: the billing export, live usage, and limits of Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
+
+from pydantic import Field, StrictBool, StrictStr
+from pydantic_core import InitErrorDetails
+
+from exporter.config.attribution import CostAttribution
+from exporter.config.problems import Section, explained
+from exporter.config.types import Bytes, ReadGlob, ReadPath, UpdateMinutes
+
+_PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
+_SMALLEST_BYTE_CAP: Final = 10 * 2**20
+_LARGEST_INT64: Final = 2**63 - 1
+
+
+class BigQueryExport(Section):
+    """The billing export in BigQuery."""
+
+    table: Annotated[
+        StrictStr,
+        Field(
+            # Nothing that could end a quoted name in a query.
+            pattern=rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$",
+            description="a table as project.dataset.table",
+            examples=["project-1.billing.gcp_billing_export_resource_v1_01AB23_4C5D67_89EF01"],
+        ),
+    ]
+    max_bytes_billed: Annotated[
+        Bytes,
+        Field(
+            strict=True,
+            ge=_SMALLEST_BYTE_CAP,
+            le=_LARGEST_INT64,
+            description="bytes, or a size with KB, MB, GB, TB, KiB, MiB, GiB or TiB, of at least 10MiB",
+            examples=["10GiB"],
+        ),
+    ] = 10 * 2**30
+    lookback_days: Annotated[
+        int, Field(strict=True, ge=1, le=366, description="a whole number of days, 1 to 366", examples=[10])
+    ] = 10
+
+
+class BillingExport(Section):
+    """Where the billing export is read: exactly one of the two."""
+
+    bigquery: Annotated[
+        BigQueryExport | None,
+        Field(description="a section", examples=[{"table": "project-1.billing.gcp_billing_export_v1_X"}]),
+    ] = None
+    files: Annotated[
+        tuple[ReadGlob, ...] | None,
+        Field(
+            min_length=1,
+            description="a list of at least one path or glob of local Parquet, CSV or JSON Lines files",
+            examples=[["exports/*.parquet"]],
+        ),
+    ] = None
+
+    @classmethod
+    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        given = [key for key in ("bigquery", "files") if data.get(key) is not None]
+        if len(given) == 2:
+            yield explained((), "has both bigquery and files, so every dollar would count twice; keep one")
+        if not given:
+            yield explained((), "needs one of bigquery and files, for example files: [exports/*.parquet]")
+
+
+class BudgetAlerts(Section):
+    """Limits of Google Cloud's spending."""
+
+    daily_limit_usd: Annotated[
+        float | None,
+        Field(
+            strict=True,
+            gt=0,
+            allow_inf_nan=False,
+            description="a number of dollars above 0",
+            examples=[100.0],
+        ),
+    ] = None
+    hourly_spike_threshold: Annotated[
+        float | None,
+        Field(strict=True, gt=0, allow_inf_nan=False, description="a number above 0", examples=[10.0]),
+    ] = None
+
+
+class CloudBillingBudgets(Section):
+    """The budgets that are set up in Cloud Billing."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = False
+
+
+_Usd = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False, description="US dollars", examples=[0.000024])
+]
+
+
+class RateCard(Section):
+    """Fixed rates for Cloud Run, in place of those learnt from the bill."""
+
+    request_usd: _Usd
+    cpu_second_usd: _Usd
+    memory_gb_second_usd: _Usd
+    transferred_gb_usd: _Usd
+    storage_usd_per_day: _Usd = 0.0
+
+
+class CloudRun(Section):
+    """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    update_interval_minutes: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=1,
+            le=60,
+            allow_inf_nan=False,
+            description="a number of minutes from 1 to 60",
+            examples=[2],
+        ),
+    ] = 2.0
+    by_revision: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    rate_card: Annotated[
+        RateCard | None,
+        Field(
+            description="a section",
+            examples=[
+                {
+                    "request_usd": 0.000024,
+                    "cpu_second_usd": 0.000009,
+                    "memory_gb_second_usd": 0.0000025,
+                    "transferred_gb_usd": 0.12,
+                }
+            ],
+        ),
+    ] = None
+
+
+class Recommendations(Section):
+    """What Google's Recommender would save."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    update_interval_minutes: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=15,
+            le=1440,
+            allow_inf_nan=False,
+            description="a number of minutes from 15 to 1440",
+            examples=[60],
+        ),
+    ] = 60.0
+
+
+class Gcp(Section):
+    """Google Cloud."""
+
+    enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
+    billing_account_id: Annotated[
+        StrictStr | None,
+        Field(
+            pattern=r"^[A-Z0-9]{6}-[A-Z0-9]{6}-[A-Z0-9]{6}$",
+            description="a billing account: three groups of six capital letters or digits, joined by dashes",
+            examples=["01AB23-4C5D67-89EF01"],
+        ),
+    ] = None
+    project_ids: Annotated[
+        tuple[Annotated[StrictStr, Field(pattern=rf"^{_PROJECT}$")], ...],
+        Field(
+            description="a list of project ids (lower-case letters, digits, dashes)",
+            examples=[["project-1", "project-2"]],
+        ),
+    ] = ()
+    credentials_path: Annotated[
+        ReadPath | None,
+        Field(description="the path of a credentials file", examples=["~/.config/gcp/credentials.json"]),
+    ] = None
+    impersonate_service_account: Annotated[
+        StrictStr | None,
+        Field(
+            pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
+            description="a service account's e-mail address",
+            examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
+        ),
+    ] = None
+    update_interval_minutes: UpdateMinutes = 15.0
+    billing_export: Annotated[
+        BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
+    ] = None
+    cloud_run: Annotated[CloudRun, Field(description="a section", examples=[{"enabled": True}])] = CloudRun()
+    recommendations: Annotated[
+        Recommendations, Field(description="a section", examples=[{"enabled": True}])
+    ] = Recommendations()
+    cost_attribution: CostAttribution = None
+    budget_alerts: Annotated[
+        BudgetAlerts | None, Field(description="a section", examples=[{"daily_limit_usd": 100.0}])
+    ] = None
+    budgets: Annotated[CloudBillingBudgets, Field(description="a section", examples=[{"enabled": True}])] = (
+        CloudBillingBudgets()
+    )
+
+    @classmethod
+    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        if data.get("enabled", True) is not True:
+            return
+        if data.get("billing_export") is not None:
+            budgets = data.get("budgets")
+            wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
+            if wanted and data.get("billing_account_id") is None:
+                reason = "gcp.budgets asks Cloud Billing for the budgets of that account"
+                example = "billing_account_id: 01AB23-4C5D67-89EF01"
+                yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
+            return
+        for key, example in (
+            ("billing_account_id", "billing_account_id: 01AB23-4C5D67-89EF01"),
+            ("project_ids", "project_ids: [project-1, project-2]"),
+        ):
+            if data.get(key) in (None, [], ()):
+                reason = (
+                    "without gcp.billing_export the export's table is looked for by account in the projects"
+                )
+                yield explained((key,), f"is missing ({reason}), for example {example}")

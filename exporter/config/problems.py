@@ -1,0 +1,180 @@
+"""What is wrong with a configuration: found all at once, told with key path, requirement and a good value.
+
+Requirements (`description`) and good values (`examples`) are read off the model's own fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from exporter.config.yaml import UNREADABLE, KeyPath
+
+EXPLAINED: Final = "explained"
+"""Type of a PydanticCustomError whose message already says what is wrong, as the end of a sentence."""
+
+_SECRET_KEY: Final = re.compile(r"(key|token|password|secret)s?\Z", re.IGNORECASE)
+_LONGEST_SHOWN: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a configuration; its text is one line and holds no secret."""
+
+    key: str
+    """Key path such as `gcp.project_ids[1]`; empty for the file as a whole."""
+    line: int | None
+    text: str
+
+    def __str__(self) -> str:
+        line = f" (line {self.line})" if self.line else ""
+        return f"{self.key}{line}: {self.text}" if self.key else self.text
+
+
+class Section(BaseModel):
+    """Keys that belong together, with the rules between them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @classmethod
+    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:  # noqa: ARG003 - for subclasses
+        """Tell which rules between keys are broken by the data as it was given."""
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_keys_and_rules(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Check the rules between keys also where a single key is wrong, so that all is told at once."""
+        problems = list(cls._broken_rules(data)) if isinstance(data, Mapping) else []
+        section = None
+        try:
+            section = handler(data)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_context=False):
+                kind = PydanticCustomError(found["type"], found["msg"])
+                problems.append(InitErrorDetails(type=kind, loc=found["loc"], input=found["input"]))
+        if section is None or problems:
+            raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
+        return section
+
+
+def explained(path: KeyPath, text: str) -> InitErrorDetails:
+    """A problem at a path within the section, in words that say what is wrong and what would be good."""
+    return InitErrorDetails(type=PydanticCustomError(EXPLAINED, text), loc=path, input=None)
+
+
+def problems_of(
+    error: ValidationError, model: type[BaseModel], lines: Mapping[KeyPath, int]
+) -> Iterator[Problem]:
+    """Every problem that validation of `model` found, in the model's order."""
+    for found in error.errors(include_url=False, include_context=False):
+        path, value = found["loc"], found["input"]
+        if value is not UNREADABLE:
+            text = found["msg"] if found["type"] == EXPLAINED else _text(found["type"], path, value, model)
+            yield Problem(key_text(path), _line(path, lines), text)
+
+
+def _text(kind: str, path: KeyPath, value: object, model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        return f"this version has no such key; {_known_instead(path, model)}"
+    requirement, example = _requirement(path, model)
+    if kind == "missing":
+        return f"is missing, expected {requirement}{example}"
+    return f"expected {requirement}, got {_shown(path, value)}{example}"
+
+
+def every_key(model: type[BaseModel], path: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:
+    """Every key of a model and of the sections in it, outer keys before inner ones."""
+    for name, field in model.model_fields.items():
+        yield (*path, name), field
+        section = _section(field)
+        if section is not None:
+            yield from every_key(section, (*path, name))
+
+
+def key_text(path: KeyPath) -> str:
+    """A key path on one line, as people write it: `gcp.project_ids[1]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,80}", part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{_shortened(part)}]"
+    return text
+
+
+def example_text(field: FieldInfo) -> str:
+    """The field's first good value, as it would stand in the file."""
+    example: Any = (field.examples or [None])[0]
+    return example if isinstance(example, str) else json.dumps(example)
+
+
+def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """The line of the key, or of the nearest section that is there."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return None
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _requirement(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
+    """Requirement and good value of the key that decides about a path; for an item of a list, the list's."""
+    known = dict(every_key(model))
+    for length in range(len(path), 0, -1):
+        field = known.get(path[:length])
+        if field is not None:
+            return str(field.description), f"; for example {path[length - 1]}: {example_text(field)}"
+    return f"a mapping of keys ({', '.join(model.model_fields)})", ""
+
+
+def _known_instead(path: KeyPath, model: type[BaseModel]) -> str:
+    """The nearest known key beside the unknown one, else of that name elsewhere, else all beside it."""
+    wanted = str(path[-1])[:_LONGEST_SHOWN].lower().replace("-", "_")
+    known = list(every_key(model))
+    beside = {str(key[-1]): field for key, field in known if key[:-1] == path[:-1]}
+    for name in difflib.get_close_matches(wanted, beside, n=1, cutoff=0.6):
+        return f"did you mean {name}, for example {name}: {example_text(beside[name])}"
+    for key, field in known:
+        if difflib.get_close_matches(wanted, [str(key[-1])], cutoff=0.75):
+            return f"did you mean {key_text(key)}, for example {key[-1]}: {example_text(field)}"
+    return f"known here: {', '.join(beside)}"
+
+
+def names_secret(path: KeyPath) -> bool:
+    """Say whether what is at the path may be a secret by its name, so that nothing of it may be shown."""
+    return any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path)
+
+
+def _shown(path: KeyPath, value: object) -> str:
+    """A value as a message may show it: short, on one line, and nothing of a secret or a section."""
+    if names_secret(path):
+        return "a value that is not shown"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    too_long = isinstance(value, int) and value.bit_length() > 128
+    text = "" if too_long else repr(value)
+    return text if 0 < len(text) <= _LONGEST_SHOWN and "\\n" not in text else "a long value"
+
+
+def _shortened(part: str | int) -> str:
+    text = repr(part)
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"

@@ -1,0 +1,138 @@
+"""Kinds of values in the configuration: sizes in bytes, addresses to listen on, paths and globs.
+
+A function here raises ValueError when a value is of the wrong form, and says more only where that helps.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from exporter.config.problems import EXPLAINED
+
+_BYTES_PER_UNIT: Final = {
+    **{"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
+    **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40},
+}
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """Host (without brackets) and port of `host:port`. Raises ValueError."""
+    host, _, port = listen.rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError
+    if host.startswith("[") and host.endswith("]"):
+        return str(IPv6Address(host[1:-1])), int(port)
+    if re.fullmatch(r"[0-9.]+", host):
+        return str(IPv4Address(host)), int(port)
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host):
+        raise ValueError
+    return host, int(port)
+
+
+def _listen(value: str) -> str:
+    host_and_port(value)
+    return value
+
+
+def _bytes(value: object) -> object:
+    """A text with a unit as a whole number of bytes; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)", value.strip())
+    if match is None:
+        raise ValueError
+    return int(Decimal(match[1]) * _BYTES_PER_UNIT[match[2]])
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise ValueError  # noqa: TRY004 - pydantic makes a problem of a ValueError only
+    text = str(value)
+    if text.lstrip().startswith("{") or "-----BEGIN" in text:
+        raise PydanticCustomError(EXPLAINED, "expected the path of a file, got what looks like its contents")
+    if not text.strip() or min(text) < " ":
+        raise ValueError
+    text.encode()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError(
+            EXPLAINED, "starts with a ~ whose home folder is not known; write the path in full"
+        ) from None
+
+
+def _path_to_read(value: object, info: ValidationInfo) -> Path:
+    return _base(info) / _path(value)
+
+
+def _glob_to_read(pattern: str, info: ValidationInfo) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", pattern):
+        raise PydanticCustomError(
+            EXPLAINED,
+            "expected local files, got a web address; copy the export to a folder and give that, "
+            "for example files: [exports/*.parquet]",
+        )
+    path = _path(pattern)
+    # A folder whose name has [ or * in it is that folder, not a pattern.
+    return str(path if path.is_absolute() else Path(glob.escape(str(_base(info)))) / path)
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if parts.username is not None or parts.password is not None:
+        raise PydanticCustomError(
+            EXPLAINED,
+            "has a user or a password in it; give secrets by file or environment variable, and "
+            "only the address here, for example http://litellm.internal:4000",
+        )
+    parts.port  # noqa: B018 - raises ValueError for a port that is none
+    return text.rstrip("/")
+
+
+def _base(info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base", Path())
+    assert isinstance(base, Path)
+    return base
+
+
+ListenAddress = Annotated[StrictStr, AfterValidator(_listen)]
+"""`host:port`; an IPv6 host in brackets."""
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
+"""A whole number of bytes, or a text such as `10GiB`."""
+
+WrittenPath = Annotated[Path, BeforeValidator(_path)]
+"""A path with `~` expanded; when relative, it starts at the working folder."""
+
+ReadPath = Annotated[Path, BeforeValidator(_path_to_read)]
+"""A path with `~` expanded; when relative, it starts at the validation context's `base`."""
+
+ReadGlob = Annotated[StrictStr, AfterValidator(_glob_to_read)]
+"""A glob for local files; when relative, it starts at the validation context's `base`."""
+
+WebAddress = Annotated[StrictStr, AfterValidator(_web_address)]
+"""An http or https address without a user, query or trailing slash."""
+
+UpdateMinutes = Annotated[
+    float,
+    Field(
+        strict=True,
+        gt=0,
+        le=1440,
+        allow_inf_nan=False,
+        description="a number of minutes above 0, up to 1440",
+        examples=[15],
+    ),
+]
+"""How often something is looked at."""

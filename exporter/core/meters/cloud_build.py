@@ -1,0 +1,25 @@
+"""Cloud Build tells its busy CPUs, and bills build time by machine: the rate is learnt per busy CPU."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from exporter.core.meters.meter import PeopleUnit, Skus, UsageMeter
+
+BUILD: Final = "cloud-build"
+"""Cloud Build's public service id is not known here: it is matched by the bill's service name instead."""
+
+CLOUD_BUILD: Final[tuple[UsageMeter, ...]] = (
+    UsageMeter(
+        "cloud_build_cpu_seconds",
+        BUILD,
+        "cloudbuild.googleapis.com/quota/concurrent_public_pool_build_cpus/usage",
+        "cloudbuild.googleapis.com/Location",
+        "level",
+        "cpu-seconds",
+        project_label="",
+        period_seconds=300,
+        skus=Skus("build", pattern=r"Build time", rate_per="live_unit"),
+        people_unit=PeopleUnit("build minute", 60.0),
+    ),
+)

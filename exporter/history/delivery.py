@@ -1,0 +1,139 @@
+"""One round of sending: hands decided values to the receiver, and finds those that it refuses."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+import requests
+
+from exporter.core.backoff import Backoff
+from exporter.history.remote_write import NotDelivered, Receiver, Refused, Sample
+from exporter.ledger.outbox import Outbox, Queued
+from exporter.metrics.families import SPEND_HOURLY_USD
+
+BATCH_SAMPLES: Final = 2000
+"""In one request; what Prometheus itself sends at once."""
+
+_CALL_SECONDS: Final = 30.0
+"""One request is tried again for so long; then the round ends, and the next one takes it up."""
+
+_MOST_SPLITS: Final = 500
+"""In one round, how often a refused request is halved; what is refused after that is not looked into."""
+
+
+class Listener(Protocol):
+    """Who is told how it goes."""
+
+    def acknowledged(self, count: int) -> None:
+        """The receiver has so many values more."""
+
+    def refused(self, count: int, text: str) -> None:
+        """The receiver will not have so many values, for the reason in the text."""
+
+    def failed(self, reason: str, text: str) -> None:
+        """A request did not succeed."""
+
+
+class Delivery:
+    """Sends what is due. For one round: what is too old for the receiver is asked anew in the next."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        receiver: Receiver,
+        session: requests.Session,
+        listener: Listener,
+        *,
+        stopping: threading.Event,
+        clock: Callable[[], datetime],
+        chance: random.Random,
+        batch_samples: int,
+    ) -> None:
+        self._outbox = outbox
+        self._receiver = receiver
+        self._session = session
+        self._listener = listener
+        self._stopping = stopping
+        self._clock = clock
+        self._chance = chance
+        self._batch_samples = batch_samples
+        self._splits = 0
+        self._too_old_ms = 0
+        self._too_old_text = ""
+
+    def send_due(self) -> None:
+        """Send all that is decided and due. Raises NotDelivered, SourceError and LedgerError."""
+        while not self._stopping.is_set():
+            batch = self._outbox.due(self._clock(), self._batch_samples)
+            if not batch:
+                return
+            self._deliver(batch)
+
+    def _deliver(self, batch: Sequence[Queued]) -> None:
+        rest = batch
+        if self._too_old_ms and (too_old := [each for each in batch if each.stamp_ms <= self._too_old_ms]):
+            self._refuse(too_old, self._too_old_text)
+            rest = [each for each in batch if each.stamp_ms > self._too_old_ms]
+        if not rest:
+            return
+        try:
+            self._attempt(rest)
+        except Refused as error:
+            self._look_into(rest, error)
+        else:
+            self._outbox.acknowledge(rest)
+            self._listener.acknowledged(len(rest))
+
+    def _look_into(self, batch: Sequence[Queued], error: Refused) -> None:
+        """Send a refused request in halves, the newer first, until the refused samples are alone."""
+        if len(batch) == 1 and error.too_old:
+            self._too_old_ms, self._too_old_text = batch[0].stamp_ms, str(error)
+        if len(batch) == 1 or self._splits >= _MOST_SPLITS:
+            self._refuse(batch, str(error))
+            return
+        self._splits += 1
+        ordered = sorted(batch, key=lambda each: each.stamp_ms)
+        for half in (ordered[len(ordered) // 2 :], ordered[: len(ordered) // 2]):
+            if self._stopping.is_set():
+                return
+            self._deliver(sorted(half, key=lambda each: (each.labels, each.stamp_ms)))
+
+    def _refuse(self, batch: Sequence[Queued], text: str) -> None:
+        self._outbox.refuse(batch, self._clock())
+        self._listener.refused(len(batch), text)
+
+    def _attempt(self, batch: Sequence[Queued]) -> None:
+        labels = {values: _protocol_labels(values) for values in {each.labels for each in batch}}
+        samples = [Sample(labels[each.labels], each.stamp_ms, float(each.usd)) for each in batch]
+        backoff = Backoff(
+            call_seconds=_CALL_SECONDS,
+            sleep=self._sleep,
+            jitter=self._chance.random,
+            stopping=self._stopping.is_set,
+        )
+        backoff.call(
+            lambda: self._write(samples),
+            (NotDelivered,),
+            lambda error: isinstance(error, NotDelivered) and error.transient,
+            lambda error: error.wait_seconds if isinstance(error, NotDelivered) else 0.0,
+        )
+
+    def _write(self, samples: Sequence[Sample]) -> None:
+        try:
+            self._receiver.write(self._session, samples)
+        except NotDelivered as error:
+            self._listener.failed(error.reason, str(error))
+            raise
+
+    def _sleep(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+
+
+def _protocol_labels(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Name them, in the order that receivers ask for; an empty label is the same as none, and is left out."""
+    named = zip(SPEND_HOURLY_USD.labels, values, strict=True)
+    return tuple(sorted([("__name__", SPEND_HOURLY_USD.name), *(pair for pair in named if pair[1])]))

@@ -1,0 +1,253 @@
+"""Prometheus' remote-write protocol, version 1.0: encodes samples, and hands them to a receiver over HTTP.
+
+Protocol: https://prometheus.io/docs/specs/prw/remote_write_spec/. Its messages are a few lines of
+protobuf, so they are written by hand: no generated code that has to agree with a release of protobuf.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import cramjam
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from exporter import __version__
+from exporter.sources.http.json_api import retry_after_seconds
+
+_HEADERS: Final = {
+    "Content-Encoding": "snappy",
+    "Content-Type": "application/x-protobuf",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+    "User-Agent": f"spend-exporter/{__version__}",
+}
+_LONGEST_WORDS: Final = 300
+_LARGEST_ANSWER_BYTES: Final = 8192
+
+_ABOUT_SAMPLES: Final = frozenset({400, 409, 413, 422})
+"""Statuses by which receivers refuse samples; Thanos answers 409 to such as conflict with what it has."""
+
+_TOO_OLD: Final = re.compile(r"too[ -]old|out of bounds|out-of-bounds|too far in the past", re.IGNORECASE)
+_OUT_OF_ORDER: Final = re.compile(r"out[ -]of[ -]order|duplicate sample", re.IGNORECASE)
+
+
+class Sample(NamedTuple):
+    """One value of one series."""
+
+    labels: tuple[tuple[str, str], ...]
+    """Names and values, sorted by name, with `__name__`; none empty."""
+    timestamp_ms: int
+    value: float
+
+
+class NotDelivered(Exception):
+    """A request did not succeed for a reason that is not its samples; the text says what to do."""
+
+    def __init__(self, reason: str, text: str, *, transient: bool = False, wait_seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.transient = transient
+        """Whether it may pass by itself within a minute."""
+        self.wait_seconds = wait_seconds
+        """What the receiver asked for."""
+
+
+class Refused(Exception):
+    """The receiver will not have at least one of the samples; the text has its own words."""
+
+    def __init__(self, text: str, *, too_old: bool) -> None:
+        super().__init__(text)
+        self.too_old = too_old
+        """Whether it says that the time is too long ago, which then holds for all earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where samples are sent, and how this side makes itself known. Secrets are read for each request."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
+    """Returns a user's name and password, or a bearer token alone. Raises SourceError."""
+    ca_file: str | None = None
+    certificate: tuple[str, str] | None = None
+    """Paths of the certificate and its key."""
+    server_name: str | None = None
+    timeout_seconds: float = 30.0
+    """For one request, to connect and to answer."""
+
+    def session(self) -> requests.Session:
+        """Return a session whose connections are kept; to be closed by the caller."""
+        made = requests.Session()
+        if self.server_name:
+            made.mount("https://", _NamedServer(self.server_name))
+        return made
+
+    def write(self, session: requests.Session, samples: Sequence[Sample]) -> None:
+        """Send the samples in one request. Raises NotDelivered or Refused."""
+        credentials = self.authorization() if self.authorization else ()
+        try:
+            with session.post(
+                self.url,
+                data=encode(samples),
+                # As `auth`, so that no ~/.netrc puts other credentials in their place.
+                auth=_Headers({**self.headers, **_HEADERS}, credentials),
+                timeout=self.timeout_seconds,
+                verify=self.ca_file or True,
+                cert=self.certificate,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                words = _without(credentials, _words(response, self.timeout_seconds))
+                if not 200 <= response.status_code < 300:
+                    raise self._failure(response, words)
+        except requests.exceptions.Timeout:
+            text = f"no answer within {self.timeout_seconds:g} s"
+            raise NotDelivered("timeout", self._told(text), transient=True) from None
+        except requests.exceptions.SSLError as error:
+            text = f"no secure connection ({_last_words(error)}); check the certificates and `tls`"
+            raise NotDelivered("tls", self._told(text)) from None
+        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            text = f"the connection failed ({_last_words(error)}); is it running, and is the address right?"
+            raise NotDelivered("unavailable", self._told(text), transient=True) from None
+        except (requests.exceptions.RequestException, OSError, UnicodeError) as error:
+            text = f"the request cannot be made ({type(error).__name__}); check `url` and `tls`"
+            raise NotDelivered("configuration", self._told(text)) from None
+
+    def _failure(self, response: requests.Response, words: str) -> NotDelivered | Refused:
+        status = response.status_code
+        said = f'HTTP {status} ("{words}")' if words else f"HTTP {status}"
+        too_old = bool(_TOO_OLD.search(words))
+        # Prometheus 2.42 answers 500 to samples that are too old.
+        if status in _ABOUT_SAMPLES or (status == 500 and (too_old or _OUT_OF_ORDER.search(words))):
+            return Refused(self._told(f"{said}{_advice(too_old, words)}"), too_old=too_old)
+        if status in {429, 408} or status >= 500:
+            wait = retry_after_seconds(response.headers.get("Retry-After", ""), datetime.now(UTC))
+            reason = "rate_limited" if status == 429 else "unavailable"
+            return NotDelivered(reason, self._told(said), transient=True, wait_seconds=wait)
+        if status in (401, 403):
+            text = f"{said}; check `basic_auth`, `bearer_token_file` and what they give access to"
+            return NotDelivered("unauthorized", self._told(text))
+        text = (
+            f"{said}; check that `url` is where the receiver takes remote write, and that it is switched on"
+        )
+        return NotDelivered("configuration", self._told(text))
+
+    def _told(self, text: str) -> str:
+        host = urlsplit(self.url).netloc.rpartition("@")[2]
+        return f"history.remote_write: {host}: {text}"
+
+
+def encode(samples: Iterable[Sample]) -> bytes:
+    """Return a compressed WriteRequest. Samples of a series that follow each other are told under it once."""
+    parts = []
+    # Few hours, each of many series.
+    stamps: dict[int, bytes] = {}
+    for labels, group in groupby(samples, key=lambda sample: sample.labels):
+        series = b"".join(
+            _message(1, _message(1, name.encode()) + _message(2, value.encode())) for name, value in labels
+        )
+        told = []
+        for _, timestamp_ms, value in group:
+            stamp = stamps.get(timestamp_ms)
+            if stamp is None:
+                stamp = stamps[timestamp_ms] = b"\x10" + _varint(timestamp_ms)
+            told.append(b"\x12%c\x09%b%b" % (9 + len(stamp), _DOUBLE(value), stamp))
+        parts.append(_message(1, series + b"".join(told)))
+    return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
+
+
+_DOUBLE: Final = struct.Struct("<d").pack
+
+
+def _message(number: int, content: bytes) -> bytes:
+    """A field of bytes, a text or a message in it."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    number &= 0xFFFF_FFFF_FFFF_FFFF
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def _advice(too_old: bool, words: str) -> str:
+    if too_old or _OUT_OF_ORDER.search(words):
+        return (
+            "; the receiver must take samples as old as `since_days`: set out_of_order_time_window "
+            "(Prometheus, Mimir) or --tsdb.out-of-order.time-window (Thanos) to some days more, and restart"
+        )
+    return ""
+
+
+class _Headers(AuthBase):
+    def __init__(self, headers: Mapping[str, str], credentials: tuple[str, ...]) -> None:
+        self._headers = headers
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        if len(self._credentials) == 2:
+            user, password = (each.encode() for each in self._credentials)
+            requests.auth.HTTPBasicAuth(user, password)(request)
+        elif self._credentials:
+            request.headers["Authorization"] = f"Bearer {self._credentials[0]}"
+        return request
+
+
+class _NamedServer(HTTPAdapter):
+    """Asks for a certificate of another name than the address has."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
+        super().init_poolmanager(
+            connections, maxsize, block, server_hostname=self._name, assert_hostname=self._name, **more
+        )
+
+
+def _words(response: requests.Response, seconds: float) -> str:
+    """What the receiver says in one line; no longer than is useful, and not for longer than `seconds`."""
+    said = bytearray()
+    deadline = time.monotonic() + seconds
+    for chunk in response.iter_content(1):
+        said += chunk
+        if len(said) > _LARGEST_ANSWER_BYTES:
+            break
+        if time.monotonic() > deadline:
+            raise requests.exceptions.Timeout
+    text = " ".join(said.decode("utf-8", "replace").split())
+    text = "".join(letter for letter in text if letter.isprintable())
+    return "a web page" if text[:1] == "<" else text
+
+
+def _without(credentials: tuple[str, ...], words: str) -> str:
+    for secret in credentials[-1:]:
+        words = words.replace(secret, "***")
+    return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "…"
+
+
+def _last_words(error: Exception) -> str:
+    """The innermost reason of a failed connection: the outer ones name objects of the library."""
+    inner: BaseException = error
+    while True:
+        causes = [getattr(inner, "reason", None), *inner.args]
+        found = next((each for each in causes if isinstance(each, BaseException)), None)
+        if found is None or found is inner:
+            return str(inner).rpartition(": ")[2].strip().rstrip(".") or type(inner).__name__
+        inner = found

@@ -1,0 +1,1 @@
+"""What was billed: replacing partitions and reading one consistent state."""

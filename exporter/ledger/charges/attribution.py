@@ -1,0 +1,110 @@
+"""Reading the ledger for attribution: cost by what tells charges apart for it, labels and tags included.
+
+All sums are exact decimals; what the ledger has no charge for is absent, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from sys import intern
+from typing import Any, Final
+
+from exporter.ledger.charges.windows import LedgerView, Window
+
+ATTRIBUTION_COLUMNS: Final = (
+    "provider",
+    "billing_account_id",
+    "project_id",
+    "service_id",
+    "service_name",
+    "sku_id",
+    "sku",
+    "tags",
+)
+"""What tells charges apart for attribution, in the order of the values in each row."""
+
+_COLUMNS = ", ".join(ATTRIBUTION_COLUMNS)
+_ROWS_AT_ONCE = 1024
+
+Values = tuple[str, ...]
+"""Values of ATTRIBUTION_COLUMNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionView:
+    """The charges of a view, by what tells them apart for attribution."""
+
+    view: LedgerView
+
+    def window_sums(
+        self, provider: str, windows: Mapping[str, Window]
+    ) -> list[tuple[Values, tuple[Decimal | None, ...]]]:
+        """Return net US dollars by window of usage; None where there is no charge."""
+        bounds = {name: (_literal(start), _literal(end)) for name, (start, end) in windows.items()}
+        sums = ", ".join(
+            f'sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS "{name}"'
+            for name, (start, end) in bounds.items()
+        )
+        again = ", ".join(f'sum("{name}")' for name in windows)
+        earliest = min(start for start, _ in windows.values())
+        latest = max(end for _, end in windows.values())
+        rows = self._rows(f"{{columns}}, {sums}", f"{_COLUMNS}, {again}", provider, (earliest, latest))
+        width = len(ATTRIBUTION_COLUMNS)
+        return [
+            (_values(row[:width]), row[width:])
+            for row in rows
+            if any(value is not None for value in row[width:])
+        ]
+
+    def gross_sums(self, provider: str, since: datetime, until: datetime) -> list[tuple[Values, Decimal]]:
+        """Return gross US dollars of the usage and purchases in [since, until): without credits.
+
+        Taxes and corrections are left out, as nobody estimates them.
+        """
+        rows = self._rows(
+            "{columns}, sum(usd) AS usd",
+            f"{_COLUMNS}, sum(usd)",
+            provider,
+            (since, until),
+            only="charge_category IN ('usage', 'purchase')",
+        )
+        width = len(ATTRIBUTION_COLUMNS)
+        return [(_values(row[:width]), row[width]) for row in rows]
+
+    def _rows(
+        self, inner: str, outer: str, provider: str, window: Window, *, only: str = "true"
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield sums by series and tags first, so that few rows are joined with their dimensions."""
+        known = (
+            f"export_hour < {_literal(self.view.exported_before)}" if self.view.exported_before else "true"
+        )
+        result = self.view.connection.execute(
+            f"""WITH asked AS (
+                  SELECT series_id, {_COLUMNS.replace(", tags", "")} FROM series
+                  WHERE provider = $provider AND source IN (SELECT unnest($sources)) AND {only}
+                ), summed AS (
+                  SELECT {inner.format(columns="series_id, tags")} FROM (
+                    SELECT series_id, charge_period_start, coalesce(tags, '') AS tags,
+                      billed_cost_usd AS usd
+                    FROM charge SEMI JOIN asked USING (series_id)
+                    WHERE charge_period_start >= {_literal(window[0])}
+                      AND charge_period_start < {_literal(window[1])} AND {known}
+                  ) GROUP BY series_id, tags
+                )
+                SELECT {outer} FROM summed JOIN asked USING (series_id) GROUP BY {_COLUMNS}""",
+            {"sources": list(self.view.sources), "provider": provider},
+        )
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+
+def _values(values: tuple[str, ...]) -> Values:
+    """Share equal texts."""
+    return tuple(map(intern, values))
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -1,0 +1,100 @@
+"""Reading the ledger for history: net cost of each hour of usage, by the labels of spend_hourly_usd.
+
+All sums are exact decimals; an hour that the ledger has no charge for is absent, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, Literal, NamedTuple
+
+from exporter.ledger.charges.windows import LedgerView
+
+HOURLY_COLUMNS: Final = ("provider", "project_id", "service_name", "charge_category")
+"""The dimensions of an hour's cost, in the order of the labels of spend_hourly_usd."""
+
+STAMP_SECONDS: Final = 3599
+"""From the start of a usage hour to the time that its sample has: the last whole second of the hour.
+
+At the very end it would lie on the border of two days, and Prometheus before 3.0 counts both borders of a
+range: `sum_over_time(spend_hourly_usd[1d])` at midnight would count 25 hours. One second earlier it is right
+in every version, also for a range that ends at 23:59:59.999. Whole seconds, since readers of OpenMetrics
+multiply fractions of a second by 1000 and cut, and a sample that is told twice must have the same time.
+"""
+
+_ROWS_AT_ONCE: Final = 1024
+_ORDERS: Final = {"time": "hour, ALL_LABELS", "series": "ALL_LABELS, hour"}
+_LABELS: Final = ", ".join(HOURLY_COLUMNS)
+_WIDTH: Final = len(HOURLY_COLUMNS)
+
+
+class HourlyCost(NamedTuple):
+    """Net cost of one usage hour of one series."""
+
+    labels: tuple[str, ...]
+    """Values of HOURLY_COLUMNS."""
+    stamp_seconds: int
+    """Time of its sample, in seconds since 1970."""
+    usd: Decimal
+
+    @property
+    def hour(self) -> datetime:
+        """Start of the hour. Of a provider that bills by the day a day's cost is in the day's first hour."""
+        return datetime.fromtimestamp(self.stamp_seconds - STAMP_SECONDS, UTC)
+
+
+def hourly_costs(
+    view: LedgerView,
+    provider: str,
+    since: datetime,
+    until: datetime,
+    *,
+    order: Literal["time", "series"] = "time",
+) -> Iterator[HourlyCost]:
+    """Yield the cost of a provider's usage hours in [since, until), some rows in memory at once.
+
+    In the order of time, or one series after the other and each in the order of time.
+    """
+    known = f"export_hour < {_literal(view.exported_before)}" if view.exported_before else "true"
+    result = view.connection.execute(
+        f"""WITH asked AS (
+              SELECT series_id, {_LABELS} FROM series
+              WHERE provider = $provider AND source IN (SELECT unnest($sources))
+            ), summed AS (
+              SELECT series_id, date_trunc('hour', charge_period_start) AS hour, sum(billed_cost_usd) AS usd
+              FROM charge SEMI JOIN asked USING (series_id)
+              WHERE charge_period_start >= {_literal(since)} AND charge_period_start < {_literal(until)}
+                AND {known}
+              GROUP BY ALL
+            )
+            SELECT {_LABELS}, epoch(hour)::BIGINT + {STAMP_SECONDS}, sum(usd)
+            FROM summed JOIN asked USING (series_id)
+            GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
+        {"sources": list(view.sources), "provider": provider},
+    )
+    while rows := result.fetchmany(_ROWS_AT_ONCE):
+        for row in rows:
+            yield HourlyCost(row[:_WIDTH], row[_WIDTH], row[_WIDTH + 1])
+
+
+def usage_bounds(view: LedgerView, provider: str) -> tuple[datetime, datetime] | None:
+    """Return the begin of the first usage hour of a provider and the end of the last; None without any."""
+    first, last = view.connection.execute(
+        """SELECT min(charge_period_start), max(charge_period_start) + INTERVAL 1 HOUR
+           FROM charge SEMI JOIN (SELECT series_id FROM series
+             WHERE provider = $provider AND source IN (SELECT unnest($sources))) USING (series_id)""",
+        {"sources": list(view.sources), "provider": provider},
+    ).fetchall()[0]
+    return None if first is None else (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+
+
+def forgotten_before(view: LedgerView) -> datetime | None:
+    """Return the time before which usage has been forgotten; None where nothing was."""
+    rows = view.connection.execute("SELECT value::TIMESTAMP FROM setting WHERE name = 'kept_from'").fetchall()
+    return rows[0][0].replace(tzinfo=UTC) if rows else None
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

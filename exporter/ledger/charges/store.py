@@ -1,0 +1,244 @@
+"""Writing to the ledger: replace a partition's charges in one transaction, retract one, forget old ones.
+
+Reading twice, restarting or dying at any moment changes nothing: a partition's charges, its cursor and the
+counters over them move together or not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+from exporter.ledger.charges.replacing import (
+    COUNT_RESTATED,
+    COUNT_SERIES,
+    CUT_INVOICES,
+    INSERT_CHARGES,
+    NEW_SERIES,
+    RETIRE,
+)
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.opening import LedgerError, open_ledger_file
+
+
+class Ledger:
+    """The charges of all sources. Safe to use from several threads; one process at a time."""
+
+    def __init__(self, path: Path | None, *, memory_limit: str = "96MB") -> None:
+        """Open or create the ledger at `path`, or one in memory for None. Raises LedgerError."""
+        self.path = path
+        self._memory_limit = memory_limit
+        self._writer = threading.Lock()
+        self._spill: Path | None = None
+        self._connection, self.read_only = open_ledger_file(path, memory_limit)
+
+    def spill_to(self, folder: Path) -> None:
+        """From now on put what does not fit into memory into an existing folder.
+
+        Otherwise that goes beside the ledger's file, which perhaps may not be written and where a killed
+        process leaves it for good; or, of a ledger in memory, into the working directory.
+        """
+        self._spill = folder
+        self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self._connection.close()
+
+    def cursors(self, source: str) -> dict[str, str]:
+        """Return the cursor of every partition of the source that the ledger holds."""
+        rows = self._connection.cursor().execute(
+            "SELECT name, cursor FROM partition WHERE source = ?", [source]
+        )
+        return dict(rows.fetchall())
+
+    def put(self, source: str, partition: str, cursor: str, charges: Path, export_rows: int) -> None:
+        """Replace all charges of a partition by those of a spool file, and remember its cursor.
+
+        The spool file is Parquet or CSV with the columns CHARGE_COLUMNS. Raises LedgerError, after which the
+        partition is as it was before.
+        """
+        with self.transaction() as connection:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {', '.join(CHARGE_COLUMNS)} "
+                f"FROM {_spool_relation(charges)} WHERE charge_period_start >= {_kept_from_sql()}"
+            )
+            partition_id = self._partition_id(connection, source, partition)
+            self._replace(connection, source, partition_id)
+            connection.execute(
+                "INSERT INTO partition VALUES (?, ?, ?, ?, ?)",
+                [partition_id, source, partition, cursor, export_rows],
+            )
+
+    def retract(self, source: str, partition: str) -> None:
+        """Take a partition's charges out, since the source no longer has it. Raises LedgerError."""
+        with self.transaction() as connection:
+            columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in CHARGE_COLUMNS.items())
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} LIMIT 0")
+            self._replace(connection, source, self._partition_id(connection, source, partition))
+
+    def forget_before(self, moment: datetime) -> None:
+        """Remove charges of usage before `moment`, for good; counters keep what they counted.
+
+        The limit only moves forward, so that a clock that jumps back brings nothing back twice. Raises
+        LedgerError.
+        """
+        if self.read_only or moment <= self.kept_from():
+            return
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
+            connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [_naive(moment).isoformat()])
+            connection.execute(RETIRE, {"moment": _naive(moment)})
+            connection.execute(CUT_INVOICES, {"moment": _naive(moment)})
+            connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [_naive(moment)])
+
+    def kept_from(self) -> datetime:
+        """Return the time before which usage has been forgotten; long ago where nothing was."""
+        rows = self._connection.cursor().execute(f"SELECT {_kept_from_sql()}").fetchall()
+        kept: datetime = rows[0][0]
+        return kept.replace(tzinfo=UTC)
+
+    def latest_export(self) -> datetime | None:
+        """Return the latest time at which any charge was exported, or None for an empty ledger."""
+        latest: datetime | None = (
+            self._connection.cursor().execute("SELECT max(exported_at) FROM charge").fetchall()[0][0]
+        )
+        return latest.replace(tzinfo=UTC) if latest else None
+
+    def publish(self, own: Sequence[int], folded: Sequence[int]) -> None:
+        """Remember for good which series (by id) are exposed on their own and which are folded into `other`.
+
+        A folded series that gets its own place starts there from zero, and what it had counted stays in
+        `other`: neither counter falls and their sum is exact. Raises LedgerError.
+        """
+        if self.read_only or not (own or folded):
+            return
+        with self.transaction() as connection:
+            connection.execute(
+                """UPDATE series SET published = 'own',
+                     billed_base_usd = CASE WHEN published = 'folded' THEN billed_usd_total ELSE 0 END,
+                     credit_base_usd = CASE WHEN published = 'folded' THEN credit_usd_total ELSE 0 END
+                   WHERE series_id IN (SELECT unnest(?::INTEGER[])) AND published IS DISTINCT FROM 'own'""",
+                [list(own)],
+            )
+            connection.execute(
+                "UPDATE series SET published = 'folded' WHERE series_id IN (SELECT unnest(?::INTEGER[]))",
+                [list(folded)],
+            )
+
+    @contextmanager
+    def view(self, sources: Sequence[str], exported_before: datetime | None = None) -> Iterator[LedgerView]:
+        """Open one consistent state of the charges of `sources` for reading, whatever is written meanwhile.
+
+        With `exported_before`, a whole hour, the state is what was known then.
+        """
+        with self.reading() as connection:
+            yield LedgerView(connection, sources, exported_before)
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open one consistent state of the ledger for reading, whatever is written meanwhile."""
+        connection = self._connection.cursor()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+            connection.close()
+
+    def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, partition_id: int) -> None:
+        """Put the temporary table `incoming` in the place of the partition's charges."""
+        connection.execute(NEW_SERIES, {"source": source})
+        same = " AND ".join(f"series.{name} = incoming.{name}" for name in SERIES_COLUMNS)
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE arrived AS
+                SELECT series.series_id, incoming.* EXCLUDE ({", ".join(SERIES_COLUMNS)})
+                FROM incoming JOIN series ON series.source = $source AND {same}""",
+            {"source": source},
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE before AS "
+            "SELECT * EXCLUDE (partition_id) FROM charge WHERE partition_id = ?",
+            [partition_id],
+        )
+        connection.execute(COUNT_RESTATED, {"source": source})
+        connection.execute(COUNT_SERIES)
+        connection.execute("DELETE FROM charge WHERE partition_id = ?", [partition_id])
+        connection.execute(INSERT_CHARGES, {"partition_id": partition_id})
+        connection.execute("DELETE FROM partition WHERE partition_id = ?", [partition_id])
+
+    def _partition_id(self, connection: duckdb.DuckDBPyConnection, source: str, partition: str) -> int:
+        rows = connection.execute(
+            """SELECT coalesce(max(partition_id) FILTER (source = ? AND name = ?),
+                               max(partition_id) + 1, 1)
+               FROM partition""",
+            [source, partition],
+        ).fetchall()
+        return int(rows[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run what is inside as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        if self.read_only:
+            raise LedgerError(
+                "ledger_read_only",
+                f"ledger {self.path} may not be written by this user, so nothing new is stored: make the "
+                "file and its folder writable, then restart",
+            )
+        with self._writer:
+            try:
+                connection = self._connection.cursor()
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    connection.close()
+            except duckdb.Error as error:
+                self._reopen_if_broken()
+                raise self._unwritable(error) from error
+
+    def _reopen_if_broken(self) -> None:
+        """Open the file anew: after a failed write DuckDB may refuse all further work on it."""
+        try:
+            self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
+        except duckdb.Error:
+            self._connection.close()
+            self._connection, self.read_only = open_ledger_file(self.path, self._memory_limit)
+            if self._spill is not None:
+                self.spill_to(self._spill)
+
+    def _unwritable(self, error: duckdb.Error) -> LedgerError:
+        text = str(error).splitlines()[0]
+        if "No space left" in text or "File too large" in text:
+            return LedgerError(
+                "disk_full",
+                f"no room to write ledger {self.path}: free space there; nothing was half-stored and it is "
+                f"tried again at the next refresh ({text})",
+            )
+        return LedgerError("ledger_write", f"cannot write ledger {self.path}: {text}")
+
+
+def _spool_relation(path: Path) -> str:
+    quoted = "'" + str(path).replace("'", "''") + "'"
+    if path.suffix == ".parquet":
+        return f"read_parquet({quoted})"
+    columns = ", ".join(f"{name}: '{kind}'" for name, kind in CHARGE_COLUMNS.items())
+    return (
+        f"read_csv({quoted}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',', "
+        "quote = '\"', escape = '\"', nullstr = '\\0', max_line_size = 10000000, buffer_size = 20000000)"
+    )
+
+
+def _kept_from_sql() -> str:
+    return "coalesce((SELECT value::TIMESTAMP FROM setting WHERE name = 'kept_from'), TIMESTAMP '1970-01-01')"
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,287 @@
+"""Reading the ledger: sums over windows, counters, invoices, freshness and lateness of the charges.
+
+All sums are exact decimals; what the ledger has no charge for is absent, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from sys import intern
+from typing import Any, NamedTuple
+
+import duckdb
+
+from exporter.ledger.charges.replacing import BILLED_USD, CREDIT_USD, SAME_CHARGE
+
+LABEL_COLUMNS = (
+    "provider",
+    "billing_account_id",
+    "project_id",
+    "service_name",
+    "sku_id",
+    "sku",
+    "region_id",
+    "charge_category",
+)
+"""The dimensions by which sums are given, in the order of their values in each row."""
+
+_ROWS_AT_ONCE = 1024
+
+Labels = tuple[str, ...]
+Window = tuple[datetime, datetime]
+"""Start (included) and end (excluded) of usage, aware."""
+
+_LABELS = ", ".join(LABEL_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesTotals:
+    """The counters of one series of charges since the ledger began."""
+
+    series_id: int
+    labels: Labels
+    billed_usd: Decimal
+    credit_usd: Decimal
+    published: str | None
+    """`own`, `folded`, or None for a series that was never exposed."""
+    billed_base_usd: Decimal
+    """Part of billed_usd that was counted in `other` before the series got its own place."""
+    credit_base_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far the bill of one service reaches."""
+
+    provider: str
+    billing_account_id: str
+    service_name: str
+    billed_through: datetime
+    last_export: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceCost:
+    """Cost of one invoice month in the billing currency, by category."""
+
+    billing_account_id: str
+    invoice_month: str
+    currency: str
+    charge_category: str
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Cost that became known a number of whole hours after its hour of usage began."""
+
+    provider: str
+    billing_account_id: str
+    age_hours: int
+    usd: float
+    usage_hours: int
+    """Number of distinct usage hours of the account in the asked range."""
+
+
+class CostCell(NamedTuple):
+    """What arrived in one hour of the export for one usage hour of one SKU of one project."""
+
+    line: tuple[str, ...]
+    """Billing account, project, service name, SKU id."""
+    usage_hour: int
+    export_hour: int
+    gross_nano_usd: int
+    credit_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """One consistent state of the ledger, limited to some sources and, if asked, to what was known then."""
+
+    connection: duckdb.DuckDBPyConnection
+    sources: Sequence[str]
+    exported_before: datetime | None = None
+
+    def providers(self) -> list[str]:
+        """Return the providers that any charge is from."""
+        rows = self._rows(f"SELECT DISTINCT provider FROM {self._charges()} ORDER BY provider")
+        return [provider for (provider,) in rows]
+
+    def window_sums(
+        self, provider: str, windows: Mapping[str, Window]
+    ) -> list[tuple[Labels, tuple[Decimal | None, ...]]]:
+        """Return net US dollars per series and window of usage; None where there is no charge."""
+        bounds = {name: (_literal(start), _literal(end)) for name, (start, end) in windows.items()}
+        sums = ", ".join(
+            f'sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS "{name}"'
+            for name, (start, end) in bounds.items()
+        )
+        again = ", ".join(f'sum("{name}")' for name in windows)
+        earliest = min(start for start, _ in bounds.values())
+        latest = max(end for _, end in bounds.values())
+        rows = self._rows(
+            f"""SELECT {_LABELS}, {again} FROM (
+                  SELECT series_id, {sums} FROM (
+                    SELECT series_id, charge_period_start, billed_cost_usd AS usd
+                    FROM {
+                self._charges(
+                    f"provider = $provider AND charge_period_start >= {earliest} "
+                    f"AND charge_period_start < {latest}"
+                )
+            }
+                  ) GROUP BY series_id
+                ) JOIN series USING (series_id) GROUP BY {_LABELS}""",
+            provider=provider,
+        )
+        width = len(LABEL_COLUMNS)
+        return [
+            (_labels(row[:width]), row[width:])
+            for row in rows
+            if any(value is not None for value in row[width:])
+        ]
+
+    def series_totals(self) -> list[SeriesTotals]:
+        """Return the counters of every series; as of a past hour, from the charges known then alone."""
+        if self.exported_before is None:
+            rows = self._rows(
+                f"""SELECT series_id, {_LABELS}, billed_usd_total, credit_usd_total, published,
+                      billed_base_usd, credit_base_usd
+                    FROM series WHERE source IN (SELECT unnest($sources))"""
+            )
+        else:
+            rows = self._rows(
+                f"""SELECT series_id, {_LABELS}, sum({BILLED_USD}), sum({CREDIT_USD}),
+                      NULL, 0::DECIMAL, 0::DECIMAL
+                    FROM (SELECT {_LABELS}, sum(billed_cost_usd) AS billed_cost_usd, {SAME_CHARGE}
+                          FROM {self._charges()} GROUP BY partition_id, {_LABELS}, {SAME_CHARGE})
+                    GROUP BY series_id, {_LABELS}"""
+            )
+        width = len(LABEL_COLUMNS) + 1
+        return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]
+
+    def restated(self) -> list[tuple[str, str, Decimal]]:
+        """Return (provider, direction, US dollars) of what the bill changed after it had said it."""
+        if self.exported_before is None:
+            counted = self._rows(
+                """SELECT provider, direction, sum(usd_total) FROM restated
+                   WHERE source IN (SELECT unnest($sources)) GROUP BY ALL ORDER BY ALL"""
+            )
+            return [(provider, direction, usd) for provider, direction, usd in counted]
+        corrections = self._charges(
+            "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
+        )
+        rows = self._rows(
+            f"""SELECT provider, CASE WHEN billed_cost_usd > 0 THEN 'up' ELSE 'down' END AS direction,
+                  sum(abs(billed_cost_usd))
+                FROM {corrections}
+                GROUP BY ALL HAVING sum(abs(billed_cost_usd)) > 0 ORDER BY ALL"""
+        )
+        return [(provider, direction, usd) for provider, direction, usd in rows]
+
+    def invoice_costs(self) -> list[InvoiceCost]:
+        """Return cost by invoice month, without the months of which a part has been forgotten."""
+        rows = self._rows(
+            f"""SELECT billing_account_id, invoice_month, billing_currency, charge_category, sum(billed_cost)
+                FROM {self._charges()}
+                WHERE invoice_month > (SELECT coalesce(max(strftime(value::TIMESTAMP, '%Y%m')), '')
+                                       FROM setting WHERE name = 'kept_from') AND invoice_month <> ''
+                  AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
+                GROUP BY ALL ORDER BY ALL"""
+        )
+        return [InvoiceCost(*row) for row in rows]
+
+    def freshness(self) -> list[Freshness]:
+        """Return how far each service's bill reaches, and when it last grew."""
+        rows = self._rows(
+            f"""SELECT provider, billing_account_id, service_name,
+                  max(charge_period_start) + INTERVAL 1 HOUR, max(exported_at)
+                FROM {self._charges()} GROUP BY ALL ORDER BY ALL"""
+        )
+        return [
+            Freshness(provider, account, service, through.replace(tzinfo=UTC), exported.replace(tzinfo=UTC))
+            for provider, account, service, through, exported in rows
+        ]
+
+    def arrivals(self, since: datetime, until: datetime) -> list[Arrival]:
+        """Return at what age the cost of the usage hours in [since, until) became known, per account.
+
+        Usage from before an account's first export is left out: it arrived all at once when the export was
+        set up, which says nothing about lateness. Taxes and corrections are left out as well.
+        """
+        rows = self._rows(
+            f"""WITH known AS (SELECT * FROM {self._charges("charge_category = 'usage'")}),
+                begun AS (SELECT provider, billing_account_id, min(export_hour) AS first_export
+                          FROM known GROUP BY ALL),
+                usage AS (SELECT * FROM known JOIN begun USING (provider, billing_account_id)
+                          WHERE charge_period_start >= greatest(first_export, {_literal(since)})
+                            AND charge_period_start < {_literal(until)}),
+                counted AS (SELECT provider, billing_account_id, count(DISTINCT charge_period_start) AS hours
+                            FROM usage GROUP BY ALL)
+                SELECT provider, billing_account_id,
+                  date_diff('hour', charge_period_start, export_hour) AS age_hours,
+                  sum(abs(billed_cost_usd))::DOUBLE, any_value(hours)
+                FROM usage JOIN counted USING (provider, billing_account_id)
+                GROUP BY provider, billing_account_id, age_hours ORDER BY ALL"""
+        )
+        return [Arrival(*row) for row in rows]
+
+    def state(self) -> tuple[object, ...]:
+        """Return something that differs whenever the charges in view do."""
+        rows = self._rows(f"SELECT count(*), max(exported_at), sum(billed_cost_usd) FROM {self._charges()}")
+        return next(rows)
+
+    def skus(self) -> list[tuple[str, str, str, str, str, str]]:
+        """Return (billing account, project, service id, service name, SKU id, SKU) of all that is billed."""
+        rows = self._rows(
+            """SELECT DISTINCT billing_account_id, project_id, service_id, service_name, sku_id, sku
+               FROM series WHERE source IN (SELECT unnest($sources)) AND charge_category = 'usage'"""
+        )
+        return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
+
+    def cost_cells(self, provider: str, since: datetime) -> Iterator[CostCell]:
+        """Yield what arrived when for each usage hour from `since` on, in the order of the export.
+
+        Of usage, purchases and their credits; taxes and corrections are left out. Money in billionths of a
+        dollar, times in hours since 1970-01-01 00:00 UTC.
+        """
+        rows = self._rows(
+            f"""SELECT billing_account_id, project_id, service_name, sku_id,
+                  epoch(charge_period_start)::BIGINT // 3600, epoch(export_hour)::BIGINT // 3600 AS exported,
+                  (sum(billed_cost_usd) FILTER (charge_category <> 'credit') * 1000000000)::BIGINT,
+                  (sum(billed_cost_usd) FILTER (charge_category = 'credit') * 1000000000)::BIGINT
+                FROM {
+                self._charges(
+                    "provider = $provider AND charge_category IN ('usage', 'purchase', 'credit') "
+                    f"AND charge_period_start >= {_literal(since)}"
+                )
+            } GROUP BY ALL ORDER BY exported""",
+            provider=provider,
+        )
+        for *names, usage_hour, export_hour, gross, credit in rows:
+            yield CostCell(_labels(tuple(names)), usage_hour, export_hour, gross or 0, credit or 0)
+
+    def _charges(self, condition: str = "true") -> str:
+        """Return a FROM clause of the charges in this view, joined with their dimensions."""
+        known = f"export_hour < {_literal(self.exported_before)}" if self.exported_before else "true"
+        return (
+            "(SELECT * FROM charge JOIN series USING (series_id) "
+            f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
+        )
+
+    def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows some at a time: as objects they are many times larger than in the database."""
+        result = self.connection.execute(sql, {"sources": list(self.sources), **parameters})
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+
+def _labels(values: tuple[str, ...]) -> Labels:
+    """Share equal texts: a few hundred distinct ones make up tens of thousands of series."""
+    return tuple(map(intern, values))
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

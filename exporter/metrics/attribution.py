@@ -1,0 +1,223 @@
+"""Billed cost by the user's own categories, labels and units: from one state of the ledger to families.
+
+Every family here divides the same charges another way, so each one's sum is the billed total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from exporter.analysis.bill.attribution import Attribution, Combination, Match
+from exporter.analysis.bill.windows import billing_windows
+from exporter.core import llm_meters
+from exporter.core.charges import tags_of
+from exporter.ledger.charges.attribution import AttributionView, Values
+from exporter.ledger.charges.windows import LedgerView
+from exporter.metrics import families as metrics
+from exporter.metrics.families import FamilySamples
+
+UNLABELLED: Final = "unlabelled"
+OTHER: Final = "other"
+
+MOST_VALUES: Final = 100
+"""Values of one label that are shown on their own."""
+
+SHARED_OVER: Final = timedelta(days=14)
+"""Usage by which the shares of categories in a nowcast line are measured."""
+
+_WINDOWS: Final = ("today", "yesterday", "month_to_date")
+_LLM_SERVICES: Final = (llm_meters.OPENAI_SERVICE[0], llm_meters.ANTHROPIC_SERVICE[0])
+
+ModelOf = Callable[[Combination], str]
+"""Says which language model a charge is for, given the charge with an empty model."""
+
+LineNames = tuple[str, str, str, str]
+"""Billing account, project, service name and SKU id: what tells the lines of a nowcast apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedCost:
+    """Net US dollars of charges that are alike, by window of billing days; None where there is no charge."""
+
+    charge: Combination
+    category: str
+    today_usd: Decimal | None
+    yesterday_usd: Decimal | None
+    month_to_date_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessUnit:
+    """A unit of the user's business, and the charges that it costs."""
+
+    name: str
+    match: Match = field(default_factory=Match)
+    categories: tuple[str, ...] = ()
+    """One of these, where any is given."""
+
+
+def model_by_contract(charge: Combination) -> str:
+    """Return the model that a SKU id `<model>/<what>` names, for the services billed by model."""
+    return charge.sku_id.rpartition("/")[0] if charge.service_id in _LLM_SERVICES else ""
+
+
+def attributed_costs(
+    view: LedgerView,
+    now: datetime,
+    timezones: Mapping[str, str],
+    attribution: Attribution,
+    model_of: ModelOf = model_by_contract,
+) -> list[AttributedCost]:
+    """Return the cost of everything billed since the month began (or yesterday, where that is earlier).
+
+    `timezones` has the billing zone of each provider.
+    """
+    found = []
+    for provider, timezone in timezones.items():
+        every = billing_windows(now, timezone)
+        windows = {name: every[name] for name in _WINDOWS}
+        for values, sums in AttributionView(view).window_sums(provider, windows):
+            charge = combination(values, model_of)
+            found.append(AttributedCost(charge, attribution.category(charge), *sums))
+    return found
+
+
+def recent_costs(
+    view: LedgerView, providers: Iterable[str], since: datetime, model_of: ModelOf = model_by_contract
+) -> list[tuple[Combination, Decimal]]:
+    """Return the net cost in US dollars of all usage since a time, by what tells charges apart."""
+    until = datetime.max.replace(tzinfo=UTC)
+    return [
+        (combination(values, model_of), usd)
+        for provider in providers
+        for values, (usd,) in AttributionView(view).window_sums(provider, {"since": (since, until)})
+        if usd is not None
+    ]
+
+
+def category_families(costs: Iterable[AttributedCost], attribution: Attribution) -> list[FamilySamples]:
+    """Return cost by category. As soon as a window has any charge, each category has a figure in it."""
+    today = dict.fromkeys(attribution.categories, Decimal(0))
+    month = dict(today)
+    known_today = known_month = False
+    for cost in costs:
+        if cost.today_usd is not None:
+            known_today = True
+            today[cost.category] += cost.today_usd
+        if cost.month_to_date_usd is not None:
+            known_month = True
+            month[cost.category] += cost.month_to_date_usd
+    return [
+        FamilySamples(metrics.SPEND_CATEGORY_TODAY_USD, _samples(today) if known_today else []),
+        FamilySamples(metrics.SPEND_CATEGORY_MONTH_TO_DATE_USD, _samples(month) if known_month else []),
+    ]
+
+
+def label_families(costs: Sequence[AttributedCost], labels: Iterable[str]) -> list[FamilySamples]:
+    """Return this month's cost by value of each label: `team` for a label, `tag:env` for a tag."""
+    samples = []
+    for label in dict.fromkeys(labels):
+        by_value = _by_value(costs, label if label.startswith("tag:") else f"label:{label}")
+        samples += [((label, value), _shown(usd)) for value, usd in sorted(_capped(by_value).items())]
+    return [FamilySamples(metrics.SPEND_LABEL_MONTH_TO_DATE_USD, samples)]
+
+
+def unit_families(
+    costs: Sequence[AttributedCost], units: Iterable[BusinessUnit], counts: Mapping[str, float]
+) -> list[FamilySamples]:
+    """Return yesterday's billed cost for one unit, and the units, of those that were counted.
+
+    A unit that costs nothing that the bill tells of, or of which there was none, has no cost.
+    """
+    shown, each_usd = [], []
+    for unit in units:
+        count = counts.get(unit.name)
+        if count is None:
+            continue
+        shown.append(((unit.name,), count))
+        usd = _yesterday(costs, unit)
+        if usd is not None and count > 0:
+            each_usd.append(((unit.name,), float(usd) / count))
+    return [
+        FamilySamples(metrics.SPEND_UNIT_COST_USD, each_usd),
+        FamilySamples(metrics.SPEND_UNITS, shown),
+    ]
+
+
+def category_shares(
+    view: LedgerView,
+    provider: str,
+    now: datetime,
+    attribution: Attribution,
+    model_of: ModelOf = model_by_contract,
+) -> dict[LineNames, dict[str, float]]:
+    """Return how each line of the provider's nowcast divides among categories; a line's shares sum to 1.
+
+    Measured by the gross cost of the last SHARED_OVER; a line that had none is divided evenly.
+    """
+    sums: dict[LineNames, dict[str, float]] = {}
+    for values, usd in AttributionView(view).gross_sums(provider, now - SHARED_OVER, now):
+        charge = combination(values, model_of)
+        line = (charge.billing_account_id, charge.project_id, charge.service_name, charge.sku_id)
+        by_category = sums.setdefault(line, {})
+        category = attribution.category(charge)
+        by_category[category] = by_category.get(category, 0.0) + max(float(usd), 0.0)
+    return {line: _shares(by_category) for line, by_category in sums.items()}
+
+
+def combination(values: Values, model_of: ModelOf) -> Combination:
+    """Return what the ledger tells apart as what rules are applied to."""
+    charge = Combination._make((*values[:-1], "", values[-1]))
+    model = model_of(charge)
+    return charge._replace(model=model) if model else charge
+
+
+def _by_value(costs: Iterable[AttributedCost], name: str) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for cost in costs:
+        if cost.month_to_date_usd is not None:
+            value = tags_of(cost.charge.tags).get(name) or UNLABELLED
+            sums[value] = sums.get(value, Decimal(0)) + cost.month_to_date_usd
+    return sums
+
+
+def _capped(by_value: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Fold the values beyond MOST_VALUES into `other`, exactly; a value of that name is counted there too."""
+    ranked = sorted(by_value.keys() - {UNLABELLED, OTHER}, key=lambda value: (-abs(by_value[value]), value))
+    own = {UNLABELLED, *ranked[:MOST_VALUES]}
+    found: dict[str, Decimal] = {}
+    for value, usd in by_value.items():
+        shown = value if value in own else OTHER
+        found[shown] = found.get(shown, Decimal(0)) + usd
+    return found
+
+
+def _yesterday(costs: Iterable[AttributedCost], unit: BusinessUnit) -> Decimal | None:
+    matched = [
+        cost.yesterday_usd
+        for cost in costs
+        if cost.yesterday_usd is not None
+        and (not unit.categories or cost.category in unit.categories)
+        and unit.match.matches(cost.charge)
+    ]
+    return sum(matched, Decimal(0)) if matched else None
+
+
+def _shares(by_category: Mapping[str, float]) -> dict[str, float]:
+    total = sum(by_category.values())
+    if total <= 0:
+        return dict.fromkeys(by_category, 1 / len(by_category))
+    return {category: usd / total for category, usd in by_category.items()}
+
+
+def _samples(sums: Mapping[str, Decimal]) -> list[tuple[tuple[str, ...], float]]:
+    return [((name,), _shown(usd)) for name, usd in sums.items()]
+
+
+def _shown(amount: Decimal) -> float:
+    """Leave the exact decimals: the nearest float, at the 15 digits that every decimal survives in one."""
+    return float(f"{amount:.15g}")

@@ -1,0 +1,1 @@
+"""Families of samples to the bytes of a scrape."""

@@ -1,0 +1,163 @@
+"""From LLM usage and LLM charges to metric families: tokens, requests, cost by model, and a proxy's view.
+
+Which source's usage counts for a provider is told by the table of ownership; no token counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from exporter.analysis.bill.windows import billing_windows
+from exporter.analysis.llm.capture_ratio import KnownDays, capture_ratios
+from exporter.core import llm_meters
+from exporter.core.ownership import counted_usage
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, sku_costs
+from exporter.metrics import families as metrics
+from exporter.metrics.families import Family, FamilySamples
+from exporter.metrics.model_names import ModelNames
+
+SHOWN_FOR = timedelta(days=32)
+"""Counters of a model unused for so long vanish; they go on where they were if it comes back."""
+
+COMPARED = timedelta(days=32)
+"""The capture ratio is taken from so many days back on."""
+
+_DAY = timedelta(days=1)
+
+SETTLING = timedelta(days=3)
+"""Days of the bill that are younger are not compared with: a part of their cost is still to arrive."""
+
+_METERS = (
+    llm_meters.TOKENS,
+    llm_meters.REQUESTS,
+    llm_meters.LIST_USD,
+    llm_meters.UNPRICED_TOKENS,
+    llm_meters.VERTEX_TOKENS,
+)
+_PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
+
+
+def usage_families(view: LlmView, now: datetime) -> list[FamilySamples]:
+    """Return the counters of tokens, requests and dollars at list prices, by model."""
+    counters = view.counters(_METERS, now - SHOWN_FOR)
+    told: dict[str, set[str]] = {}
+    for each in counters:
+        told.setdefault(each.provider, set()).add(each.source)
+    owner = {provider: counted_usage(provider, sources) for provider, sources in told.items()}
+    counted = [each for each in counters if each.source == owner[each.provider]]
+    return [
+        _summed(
+            metrics.SPEND_LLM_TOKENS_TOTAL,
+            counted,
+            (llm_meters.TOKENS, llm_meters.VERTEX_TOKENS),
+            lambda one: (one.provider, one.model, one.dimension),
+        ),
+        *(
+            _summed(family, counted, (meter,), lambda one: (one.provider, one.model))
+            for family, meter in (
+                (metrics.SPEND_LLM_REQUESTS_TOTAL, llm_meters.REQUESTS),
+                (metrics.SPEND_LLM_ESTIMATED_USD_TOTAL, llm_meters.LIST_USD),
+                (metrics.SPEND_LLM_UNPRICED_TOKENS_TOTAL, llm_meters.UNPRICED_TOKENS),
+            )
+        ),
+    ]
+
+
+def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
+    """Return what a proxy tells of who used what."""
+    counters = view.counters(_PROXY_METERS, now - SHOWN_FOR)
+
+    def who(one: UsageCounter) -> tuple[str, ...]:
+        return one.provider, one.project_id, one.key, one.model
+
+    return [
+        _summed(metrics.SPEND_LLM_PROXY_USD_TOTAL, counters, (llm_meters.PROXY_USD,), who),
+        _summed(
+            metrics.SPEND_LLM_PROXY_TOKENS_TOTAL,
+            counters,
+            (llm_meters.PROXY_TOKENS,),
+            lambda one: (*who(one), one.dimension),
+        ),
+        _summed(metrics.SPEND_LLM_PROXY_REQUESTS_TOTAL, counters, (llm_meters.PROXY_REQUESTS,), who),
+    ]
+
+
+def billed_model_families(
+    view: LedgerView, now: datetime, timezones: Mapping[str, str], names: ModelNames
+) -> list[FamilySamples]:
+    """Return billed LLM cost by model: a part of each provider's bill, shown once more by another name."""
+    sums: dict[Family, dict[tuple[str, ...], Decimal]] = {
+        metrics.SPEND_LLM_TODAY_USD: {},
+        metrics.SPEND_LLM_MONTH_TO_DATE_USD: {},
+    }
+    for provider, timezone in timezones.items():
+        skus = names.skus(view, provider)
+        windows = billing_windows(now, timezone)
+        costs = sku_costs(view, provider, (windows["today"], windows["month_to_date"]), skus) if skus else []
+        for cost in costs:
+            model = names.model(provider, cost.service_id, cost.sku_id, cost.sku) or ""
+            for samples, usd in zip(sums.values(), cost.usd, strict=True):
+                if usd is not None:
+                    key = (provider, cost.project_id, model)
+                    samples[key] = samples.get(key, Decimal(0)) + usd
+    return [
+        FamilySamples(family, [(labels, float(usd)) for labels, usd in sorted(samples.items())])
+        for family, samples in sums.items()
+    ]
+
+
+def capture_family(
+    view: LedgerView, usage: LlmView, now: datetime, providers: Iterable[str], names: ModelNames
+) -> FamilySamples:
+    """Return the share of each provider's bill that a proxy saw, over settled days that both know."""
+    since = now - COMPARED
+    proxy: dict[tuple[str, date], float] = {}
+    for each in usage.hourly(llm_meters.PROXY_USD, since):
+        key = (each.provider, each.hour.date())
+        proxy[key] = proxy.get(key, 0.0) + each.amount
+    if not proxy:
+        return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [])
+    # What was counted on the first day may have begun anywhere within it.
+    first, yesterday = min(day for _, day in proxy) + _DAY, now.astimezone(UTC).date() - _DAY
+    settled = (now - SETTLING).astimezone(UTC).date()
+    billed: dict[tuple[str, date], float] = {}
+    knows: dict[str, KnownDays] = {}
+    for provider in providers:
+        costs = daily_sku_costs(view, provider, since, names.skus(view, provider))
+        billed |= {(provider, day): float(usd) for day, usd in costs}
+        if costs:
+            knows[provider] = KnownDays(min(day for day, _ in costs), settled)
+    found = capture_ratios(proxy, billed, KnownDays(first, yesterday), knows)
+    return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [((each.provider,), each.ratio) for each in found])
+
+
+def llm_families(
+    view: LedgerView,
+    usage: LlmView | None,
+    now: datetime,
+    timezones: Mapping[str, str],
+    names: ModelNames,
+) -> list[FamilySamples]:
+    """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
+    families = billed_model_families(view, now, timezones, names)
+    if usage is not None:
+        families += [*usage_families(usage, now), *proxy_families(usage, now)]
+        families.append(capture_family(view, usage, now, timezones, names))
+    return families
+
+
+def _summed(
+    family: Family,
+    counters: Sequence[UsageCounter],
+    meters: Sequence[str],
+    labels: Callable[[UsageCounter], tuple[str, ...]],
+) -> FamilySamples:
+    sums: dict[tuple[str, ...], float] = {}
+    for each in counters:
+        if each.meter in meters:
+            key = labels(each)
+            sums[key] = sums.get(key, 0.0) + each.total
+    return FamilySamples(family, sorted(sums.items()))

@@ -1,0 +1,1 @@
+"""Estimates of the present day and month, made from one state of the ledger."""

@@ -1,0 +1,295 @@
+"""The budgets as they stand: made from one state of the ledger and the nowcast, and kept while that holds.
+
+A budget's outlook answers for any moment of its hour, as the nowcast does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from exporter.analysis.bill.attribution import Combination
+from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
+from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
+from exporter.analysis.nowcast.cost_history import NANO
+from exporter.analysis.nowcast.unbilled import unbilled_since
+from exporter.core.ownership import HOURLY_BILLS
+from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
+from exporter.ledger.charges.windows import LedgerView
+from exporter.metrics.outlooks.budget import Budget, BudgetRules
+from exporter.metrics.outlooks.nowcast import Outlook
+
+SHARED_OVER: Final = timedelta(days=14)
+"""What a budget has of a service's estimate is measured by so many days of the bill."""
+
+SEASON_FROM: Final = timedelta(days=35)
+SETTLING: Final = timedelta(days=3)
+"""Younger days teach nothing: a part of their cost is still to arrive."""
+
+_ALL: Final = -1
+"""In place of a budget's number: every charge."""
+
+_LARGEST_SHARE: Final = 10.0
+"""Of gross dollars for each net one."""
+
+Service = tuple[str, str]
+"""Provider and service name."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPart:
+    """What one service has used of a budget. US dollars."""
+
+    billed_usd: Decimal = Decimal(0)
+    estimated_usd: Decimal = Decimal(0)
+
+    @property
+    def used_usd(self) -> Decimal:
+        """Sum of the two."""
+        return self.billed_usd + self.estimated_usd
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOutlook:
+    """A budget, and all that is needed to say how it stands at a moment of the hour."""
+
+    budget: Budget
+    period: tuple[datetime, datetime]
+    limit_usd: Decimal | None
+    """None where it is what the period before was billed, or in another currency, and nothing of that is
+    known.
+    """
+    known: bool
+    """Whether anything is known of what it counts: a bill, or an estimate."""
+    billed_usd: Mapping[Service, Decimal]
+    shares: Mapping[Service, float]
+    """What the budget has of each dollar that a service is estimated to cost."""
+    season: SpendingSeason
+    settled_days_usd: Sequence[tuple[float, float]]
+    hourly_usd: Mapping[int, float]
+    outlooks: tuple[Outlook, ...] = ()
+    begins: Mapping[str, datetime] = field(default_factory=dict)
+    """When the period begins by a provider's own days, where that is another moment."""
+
+    def used(self, now: datetime) -> dict[Service, UsedPart]:
+        """Return what each service has used so far; the parts sum to the whole exactly."""
+        parts = {service: UsedPart(usd) for service, usd in self.billed_usd.items()}
+        for outlook in self.outlooks:
+            nano = unbilled_since(
+                outlook.nowcast,
+                _hours(self.begins.get(outlook.provider, self.period[0])),
+                _hours(now),
+                daily_bill=outlook.provider not in HOURLY_BILLS,
+            )
+            for name, to_come in nano.items():
+                service = (outlook.provider, name)
+                share = self.shares.get(service, 0.0)
+                if share:
+                    billed = parts.get(service, UsedPart()).billed_usd
+                    parts[service] = UsedPart(billed, Decimal(round(to_come * share)) / NANO)
+        return parts
+
+    def state(self, now: datetime) -> BudgetState | None:
+        """Return how it stands; None where nothing is known of what it counts, or of its limit."""
+        if not self.known or self.limit_usd is None or self.limit_usd <= 0:
+            return None
+        now = min(now, self.period[1] - timedelta(microseconds=1))
+        parts = self.used(now).values()
+        spending = BudgetSpending(
+            sum((part.billed_usd for part in parts), Decimal(0)),
+            sum((part.estimated_usd for part in parts), Decimal(0)),
+            self._burn_rate(now),
+            self.season,
+            self.settled_days_usd,
+            self.hourly_usd,
+        )
+        return budget_state(self.limit_usd, self.period, now, spending)
+
+    def _burn_rate(self, now: datetime) -> float:
+        return sum(
+            usd * self.shares.get((outlook.provider, name), 0.0)
+            for outlook in self.outlooks
+            for name, usd in outlook.nowcast.burn_rate_usd_per_hour(_hours(now)).items()
+        )
+
+
+class Budgeting:
+    """Makes the outlooks of budgets; the ledger is read again only when it says something else."""
+
+    def __init__(self) -> None:
+        self._read: tuple[object, _Read] | None = None
+
+    def outlooks(
+        self,
+        view: LedgerView,
+        now: datetime,
+        zones: Mapping[str, str],
+        estimates: Sequence[Outlook],
+        rules: BudgetRules,
+    ) -> list[BudgetOutlook]:
+        """Return the outlook of each budget; `zones` has the billing zone of each provider with a bill."""
+        if not rules.budgets:
+            return []
+        windows = [budget.window(now, zones) for budget in rules.budgets]
+        state = (int(_hours(now)), view.exported_before, view.state(), rules.budgets, windows, dict(zones))
+        if self._read is None or self._read[0] != state:
+            self._read = (state, _Read(view, now, zones, rules))
+        read = self._read[1]
+        return [read.outlook(number, estimates) for number in range(len(rules.budgets))]
+
+
+class _Read:
+    """What one state of the ledger says of all budgets."""
+
+    def __init__(self, view: LedgerView, now: datetime, zones: Mapping[str, str], rules: BudgetRules) -> None:
+        self._now = now
+        self._zones = dict(zones)
+        self._rules = rules
+        self._windows = {number: each.window(now, zones) for number, each in enumerate(rules.budgets)}
+        # What the period before cost is read under a number of its own.
+        self._before = {
+            number: len(rules.budgets) + number
+            for number, each in enumerate(rules.budgets)
+            if each.limit is None and each.period != "custom"
+        }
+        windows = dict(self._windows)
+        for number, other in self._before.items():
+            windows[other] = rules.budgets[number].window(windows[number][0] - timedelta(hours=1), zones)
+        ledger = BudgetView(view)
+        since = min([now - SEASON_FROM, *(begin for begin, _ in windows.values())]) - timedelta(days=1)
+        choices, self._told = _choices(ledger, since, rules, zones)
+        of_budgets = {number: choices.get(number, []) for number in self._windows}
+        of_periods = of_budgets | {other: of_budgets[number] for number, other in self._before.items()}
+        self._spans = {
+            number: {name: self._budget(number).window_of(name, window, zones) for name in zones}
+            for number, window in windows.items()
+        }
+        self._billed = ledger.billed(of_periods, self._spans)
+        self._hourly = ledger.hourly(of_budgets, now - SEASON_FROM)
+        self._recent = ledger.by_service(of_budgets | {_ALL: choices.get(_ALL, [])}, now - SHARED_OVER)
+        currencies = {each.currency for each in rules.budgets}
+        self._usd_per = ledger.usd_per(currencies - {"USD"}, now - SEASON_FROM) | {"USD": Decimal(1)}
+        self._seasons = {number: self._season(number) for number in self._windows}
+
+    def outlook(self, number: int, estimates: Sequence[Outlook]) -> BudgetOutlook:
+        budget = self._rules.budgets[number]
+        about = {name.casefold() for name in budget.match.providers}
+        outlooks = tuple(each for each in estimates if not about or each.provider.casefold() in about)
+        told = [name for name in self._told if not about or name.casefold() in about]
+        shares = {
+            (each.provider, name): self._share(number, (each.provider, name))
+            for each in outlooks
+            for name in each.nowcast.billed
+        }
+        season, settled = self._seasons[number]
+        return BudgetOutlook(
+            budget,
+            self._windows[number],
+            self._limit(number),
+            bool(told or outlooks),
+            {service: self._usd(number, usd) for service, usd in self._billed.get(number, {}).items()},
+            shares,
+            season,
+            settled,
+            self._hours_now(number, outlooks, shares),
+            outlooks,
+            {name: begin for name, (begin, _) in self._spans[number].items()},
+        )
+
+    def _budget(self, number: int) -> Budget:
+        """Return the budget of a number, or of the number under which its period before is read."""
+        return self._rules.budgets[number % len(self._rules.budgets)]
+
+    def _usd(self, number: int, usd: Dollars) -> Decimal:
+        return usd.net if self._rules.budgets[number].with_credits else usd.gross
+
+    def _limit(self, number: int) -> Decimal | None:
+        budget = self._rules.budgets[number]
+        if budget.limit is not None or number not in self._before:
+            rate = self._usd_per.get(budget.currency)
+            return budget.limit * rate if budget.limit is not None and rate is not None else None
+        parts = self._billed.get(self._before[number])
+        return sum((self._usd(number, usd) for usd in parts.values()), Decimal(0)) if parts else None
+
+    def _share(self, number: int, service: Service) -> float:
+        """What the budget has of a dollar of the service's estimate, which is net of credits."""
+        whole = self._recent.get(_ALL, {}).get(service)
+        if whole is None or whole.gross <= 0:
+            provider, name = service
+            unbilled = Combination(provider, "", "", "", name, "", "", "", "")
+            return float(self._rules.budgets[number].counts(unbilled, self._rules.attribution))
+        part = self._recent.get(number, {}).get(service, NOTHING)
+        if not self._rules.budgets[number].with_credits:
+            return min(max(float(part.gross / whole.net), 0.0), _LARGEST_SHARE) if whole.net > 0 else 0.0
+        ratio = part.net / whole.net if whole.net > 0 else part.gross / whole.gross
+        return min(max(float(ratio), 0.0), 1.0)
+
+    def _season(self, number: int) -> tuple[SpendingSeason, list[tuple[float, float]]]:
+        """What is usual, and the days that it was learnt from: what each cost, and what was usual for it."""
+        zone = self._rules.budgets[number].zone(self._zones)
+        local = (self._now - SETTLING).astimezone(ZoneInfo(zone)).date()
+        until = budget_period(self._now - SETTLING, "day", zone)[0]
+        usual = [0.0] * 168
+        costs: dict[int, float] = {}
+        for provider, hours in self._hourly.get(number, {}).items():
+            usd = {hour: float(self._usd(number, each)) for hour, each in hours.items()}
+            daily = provider not in HOURLY_BILLS
+            learnt = learn_season(usd, int(_hours(until)), zone, daily=daily)
+            usual = [one + other for one, other in zip(usual, learnt.usd, strict=True)]
+            for hour, each in usd.items():
+                costs[hour] = costs.get(hour, 0.0) + each
+        season = SpendingSeason(usual, zone)
+        first = min(costs, default=int(_hours(until)))
+        days = []
+        for back in range(min(LEARNT_DAYS, int((_hours(until) - first) // 24)), 0, -1):
+            noon = datetime(local.year, local.month, local.day, 12, tzinfo=ZoneInfo(zone))
+            begin, end = budget_period(noon - timedelta(days=back), "day", zone)
+            cost = sum(costs.get(hour, 0.0) for hour in range(int(_hours(begin)), int(_hours(end))))
+            days.append((cost, season.between(begin, end)))
+        return season, days
+
+    def _hours_now(
+        self, number: int, outlooks: Iterable[Outlook], shares: Mapping[Service, float]
+    ) -> dict[int, float]:
+        """What each of the last hours costs by the best estimate."""
+        costs: dict[int, float] = {}
+        for hours in self._hourly.get(number, {}).values():
+            for hour, usd in hours.items():
+                costs[hour] = costs.get(hour, 0.0) + float(self._usd(number, usd))
+        for outlook in outlooks:
+            nowcast = outlook.nowcast
+            for name, billed in nowcast.billed.items():
+                share = shares.get((outlook.provider, name), 0.0) / NANO
+                for at in range(min(nowcast.as_of, nowcast.end - 1) - nowcast.begin + 1 if share else 0):
+                    hour = nowcast.begin + at
+                    to_come = (nowcast.estimate[name][at] - billed[at]) * share
+                    costs[hour] = costs.get(hour, 0.0) + to_come
+        return costs
+
+
+def _choices(
+    ledger: BudgetView, since: datetime, rules: BudgetRules, zones: Iterable[str]
+) -> tuple[dict[int, list[Choice]], list[str]]:
+    """What each budget counts, by its number, and everything; and the providers with any charge."""
+    found: dict[int, list[Choice]] = {}
+    told = []
+    for provider in zones:
+        kinds = ledger.kinds(provider, since)
+        if not kinds:
+            continue
+        told.append(provider)
+        counted = {values: rules.counted_by(values) for values in {kind.values for kind in kinds}}
+        for number in range(len(rules.budgets)):
+            wanted = [counted[kind.values][number] for kind in kinds]
+            found.setdefault(number, []).extend(chosen(kinds, wanted))
+        found.setdefault(_ALL, []).extend(chosen(kinds, [True] * len(kinds)))
+    return found, told
+
+
+def _hours(moment: datetime) -> float:
+    """Hours since 1970-01-01 00:00 UTC."""
+    return moment.astimezone(UTC).timestamp() / 3600.0

@@ -1,0 +1,81 @@
+"""The outlook of providers that bill by the day, and of those whose usage log stands in for a bill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from exporter.analysis.nowcast.cost_history import NANO
+from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
+from exporter.core import llm_meters
+from exporter.core.ownership import HOURLY_BILLS, counted_usage
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.usage.llm import LlmView, daily_costs
+from exporter.metrics.outlooks.nowcast import Outlook
+
+_LEARNT_FROM = timedelta(days=LEARNT_DAYS + 32)
+_USED_FROM = timedelta(days=32)
+
+SERVICE_NAMES: Mapping[str, str] = {
+    "openai": llm_meters.OPENAI_SERVICE[1],
+    "anthropic": llm_meters.ANTHROPIC_SERVICE[1],
+}
+"""Service of a provider's bill that its LLM usage is part of."""
+
+
+def daily_outlooks(
+    view: LedgerView, usage: LlmView | None, now: datetime, timezones: Mapping[str, str]
+) -> list[Outlook]:
+    """Return the outlook of each provider that bills by the day, or that only a usage log tells of.
+
+    `timezones` has the billing zone of each provider with a bill; a provider without one has UTC's days.
+    """
+    told = _Told(usage, now)
+    hourly = HOURLY_BILLS & timezones.keys()
+    outlooks = []
+    for provider in sorted({*timezones, *told.providers} - hourly):
+        billed = _billed(view, provider, now) if provider in timezones else None
+        costs = _costs(told, provider, billed)
+        if costs.billed or costs.used:
+            timezone = timezones.get(provider, "UTC")
+            outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, _hours(now))))
+    return outlooks
+
+
+class _Told:
+    """Usage at list prices, by the one source that counts for each provider."""
+
+    def __init__(self, usage: LlmView | None, now: datetime) -> None:
+        self._amounts = usage.hourly(llm_meters.LIST_USD, now - _USED_FROM) if usage else []
+        self._through = usage.through(now) if usage else {}
+        self.providers = {each.provider for each in self._amounts}
+
+    def used(self, provider: str) -> tuple[dict[int, float], float]:
+        """Return billionths of a US dollar by hour, and the hour through which they are known."""
+        mine = [each for each in self._amounts if each.provider == provider]
+        owner = counted_usage(provider, {each.source for each in mine})
+        if owner is None:
+            return {}, 0.0
+        amounts = {_hours(each.hour): each.amount * NANO for each in mine if each.source == owner}
+        return amounts, self._through[owner].timestamp() / 3600.0
+
+
+def _billed(view: LedgerView, provider: str, now: datetime) -> dict[str, dict[int, int]]:
+    costs: dict[str, dict[int, int]] = {}
+    for name, day, usd in daily_costs(view, provider, now - _LEARNT_FROM):
+        costs.setdefault(name, {})[day.toordinal()] = round(usd * NANO)
+    return costs
+
+
+def _costs(told: _Told, provider: str, billed: dict[str, dict[int, int]] | None) -> DailyCosts:
+    """Join bill and usage; `billed` is None for a provider that nothing bills."""
+    used, through = told.used(provider)
+    service = llm_meters.STAND_IN_SERVICE_NAME if billed is None else SERVICE_NAMES.get(provider)
+    if service is None or (billed and service not in billed):
+        # Usage of a service that the bill has by another name: it would count twice.
+        used = {}
+    return DailyCosts(billed or {}, {service: used} if service and used else {}, through)
+
+
+def _hours(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp() // 3600)

@@ -1,0 +1,245 @@
+"""The nowcast of each provider: made from one state of the ledger, and kept as long as that stays the same.
+
+A nowcast answers for any moment of its hour, so that figures move smoothly between two refreshes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
+from exporter.analysis.nowcast.cost_history import NANO, Cell, CostHistory, Line
+from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
+from exporter.analysis.nowcast.month_forecast import (
+    ForecastErrors,
+    MonthForecast,
+    forecast_errors,
+    forecast_month,
+)
+from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.analysis.nowcast.replay import Replay
+from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.past_estimates import Said, said_since
+from exporter.ledger.usage.queries import UsageView
+from exporter.metrics import families as metrics
+from exporter.metrics.families import FamilySamples
+
+HISTORY = timedelta(days=62)
+"""Learnt from: eight weeks of seasons, and enough for a forecast of a whole month to have been tested."""
+
+LIVE_HISTORY = timedelta(days=15)
+"""Live usage compared with the bill: the rate of a SKU is learnt from two weeks."""
+
+LEAST_HISTORY = timedelta(days=3)
+"""With less of a bill than this nothing is estimated."""
+
+GRADED = timedelta(days=21)
+"""Final days before now on which past estimates are graded."""
+
+UNBILLED_HOURS = 72
+"""How far before now costs of this month are looked for that are still to come."""
+
+LivePerLine = Mapping[Line, Mapping[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a provider costs today and this month, as of an hour."""
+
+    provider: str
+    nowcast: Nowcast
+    month: MonthForecast | None
+    with_live_usage: bool = False
+    live_lines: frozenset[Line] = frozenset()
+    """Whose hours are estimated from live usage."""
+
+    def said(self) -> Said:
+        """Return what it says at the hour as of which it was made."""
+        as_of = self.nowcast.as_of
+        return Said(
+            self.provider,
+            datetime.fromtimestamp(as_of * 3600, UTC),
+            date.fromordinal(self.nowcast.calendar.day(as_of)),
+            *estimates_at(self.nowcast, as_of),
+            with_live_usage=self.with_live_usage,
+        )
+
+    def families(self, now: datetime) -> Iterable[tuple[metrics.Family, tuple[str, ...], float]]:
+        """Yield each sample that holds at `now`: family, label values, value."""
+        hours = _hours(now)
+        for service, split in sorted(self.nowcast.today_so_far(hours).items()):
+            labels = (self.provider, service)
+            yield metrics.SPEND_NOWCAST_TODAY_USD, (*labels, "billed"), split.billed_nano_usd / NANO
+            yield metrics.SPEND_NOWCAST_TODAY_USD, (*labels, "estimated"), split.estimated_nano_usd / NANO
+        for service, split in sorted(self.nowcast.whole_day(hours).items()):
+            yield metrics.SPEND_FORECAST_DAY_USD, (self.provider, service), split.total_nano_usd / NANO
+        for service, usd in sorted(self.nowcast.burn_rate_usd_per_hour(hours).items()):
+            yield metrics.SPEND_BURN_RATE, (self.provider, service), usd
+        for quantile, usd in self.month.quantile_usd.items() if self.month else ():
+            yield metrics.SPEND_FORECAST_MONTH_END_USD, (self.provider, f"{quantile:g}"), usd
+
+
+class Nowcasting:
+    """Makes outlooks; what is the same for a day is computed once a day."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[object, Outlook | None]] = {}
+        self._errors: dict[str, tuple[object, ForecastErrors]] = {}
+
+    def outlooks(
+        self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+    ) -> list[Outlook]:
+        """Return the outlook of each provider with enough of a bill to learn from."""
+        state = (int(_hours(now)), view.state())
+        for provider, timezone in timezones.items():
+            made = self._made.get(provider)
+            if made is None or made[0] != state:
+                self._made[provider] = (state, self._make(view, usage, now, provider, timezone))
+        return [outlook for _, outlook in self._made.values() if outlook is not None]
+
+    def _make(
+        self, view: LedgerView, usage: UsageView | None, now: datetime, provider: str, timezone: str
+    ) -> Outlook | None:
+        history = cost_history(view, provider, now)
+        as_of = int(_hours(now))
+        if len(history) == 0 or as_of - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+            return None
+        live = live_per_line(view, usage, history, now) if usage else None
+        replay = Replay(history, timezone, as_of, live)
+        month_began, _ = replay.calendar.month_hours(replay.calendar.month(as_of))
+        day = replay.calendar.day(as_of)
+        day_began, _ = replay.calendar.day_hours(day)
+        since = max(month_began, as_of - UNBILLED_HOURS, history.first_hour)
+        nowcast = replay.nowcast(as_of, min(since, day_began))
+        del replay
+        month = self._month(history, provider, timezone, as_of, day)
+        return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
+
+    def _month(
+        self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int
+    ) -> MonthForecast | None:
+        kept = self._errors.get(provider)
+        if kept is None or kept[0] != day:
+            kept = (day, forecast_errors(history, timezone, as_of))
+            self._errors[provider] = kept
+        # Not before: two of these at once would double the most memory that is ever needed.
+        return forecast_month(Replay(history, timezone, as_of), as_of, kept[1])
+
+
+def month_to_date_family(
+    billed_usd: Mapping[tuple[str, str], Decimal], outlooks: Iterable[Outlook], now: datetime
+) -> FamilySamples:
+    """Return this month's cost so far: the bill's, by provider and service, and what is to come on top."""
+    samples = {(*labels, "billed"): float(usd) for labels, usd in billed_usd.items()}
+    for outlook in outlooks:
+        before = outlook.nowcast.unbilled_before_today(_hours(now))
+        for service, split in outlook.nowcast.today_so_far(_hours(now)).items():
+            estimated = before[service] + split.estimated_nano_usd
+            samples[outlook.provider, service, "estimated"] = estimated / NANO
+    return FamilySamples(metrics.SPEND_NOWCAST_MONTH_TO_DATE_USD, sorted(samples.items()))
+
+
+def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilySamples]:
+    """Return the families of all outlooks at `now`."""
+    families: dict[metrics.Family, list[tuple[tuple[str, ...], float]]] = {}
+    for outlook in outlooks:
+        for family, labels, value in outlook.families(now):
+            families.setdefault(family, []).append((labels, value))
+    return [FamilySamples(family, samples) for family, samples in families.items()]
+
+
+def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostHistory:
+    """Return what the ledger knows of when each cost of the last `span` arrived."""
+    cells = view.cost_cells(provider, now - span)
+    return CostHistory(
+        Cell(Line(*cell.line), cell.usage_hour, cell.export_hour, cell.gross_nano_usd, cell.credit_nano_usd)
+        for cell in cells
+    )
+
+
+def live_per_line(
+    view: LedgerView,
+    usage: UsageView,
+    history: CostHistory,
+    now: datetime,
+    *,
+    span: timedelta = LIVE_HISTORY,
+) -> LivePerLine:
+    """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    rows = [row for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension]
+    used: dict[tuple[str, str], dict[int, float]] = {}
+    for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
+        amounts = used.setdefault((each.project_id, each.meter), {})
+        at = int(_hours(each.hour))
+        amounts[at] = amounts.get(at, 0.0) + each.amount
+    lines = set(history.lines)
+    found: dict[Line, Mapping[int, float]] = {}
+    for account, project, service_id, service, sku_id, sku in view.skus():
+        line = Line(account, project, service, sku_id)
+        if line in lines:
+            for row in rows:
+                if (project, row.name) in used and _explains(row, service_id, service, sku_id, sku):
+                    found[line] = used[project, row.name]
+    return found
+
+
+def grade(
+    view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+) -> list[FamilySamples]:
+    """Tell how far the estimates of the last weeks' final days were off, by the hour they were made at.
+
+    What was said and kept is graded; hours of which nothing was kept are replayed without looking ahead.
+    """
+    signed: list[tuple[tuple[str, ...], float]] = []
+    absolute: list[tuple[tuple[str, ...], float]] = []
+    for provider, timezone in timezones.items():
+        for hour, ratios in sorted(graded_hours(graded_rows(view, usage, now, provider, timezone)).items()):
+            labels = (provider, f"{hour:02d}:00")
+            signed.append((labels, ratios.signed))
+            absolute.append((labels, ratios.absolute))
+    return [
+        FamilySamples(metrics.SPEND_NOWCAST_ERROR_RATIO, signed),
+        FamilySamples(metrics.SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO, absolute),
+    ]
+
+
+def graded_rows(
+    view: LedgerView,
+    usage: UsageView | None,
+    now: datetime,
+    provider: str,
+    timezone: str,
+    *,
+    span: timedelta = GRADED,
+) -> list[BacktestRow]:
+    """Return what was said of each final day of the last `span`, or would have been, oldest first."""
+    history = cost_history(view, provider, now)
+    if len(history) == 0:
+        return []
+    live = live_per_line(view, usage, history, now) if usage else None
+    first = (now - span).date()
+    said = {
+        int(_hours(each.hour)): Estimates(each.nowcast_nano_usd, each.day_forecast_nano_usd)
+        for each in said_since(view, provider, first)
+    }
+    return list(backtest(history, timezone, int(_hours(now)), live, first_day=first, said=said))
+
+
+def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
+    """Grade the estimates of whole days by the hour of the day at which they were made."""
+    return error_ratios((row.hour, row.day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
+
+
+def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:
+    named = SERVICE_NAMES.get(row.service_id, row.service_id)
+    return row.skus is not None and named in (service_id, service) and row.skus.matches(sku_id, sku)
+
+
+def _hours(moment: datetime) -> float:
+    """Hours since 1970-01-01 00:00 UTC."""
+    return moment.astimezone(UTC).timestamp() / 3600.0

@@ -1,0 +1,167 @@
+"""The snapshot: everything a scrape or the landing page shows, immutable and already rendered.
+
+Built from one consistent state of the ledger, at a given time; who asks for one never waits for the next.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from exporter import __version__
+from exporter.analysis.unit_cost.unit_cost import CloudRunHour
+from exporter.ledger.charges.windows import LedgerView
+from exporter.metrics import families as metrics
+from exporter.metrics.billed import billed_families, invoice_families, lateness_families
+from exporter.metrics.exposition.exposition import Exposition, render
+from exporter.metrics.families import Family, FamilySamples
+from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
+from exporter.metrics.outlooks.nowcast import Outlook, month_to_date_family, outlook_families
+from exporter.sources.base import Rejected
+
+HEADINGS = {
+    "today": "Today, billed so far",
+    "yesterday": "Yesterday",
+    "month_to_date": "Month to date",
+    "last_month": "Last month",
+}
+"""What `Snapshot.totals` calls each billed window."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How one source is doing. Counts are since the process began."""
+
+    name: str
+    up: bool | None
+    """Whether the last refresh succeeded; None before the first one has ended."""
+    last_success: datetime | None
+    """Aware; None if it has not succeeded yet."""
+    last_error: str
+    """What failed last and what to do, empty if nothing did; never holds a secret."""
+    rows: int
+    """Rows read so far, without those set aside."""
+    rejected: tuple[Rejected, ...]
+    """What is set aside in the partitions read since the process began, and what could not be read now."""
+    refresh_duration_seconds: float | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Failures and rows set aside, by reason."""
+    requests: int = 0
+    billed_bytes: int = 0
+    tells_bills: bool = True
+    """Whether it tells charges, rather than live usage."""
+    series_returned: int = 0
+    """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
+    update_interval_seconds: float | None = None
+    """How often it is refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent state of all metrics."""
+
+    exposition: Exposition
+    built_at: datetime
+    """Aware."""
+    ready: bool
+    """Whether it was built from data: False until the first refresh of the sources has ended."""
+    sources: tuple[SourceStatus, ...]
+    totals: tuple[tuple[str, Decimal | None], ...]
+    """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
+    outlooks: tuple[Outlook, ...] = ()
+    """By provider; answers for any moment of the hour."""
+    cloud_run: CloudRunHour | None = None
+    """Over the trailing hour; None where live usage is not read or has told nothing."""
+    budgets: tuple[BudgetOutlook, ...] = ()
+    """Each answers for any moment of the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A snapshot, and the series whose place in it has to be remembered (see Ledger.publish)."""
+
+    snapshot: Snapshot
+    newly_own: list[int]
+    newly_folded: list[int]
+
+
+def build(
+    view: LedgerView,
+    now: datetime,
+    timezones: Mapping[str, str],
+    statuses: Sequence[SourceStatus],
+    max_series: int,
+    *,
+    live_families: Sequence[FamilySamples] = (),
+    outlooks: Sequence[Outlook] = (),
+    cloud_run: CloudRunHour | None = None,
+    budgets: Sequence[BudgetOutlook] = (),
+) -> Built:
+    """Compute every metric from one state of the ledger and render it.
+
+    `timezones` has the billing zone of each provider whose sources are configured; `live_families` is what
+    live usage adds, `outlooks` what is estimated; the rest is as in Snapshot.
+    """
+    everything_read = all(status.up is not None for status in statuses if status.tells_bills)
+    billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
+    families = [
+        *billed.families,
+        *invoice_families(view),
+        *lateness_families(view, now, timezones),
+        *outlook_families(outlooks, now),
+        month_to_date_family(billed.month_to_date, outlooks, now),
+        *live_families,
+        *_source_families(statuses),
+        FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
+    ]
+    totals = tuple((HEADINGS[name], usd) for name, usd in billed.window_totals.items())
+    ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
+    snapshot = Snapshot(
+        exposition=render(families),
+        built_at=now,
+        ready=ready,
+        sources=tuple(statuses),
+        totals=totals,
+        outlooks=tuple(outlooks),
+        cloud_run=cloud_run,
+        budgets=tuple(budgets),
+    )
+    return Built(snapshot, billed.newly_own, billed.newly_folded)
+
+
+def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
+    """Health of the sources. Before a source's first refresh has ended, only its counters are known."""
+
+    def each(family: Family, value: Callable[[SourceStatus], float | None]) -> FamilySamples:
+        pairs = [((status.name,), value(status)) for status in statuses]
+        return FamilySamples(family, [(labels, number) for labels, number in pairs if number is not None])
+
+    errors = [
+        ((status.name, reason), float(count))
+        for status in statuses
+        for reason, count in sorted(status.errors.items())
+    ]
+    series = [status.series_returned for status in statuses if status.name == "cloud_monitoring"]
+    billed_bytes = [status.billed_bytes for status in statuses if status.name == "bigquery"]
+    return [
+        each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
+        each(
+            metrics.SPEND_SOURCE_LAST_SUCCESS,
+            lambda status: status.last_success.timestamp() if status.last_success else None,
+        ),
+        each(metrics.SPEND_SOURCE_REFRESH_DURATION, lambda status: status.refresh_duration_seconds),
+        each(metrics.SPEND_SOURCE_UPDATE_INTERVAL, lambda status: status.update_interval_seconds),
+        FamilySamples(metrics.SPEND_SOURCE_ERRORS_TOTAL, errors),
+        each(metrics.SPEND_SOURCE_ROWS_TOTAL, lambda status: float(status.rows)),
+        each(metrics.SPEND_SOURCE_REQUESTS_TOTAL, lambda status: float(status.requests)),
+        FamilySamples(
+            metrics.SPEND_BIGQUERY_BILLED_BYTES_TOTAL,
+            [((), float(sum(billed_bytes)))] if billed_bytes else [],
+        ),
+        FamilySamples(
+            metrics.SPEND_MONITORING_SERIES_RETURNED_TOTAL, [((), float(sum(series)))] if series else []
+        ),
+    ]

@@ -1,0 +1,165 @@
+"""What is spent, in one small document: today with its estimate, the month, the rate now, budgets, sources.
+
+Amounts are added up in billionths of a US dollar, so that every total is the exact sum of its parts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from exporter.analysis.nowcast.cost_history import NANO
+from exporter.analysis.nowcast.month_forecast import QUANTILES
+from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
+from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.snapshot import HEADINGS, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """Today's cost of one service, or of several together, in billionths of a US dollar."""
+
+    billed: int = 0
+    estimated: int = 0
+    whole_day: int = 0
+    per_hour: int = 0
+
+    def __add__(self, other: _Today) -> _Today:
+        return _Today(
+            self.billed + other.billed,
+            self.estimated + other.estimated,
+            self.whole_day + other.whole_day,
+            self.per_hour + other.per_hour,
+        )
+
+    def day(self) -> dict[str, float]:
+        return {
+            "billed_usd": self.billed / NANO,
+            "estimated_usd": self.estimated / NANO,
+            "total_usd": (self.billed + self.estimated) / NANO,
+            "whole_day_usd": self.whole_day / NANO,
+        }
+
+    def day_and_rate(self) -> dict[str, float]:
+        return {**self.day(), "burn_rate_usd_per_hour": self.per_hour / NANO}
+
+
+def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    """Return the summary at `now` (aware) as plain JSON values; the schema is in summary_schema.py.
+
+    What is not known is None. Where the snapshot's estimates do not reach to `now`, they stand still.
+    """
+    services = {
+        (outlook.provider, service): today
+        for outlook in snapshot.outlooks
+        for service, today in _services(outlook.nowcast, now).items()
+    }
+    providers = {
+        provider: _sum(today for (its_provider, _), today in services.items() if its_provider == provider)
+        for provider, _ in services
+    }
+    windows = {name: _usd(dict(snapshot.totals).get(heading)) for name, heading in HEADINGS.items()}
+    everything = _sum(providers.values()) if providers else None
+    return {
+        "time": _utc(now),
+        "as_of": _utc(snapshot.built_at),
+        "currency": "USD",
+        "today": everything.day() if everything else _billed_only(windows["today"]),
+        "burn_rate_usd_per_hour": everything.per_hour / NANO if everything else None,
+        "month": {
+            "to_date_billed_usd": windows["month_to_date"],
+            "forecast_end_usd": _month_end(snapshot.outlooks),
+        },
+        "yesterday": {"billed_usd": windows["yesterday"]},
+        "last_month": {"billed_usd": windows["last_month"]},
+        "by_provider": [
+            {"provider": provider, **today.day_and_rate()} for provider, today in sorted(providers.items())
+        ],
+        "by_service": [
+            {"provider": provider, "service_name": service, **today.day_and_rate()}
+            for (provider, service), today in sorted(services.items())
+        ],
+        "cloud_run": _cloud_run(snapshot),
+        "budgets": [_budget(outlook, now) for outlook in snapshot.budgets],
+        "sources": [
+            {"name": source.name, "up": source.up, "last_success": _utc(source.last_success)}
+            for source in snapshot.sources
+        ],
+    }
+
+
+def summary_json(snapshot: Snapshot, now: datetime) -> bytes:
+    """Return the summary as one line of JSON, without the line's end."""
+    return json.dumps(summary(snapshot, now), allow_nan=False, separators=(",", ":")).encode()
+
+
+def _services(nowcast: Nowcast, now: datetime) -> dict[str, _Today]:
+    hours = now.astimezone(UTC).timestamp() / 3600.0
+    hours = min(max(hours, nowcast.begin), math.nextafter(nowcast.end, -math.inf))
+    whole = nowcast.whole_day(hours)
+    per_hour = nowcast.burn_rate_usd_per_hour(hours)
+    return {
+        service: _Today(
+            split.billed_nano_usd,
+            split.estimated_nano_usd,
+            whole[service].total_nano_usd,
+            round(per_hour[service] * NANO),
+        )
+        for service, split in nowcast.today_so_far(hours).items()
+    }
+
+
+def _sum(parts: Iterable[_Today]) -> _Today:
+    return sum(parts, _Today())
+
+
+def _billed_only(billed_usd: float | None) -> dict[str, float | None]:
+    return {"billed_usd": billed_usd, "estimated_usd": None, "total_usd": None, "whole_day_usd": None}
+
+
+def _month_end(outlooks: Iterable[Outlook]) -> dict[str, float] | None:
+    """Sums over providers: exact for what is expected, wider than need be for the outer quantiles."""
+    months = [outlook.month for outlook in outlooks]
+    known = [month for month in months if month is not None]
+    if not known or len(known) < len(months):
+        return None
+    return {
+        f"{quantile:g}": sum(round(month.quantile_usd[quantile] * NANO) for month in known) / NANO
+        for quantile in QUANTILES
+    }
+
+
+def _cloud_run(snapshot: Snapshot) -> dict[str, float | None]:
+    hour = snapshot.cloud_run
+    return {
+        "cost_per_request_usd": hour.cost_per_request_usd if hour else None,
+        "requests_per_hour": hour.requests if hour else None,
+    }
+
+
+def _budget(outlook: BudgetOutlook, now: datetime) -> dict[str, Any]:
+    state = outlook.state(now)
+    return {
+        "budget": outlook.budget.name,
+        "period": outlook.budget.period,
+        "limit_usd": _usd(outlook.limit_usd),
+        "used_usd": _usd(state.used_usd) if state else None,
+        "used_ratio": state.used_ratio if state else None,
+        "forecast_usd": state.forecast_usd[0.5] if state else None,
+    }
+
+
+def _usd(amount: Decimal | None) -> float | None:
+    return None if amount is None else round(amount * NANO) / NANO
+
+
+def _utc(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,78 @@
+"""The health of one source: what its refreshes did, as an immutable status that anybody may read."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from exporter.metrics.snapshot import SourceStatus
+from exporter.sources.base import Meter, Rejected
+
+logger = logging.getLogger(__name__)
+
+
+class Health:
+    """Written by the one thread that refreshes the source; `status` may be read by all."""
+
+    def __init__(
+        self, name: str, clock: Callable[[], datetime], *, tells_bills: bool, interval: timedelta
+    ) -> None:
+        self.status = SourceStatus(
+            name,
+            None,
+            None,
+            "",
+            0,
+            (),
+            tells_bills=tells_bills,
+            update_interval_seconds=interval.total_seconds(),
+        )
+        self._clock = clock
+        self._stored: dict[str, tuple[Rejected, ...]] = {}
+        self._unreadable: list[Rejected] = []
+        self._errors: dict[str, int] = {}
+
+    def began(self) -> None:
+        """Note that a refresh begins."""
+        self._unreadable = []
+
+    def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
+        """Note that a partition was stored, and what was set aside of it."""
+        self._stored[partition] = rejected
+        self.status = replace(self.status, rows=self.status.rows + rows)
+        for each in rejected:
+            self._tell(each)
+
+    def unreadable(self, rejected: Rejected) -> None:
+        """Note that a partition could not be read; it is tried, and told, at each refresh."""
+        self._unreadable.append(rejected)
+        self._tell(rejected)
+
+    def ended(self, meter: Meter, seconds: float, failure: tuple[str, str] | None) -> None:
+        """Note how a refresh ended: `failure` is its reason and text."""
+        if failure:
+            self._count(failure[0], 1)
+            logger.error("%s: %s", self.status.name, failure[1])
+        self.status = replace(
+            self.status,
+            up=failure is None,
+            last_success=self.status.last_success if failure else self._clock(),
+            last_error=failure[1] if failure else "",
+            rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
+            refresh_duration_seconds=seconds,
+            errors=dict(self._errors),
+            requests=self.status.requests + meter.requests,
+            billed_bytes=self.status.billed_bytes + meter.billed_bytes,
+            series_returned=self.status.series_returned + meter.series_returned,
+        )
+
+    def _tell(self, each: Rejected) -> None:
+        self._count(each.reason, each.count)
+        name = self.status.name
+        logger.warning("%s: %s: %d x %s: %s", name, each.place, each.count, each.reason, each.detail)
+
+    def _count(self, reason: str, count: int) -> None:
+        self._errors[reason] = self._errors.get(reason, 0) + count

@@ -1,0 +1,1 @@
+"""The billing export as Parquet, CSV or JSON Lines files."""

@@ -1,0 +1,84 @@
+"""Looks at a billing export in files without storing anything: what matches, what is damaged, what is new.
+
+Every file is opened; only the newest is read whole, so that a check of a year of files takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.sources.base import Finding, RefreshContext
+from exporter.sources.files.findings import openable_files
+from exporter.sources.files.formats import file_format
+from exporter.sources.files.reading import READ_FAILURES, described, first_line
+from exporter.sources.google.export.columns import EXPORT_COLUMNS
+from exporter.sources.google.export.findings import columns_finding
+from exporter.sources.google.export.sql import judged_rows
+
+PATTERNS_KEY: Final = "gcp.billing_export.files"
+"""The configuration key of the patterns."""
+
+
+def findings(
+    connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], context: RefreshContext
+) -> Iterator[Finding]:
+    """Yield what there is to say of the files. `connection` is one of `reading_connection`."""
+    readable = yield from openable_files(
+        patterns, context, lambda path: described(connection, path), key=PATTERNS_KEY
+    )
+    if readable:
+        newest = max(readable, key=lambda file: file.status.st_mtime_ns)
+        yield from _of_newest(connection, newest.path, context)
+
+
+def _of_newest(
+    connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext
+) -> Iterator[Finding]:
+    """Read the newest file whole: its columns, the times it covers, and rows that would be set aside."""
+    try:
+        table, columns = described(connection, path)
+        present: Collection[str] = columns.types.keys()
+        if file_format(path) not in (".parquet", ".csv"):
+            present = _filled(connection, table)
+        judged = judged_rows(table, columns, context.latest_plausible)
+        rows, first, last, exported_first, exported_last = connection.execute(
+            f"""SELECT count(*), min(period), max(period), min(exported), max(exported)
+                FROM ({judged}) WHERE reason IS NULL"""
+        ).fetchall()[0]
+        refused = connection.execute(
+            f"SELECT reason, count(*) FROM ({judged}) WHERE reason IS NOT NULL GROUP BY ALL ORDER BY reason"
+        ).fetchall()
+    except READ_FAILURES as error:
+        yield Finding(False, "newest file", f"{path} cannot be read to its end: {first_line(error)}")
+        return
+    yield columns_finding(present, path.name)
+    if rows:
+        yield Finding(
+            True,
+            "newest file",
+            f"{path.name}: {_rows(rows)}, usage from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, "
+            f"exported from {exported_first:%Y-%m-%d %H:%M} to {exported_last:%Y-%m-%d %H:%M} UTC",
+        )
+    else:
+        detail = f"{path.name}: no row that can be used"
+        yield Finding(not refused, "newest file", detail, warning=not refused)
+    if refused:
+        told = ", ".join(f"{count:,} x {reason}" for reason, count in refused)
+        yield Finding(True, "rows set aside", f"{told} in {path.name}; `serve` logs where", warning=True)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _filled(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    """Columns of a JSON file that any row has; it does not say beforehand which ones it has."""
+    names = list(EXPORT_COLUMNS)
+    counts = connection.execute(
+        f"SELECT {', '.join(f'count({name})' for name in names)} FROM {table}"
+    ).fetchall()[0]
+    return {name for name, count in zip(names, counts, strict=True) if count}

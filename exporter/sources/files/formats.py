@@ -1,0 +1,97 @@
+"""How DuckDB is to read one file of a billing export, by its name; and where its broken lines are.
+
+Text formats are read without guessing, so that a file's first rows never decide how the others are read.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from exporter.sources.google.export.columns import EXPORT_COLUMNS
+
+FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
+"""File name endings that are read; text formats also with `.gz` behind."""
+
+
+class UnknownFormatError(Exception):
+    """The file's name does not tell a format, or there is nothing of that format in it."""
+
+
+def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> str:
+    """Return the table function call that reads the file. Raises UnknownFormatError, OSError.
+
+    Of JSON, only `json_columns` are read, as these types.
+    """
+    kind = file_format(path)
+    if kind == ".parquet":
+        return f"read_parquet({quoted(path)})"
+    if kind == ".csv":
+        header = _csv_header(path)
+        if not header:
+            raise UnknownFormatError(
+                f"{path.name!r} is empty: a CSV file begins with the names of its columns"
+            )
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
+        return (
+            f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
+            "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
+            "strict_mode = false, "
+            "max_line_size = 10000000, buffer_size = 20000000)"
+        )
+    columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in json_columns.items())
+    if _starts_with_bracket(path):
+        shape = "format = 'array'"
+    else:
+        shape = "format = 'newline_delimited', ignore_errors = true"
+    return f"read_json({quoted(path)}, {shape}, columns = {{{columns}}})"
+
+
+def file_format(path: Path) -> str:
+    """Return the member of FORMATS that the file's name says. Raises UnknownFormatError."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in FORMATS:
+        raise UnknownFormatError(f"{path.name!r} does not say its format: name it {', '.join(FORMATS)}")
+    return suffixes[-1]
+
+
+def broken_json_lines(path: Path, most: int) -> list[int]:
+    """Return the numbers, from 1, of the first lines that are no JSON object (blank lines are fine)."""
+    with _open(path) as handle:
+        broken = (number for number, line in enumerate(handle, 1) if line.strip() and not _is_object(line))
+        return list(islice(broken, most))
+
+
+def quoted(text: str | Path) -> str:
+    """Return an SQL string literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return bool(json.loads(line)) and line.lstrip().startswith("{")
+    except ValueError:
+        return False
+
+
+def _csv_header(path: Path) -> list[str]:
+    with _open(path) as handle:
+        return next(csv.reader(handle), [])
+
+
+def _starts_with_bracket(path: Path) -> bool:
+    with _open(path) as handle:
+        return handle.read(4096).lstrip().startswith("[")
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")

@@ -1,0 +1,74 @@
+"""Opens one file of a billing export in DuckDB: which files a pattern means, how one is read, what it has."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from duckdb.sqltypes import DuckDBPyType
+
+from exporter.core.kept_tags import KeptTag
+from exporter.sources.files.formats import UnknownFormatError, relation
+from exporter.sources.google.export.columns import EXPORT_COLUMNS, TAG_COLUMNS, ExportColumns
+
+READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
+"""Everything that reading a file can raise."""
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders."""
+    # Path.glob takes no absolute pattern.
+    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    return [path for path in map(Path, names) if path.is_file()]
+
+
+@contextmanager
+def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection for reading files, in UTC; what does not fit the limit is spilled to `spool`."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": str(spool),
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def opened(
+    connection: duckdb.DuckDBPyConnection, path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS
+) -> tuple[str, dict[str, DuckDBPyType]]:
+    """Return how the file is read and the type of each column. Raises one of READ_FAILURES."""
+    table = relation(path, json_columns)
+    empty = connection.sql(f"SELECT * FROM {table} LIMIT 0")
+    return table, dict(zip(empty.columns, empty.types, strict=True))
+
+
+def described(
+    connection: duckdb.DuckDBPyConnection, path: Path, kept: tuple[KeptTag, ...] = ()
+) -> tuple[str, ExportColumns]:
+    """Return how the file is read and what columns it has, refusing one that is no billing export.
+
+    `kept` are the labels and tags to be kept of its rows. Raises one of READ_FAILURES.
+    """
+    json_columns = {**EXPORT_COLUMNS, **TAG_COLUMNS} if kept else EXPORT_COLUMNS
+    table, types = opened(connection, path, json_columns)
+    columns = ExportColumns(types, kept)
+    if not {"cost", "usage_start_time"} <= columns.types.keys():
+        raise duckdb.InvalidInputException(
+            "not a billing export, which has cost and usage_start_time; this has "
+            + (", ".join(list(columns.types)[:8]) or "no columns")
+        )
+    return table, columns
+
+
+def first_line(error: Exception) -> str:
+    """Return what a failure says, on one line."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -1,0 +1,65 @@
+"""Source `files`: a Google billing export lying in Parquet, CSV or JSON Lines files, read by DuckDB.
+
+Each file is a partition: one that appears, grows or is replaced is read again whole; one that is gone
+takes its charges with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from exporter.core.kept_tags import cursor_mark, kept_tags
+from exporter.sources.base import Batch, Change, Finding, RefreshContext
+from exporter.sources.files.check import PATTERNS_KEY, findings
+from exporter.sources.files.formats import quoted
+from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
+from exporter.sources.files.reading import described, reading_connection
+from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, judged_rows
+
+_READING_VERSION: Final = "1"
+"""Raised when the same file would be read to other charges, so that ledgers read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSource:
+    """A billing export in files. `patterns` are absolute globs; `**` reaches into subfolders."""
+
+    patterns: Sequence[str]
+    memory_limit: str = "256MB"
+    """For reading one file; what does not fit is spilled to the spool folder."""
+    threads: int = 2
+    kept_tags: tuple[str, ...] = ()
+    """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
+    name: str = field(default="files", init=False)
+    provider: str = field(default="gcp", init=False)
+    billing_timezone: str = field(default="America/Los_Angeles", init=False)
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
+        version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
+        return changed_files(self.patterns, context, self._read, version=version, key=PATTERNS_KEY)
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Say what the patterns match, what cannot be read, and what the newest file holds."""
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            yield from findings(connection, self.patterns, context)
+
+    def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            judged = judged_rows(
+                *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
+            )
+            connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
+            spool = spool_path(context, path, cursor)
+            connection.execute(f"COPY ({charges_of('aggregated')}) TO {quoted(spool)} (FORMAT parquet)")
+            rows, refused = connection.execute(
+                "SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0), "
+                "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
+            ).fetchall()[0]
+            rejected = refused_rows(connection, path, judged, REASONS) if refused else []
+            return Batch(
+                str(path), cursor, spool, int(rows), (*rejected, *refused_csv_lines(connection, path))
+            )

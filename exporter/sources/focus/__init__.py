@@ -1,0 +1,1 @@
+"""Bills of any provider in FOCUS files."""

@@ -1,0 +1,157 @@
+"""Source `focus`: any provider's cost export in the FinOps FOCUS format 1.0 to 1.3, as CSV or Parquet files.
+
+Each file is a partition, as in the source `files`; one file can hold the bills of several providers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.core.charges import EARLIEST_PLAUSIBLE
+from exporter.core.kept_tags import cursor_mark, kept_tags
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected
+from exporter.sources.files.formats import quoted
+from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
+from exporter.sources.files.reading import reading_connection
+from exporter.sources.focus.check import PATTERNS_KEY, findings
+from exporter.sources.focus.columns import Cost, focus_file
+from exporter.sources.focus.sql import (
+    LARGEST_RATE,
+    OWNED_ELSEWHERE,
+    RATE_DECIMALS,
+    REASONS,
+    FocusReading,
+    aggregate,
+    charges_of,
+    judged_rows,
+)
+
+logger = logging.getLogger(__name__)
+
+_READING_VERSION: Final = "1"
+"""Raised when the same file would be read to other charges, so that ledgers read it again."""
+
+
+@dataclass(slots=True)
+class FocusSource:
+    """FOCUS files. `patterns` are absolute globs; `**` reaches into subfolders."""
+
+    patterns: Sequence[str]
+    update_interval: timedelta = field(default=timedelta(minutes=15), kw_only=True)
+    cost: Cost = field(default="billed", kw_only=True)
+    """BilledCost sums to the invoices; EffectiveCost spreads what was paid ahead over what it covers."""
+    usd_per: Mapping[str, Decimal] = field(default_factory=dict, kw_only=True)
+    """Currency code -> dollars for a unit of it. Rows in currencies that are not here are set aside."""
+    owned_by_others: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Providers whose bills another source reads: their rows are left out, so that no dollar counts twice."""
+    kept_tags: tuple[str, ...] = field(default=(), kw_only=True)
+    """Keys of Tags that come with the charges, such as `label:team`."""
+    memory_limit: str = field(default="256MB", kw_only=True)
+    """For reading one file; what does not fit is spilled to the spool folder."""
+    threads: int = field(default=2, kw_only=True)
+    name: str = field(default="focus", init=False)
+    provider: str = field(default="", init=False)
+    """No one provider: each charge has its own."""
+    billing_timezone: str = field(default="UTC", init=False)
+    """FOCUS has all its times in UTC."""
+    _told: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a rate is none."""
+        self.usd_per = {
+            currency.upper(): _checked_rate(currency, rate) for currency, rate in self.usd_per.items()
+        }
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
+        return changed_files(self.patterns, context, self._read, version=self._version(), key=PATTERNS_KEY)
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            yield from findings(
+                connection, self.patterns, context, lambda path: self._judged(connection, path, context)
+            )
+
+    def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
+        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+            _, judged = self._judged(connection, path, context)
+            connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
+            spool = spool_path(context, path, cursor)
+            charges = charges_of("aggregated", self.usd_per)
+            connection.execute(f"COPY ({charges}) TO {quoted(spool)} (FORMAT parquet)")
+            rows, refused = connection.execute(
+                f"""SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0),
+                      coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0) FROM aggregated"""
+            ).fetchall()[0]
+            self._tell_owned(connection, path)
+            rejected = self._rejected(connection, path, judged) if refused else []
+            return Batch(
+                str(path), cursor, spool, int(rows), (*rejected, *refused_csv_lines(connection, path))
+            )
+
+    def _judged(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext
+    ) -> tuple[str, str]:
+        """Return the file's FOCUS version and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+        table, columns = focus_file(connection, path, self.cost)
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        reading = FocusReading(
+            cost=self.cost,
+            usd_per=self.usd_per,
+            owned_by_others=self.owned_by_others,
+            written=max(min(written, context.now), EARLIEST_PLAUSIBLE),
+            now=context.now,
+            latest_plausible=context.latest_plausible,
+            kept=kept_tags(self.kept_tags),
+        )
+        return columns.version, judged_rows(table, columns, reading)
+
+    def _tell_owned(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        """Log once for each provider that its rows are left out."""
+        owned = connection.execute(
+            "SELECT provider, sum(export_rows) FROM aggregated WHERE reason = ? GROUP BY provider",
+            [OWNED_ELSEWHERE],
+        ).fetchall()
+        for provider, rows in owned:
+            if provider not in self._told:
+                self._told.add(provider)
+                logger.info(
+                    "focus: rows of %s are left out, since another source reads its bill (%d in %s)",
+                    provider,
+                    rows,
+                    path,
+                )
+
+    def _rejected(self, connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:
+        currencies = connection.execute(
+            "SELECT DISTINCT billing_currency FROM aggregated WHERE reason = 'no_usd_rate' "
+            "ORDER BY ALL LIMIT 3"
+        ).fetchall()
+        without_rate = f"{', '.join(name for (name,) in currencies)}: {REASONS['no_usd_rate']}"
+        return refused_rows(connection, path, judged, {**REASONS, "no_usd_rate": without_rate})
+
+    def _version(self) -> str:
+        """What besides the file decides its charges; files are read again where that changes."""
+        said = repr((self.cost, sorted(self.usd_per.items()), sorted(self.owned_by_others)))
+        options = blake2b(said.encode(), digest_size=6).hexdigest()
+        return f"{_READING_VERSION}-{options}{cursor_mark(kept_tags(self.kept_tags))}"
+
+
+def _checked_rate(currency: str, rate: Decimal) -> Decimal:
+    smallest = Decimal(1).scaleb(-RATE_DECIMALS)
+    if not (rate.is_finite() and smallest <= rate < LARGEST_RATE):
+        raise ValueError(
+            f"focus.usd_per.{currency}: {rate} is no plausible rate; "
+            f"say how many dollars one {currency} is worth"
+        )
+    return rate.quantize(smallest)

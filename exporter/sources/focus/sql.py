@@ -1,0 +1,197 @@
+"""The SQL that turns rows of a FOCUS file into charges, and says which rows it cannot take.
+
+A row that covers more than an hour (a day, a month's fee) stays one charge, at the hour in which it starts:
+FOCUS does not tell how its cost spreads, and the bill has it at that start too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from exporter.core.charges import CHARGE_CATEGORIES, CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
+from exporter.core.kept_tags import KeptTag, tags_expression
+from exporter.sources.files.formats import quoted
+from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
+from exporter.sources.google.export.columns import MONEY
+
+REASONS: Final[Mapping[str, str]] = {
+    "bad_provider": "ServiceProviderName, ProviderName and PublisherName are empty; the row was left out",
+    "bad_timestamp": "ChargePeriodStart is missing, no timestamp, or before 2015; the row was left out",
+    "future_timestamp": "ChargePeriodStart or x_ExportTime lies in the future; the row was left out: "
+    "check the clock of this machine",
+    "bad_cost": "the cost is missing, not a number, or too large to be true; the row was left out",
+    "bad_currency": "BillingCurrency is missing; the row was left out, since its dollars are unknown",
+    "no_usd_rate": "there is no rate for the billing currency; the row was left out, since its dollars are "
+    "unknown: name what one unit of the currency is worth under focus.usd_per",
+}
+"""Why a row can be set aside, in the words that go to the log."""
+
+OWNED_ELSEWHERE: Final = "owned_elsewhere"
+"""The `reason` of a row that is fine, and that another source counts."""
+
+RATE_DECIMALS: Final = 12
+LARGEST_RATE: Final = Decimal(10) ** 6
+"""Dollars for a unit of a currency: beyond this no currency has ever been worth."""
+
+_LEGAL_FORMS: Final = "inc|llc|l-l-c|ltd|limited|corp|corporation|gmbh|sarl|s-a-r-l|pbc|plc"
+
+_PROVIDERS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "aws": (("aws", "amazon"), ("amazon-web-services",)),
+    "azure": (("microsoft", "azure"), ("microsoft-azure", "microsoft-ireland", "azure-")),
+    "gcp": (("gcp", "google"), ("google-cloud", "google-ireland")),
+    "oci": (("oci", "oracle"), ("oracle-cloud", "oracle-america")),
+    "openai": (("openai",), ("openai-",)),
+    "anthropic": (("anthropic",), ("anthropic-",)),
+    "mistral": (("mistral",), ("mistral-ai",)),
+}
+"""Label of a provider -> what it calls itself, as a slug without the legal form: whole names, beginnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class FocusReading:
+    """How the rows of one file are to be read, apart from its columns."""
+
+    cost: Cost
+    usd_per: Mapping[str, Decimal]
+    """Currency -> dollars for a unit of it, with no more than RATE_DECIMALS decimals."""
+    owned_by_others: Collection[str]
+    """Providers whose rows are another source's."""
+    written: datetime
+    """When the file was written: when its charges became known, where no row says so."""
+    now: datetime
+    latest_plausible: datetime
+    """Times after this are refused."""
+    kept: tuple[KeptTag, ...] = ()
+    """Tags to be kept; those of Google's resource hierarchy are not in FOCUS."""
+
+
+def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> str:
+    """Return a SELECT of one row per row of the file: its leaves, exact cost, and `reason` where left out."""
+    owned = ", ".join(map(quoted, sorted(reading.owned_by_others))) or "NULL"
+    tags = tags_expression({tag: columns.tag(tag.key) for tag in reading.kept if tag.origin == "label"})
+    rated = ", ".join(map(quoted, sorted({"USD", *reading.usd_per})))
+    return f"""
+    SELECT *,
+      CASE
+        WHEN provider IN ({owned}) THEN '{OWNED_ELSEWHERE}'
+        WHEN provider = '' THEN 'bad_provider'
+        WHEN period IS NULL OR period < {_literal(EARLIEST_PLAUSIBLE)} THEN 'bad_timestamp'
+        WHEN greatest(period, exported) > {_literal(reading.latest_plausible)} THEN 'future_timestamp'
+        WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
+        WHEN billing_currency = '' THEN 'bad_currency'
+        WHEN billing_currency NOT IN ({rated}) THEN 'no_usd_rate'
+      END AS reason
+    FROM (
+      SELECT *,
+        {_provider("provider_slug")} AS provider,
+        coalesce(told_export, greatest({_literal(reading.written)}, least(period, {_literal(reading.now)})))
+          AS exported
+      FROM (
+        SELECT
+          {_slug(columns.text("ServiceProviderName", "ProviderName", "PublisherName"))} AS provider_slug,
+          {columns.text("BillingAccountId")} AS billing_account_id,
+          {columns.text("SubAccountId")} AS project_id,
+          {columns.text("x_ServiceId")} AS service_id,
+          {columns.text("ServiceName")} AS service_name,
+          {columns.text("SkuId", "SkuPriceId")} AS sku_id,
+          {columns.text("x_SkuDescription", "ChargeDescription", "SkuMeter")} AS sku,
+          {columns.text("RegionId")} AS region_id,
+          lower({columns.text("ChargeCategory")}) AS told_category,
+          coalesce(lower({columns.text("ChargeClass")}) = 'correction', false) AS corrects,
+          {columns.timestamp("ChargePeriodStart")} AS period,
+          {columns.timestamp("x_ExportTime")} AS told_export,
+          {columns.timestamp("BillingPeriodStart")} AS billing_period,
+          coalesce(upper({columns.text("BillingCurrency")}), '') AS billing_currency,
+          {columns.money(COST_COLUMNS[reading.cost])} AS cost,
+          TRY_CAST({columns.text("ConsumedQuantity")} AS DOUBLE) AS quantity,
+          {columns.text("ConsumedUnit")} AS consumed_unit,
+          {tags} AS tags
+        FROM {relation}
+      )
+    )"""
+
+
+def aggregate(judged: str) -> str:
+    """Return a SELECT that sums judged rows to the grain of a charge; rows left out keep their reason."""
+    texts = ", ".join(
+        f"coalesce({name}, '') AS {name}"
+        for name in ("billing_account_id", "project_id", "service_id", "service_name", "sku_id", "sku")
+    )
+    return f"""
+    SELECT
+      provider, {texts}, coalesce(region_id, '') AS region_id,
+      CASE WHEN corrects THEN 'adjustment' WHEN {known_category("told_category")} THEN told_category
+        ELSE 'usage' END AS charge_category,
+      date_trunc('hour', period) AS charge_period_start,
+      date_trunc('hour', exported) AS export_hour,
+      {invoice_month("billing_period")} AS invoice_month,
+      billing_currency, coalesce(consumed_unit, '') AS consumed_unit, tags, reason,
+      max(exported) AS exported_at,
+      sum(cost) AS billed_cost,
+      coalesce(sum(quantity) FILTER (isfinite(quantity)), 0) AS consumed_quantity,
+      count(*) AS export_rows
+    FROM ({judged})
+    GROUP BY ALL"""
+
+
+def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
+    """Return a SELECT of the columns CHARGE_COLUMNS from a table made by `aggregate`."""
+    rates = "".join(
+        f" WHEN {quoted(currency)} THEN {_times('billed_cost', rate)}"
+        for currency, rate in sorted(usd_per.items())
+        if currency != "USD"
+    )
+    made = {
+        "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
+        "billed_cost_usd": f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END",
+    }
+    selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)
+    return f"SELECT {selected} FROM {aggregated} WHERE reason IS NULL"
+
+
+def known_category(name: str) -> str:
+    """Return a BOOLEAN expression: the category, in lower case, is one that FOCUS has."""
+    return f"coalesce({name} IN ({', '.join(map(quoted, CHARGE_CATEGORIES))}), false)"
+
+
+def invoice_month(name: str) -> str:
+    """Return the expression of YYYYMM, or '', from the start of a billing period.
+
+    A provider whose months begin at its own midnight writes them in UTC, so that they can start on the last
+    day of the month before; no zone is more than 14 hours ahead.
+    """
+    return f"coalesce(strftime({name} + INTERVAL 14 HOUR, '%Y%m'), '')"
+
+
+def _provider(slug: str) -> str:
+    bare = f"regexp_replace({slug}, '(-({_LEGAL_FORMS}))+$', '')"
+    cases = ""
+    for provider, (names, beginnings) in _PROVIDERS.items():
+        tests = [
+            f"{slug} IN ({', '.join(map(quoted, names))})",
+            f"{bare} IN ({', '.join(map(quoted, names))})",
+        ]
+        tests += [f"starts_with({slug}, {quoted(beginning)})" for beginning in beginnings]
+        cases += f" WHEN {' OR '.join(tests)} THEN {quoted(provider)}"
+    return f"coalesce(CASE{cases} ELSE {bare} END, '')"
+
+
+def _slug(text: str) -> str:
+    """Return an expression: lower case, with a hyphen for all that is neither letter nor digit."""
+    return rf"trim(regexp_replace(lower({text}), '[^\p{{L}}\p{{N}}]+', '-', 'g'), '-')"
+
+
+def _times(amount: str, rate: Decimal) -> str:
+    """Return the exact product, rounded once to MONEY. In two parts, which a product of 38 digits holds."""
+    factor = f"CAST('{rate:f}' AS DECIMAL(18,{RATE_DECIMALS}))"
+    whole = f"CAST({amount} AS DECIMAL(20,0))"
+    rest = f"CAST({amount} - CAST({whole} AS {MONEY}) AS DECIMAL(18,18))"
+    return f"CAST({whole} * {factor} AS {MONEY}) + CAST({rest} * {factor} AS {MONEY})"
+
+
+def _literal(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

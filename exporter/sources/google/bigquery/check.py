@@ -1,0 +1,180 @@
+"""Looks at a BigQuery set-up without changing or billing anything: permissions, the table, what it will cost.
+
+Everything is found out by dry runs, which need the permissions of the queries themselves and are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from exporter.core.byte_sizes import size_text
+from exporter.core.kept_tags import KeptTag
+from exporter.sources.base import Finding, RefreshContext, SourceError
+from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
+from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
+from exporter.sources.google.bigquery.partitions import by_month
+from exporter.sources.google.bigquery.sql import charges_query, cursor_query
+from exporter.sources.google.bigquery.table import ExportTable
+from exporter.sources.google.export.findings import columns_finding
+
+if TYPE_CHECKING:
+    from exporter.sources.google.bigquery.session import BigQuerySession
+
+_DAYS_A_MONTH: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How the configuration says that the table is watched."""
+
+    credentials_origin: str
+    """Where the credentials come from, in words."""
+    max_bytes_billed: int
+    recent: timedelta
+    """How far back an ordinary refresh looks."""
+    full_check_every: timedelta
+    update_interval: timedelta
+    kept: tuple[KeptTag, ...] = ()
+    """Labels and tags that are read with the charges."""
+
+
+def findings(
+    session: BigQuerySession, look_up: Callable[[], ExportTable], watching: Watching, context: RefreshContext
+) -> Iterator[Finding]:
+    """Yield what there is to say, from the credentials to the cost; `look_up` finds and reads the table."""
+    try:
+        session.authenticate()
+    except SourceError as error:
+        yield Finding(False, "credentials", str(error))
+        return
+    yield Finding(True, "credentials", f"{session.principal}, by {watching.credentials_origin}")
+    table: ExportTable | None = None
+    try:
+        table = look_up()
+    except SourceError as error:
+        yield Finding(False, "table", str(error))
+    else:
+        session.use_table(table)
+        yield from _of_table(table)
+    try:
+        session.bytes_read_by("SELECT 1", "check", f"running a query in the project {session.job_project}")
+    except SourceError as error:
+        yield Finding(False, "running queries", str(error))
+        return
+    yield Finding(True, "running queries", f"allowed in the project {session.job_project}, which pays")
+    if table is not None:
+        try:
+            yield from _Estimates(session, table, watching, context).findings()
+        except SourceError as error:
+            yield Finding(False, "reading rows", str(error))
+
+
+def _of_table(table: ExportTable) -> Iterator[Finding]:
+    kind = "detailed export" if "resource" in table.columns else "standard export"
+    yield Finding(True, "table", f"{table.description}; {kind}")
+    if table.partitioning.kind == "virtual":
+        detail = (
+            "the table is not partitioned by time, so every refresh reads all of it: name the table that "
+            "Google writes rather than a view of it"
+        )
+        yield Finding(True, "partitioning", detail, warning=True)
+    yield columns_finding(table.columns, "the table")
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    """Dry runs of what refreshes would ask. Every method may raise SourceError."""
+
+    session: BigQuerySession
+    table: ExportTable
+    watching: Watching
+    context: RefreshContext
+
+    def findings(self) -> Iterator[Finding]:
+        cut, now = self.table.partitioning, self.context.now
+        oldest = cut.oldest_lasting(self.context.oldest_kept, now)
+        look_at_all = self._asking(oldest, with_null=True)
+        yield Finding(True, "reading rows", "allowed: BigQuery accepts the queries")
+        yield self._first_fill(list(cut.starts(oldest, now)))
+        ask = self._asking(max(oldest, now - self.watching.recent), with_null=False)
+        # A partition grows over its time, so the one before tells what the newest will be in the end.
+        last_two = list(cut.starts(cut.floor(now) - timedelta(seconds=1), now))
+        read = billed_bytes(max(self._reading([start], "the newest partition") for start in last_two))
+        yield self._within_cap(
+            "a refresh",
+            f"reads {size_text(ask)} to see what is new, and up to {size_text(read)} more if something is",
+            {"that": max(ask, read), "the daily look at all partitions": look_at_all},
+        )
+        yield self._month(ask, read, look_at_all)
+
+    def _first_fill(self, starts: list[datetime | None]) -> Finding:
+        """Judge the reading of the whole history, which is done month by month."""
+        assert starts[0] is not None
+        since = f"{starts[0]:%Y-%m-%d}"
+        months = by_month(starts)
+        total = self._reading(starts, "the whole history")
+        if total == 0:
+            detail = f"the table has no rows since {since}; a new export needs some hours for the first ones"
+            return Finding(True, "a first fill", detail, warning=True)
+        sizes = {"the whole history": billed_bytes(total)}
+        if billed_bytes(total) > self.watching.max_bytes_billed:
+            sizes = {}
+            for number, (month, in_month) in enumerate(months, 1):
+                sizes[f"the month {month}"] = billed_bytes(self._reading(in_month, month))
+                self.context.meter.progress(f"{number} of {len(months)} months estimated")
+        told = (
+            f"reads what was exported since {since} once, month by month: "
+            f"{size_text(total)}, {price_text(total)}"
+        )
+        finding = self._within_cap("a first fill", told, sizes)
+        if not finding.ok and any(name.startswith(f"{self.table.table_id}/") for name in self.context.known):
+            # Done already: it matters only where the ledger is made anew.
+            return replace(finding, ok=True, warning=True)
+        return finding
+
+    def _within_cap(self, what: str, told: str, sizes: Mapping[str, int]) -> Finding:
+        """Compare what single queries would bill with the cap."""
+        cap = self.watching.max_bytes_billed
+        over = {query: size for query, size in sizes.items() if size > cap}
+        if not over:
+            return Finding(True, what, f"{told}; each query is within max_bytes_billed ({size_text(cap)})")
+        query, most = max(over.items(), key=lambda each: each[1])
+        others = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
+        return Finding(
+            False,
+            what,
+            f"{told}; but {query} would bill {size_text(most)}{others} and {MAX_BYTES_KEY} allows "
+            f"{size_text(cap)} a query: raise it to at least {suggested_cap(most)}, or keep less history "
+            "(ledger_keep_days)",
+        )
+
+    def _month(self, ask: int, read: int, look_at_all: int) -> Finding:
+        refreshes = timedelta(days=_DAYS_A_MONTH) / self.watching.update_interval
+        looks = timedelta(days=_DAYS_A_MONTH) / self.watching.full_check_every
+        least = refreshes * ask + looks * look_at_all
+        most = least + refreshes * read
+        minutes = self.watching.update_interval / timedelta(minutes=1)
+        return Finding(
+            True,
+            "cost a month",
+            f"{price_text(least)} ({size_text(least)}) to {price_text(most)} ({size_text(most)}), with a "
+            f"refresh every {minutes:g} minutes: the least if none finds news, the most if each does. "
+            f"Reckoned at the on-demand price of ${USD_PER_TEBIBYTE} per TiB, with BigQuery's minimum of "
+            "10 MiB a query and without the free TiB a month",
+        )
+
+    def _asking(self, since: datetime, *, with_null: bool) -> int:
+        """Bytes billed for asking which partitions moved."""
+        since = self.table.partitioning.floor(since)
+        sql = cursor_query(self.table, since, with_null=with_null)
+        doing = f"estimating the query for what moved in {self.table.table_id}"
+        return billed_bytes(self.session.bytes_read_by(sql, "cursor", doing))
+
+    def _reading(self, starts: list[datetime | None], which: str) -> int:
+        """Bytes read for the charges of some partitions."""
+        sql = charges_query(self.table, starts, self.context.latest_plausible, self.watching.kept)
+        doing = f"estimating the reading of {which} from {self.table.table_id}"
+        return self.session.bytes_read_by(sql, "charges", doing)

@@ -1,0 +1,147 @@
+"""The billing export table: its columns, partitioning and location, and finding it by its name.
+
+Everything is read from the API at run time, since Google adds columns and moves them about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
+
+from exporter.sources.base import SourceError
+from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS, Partitioning, Unit
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import SchemaField, Table
+
+    from exporter.sources.google.bigquery.session import BigQuerySession
+
+TABLE_KEY: Final = "gcp.billing_export.bigquery.table"
+"""Configuration key that names the table."""
+
+_TABLE_ID = re.compile(r"[a-z][a-z0-9.:-]*\.[A-Za-z0-9_]+\.[A-Za-z0-9_$ -]+")
+_PREFIXES: Final = ("gcp_billing_export_resource_v1_", "gcp_billing_export_v1_")
+"""Detailed export, then standard export; the detailed one has everything that the other has."""
+_NEEDED: Final = ("cost", "usage_start_time", "export_time")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTable:
+    """What has to be known of a table to query it."""
+
+    table_id: str
+    """project.dataset.table"""
+    location: str
+    columns: frozenset[str]
+    """Dotted paths of all columns, nested ones included: `cost`, `service.id`, `credits.amount`."""
+    partitioning: Partitioning
+    description: str
+    """One line for people: size, partitioning, clustering, location."""
+
+
+def check_table_id(table_id: str) -> str:
+    """Return the id if it is a full project.dataset.table; raises SourceError `bad_configuration`."""
+    if not _TABLE_ID.fullmatch(table_id):
+        raise SourceError(
+            "bad_configuration",
+            f"{TABLE_KEY} is {table_id!r}; write it in full, as project.dataset.table, for instance "
+            "my-project.billing.gcp_billing_export_resource_v1_0123AB_4567CD_89EF01",
+        )
+    return table_id
+
+
+def find_table(
+    session: BigQuerySession,
+    project_ids: Sequence[str],
+    billing_account_id: str | None,
+    read_so_far: Collection[str],
+) -> str:
+    """Return the id of the one export table in these projects, the detailed export before the standard one.
+
+    A table of `read_so_far` goes before all others: a detailed export that was turned on today has no
+    history, and must not push out the standard one that has.
+
+    Raises SourceError `table_not_found` or `table_ambiguous`, naming the configuration key to set.
+    """
+    suffix = (billing_account_id or "").replace("-", "_")
+    found = list(_export_tables(session, project_ids, suffix))
+    for table_id in found:
+        if table_id in read_so_far:
+            return table_id
+    for prefix in _PREFIXES:
+        matching = [table_id for table_id in found if table_id.rpartition(".")[2].startswith(prefix)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise SourceError(
+                "table_ambiguous",
+                f"several billing exports were found: {', '.join(sorted(matching))}; "
+                f"set {TABLE_KEY} to the one to read",
+            )
+    looked_for = " or ".join(prefix + (suffix or "…") for prefix in _PREFIXES)
+    raise SourceError(
+        "table_not_found",
+        f"no table {looked_for} in the datasets of {', '.join(project_ids) or 'no project'} "
+        f"that {session.principal} can see: set {TABLE_KEY} to project.dataset.table, or add the project "
+        "that holds the export to gcp.project_ids; where there is no export yet, turn it on in the console "
+        "under Billing, Billing export (the first rows take some hours)",
+    )
+
+
+def _export_tables(session: BigQuerySession, project_ids: Sequence[str], suffix: str) -> Iterator[str]:
+    for project_id in project_ids:
+        for dataset_id in session.dataset_ids(project_id):
+            for table_id in session.table_ids(project_id, dataset_id):
+                if any(
+                    table_id.startswith(prefix) and table_id.removeprefix(prefix).endswith(suffix)
+                    for prefix in _PREFIXES
+                ):
+                    yield f"{project_id}.{dataset_id}.{table_id}"
+
+
+def describe(table_id: str, table: Table, location: str) -> ExportTable:
+    """Read what matters from the API's table resource.
+
+    Raises SourceError `not_an_export` when a column is missing without which there is no charge.
+    """
+    columns = frozenset(_paths(table.schema))
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise SourceError(
+            "not_an_export",
+            f"{table_id} has no column {', '.join(missing)}, so it is no Cloud Billing export; "
+            f"set {TABLE_KEY} to a table whose name starts with {' or '.join(_PREFIXES)}",
+        )
+    partitioning = _partitioning(table)
+    clustering = ", ".join(table.clustering_fields or ()) or "nothing"
+    size = "" if table.num_bytes is None else f", {table.num_bytes / 2**20:,.0f} MiB"
+    return ExportTable(
+        table_id,
+        location,
+        columns,
+        partitioning,
+        f"{table_id}: {len(table.schema)} columns{size}, partitioned by {partitioning.unit.lower()} of "
+        f"{partitioning.column}, clustered by {clustering}, in {location}",
+    )
+
+
+def _paths(schema: Iterable[SchemaField], above: str = "") -> Iterator[str]:
+    for field in schema:
+        path = f"{above}{field.name}".lower()
+        yield path
+        yield from _paths(field.fields, f"{path}.")
+
+
+def _partitioning(table: Table) -> Partitioning:
+    rule = table.time_partitioning
+    if rule is None:
+        return VIRTUAL_DAYS
+    expiration = timedelta(milliseconds=rule.expiration_ms) if rule.expiration_ms else None
+    unit = cast("Unit", rule.type_ or "DAY")
+    if not rule.field:
+        return Partitioning("ingestion", "_PARTITIONTIME", "TIMESTAMP", unit, expiration)
+    column_type = next(field.field_type for field in table.schema if field.name.lower() == rule.field.lower())
+    return Partitioning("column", f"`{rule.field}`", column_type, unit, expiration)

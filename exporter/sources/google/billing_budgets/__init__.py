@@ -1,0 +1,1 @@
+"""Budgets kept in Cloud Billing."""

@@ -1,0 +1,190 @@
+"""Source `billing_budgets`: the budgets that are set up in Cloud Billing. It tells no charges.
+
+It needs the role Billing Account Viewer on the billing account; the requests cost nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from exporter.core.backoff import Backoff
+from exporter.sources.base import (
+    Finding,
+    RefreshContext,
+    Rejected,
+    SourceError,
+    Unreadable,
+    UsageChange,
+)
+from exporter.sources.google.billing_budgets.budgets import CloudBudget, UnknownBudgetError, cloud_budget
+
+if TYPE_CHECKING:
+    from exporter.sources.google.credentials import GoogleIdentity
+    from exporter.sources.http.json_api import JsonApi
+
+_CONFIG_KEY: Final = "gcp.budgets"
+_MOST_PAGES: Final = 200
+_PAGE: Final = 100
+
+
+@dataclass(slots=True)
+class BillingBudgetsSource:
+    """The budgets of one billing account."""
+
+    billing_account_id: str
+    credentials_path: Path | None = None
+    impersonate_service_account: str | None = None
+    kept_tags: tuple[str, ...] = ()
+    """Labels that are kept with charges, such as `label:team`; a budget for another cannot be followed."""
+    update_interval: timedelta = timedelta(hours=1)
+    """Budgets change seldom."""
+    base_url: str = "https://billingbudgets.googleapis.com"
+    projects_url: str = "https://cloudresourcemanager.googleapis.com"
+    """Where a project's id is asked for by its number."""
+    token: Callable[[], str] | None = field(default=None, repr=False)
+    """Returns an access token; None: by the credentials."""
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
+    name: str = field(default="billing_budgets", init=False)
+    provider: str = field(default="gcp", init=False)
+    budgets: tuple[CloudBudget, ...] = field(default=(), init=False)
+    """As the last refresh that succeeded found them."""
+    _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
+    _project_ids: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+
+    def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
+        """Read the budgets; what cannot be followed is told and left out. Raises SourceError."""
+        found: list[CloudBudget] = []
+        for each in self._read(context):
+            if isinstance(each, Rejected):
+                yield Unreadable(each.place, each)
+            else:
+                found.append(each)
+        self.budgets = tuple(found)
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        """Read the budgets, and tell how many there are and which cannot be followed."""
+        try:
+            found = list(self._read(context))
+        except SourceError as error:
+            yield Finding(False, "reading", str(error))
+            return
+        for each in found:
+            if isinstance(each, Rejected):
+                yield Finding(True, "set aside", each.detail, warning=True)
+        count = sum(isinstance(each, CloudBudget) for each in found)
+        told = "1 budget" if count == 1 else f"{count} budgets"
+        yield Finding(True, "budgets", f"{told} of billing account {self.billing_account_id}")
+
+    def _read(self, context: RefreshContext) -> Iterator[CloudBudget | Rejected]:
+        token = self._token()
+        with self._api(context, self.base_url, token, self._advice()) as api:
+            listed = self._listed(api)
+        with self._api(context, self.projects_url, token, {}) as projects:
+            for each in listed:
+                name = str(each.get("displayName") or each.get("name"))
+                try:
+                    budget = cloud_budget(each, lambda number: self._project_id(projects, number))
+                    self._refuse_unkept(budget)
+                except UnknownBudgetError as error:
+                    yield Rejected("unknown_budget", 1, name, f"the budget {name} is left out: {error}")
+                except SourceError as error:
+                    yield Rejected(
+                        error.reason,
+                        1,
+                        name,
+                        f"the budget {name} is left out, since it names projects by number and their ids "
+                        f"cannot be read ({error}); grant Browser (roles/browser) on them",
+                    )
+                else:
+                    if budget.custom_period is None or budget.custom_period[1] > context.now:
+                        yield budget
+
+    def _refuse_unkept(self, budget: CloudBudget) -> None:
+        missing = [key for key in budget.labels if f"label:{key}" not in self.kept_tags]
+        if missing:
+            raise UnknownBudgetError(
+                f"it is for the label {missing[0]}, which is not kept with charges; add it to label_costs"
+            )
+
+    def _listed(self, api: JsonApi) -> list[Mapping[str, object]]:
+        path = f"/v1/billingAccounts/{self.billing_account_id}/budgets"
+        found: list[Mapping[str, object]] = []
+        params: dict[str, str | int | Sequence[str]] = {"pageSize": _PAGE}
+        for _ in range(_MOST_PAGES):
+            page = api.get(path, params)
+            budgets = page.get("budgets", [])
+            if not isinstance(budgets, list) or not all(isinstance(each, Mapping) for each in budgets):
+                raise SourceError(
+                    "bad_response", f"Cloud Billing: the answer of {path} has no list of budgets"
+                )
+            found += budgets
+            following = page.get("nextPageToken")
+            if not following:
+                return found
+            params["pageToken"] = str(following)
+        raise SourceError("bad_response", f"Cloud Billing: {path} has no last page; nothing is taken from it")
+
+    def _project_id(self, api: JsonApi, number: str) -> str:
+        if number not in self._project_ids:
+            found = api.get(f"/v3/projects/{number}").get("projectId")
+            if not isinstance(found, str) or not found:
+                raise SourceError("bad_response", f"the project {number} has no id")
+            self._project_ids[number] = found
+        return self._project_ids[number]
+
+    def _token(self) -> str:
+        if self.token is not None:
+            return self.token()
+        from google.auth import exceptions  # noqa: PLC0415 (loaded where it is used)
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+
+        from exporter.sources.google.credentials import CLOUD_PLATFORM, CredentialsSettings, load_identity  # noqa: PLC0415
+
+        if self._identity is None:
+            settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
+            self._identity = load_identity(settings, [CLOUD_PLATFORM])
+        credentials = self._identity.credentials
+        try:
+            if not credentials.valid:
+                credentials.refresh(Request())  # type: ignore[no-untyped-call]
+        except exceptions.GoogleAuthError as error:
+            # Without the cause: what the token service answered must not reach a log.
+            raise SourceError(
+                "bad_credentials",
+                f"Cloud Billing: the credentials give no access token ({type(error).__name__}); "
+                "check gcp.credentials_path and gcp.impersonate_service_account",
+            ) from None
+        return str(credentials.token)
+
+    def _api(self, context: RefreshContext, base_url: str, token: str, advice: Mapping[int, str]) -> JsonApi:
+        from exporter.sources.http.json_api import JsonApi  # noqa: PLC0415 (loads the HTTP client)
+
+        return JsonApi(
+            base_url,
+            lambda: {"Authorization": f"Bearer {token}"},
+            name="Cloud Billing",
+            config_key=_CONFIG_KEY,
+            meter=context.meter,
+            backoff=Backoff(
+                sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+            ),
+            now=lambda: context.now,
+            advice=advice,
+        )
+
+    def _advice(self) -> dict[int, str]:
+        who = self._identity.principal if self._identity else "the account in use"
+        return {
+            401: "the access token is not accepted: check gcp.credentials_path",
+            403: f"grant {who} the role Billing Account Viewer (roles/billing.viewer) on the billing account "
+            f"{self.billing_account_id}, and enable the Cloud Billing Budget API in its project",
+            404: f"there is no billing account {self.billing_account_id}: check gcp.billing_account_id",
+        }

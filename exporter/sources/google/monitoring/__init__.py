@@ -1,0 +1,1 @@
+"""Live usage from Cloud Monitoring."""

@@ -1,0 +1,1 @@
+"""Savings that the Recommender suggests."""

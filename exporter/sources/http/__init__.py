@@ -1,0 +1,1 @@
+"""JSON over HTTP: sessions, retries and errors that every such API shares."""

@@ -1,0 +1,1 @@
+"""A LiteLLM proxy: its metrics and daily activity."""

@@ -1,0 +1,1 @@
+"""The admin APIs of OpenAI and Anthropic: costs and usage."""

@@ -1,0 +1,41 @@
+"""Source `anthropic`: what Anthropic billed an organization by the day, and what it used by the hour.
+
+It needs an admin key, which only organizations can have; the requests cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.core import llm_meters
+from exporter.sources.llm.admin_source import AdminApi, LlmAdminSource
+from exporter.sources.llm.anthropic_reports import cost_line, cost_report, usage_reports
+from exporter.sources.llm.costs import Biller
+
+API_VERSION: Final = "2023-06-01"
+
+_ANTHROPIC: Final = AdminApi(
+    biller=Biller("anthropic", *llm_meters.ANTHROPIC_SERVICE),
+    name="Anthropic",
+    key_prefix="sk-ant-admin",
+    other_key="an API key of a workspace",
+    key_page="https://platform.claude.com/settings/admin-keys",
+    headers=lambda key: {"x-api-key": key, "anthropic-version": API_VERSION},
+    cost_report=cost_report,
+    cost_line=cost_line,
+    usage_reports=usage_reports,
+)
+
+
+@dataclass(slots=True)
+class AnthropicSource(LlmAdminSource):
+    """Costs and usage of one organization: workspaces are projects, and the default one has no id."""
+
+    base_url: str = "https://api.anthropic.com"
+    config_key: str = "llm.anthropic.admin_key_file"
+
+    @property
+    def admin_api(self) -> AdminApi:
+        """What is particular to Anthropic."""
+        return _ANTHROPIC

@@ -1,0 +1,214 @@
+"""Reads the usage and cost reports of LLM providers: pages of time buckets, each with a list of results.
+
+What cannot be used is set aside and counted; a report that repeats itself or has no end is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal, InvalidOperation
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from exporter.core.charges import LARGEST_PLAUSIBLE
+from exporter.sources.base import Rejected, SourceError
+
+if TYPE_CHECKING:
+    from exporter.sources.http.json_api import JsonApi
+
+Result = Mapping[str, object]
+"""One entry of a bucket: what the report says of one group."""
+
+_MOST_PAGES: Final = 60
+"""Of one reading, which asks for no more than fits one page as documented."""
+_MOST_OF_ANYTHING: Final = 10**15
+"""No organization uses so much of anything in one hour: such a count is damaged."""
+EXACT: Final = Context(prec=60)
+"""Sums and quotients of amounts would be rounded to 28 digits otherwise."""
+_SMALLEST: Final = Decimal(1).scaleb(-18)
+"""Charges have eighteen decimals."""
+_LONGEST_TEXT: Final = 250
+
+
+class SetAsideError(Exception):
+    """A result that cannot be used."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class SetAside:
+    """What was set aside while a report was read."""
+
+    place: str
+    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, reason: str, detail: str) -> None:
+        """Count one."""
+        self._counts[reason, detail] += 1
+
+    def __bool__(self) -> bool:
+        """Whether anything was."""
+        return bool(self._counts)
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Return one entry for each reason and detail."""
+        return tuple(
+            Rejected(reason, count, self.place, detail)
+            for (reason, detail), count in sorted(self._counts.items())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What providers call the same things."""
+
+    since: str
+    """Parameter and field: start of the time asked for, and of a bucket."""
+    until: str
+    group_by: str
+    written: Callable[[datetime], str | int]
+    understood: Callable[[object], datetime]
+    """Raises ValueError, TypeError or OverflowError for what is no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a report says of one day or hour."""
+
+    start: datetime
+    results: Sequence[Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of the provider's API."""
+
+    api: JsonApi
+    dialect: Dialect
+    path: str
+    group_by: Sequence[str]
+    bucket_width: timedelta
+    """A day or an hour."""
+    largest_limit: int
+    """Buckets that one page may have, as the provider documents."""
+
+    def read(self, since: datetime, until: datetime, set_aside: SetAside) -> list[Bucket]:
+        """Return the buckets of [since, until), by time; those that tell no results are left out.
+
+        Raises SourceError when any of the pages cannot be read.
+        """
+        found: dict[datetime, list[list[Result]]] = {}
+        for bucket in self._pages(since, until):
+            try:
+                start, results = self._understood(bucket)
+            except SetAsideError as error:
+                set_aside.add(error.reason, str(error))
+                continue
+            if not since <= start < until:
+                set_aside.add("bad_bucket", "a time that was not asked for")
+                continue
+            parts = found.setdefault(start, [])
+            if results and results in parts:
+                raise self._refused(f"it tells {start:%Y-%m-%d %H:%M} twice on its pages")
+            parts.append(results)
+        return [Bucket(start, list(chain.from_iterable(parts))) for start, parts in sorted(found.items())]
+
+    def _pages(self, since: datetime, until: datetime) -> list[object]:
+        buckets = (until - since) // self.bucket_width
+        params: dict[str, str | int | Sequence[str]] = {
+            self.dialect.since: self.dialect.written(since),
+            self.dialect.until: self.dialect.written(until),
+            "bucket_width": "1d" if self.bucket_width == timedelta(days=1) else "1h",
+            "limit": max(1, min(buckets, self.largest_limit)),
+        }
+        if self.group_by:
+            params[self.dialect.group_by] = self.group_by
+        told: list[object] = []
+        seen: set[str] = set()
+        for _ in range(_MOST_PAGES):
+            page = self.api.get(self.path, params)
+            data = page.get("data")
+            if not isinstance(data, list):
+                raise self._refused("the answer has no list `data`")
+            told += data
+            if page.get("has_more") is not True:
+                return told
+            following = page.get("next_page")
+            if not isinstance(following, str) or not following:
+                raise self._refused("it says that there is more, and not where")
+            if following in seen:
+                raise self._refused("its pages go round in a circle")
+            seen.add(following)
+            params["page"] = following
+        raise self._refused(f"it has more than {_MOST_PAGES} pages")
+
+    def _understood(self, bucket: object) -> tuple[datetime, list[Result]]:
+        if not isinstance(bucket, dict):
+            raise SetAsideError("bad_bucket", "a bucket that is no object")
+        results = bucket.get("results")
+        if not isinstance(results, list):
+            raise SetAsideError("bad_bucket", "a bucket without a list `results`")
+        try:
+            start = self.dialect.understood(bucket.get(self.dialect.since))
+            end = self.dialect.understood(bucket.get(self.dialect.until))
+        except (ValueError, TypeError, OverflowError, OSError):
+            raise SetAsideError("bad_bucket", "a bucket whose times are none") from None
+        if (start - _EPOCH) % self.bucket_width or not timedelta(0) < end - start <= self.bucket_width:
+            width = "day" if self.bucket_width == timedelta(days=1) else "hour"
+            raise SetAsideError("bad_bucket", f"a bucket that is no UTC {width}")
+        return start, [result if isinstance(result, dict) else {} for result in results]
+
+    def _refused(self, why: str) -> SourceError:
+        return SourceError(
+            "bad_response",
+            f"{self.api.name}: reading {self.path} failed: {why}; nothing of it was used, "
+            "it is tried again at the next refresh",
+        )
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def text(result: Result, name: str) -> str:
+    """Return a field's text, printable and at bounded length; empty where it is null or missing.
+
+    Raises SetAsideError when it is anything else.
+    """
+    value = result.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise SetAsideError("bad_usage", f"`{name}` is no text")
+    return "".join(character for character in value if character.isprintable()).strip()[:_LONGEST_TEXT]
+
+
+def count(result: Result, name: str) -> int:
+    """Return a field's count; 0 where it is null or missing. Raises SetAsideError when it is no count."""
+    value = result.get(name)
+    if value is None:
+        return 0
+    number = Decimal(-1)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        number = Decimal(value)
+    if not 0 <= number < _MOST_OF_ANYTHING or number != int(number):
+        raise SetAsideError("bad_usage", f"`{name}` is no count")
+    return int(number)
+
+
+def amount(value: object, *, cents: bool = False) -> Decimal:
+    """Return money given as a number or as its text, exactly. Raises SetAsideError when it is none."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+            raise SetAsideError("bad_cost", "an amount that is no number")
+        money = Decimal(value)
+    except InvalidOperation:
+        raise SetAsideError("bad_cost", "an amount that is no number") from None
+    if not money.is_finite() or money.copy_abs() >= LARGEST_PLAUSIBLE:
+        raise SetAsideError("bad_cost", "an amount that nobody is billed")
+    return money.scaleb(-2 if cents else 0, EXACT).quantize(_SMALLEST, context=EXACT)

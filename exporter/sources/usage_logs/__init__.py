@@ -1,0 +1,1 @@
+"""Logs of calls to language models."""

@@ -1,0 +1,1 @@
+"""The HTTP server: endpoints, TLS, users, the status page and the event stream."""

@@ -1,0 +1,209 @@
+"""What the HTTP server answers at each path. Parameters are ignored; /metrics is the costly one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from exporter.metrics.exposition import gzip_member
+from exporter.metrics.snapshot import Snapshot
+from exporter.metrics.summary import summary_json
+from exporter.metrics.summary_schema import schema_json
+from exporter.web.basic_auth import BasicAuth
+from exporter.web.content_negotiation import CONTENT_TYPES, Format, accepts_gzip, negotiate_format
+from exporter.web.event_stream import EventStream
+from exporter.web.landing_page import content_security_policy, landing_page
+from exporter.web.process_metrics import ProcessMetrics
+from exporter.web.tls import client_names
+from exporter.web.web_config import WebConfig
+
+_WRITE_BYTES: Final = 1 << 20
+"""Handed to a connection at once: bounds what a slow reader keeps in memory beside the snapshot."""
+
+log = logging.getLogger(__name__)
+
+
+class Endpoints:
+    """Answers requests, each from one snapshot. For use from one event loop; close it afterwards."""
+
+    def __init__(
+        self,
+        get_snapshot: Callable[[], Snapshot],
+        web_config: WebConfig,
+        *,
+        version: str,
+        max_concurrent_scrapes: int,
+        max_streams: int,
+        stream_interval_seconds: float,
+        response_timeout_seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._get_snapshot = get_snapshot
+        self._auth = BasicAuth(web_config.password_hashes) if web_config.password_hashes else None
+        self._client_allowed_sans = web_config.client_allowed_sans
+        self._version = version
+        self._max_concurrent_scrapes = max_concurrent_scrapes
+        self._response_timeout_seconds = response_timeout_seconds
+        self._now = now
+        self._process_metrics = ProcessMetrics()
+        self._running_scrapes = 0
+        self._stream = EventStream(
+            "summary",
+            self._summary_json,
+            interval_seconds=stream_interval_seconds,
+            max_readers=max_streams,
+            write_timeout_seconds=response_timeout_seconds,
+        )
+        self._routes: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
+            "/": self._landing_page,
+            "/metrics": self._metrics,
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/api/v1/summary": self._summary,
+            "/api/v1/summary/schema": self._summary_schema,
+            "/stream": self._stream.answer,
+        }
+        self.headers: Mapping[str, str] = {
+            "Server": "spend-exporter",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": content_security_policy(),
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+            **web_config.headers,
+        }
+        """For every response, errors included."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        denied = await self._denied(request)
+        if denied is not None:
+            return denied
+        handler = self._routes.get(request.path)
+        if handler is None:
+            return web.Response(status=404, text="Not found. Metrics are at /metrics.\n")
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, text="Only GET and HEAD.\n", headers={"Allow": "GET, HEAD"})
+        return await handler(request)
+
+    def end_streams(self) -> None:
+        """Let what would go on for ever end now."""
+        self._stream.end()
+
+    def close(self) -> None:
+        """Let go of what checks passwords."""
+        if self._auth is not None:
+            self._auth.close()
+
+    async def _denied(self, request: web.BaseRequest) -> web.Response | None:
+        if self._client_allowed_sans:
+            certificate = request.get_extra_info("peercert")
+            if not client_names(certificate) & self._client_allowed_sans:
+                return web.Response(status=403, text="The client certificate has no name allowed here.\n")
+        if self._auth is not None and not await self._auth.allows(request.headers.get("Authorization", "")):
+            return web.Response(
+                status=401,
+                text="User name and password needed.\n",
+                headers={"WWW-Authenticate": 'Basic realm="spend-exporter", charset="UTF-8"'},
+            )
+        return None
+
+    async def _health(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readiness(self, _request: web.BaseRequest) -> web.Response:
+        snapshot = self._get_snapshot()
+        if snapshot.ready:
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text=_why_not_ready(snapshot))
+
+    async def _landing_page(self, _request: web.BaseRequest) -> web.Response:
+        page = landing_page(self._get_snapshot(), self._now(), self._version)
+        return web.Response(text=page, content_type="text/html")
+
+    async def _summary(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._summary_json() + b"\n", content_type="application/json")
+
+    async def _summary_schema(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=schema_json().encode(), content_type="application/schema+json")
+
+    def _summary_json(self) -> bytes:
+        return summary_json(self._get_snapshot(), self._now())
+
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._running_scrapes >= self._max_concurrent_scrapes:
+            self._process_metrics.count_scrape(503)
+            text = f"{self._max_concurrent_scrapes} scrapes are running already.\n"
+            return web.Response(status=503, text=text, headers={"Retry-After": "1"})
+        self._running_scrapes += 1
+        try:
+            return await self._scrape(request)
+        finally:
+            self._running_scrapes -= 1
+
+    async def _scrape(self, request: web.BaseRequest) -> web.StreamResponse:
+        form = negotiate_format(request.headers.get("Accept", ""))
+        gzipped = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        body, tail = self._body(form, gzipped)
+        headers = {"Content-Type": CONTENT_TYPES[form], "Vary": "Accept, Accept-Encoding"}
+        if gzipped:
+            headers["Content-Encoding"] = "gzip"
+        response = web.StreamResponse(headers=headers)
+        response.content_length = len(body) + len(tail)
+        try:
+            async with asyncio.timeout(self._response_timeout_seconds):
+                await _send(request, response, body, tail)
+        except TimeoutError:
+            log.warning(
+                "broke off a scrape by %s: not read within %g s",
+                request.remote,
+                self._response_timeout_seconds,
+            )
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError as error:
+            log.debug("%s hung up during a scrape: %s", request.remote, error)
+        else:
+            self._process_metrics.count_scrape(200)
+        return response
+
+    def _body(self, form: Format, gzipped: bool) -> tuple[memoryview, bytes]:
+        """Return the cached bytes of one snapshot, and what follows them."""
+        exposition = self._get_snapshot().exposition
+        if form == "openmetrics":
+            whole, member, tail = (
+                exposition.openmetrics,
+                exposition.openmetrics_gzip,
+                self._process_metrics.openmetrics(),
+            )
+        else:
+            whole, member, tail = exposition.text, exposition.text_gzip, self._process_metrics.text()
+        return gzip_member.extend(member, tail) if gzipped else (memoryview(whole), tail)
+
+
+async def _send(
+    request: web.BaseRequest, response: web.StreamResponse, body: memoryview, tail: bytes
+) -> None:
+    """Send head and body, and return when the operating system has all of it."""
+    if request.transport is not None:
+        # Not 0 for both: asyncio's TLS then counts an empty buffer as full and never goes on.
+        request.transport.set_write_buffer_limits(high=1, low=0)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        for start in range(0, len(body), _WRITE_BYTES):
+            await response.write(body[start : start + _WRITE_BYTES])
+        await response.write(tail)
+    await response.write_eof()
+    await request.writer.drain()
+
+
+def _why_not_ready(snapshot: Snapshot) -> str:
+    lines = [
+        f"{source.name}: {source.last_error or ('read' if source.up else 'not read yet')}"
+        for source in snapshot.sources
+    ]
+    return "\n".join(["Not ready: no data has been read yet.", *lines, ""])

@@ -1,0 +1,194 @@
+"""The HTTP server: hands out the current snapshot, in a thread and event loop of its own.
+
+No request waits for a refresh, a query or a lock: every answer is made from bytes that are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from exporter.metrics.snapshot import Snapshot
+from exporter.web.endpoints import Endpoints
+from exporter.web.web_config import WebConfig
+
+_KEEP_ALIVE_SECONDS: Final = 150.0
+"""More than the common scrape intervals, so that a scraper's connection lasts."""
+_BACKLOG: Final = 128
+_PAUSE_SECONDS: Final = 0.005
+
+log = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Server:
+    """Serves the current snapshot as metrics, summary, stream and page. Start it once, then stop it."""
+
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        get_snapshot: Callable[[], Snapshot],
+        web_config: WebConfig | None = None,
+        *,
+        version: str = "",
+        max_concurrent_scrapes: int = 8,
+        max_streams: int = 32,
+        stream_interval_seconds: float = 2.0,
+        response_timeout_seconds: float = 60.0,
+        stop_timeout_seconds: float = 10.0,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
+
+        `get_snapshot` is called by the server's thread at each request and must return at once. A response
+        or event that its reader has not taken within `response_timeout_seconds` is broken off.
+        """
+        self._listen = listen
+        self._web_config = web_config or WebConfig()
+        self._endpoints = Endpoints(
+            get_snapshot,
+            self._web_config,
+            version=version,
+            max_concurrent_scrapes=max_concurrent_scrapes,
+            max_streams=max_streams,
+            stream_interval_seconds=stream_interval_seconds,
+            response_timeout_seconds=response_timeout_seconds,
+            now=now,
+        )
+        self._stop_timeout_seconds = stop_timeout_seconds
+        self._address: tuple[str, int] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._started: Future[None] = Future()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen, and return once requests are answered. Raises OSError if that address cannot be had."""
+        listening = _listening_socket(*self._listen)
+        self._address = listening.getsockname()[:2]
+        self._thread = threading.Thread(target=self._run, args=(listening,), name="http-server", daemon=True)
+        self._thread.start()
+        self._started.result()
+
+    def stop(self) -> None:
+        """Accept no more, let running responses finish, close; returns within `stop_timeout_seconds`."""
+        if self._thread is not None and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are listened on in fact. Raises RuntimeError before the start."""
+        if self._address is None:
+            raise RuntimeError("the server has not been started")
+        return self._address
+
+    @property
+    def url(self) -> str:
+        """Address of the landing page."""
+        host, port = self.address
+        scheme = "http" if self._web_config.ssl_context is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    def _run(self, listening: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(listening))
+        finally:
+            if not self._started.done():
+                self._started.set_exception(RuntimeError("the HTTP server has not started; the log says why"))
+
+    async def _serve(self, listening: socket.socket) -> None:
+        request_log = log.getChild("requests")
+        request_log.addFilter(_is_our_fault)
+        server = web.Server(
+            self._endpoints.answer,
+            request_factory=_request_factory(self._endpoints.headers),
+            logger=request_log,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
+        # What is running gets this long to finish, and what does not is given as long to be cancelled.
+        runner = web.ServerRunner(server, shutdown_timeout=self._stop_timeout_seconds / 2)
+        await runner.setup()
+        site = web.SockSite(runner, listening, ssl_context=self._web_config.ssl_context, backlog=_BACKLOG)
+        await site.start()
+        self._loop = asyncio.get_running_loop()
+        self._started.set_result(None)
+        await self._stopping.wait()
+        self._endpoints.end_streams()
+        # asyncio drops what it has just accepted if the listener closes at that moment: stop accepting first.
+        self._loop.remove_reader(listening)
+        await asyncio.sleep(_PAUSE_SECONDS)
+        await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
+        self._endpoints.close()
+
+
+async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
+    """Finish what is running, and see every connection closed by the deadline (loop time)."""
+    transports = [connection.transport for connection in server.connections if connection.transport]
+    sockets = [its for transport in transports if (its := transport.get_extra_info("socket")) is not None]
+    await runner.cleanup()
+    # A connection that was closed still sends what it holds, as long as the loop lives on.
+    while any(open_socket.fileno() >= 0 for open_socket in sockets):
+        if asyncio.get_running_loop().time() >= deadline:
+            for transport in transports:
+                transport.abort()
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Keep malformed requests out of the log: anyone can send them, and they may have secrets in them."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+def _request_factory(headers: Mapping[str, str]) -> Callable[..., web.BaseRequest]:
+    """Return what makes requests with `headers` in all responses, also in aiohttp's own to malformed ones."""
+
+    class Request(web.BaseRequest):
+        async def _prepare_hook(self, response: web.StreamResponse) -> None:
+            response.headers.update(headers)
+
+    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+    return make
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; an empty host or `::` is every interface, IPv4 and IPv6."""
+    everywhere = host in ("", "::") and socket.has_dualstack_ipv6()
+    try:
+        if everywhere:
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+            )
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - as asked
+        family, *_, address = found[0]
+        return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        text = f"cannot listen on {host}:{port} ({reason}); free that address or set another `listen`"
+        raise OSError(text) from error

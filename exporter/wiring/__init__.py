@@ -1,0 +1,1 @@
+"""From the configuration to objects: sources, budgets, attribution, remote write."""

@@ -1,0 +1,97 @@
+"""Opens the ledger for a command that only reads it: as it is, or after every source was read once more."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from exporter.cli.commands.snapshot import MEMORY
+from exporter.config.model import Config
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.opening import LedgerError, open_ledger_to_look
+from exporter.ledger.schema import SCHEMA_VERSION
+from exporter.ledger.usage.llm import billed_providers
+from exporter.metrics.collect import OTHER_BILLS_ZONE
+from exporter.refresh.intake import AnySource
+from exporter.wiring.refresher import opened_refresher
+from exporter.wiring.sources import configured_sources
+
+_MEMORY_LIMIT: Final = "256MB"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLedger:
+    """One consistent state of the ledger."""
+
+    view: LedgerView
+    timezones: Mapping[str, str]
+    """Billing zone of each provider with a bill."""
+    failed: tuple[str, ...] = ()
+    """Sources that could not be read."""
+
+
+@contextmanager
+def opened_ledger(config: Config, ledger: str | None, *, refresh: bool) -> Iterator[OpenedLedger]:
+    """Open the configured ledger, or `ledger` in its place; `:memory:` reads every source into an empty one.
+
+    With `refresh` every source is read first. Raises LedgerError.
+    """
+    sources = configured_sources(config, os.environ)
+    path = Path(ledger) if ledger else config.ledger
+    if not refresh and ledger != MEMORY:
+        with _as_it_is(path, sources) as opened:
+            yield opened
+        return
+    with opened_refresher(config, sources, None if ledger == MEMORY else path) as refresher:
+        failed = tuple(source.name for source in sources if not refresher.refresh(source))
+        with refresher.state() as (view, _):
+            yield OpenedLedger(view, _timezones(view, sources), failed)
+
+
+@contextmanager
+def _as_it_is(path: Path, sources: Sequence[AnySource]) -> Iterator[OpenedLedger]:
+    if not path.exists():
+        raise LedgerError(
+            "ledger_unusable",
+            f"there is no ledger {path} yet: say --refresh to read the sources into it first, or name "
+            "another with --ledger",
+        )
+    try:
+        connection, version = open_ledger_to_look(path, _MEMORY_LIMIT)
+    except LedgerError as error:
+        if error.reason != "ledger_in_use":
+            raise
+        raise LedgerError(
+            error.reason,
+            f"{error} A running exporter keeps its ledger to itself: stop it meanwhile, or say "
+            "--ledger :memory: to read the sources anew beside it, or --ledger with a copy of the file",
+        ) from error
+    with connection, tempfile.TemporaryDirectory(prefix="spend-exporter-") as spill:
+        if version < SCHEMA_VERSION:
+            raise LedgerError(
+                "ledger_unusable",
+                f"ledger {path} has an older schema: say --refresh once, which brings it up to date",
+            )
+        connection.execute("SET temp_directory = ?", [spill])
+        view = LedgerView(connection, [source.name for source in sources])
+        yield OpenedLedger(view, _timezones(view, sources))
+
+
+def billing_zones(sources: Sequence[AnySource]) -> dict[str, str]:
+    """Return the billing zone of each provider that has a source of its own; others: OTHER_BILLS_ZONE."""
+    return {
+        source.provider: source.billing_timezone
+        for source in sources
+        if hasattr(source, "billing_timezone") and source.provider
+    }
+
+
+def _timezones(view: LedgerView, sources: Sequence[AnySource]) -> dict[str, str]:
+    own = billing_zones(sources)
+    billed = billed_providers(view)
+    return {provider: own.get(provider, OTHER_BILLS_ZONE) for provider in billed}

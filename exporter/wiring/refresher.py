@@ -1,0 +1,86 @@
+"""What every command that reads the bill opens first: the ledger, a spool folder, and a refresher."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from exporter.config.model import Config
+from exporter.history.log import HistoryLog
+from exporter.ledger.charges.store import Ledger
+from exporter.ledger.opening import LedgerError
+from exporter.refresh.intake import AnySource
+from exporter.refresh.refresher import Refresher
+from exporter.wiring.remote_write import history_sender
+from exporter.wiring.sources import business_units, figure_settings
+
+_SPOOL_PREFIX = "spool-of-"
+
+
+@contextmanager
+def opened_refresher(
+    config: Config,
+    sources: Sequence[AnySource],
+    ledger_path: Path | None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[Refresher]:
+    """Open the ledger (None: in memory) and yield a refresher of the sources; closes all behind it.
+
+    Raises LedgerError.
+    """
+    if ledger_path is not None:
+        ledger_path.parent.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(ledger_path)
+    try:
+        # Closed before its folder is removed, or it could not put its log into the file.
+        with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):
+            ledger.spill_to(spool)
+            yield Refresher(
+                sources,
+                ledger,
+                spool,
+                interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
+                keep=timedelta(days=config.ledger_keep_days),
+                max_series=config.max_series,
+                settings=figure_settings(config),
+                units=business_units(config),
+                log=_history_log(config),
+                history_sender=history_sender(config, ledger, [source.name for source in sources]),
+                clock=clock,
+            )
+    finally:
+        ledger.close()
+
+
+def _history_log(config: Config) -> HistoryLog | None:
+    section = config.history.jsonl if config.history else None
+    if section is None:
+        return None
+    interval = timedelta(minutes=section.interval_minutes)
+    return HistoryLog(section.directory, keep=timedelta(days=section.keep_days), interval=interval)
+
+
+@contextmanager
+def _spool(ledger_path: Path | None, *, writable: bool) -> Iterator[Path]:
+    """Yield an empty folder beside the ledger, where there is room; remove what a killed process left."""
+    if ledger_path is None or not writable:
+        with tempfile.TemporaryDirectory(prefix=_SPOOL_PREFIX) as folder:
+            yield Path(folder)
+        return
+    spool = ledger_path.parent / f".{_SPOOL_PREFIX}{ledger_path.name}"
+    # The ledger's lock is held, so no other process uses this folder.
+    shutil.rmtree(spool, ignore_errors=True)
+    try:
+        spool.mkdir()
+    except OSError as error:
+        raise LedgerError(
+            "ledger_unusable", f"cannot make the folder {spool} beside the ledger: {error}"
+        ) from error
+    try:
+        yield spool
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""From the configuration to what sends hourly costs: the receiver with its credentials, and the sender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from exporter.config.history import RemoteWrite
+from exporter.config.model import Config
+from exporter.core.secrets import secret_reader
+from exporter.history.remote_write import Receiver
+from exporter.history.sender import HistorySender
+from exporter.ledger.charges.store import Ledger
+
+_SECTION = "history.remote_write"
+
+
+def history_sender(config: Config, ledger: Ledger, sources: Sequence[str]) -> HistorySender | None:
+    """Return what sends the charges of `sources`; None where no receiver is configured.
+
+    Nothing is read or connected yet.
+    """
+    wanted = config.history.remote_write if config.history else None
+    if wanted is None:
+        return None
+    return HistorySender(ledger, receiver(wanted), sources, since=timedelta(days=wanted.since_days))
+
+
+def receiver(wanted: RemoteWrite) -> Receiver:
+    """Return the configured receiver."""
+    tls = wanted.tls
+    pair = (tls.cert_file, tls.key_file) if tls else (None, None)
+    return Receiver(
+        wanted.url,
+        dict(wanted.headers),
+        _authorization(wanted),
+        ca_file=str(tls.ca_file) if tls and tls.ca_file else None,
+        certificate=(str(pair[0]), str(pair[1])) if pair[0] and pair[1] else None,
+        server_name=tls.server_name if tls else None,
+    )
+
+
+def _authorization(wanted: RemoteWrite) -> Callable[[], tuple[str, ...]] | None:
+    if wanted.basic_auth is not None:
+        user = wanted.basic_auth.username
+        password = _secret("basic_auth.password_file", wanted.basic_auth.password_file)
+        return lambda: (user, password())
+    if wanted.bearer_token_file is not None:
+        token = _secret("bearer_token_file", wanted.bearer_token_file)
+        return lambda: (token(),)
+    return None
+
+
+def _secret(key: str, path: Path) -> Callable[[], str]:
+    return secret_reader(f"{_SECTION}.{key}", path, None, {})

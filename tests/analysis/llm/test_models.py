@@ -1,0 +1,224 @@
+"""Charges are shown as LLM spend by the model that their SKU names, and others are left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.analysis.llm.models import LLM_SERVICES, llm_model, token_type
+from exporter.simulator.google.catalogue import SERVICES, SKUS, made_up_id
+from exporter.simulator.google.live_metrics import MODELS
+
+VERTEX_AI, GEMINI_API = "C7E2-9256-1C43", "AEFD-7695-64FA"
+
+
+@pytest.mark.parametrize(
+    ("sku", "model", "tokens"),
+    [
+        ("Gemini 2.5 Flash GA Text Input - Predictions", "gemini-2.5-flash", "input"),
+        ("Gemini 2.5 Flash Text Input - Predictions", "gemini-2.5-flash", "input"),
+        ("Gemini 2.5 Flash GA Thinking Text Output - Predictions", "gemini-2.5-flash", "output"),
+        ("Gemini 2.5 Flash Text Output (Thinking On) - Predictions", "gemini-2.5-flash", "output"),
+        ("Gemini 2.5 Flash Lite Text Output - Predictions", "gemini-2.5-flash-lite", "output"),
+        ("Gemini 3.0 Pro Text Output (Long) - Predictions", "gemini-3.0-pro", "output"),
+        ("Gemini 3.0 Pro Text Input Caching (Long)", "gemini-3.0-pro", "cache_read"),
+        ("Gemini 3 Flash Text Input Caching Storage", "gemini-3-flash", ""),
+        ("Gemini 3.5 Flash Global Text Input - Predictions", "gemini-3.5-flash", "input"),
+        ("Gemini 3.1 Flash Image Text Input - Predictions", "gemini-3.1-flash-image", "input"),
+        ("Gemini 2.5 Flash Image Input - Predictions", "gemini-2.5-flash", "input"),
+        ("Gemini 1.5 Pro Text Output", "gemini-1.5-pro", "output"),
+        ("Gemini 2.0 Flash Supervised Tuning", "gemini-2.0-flash", ""),
+        ("Text Embedding 004 Input", "text-embedding-004", "input"),
+        ("Imagen 4 fast Generation (output)", "imagen-4-fast", "output"),
+        ("Veo Generation 720p with Audio", "veo", ""),
+        ("Claude Sonnet 4 Input Tokens - us-east5", "claude-sonnet-4", "input"),
+        ("Claude Sonnet 4 5m Cache Write Tokens - global", "claude-sonnet-4", "cache_write"),
+        ("Claude Opus 4.1 Cache Hit Tokens", "claude-opus-4-1", "cache_read"),
+        ("Claude 3.5 Sonnet v2 Batch Output Tokens", "claude-3-5-sonnet-v2", "output"),
+        ("Llama 3.1 405B Input Tokens", "llama-3.1-405b", "input"),
+        ("Mistral Large 2411 Output Tokens", "mistral-large-2411", "output"),
+        ("gpt-oss-120b Output Tokens", "gpt-oss-120b", "output"),
+        ("Zephyr 9 Large Input Tokens - europe-west4", "zephyr-9-large", "input"),
+        ("Generative AI Provisioned Throughput", "", ""),
+    ],
+)
+def test_vertex_ai_is_shown_by_model(sku: str, model: str, tokens: str) -> None:
+    assert llm_model("gcp", VERTEX_AI, "0000-0000-0000", sku) == model
+    assert token_type(sku) == tokens
+
+
+@pytest.mark.parametrize(
+    "sku",
+    [
+        "Custom Training n1-standard",
+        "Custom Training: Nvidia L4 GPU running in Americas",
+        "Online Prediction: N1 Instance Core running in Americas",
+        "Vector Search Index Serving e2-standard-16 in us-central1",
+        "Vertex AI Pipelines",
+        "Agent Platform Compute",
+        "Feature Store Online Storage",
+        "Veolia Palmyra Workbench",
+        "",
+    ],
+)
+def test_machines_pipelines_and_storage_of_vertex_ai_are_no_llm_spend(sku: str) -> None:
+    assert llm_model("gcp", VERTEX_AI, "0000-0000-0000", sku) is None
+
+
+@pytest.mark.parametrize(
+    ("sku", "model", "tokens"),
+    [
+        ("Generate content input token count gemini 2.5 flash short input text", "gemini-2.5-flash", "input"),
+        (
+            "Generate content output token count gemini 2.5 flash short input text",
+            "gemini-2.5-flash",
+            "output",
+        ),
+        ("Generate content output token count Gemini 2.5 Pro long output text", "gemini-2.5-pro", "output"),
+        (
+            "Generate content cached input token count gemini 2.5 flash input image",
+            "gemini-2.5-flash",
+            "cache_read",
+        ),
+        ("Generate_content image output token count for Gemini 3 Pro Image", "gemini-3-pro-image", "output"),
+        (
+            "Generate content input token count gemini 3.7 flash image flex caching",
+            "gemini-3.7-flash-image",
+            "cache_read",
+        ),
+        (
+            "Generate content output token count gemini 3.1 flash lite preview text",
+            "gemini-3.1-flash-lite",
+            "output",
+        ),
+        ("EmbedContent input token count for gemini-embedding-001", "gemini-embedding-001", "input"),
+        ("Grounding with Google Search", "", ""),
+        ("Cached content storage token hours", "", ""),
+        ("Number of videos generated", "", ""),
+    ],
+)
+def test_all_of_the_gemini_api_is_llm_spend(sku: str, model: str, tokens: str) -> None:
+    assert llm_model("gcp", GEMINI_API, "0000-0000-0000", sku) == model
+    assert token_type(sku) == tokens
+
+
+def test_partner_models_that_google_sells_as_services_of_their_own_are_found_by_their_sku() -> None:
+    assert llm_model("gcp", "1234-5678-9ABC", "", "Claude Sonnet 4.5 Input Tokens") == "claude-sonnet-4-5"
+    assert llm_model("aws", "1234-5678-9ABC", "", "Claude Sonnet 4.5 Input Tokens") is None
+    assert llm_model("gcp", "1234-5678-9ABC", "", "Storage for Claude tokens") is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "service_id", "sku_id", "sku", "model", "tokens"),
+    [
+        (
+            "openai",
+            "openai-api",
+            "gpt-4o-2024-08-06/input",
+            "gpt-4o-2024-08-06, input_tokens",
+            "gpt-4o-2024-08-06",
+            "input",
+        ),
+        ("openai", "openai-api", "/web search", "web search tool calls", "", ""),
+        ("openai", "openai", "", "gpt-4o-2024-08-06, cached_input", "gpt-4o-2024-08-06", "cache_read"),
+        (
+            "anthropic",
+            "claude-api",
+            "claude-sonnet-4-20250514/cache_write",
+            "Claude Sonnet 4 Usage - Input Tokens, Cache Write (5m)",
+            "claude-sonnet-4-20250514",
+            "cache_write",
+        ),
+        (
+            "anthropic",
+            "anthropic",
+            "x1",
+            "claude-sonnet-4-20250514 prompt tokens",
+            "claude-sonnet-4-20250514",
+            "input",
+        ),
+        (
+            "aws",
+            "amazon-bedrock",
+            "K7",
+            "$0.003 per 1K input tokens for Claude 3 Sonnet in US East (N. Virginia)",
+            "claude-3-sonnet",
+            "input",
+        ),
+        ("aws", "amazon-bedrock", "K8", "$1 per custom model unit", "", ""),
+    ],
+)
+def test_the_model_of_other_providers_is_in_the_sku_id_or_in_its_text(
+    provider: str, service_id: str, sku_id: str, sku: str, model: str, tokens: str
+) -> None:
+    assert llm_model(provider, service_id, sku_id, sku) == model
+    assert token_type(sku) == tokens
+
+
+def test_services_are_what_the_user_says() -> None:
+    sku = "Answers and opinions"
+    assert llm_model("gcp", "1111-2222-3333", "", sku) is None
+    assert llm_model("gcp", "1111-2222-3333", "", sku, services={"1111-2222-3333": "all"}) == ""
+    gemini = "Gemini 2.5 Flash Text Input - Predictions"
+    assert llm_model("gcp", VERTEX_AI, "", gemini, services={}) is None
+    assert llm_model("askme", "askme", "", sku, providers={"askme"}) == ""
+
+
+def test_the_demo_worlds_llm_skus_are_all_found_and_nothing_else_is() -> None:
+    found: dict[str, str | None] = {}
+    for key, sku in SKUS.items():
+        service = SERVICES[sku.service]
+        service_id = service.id or made_up_id(service.name)
+        found[key] = llm_model("gcp", service_id, sku.id, sku.description)
+    assert {key: model for key, model in found.items() if model is not None} == {
+        "flash-in": "gemini-2.5-flash",
+        "flash-out": "gemini-2.5-flash",
+        "flash-cached": "gemini-2.5-flash",
+        "pro-in": "gemini-3.0-pro",
+        "pro-out": "gemini-3.0-pro",
+        "api-flash-in": "gemini-2.5-flash",
+        "api-flash-out": "gemini-2.5-flash",
+        "api-lite-in": "gemini-2.5-flash-lite",
+        "api-embed": "gemini-embedding-001",
+        "claude-in": "claude-sonnet-4-5",
+        "claude-out": "claude-sonnet-4-5",
+    }
+    assert set(MODELS.values()) <= set(found.values())
+
+
+words = st.sampled_from(
+    [
+        "Gemini",
+        "2.5",
+        "Flash",
+        "Claude",
+        "gpt-4o",
+        "o1",
+        "Text",
+        "Input",
+        "Image",
+        "(Long)",
+        "-",
+        ":",
+        "_",
+        "for",
+    ]
+)
+
+
+@given(
+    provider=st.sampled_from(["gcp", "openai", "aws", ""]) | st.text(),
+    service_id=st.sampled_from(list(LLM_SERVICES)) | st.text(),
+    sku_id=st.text(),
+    sku=st.text() | st.lists(words).map(" ".join),
+)
+def test_no_text_breaks_it(provider: str, service_id: str, sku_id: str, sku: str) -> None:
+    model = llm_model(provider, service_id, sku_id, sku)
+    if model is None:
+        assert provider not in {"openai", "anthropic"}
+        assert service_id != GEMINI_API
+    elif "/" not in sku_id:
+        assert model == model.strip("-. ").lower()
+        assert not any(character.isspace() for character in model)
+    assert token_type(sku) in {"input", "cache_read", "cache_write", "output", ""}

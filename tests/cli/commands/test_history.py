@@ -1,0 +1,160 @@
+"""`spend-exporter history`: tables that fit a terminal, and figures that are those of the ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.cli.main import main
+from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.world import World
+from tests.support.charge_rows import charge
+from tests.support.history_world import billing_day, charges, keep
+
+FIRST, END = date(2026, 10, 26), date(2026, 11, 9)
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEND_TEST_KEY", "sk-test")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return keep(tmp_path, list(charges(date(2026, 10, 1), date(2026, 11, 20))))
+
+
+def answer(config: Path, *more: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    days = ["--from", FIRST.isoformat(), "--to", END.isoformat()]
+    assert main(["history", "--config", str(config), *days, *more]) == code
+    return capsys.readouterr().out
+
+
+def billed(first: date = FIRST, end: date = END, **only: str) -> Decimal:
+    return sum(
+        (
+            row.billed_cost_usd
+            for row in charges(date(2026, 10, 1), date(2026, 11, 20))
+            if first <= billing_day(row) < end
+            and all(getattr(row, name) == value for name, value in only.items())
+        ),
+        Decimal(0),
+    )
+
+
+def document(config: Path, *more: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer(config, "--format", "json", *more, capsys=capsys))
+    return found
+
+
+@pytest.mark.parametrize("by", ["day", "week", "month"])
+def test_every_period_is_exactly_what_the_ledger_has(
+    config: Path, by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = document(config, "--by", by, capsys=capsys)
+    assert told["total_usd"] == float(billed())
+    assert len(told["periods"]) == {"day": 14, "week": 2, "month": 2}[by]
+    for period in told["periods"]:
+        first, end = date.fromisoformat(period["from"]), date.fromisoformat(period["to"])
+        assert period["total_usd"] == float(billed(first, end))
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("service", {"Compute Engine": {"provider": "gcp"}, "OpenAI API": {"provider": "openai"}}),
+        ("provider", {"gcp": {"provider": "gcp"}, "openai": {"provider": "openai"}}),
+        ("project", {"shop-prod": {"project_id": "shop-prod"}, 'odd "name"': {"project_id": 'odd "name"'}}),
+        ("model", {"gpt-4o": {"provider": "openai"}}),
+        ("category", {"ml": {"provider": "openai"}, "unattributed": {"provider": "gcp"}}),
+    ],
+)
+def test_each_group_has_its_cost(
+    config: Path, group: str, expected: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = json.loads(config.read_text()) | {"cost_attribution": {"ml": {"models": ["gpt-*"]}}}
+    config.write_text(json.dumps(settings))
+    told = document(config, "--group", group, capsys=capsys)
+    found = {each["name"]: each["usd"] for each in told["groups"]}
+    assert found == {name: float(billed(FIRST, END, **only)) for name, only in expected.items()}
+
+
+def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in (["--by", "week"], ["--compare"], ["--group", "project", "--top", "1"], ["--group", "model"]):
+        text = answer(config, *more, capsys=capsys)
+        assert max(map(len, text.splitlines())) <= 80
+        assert not any(line.endswith(" ") for line in text.splitlines())
+        assert text.endswith(
+            "The ledger has the bill of openai from 2026-10-01 00:00 to 2026-11-20 00:00 UTC.\n"
+        )
+    text = answer(config, "--group", "project", "--top", "1", capsys=capsys)
+    assert "other (1)" in text
+    assert f"{'total':<20}{billed():>14,.2f}" in text
+
+
+def test_a_comparison_puts_the_time_before_beside(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = document(config, "--compare", capsys=capsys)
+    before = {"from": "2026-10-12", "to": "2026-10-26"}
+    assert told["before"] == {**before, "total_usd": float(billed(date(2026, 10, 12), FIRST))}
+    changes = [abs(each["change_usd"]) for each in told["groups"]]
+    assert changes == sorted(changes, reverse=True)
+    assert "Beside usage from 2026-10-12 to before 2026-10-26" in answer(config, "--compare", capsys=capsys)
+
+
+def test_csv_is_exact_and_quoted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(answer(config, "--format", "csv", "--group", "project", capsys=capsys)))
+    )
+    assert {row["project"] for row in rows} == {"shop-prod", 'odd "name"'}
+    assert sum(Decimal(row["usd"]) for row in rows) == billed()
+    compared = answer(config, "--format", "csv", "--compare", capsys=capsys)
+    assert compared.splitlines()[0] == "service,before_usd,usd,change_usd"
+
+
+def test_a_time_without_cost_is_trouble_and_prints_nothing(
+    config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    command = ["history", "--config", str(config), "--from", "2020-01-01", "--to", "2020-02-01"]
+    assert main(command) == 1
+    assert capsys.readouterr().out == ""
+    assert "no such cost of the days from 2020-01-01" in caplog.text
+
+
+def test_a_ledger_that_is_not_there_yet_says_how_to_fill_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = keep(tmp_path, [charge()])
+    (tmp_path / "spend.duckdb").unlink()
+    assert main(["history", "--config", str(config)]) == 1
+    assert "say --refresh" in capsys.readouterr().err
+
+
+def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    export = tmp_path / "export"
+    export.mkdir()
+    write_export(World.ending_at(now, past=timedelta(days=3)), export, now, "csv")
+    config = tmp_path / "config.yml"
+    gcp = {"billing_export": {"files": [f"{export}/*"]}}
+    config.write_text(json.dumps({"ledger": str(tmp_path / "spend.duckdb"), "gcp": gcp}))
+    totals = []
+    for more in (["--ledger", ":memory:"], ["--refresh"], []):
+        assert main(["history", "--config", str(config), "--format", "json", *more]) == 0
+        totals.append(json.loads(capsys.readouterr().out)["total_usd"])
+    assert totals[0] > 0
+    assert main(["snapshot", "--config", str(config), "--ledger", ":memory:"]) == 0
+    scraped = capsys.readouterr().out
+    assert "spend_month_to_date_usd{" in scraped
+    assert "spend_hourly_usd" not in scraped
+    assert len(set(totals)) == 1

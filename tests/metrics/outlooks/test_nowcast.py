@@ -1,0 +1,206 @@
+"""What the nowcast says is kept hour by hour and graded by the bill, once that is final."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from exporter.analysis.nowcast.cost_history import NANO
+from exporter.ledger.charges.store import Ledger
+from exporter.ledger.past_estimates import Said, SaidLedger, said_since
+from exporter.metrics.outlooks.nowcast import grade
+from exporter.refresh.refresher import Refresher
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, SourceError, write_spool_csv
+from tests.support.charge_rows import HOUR, charge, put
+from tests.support.exposed import by, samples
+
+PACIFIC = {"gcp": "America/Los_Angeles"}
+BEGINS = datetime(2026, 11, 2, 8, tzinfo=UTC)
+"""Midnight in the billing zone; the clocks have gone back the day before."""
+DAYS = 16
+NOW = BEGINS + DAYS * 24 * HOUR
+FINAL_DAYS = [date(2026, 11, 10), date(2026, 11, 11), date(2026, 11, 12)]
+"""After the warm-up, and with a bill that is final at NOW."""
+DAY_USD = 48
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    opened = Ledger(None)
+    yield opened
+    opened.close()
+
+
+def put_bill(ledger: Ledger, folder: Path, until: datetime = NOW) -> None:
+    """Two dollars an hour, each known three hours after its hour began."""
+    hours = [BEGINS + at * HOUR for at in range(DAYS * 24)]
+    charges = [
+        charge("2", charge_period_start=hour, export_hour=hour + 3 * HOUR)
+        for hour in hours
+        if hour + 4 * HOUR <= until
+    ]
+    put(ledger, folder, "bill", *charges)
+
+
+def said(day: date, hour: int, forecast_usd: float, nowcast_usd: float = 0.0) -> Said:
+    at = BEGINS + (day - date(2026, 11, 2)) + hour * HOUR
+    nano = (round(nowcast_usd * NANO), round(forecast_usd * NANO))
+    return Said("gcp", at, day, *nano, with_live_usage=False)
+
+
+def kept(ledger: Ledger) -> list[Said]:
+    with ledger.view([]) as view:
+        return said_since(view, "gcp", date(2026, 1, 1))
+
+
+def graded(ledger: Ledger) -> dict[str, float]:
+    """Signed error by hour of the billing zone's clock."""
+    with ledger.view(["files"]) as view:
+        signed, _ = grade(view, None, NOW, PACIFIC)
+    assert signed.family.name == "spend_nowcast_error_ratio"
+    return {horizon: ratio for (_, horizon), ratio in signed.samples}
+
+
+def test_what_was_said_is_graded_by_the_final_bill_and_the_replay_fills_the_other_hours(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    put_bill(ledger, tmp_path)
+    replayed = graded(ledger)
+    SaidLedger(ledger).keep([said(day, 20, 1.5 * DAY_USD) for day in FINAL_DAYS])
+    found = graded(ledger)
+    assert found["20:00"] == pytest.approx(0.5)
+    assert abs(replayed["20:00"]) < 0.02
+    assert len(found) == 24
+    assert {key: value for key, value in found.items() if key != "20:00"} == {
+        key: value for key, value in replayed.items() if key != "20:00"
+    }
+
+
+def test_a_day_of_which_only_some_hours_were_kept_is_graded_by_both(ledger: Ledger, tmp_path: Path) -> None:
+    put_bill(ledger, tmp_path)
+    replayed = graded(ledger)
+    SaidLedger(ledger).keep([said(FINAL_DAYS[0], 20, 1.3 * DAY_USD)])
+    found = graded(ledger)
+    assert found["20:00"] == pytest.approx((0.3 + 2 * replayed["20:00"]) / 3)
+    assert found["19:00"] == replayed["19:00"]
+
+
+def test_a_day_whose_bill_is_not_final_is_not_graded(ledger: Ledger, tmp_path: Path) -> None:
+    put_bill(ledger, tmp_path)
+    replayed = graded(ledger)
+    not_final = FINAL_DAYS[-1] + timedelta(days=1)
+    warm_up = FINAL_DAYS[0] - timedelta(days=1)
+    SaidLedger(ledger).keep([said(day, 20, 9.0 * DAY_USD) for day in (not_final, warm_up)])
+    assert graded(ledger) == replayed
+
+
+@dataclass
+class Bill:
+    """A source that gives the bill as it stood at some moment, and then fails if it is asked to."""
+
+    until: datetime = NOW
+    fails: bool = False
+    name: str = "files"
+    provider: str = "gcp"
+    billing_timezone: str = "America/Los_Angeles"
+    dearer_usd: int = 0
+
+    def check(self, context: RefreshContext) -> Iterator[Finding]:
+        yield from ()
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        if self.fails:
+            raise SourceError("quota", "wait")
+        hours = [BEGINS + at * HOUR for at in range(DAYS * 24)]
+        charges = [
+            charge(str(2 + self.dearer_usd), charge_period_start=hour, export_hour=hour + 3 * HOUR)
+            for hour in hours
+            if hour + 4 * HOUR <= self.until
+        ]
+        spool = write_spool_csv(context.spool / "bill.csv", charges)
+        yield Batch("bill", f"cursor of {self.dearer_usd}", spool, len(charges))
+
+
+@dataclass
+class Watch:
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def refresher(ledger: Ledger, folder: Path, bill: Bill, clock: Watch) -> Refresher:
+    return Refresher(
+        [bill],
+        ledger,
+        folder,
+        interval=timedelta(minutes=15),
+        keep=timedelta(days=400),
+        max_series=1000,
+        clock=clock,
+    )
+
+
+def test_what_the_first_snapshot_of_an_hour_says_is_kept_and_what_later_ones_say_is_not(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    at_eight = BEGINS + (10 * 24 + 20) * HOUR
+    bill, clock = Bill(until=at_eight), Watch(at_eight + timedelta(minutes=1))
+    exporter = refresher(ledger, tmp_path, bill, clock)
+    shown = samples(exporter.refresh_all().exposition.text)
+    (first,) = kept(ledger)
+    assert (first.hour, first.day) == (at_eight, date(2026, 11, 12))
+    assert first.nowcast_nano_usd == pytest.approx(40 * NANO, rel=0.02)
+    forecast = by(shown["spend_forecast_day_usd"])[()]
+    assert first.day_forecast_nano_usd == pytest.approx(forecast * NANO, rel=1e-9)
+    assert not first.with_live_usage
+    bill.dearer_usd = 5
+    clock.now += timedelta(minutes=30)
+    exporter.refresh_all()
+    assert kept(ledger) == [first]
+    clock.now += timedelta(minutes=30)
+    exporter.refresh_all()
+    again, second = kept(ledger)
+    assert again == first
+    assert second.hour == first.hour + HOUR
+    assert second.nowcast_nano_usd > 2 * first.nowcast_nano_usd
+
+
+def test_a_restart_within_the_hour_changes_nothing_that_was_kept(tmp_path: Path) -> None:
+    clock = Watch(BEGINS + (10 * 24 + 20) * HOUR)
+    found = []
+    for dearer in (0, 5):
+        ledger = Ledger(tmp_path / "spend.duckdb")
+        refresher(ledger, tmp_path, Bill(dearer_usd=dearer), clock).refresh_all()
+        found.append(kept(ledger))
+        ledger.close()
+        clock.now += timedelta(minutes=20)
+    assert len(found[0]) == 1
+    assert found[0] == found[1]
+
+
+def test_figures_as_of_a_past_hour_are_not_kept(ledger: Ledger, tmp_path: Path) -> None:
+    exporter = refresher(ledger, tmp_path, Bill(), Watch(NOW))
+    exporter.refresh_all(as_of=NOW - 30 * HOUR)
+    assert kept(ledger) == []
+
+
+def test_nothing_is_kept_before_every_bill_has_been_read_once(ledger: Ledger, tmp_path: Path) -> None:
+    put_bill(ledger, tmp_path)
+    bill = Bill(fails=True)
+    exporter = refresher(ledger, tmp_path, bill, Watch(NOW))
+    exporter.rebuild()
+    assert exporter.snapshot.outlooks
+    assert kept(ledger) == []
+    exporter.refresh_all()
+    assert len(kept(ledger)) == 1
+
+
+def test_what_was_said_is_forgotten_with_the_charges_of_its_time(ledger: Ledger, tmp_path: Path) -> None:
+    SaidLedger(ledger).keep([said(date(2025, 1, 1), 20, 1.0), said(date(2026, 11, 3), 20, 1.0)])
+    refresher(ledger, tmp_path, Bill(), Watch(NOW)).refresh_all()
+    assert [each.day for each in kept(ledger)] == [date(2026, 11, 3), date(2026, 11, 18)]

@@ -1,0 +1,116 @@
+"""A check of FOCUS files: versions, providers, currencies, months, and what does not count."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from exporter.sources.base import Finding, Meter, RefreshContext
+from exporter.sources.focus.source import FocusSource
+from tests.support.focus_rows import SAMPLE, focus_row, without, write_focus_csv
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def check(folder: Path, *patterns: str, **options: Any) -> dict[str, list[Finding]]:
+    spool = folder / "spool"
+    spool.mkdir()
+    context = RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), spool, Meter())
+    source = FocusSource([str(folder / pattern) for pattern in patterns], **options)
+    findings: dict[str, list[Finding]] = {}
+    for finding in source.check(context):
+        findings.setdefault(finding.what, []).append(finding)
+    assert list(spool.iterdir()) == []
+    return findings
+
+
+def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Path) -> None:
+    (tmp_path / "sample.csv.gz").write_bytes(SAMPLE.read_bytes())
+
+    findings = check(tmp_path, "*.gz", "none*")
+
+    assert all(finding.ok for each in findings.values() for finding in each)
+    assert [finding.warning for finding in findings.pop("pattern")] == [False, True]
+    assert {what: finding.detail for what, (finding,) in findings.items()} == {
+        "FOCUS version": "1.0: sample.csv.gz",
+        "providers": "aws (942 rows), azure (51 rows), oci (7 rows)",
+        "currencies": "USD (1,000 rows)",
+        "period": "charges that start from 2024-09-01 00:00 to 2024-09-30 23:00 UTC, "
+        "on the bills of 202409 to 202410",
+    }
+
+
+def test_versions_are_told_file_by_file(tmp_path: Path) -> None:
+    for version in ("1.1", "1.2", "1.3"):
+        write_focus_csv(tmp_path / f"{version}.csv", [focus_row(version)])
+    write_focus_csv(tmp_path / "more.csv", [focus_row("1.2")])
+    details = [finding.detail for finding in check(tmp_path, "*.csv")["FOCUS version"]]
+    assert details == ["1.1: 1.1.csv", "1.2: 1.2.csv, more.csv", "1.3: 1.3.csv"]
+
+
+def test_a_missing_mandatory_column_is_trouble_that_names_file_version_and_column(tmp_path: Path) -> None:
+    write_focus_csv(tmp_path / "a.csv", [without(focus_row("1.3"), "BillingCurrency")])
+    (finding,) = check(tmp_path, "*.csv")["unreadable file"]
+    assert not finding.ok
+    assert (
+        "a.csv: FOCUS 1.3 (it has ContractApplied) lacks the mandatory column BillingCurrency"
+        in finding.detail
+    )
+
+
+def test_no_file_at_all_is_trouble_with_the_key_to_set(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "*.csv")["files"]
+    assert not finding.ok
+    assert "focus.files" in finding.detail
+
+
+def test_what_is_left_out_is_counted_by_its_cause(tmp_path: Path) -> None:
+    rows = [
+        focus_row(),
+        focus_row(BilledCost="x"),
+        focus_row(BillingCurrency="EUR"),
+        focus_row(BillingCurrency="CHF"),
+        focus_row(ProviderName="Google Cloud"),
+        focus_row(ChargeCategory="Fee"),
+        focus_row(ChargeCategory="Fee", ChargeClass="Correction"),
+    ]
+    write_focus_csv(tmp_path / "a.csv", rows)
+
+    findings = check(tmp_path, "*.csv", owned_by_others=frozenset({"gcp"}))
+
+    assert findings["providers"][0].detail == "aws (3 rows)"
+    (owned,) = findings["owned elsewhere"]
+    assert (owned.ok, owned.warning) == (True, False)
+    assert owned.detail.startswith("gcp (1 row): left out")
+    (refused,) = findings["rows set aside"]
+    assert (refused.warning, refused.detail) == (True, "1 x bad_cost, 2 x no_usd_rate; `serve` logs where")
+    (category,) = findings["ChargeCategory"]
+    assert (category.warning, category.detail) == (
+        True,
+        "fee (1 row): no category of FOCUS, counted as usage",
+    )
+
+
+def test_files_without_any_row_that_counts_are_trouble_only_where_rows_were_refused(tmp_path: Path) -> None:
+    path = write_focus_csv(tmp_path / "a.csv", [focus_row(BilledCost="x")])
+    assert not check(tmp_path, "*.csv")["rows"][0].ok
+    (tmp_path / "spool").rmdir()
+    path.write_text(",".join(focus_row()) + "\n")
+    (finding,) = check(tmp_path, "*.csv")["rows"]
+    assert (finding.ok, finding.warning) == (True, True)
+
+
+def test_the_same_bill_in_two_folders_is_a_warning_and_in_two_files_of_one_is_not(tmp_path: Path) -> None:
+    for run in ("run-1", "run-2"):
+        (tmp_path / run).mkdir()
+        for part in ("part-1.csv", "part-2.csv"):
+            write_focus_csv(tmp_path / run / part, [focus_row()])
+
+    assert "same bill twice?" not in check(tmp_path, "run-1/*.csv")
+    (tmp_path / "spool").rmdir()
+    (finding,) = check(tmp_path, "*/*.csv")["same bill twice?"]
+
+    assert (finding.ok, finding.warning) == (True, True)
+    assert "aws account 123456789012, bill of 202611, is in 2 folders" in finding.detail
+    assert str(tmp_path / "run-2") in finding.detail

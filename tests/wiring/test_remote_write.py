@@ -1,0 +1,78 @@
+"""The section history.remote_write becomes a receiver that has what the section says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.config.model import parse
+from exporter.history.remote_write import Receiver
+from exporter.ledger.charges.store import Ledger
+from exporter.sources.base import SourceError
+from exporter.wiring.remote_write import history_sender, receiver
+from tests.fakes.remote_receiver import RemoteReceiver
+from tests.support.charge_rows import charge, put
+from tests.support.config_documents import FROM_FILES
+
+URL = "https://mimir.example.com/api/v1/push"
+
+
+def made(folder: Path, **section: Any) -> Receiver:
+    config = parse(json.dumps({**FROM_FILES, "history": {"remote_write": {"url": URL, **section}}}), folder)
+    assert config.history is not None
+    assert config.history.remote_write is not None
+    return receiver(config.history.remote_write)
+
+
+def test_address_headers_and_certificates_are_taken_over(tmp_path: Path) -> None:
+    tls = {"ca_file": "ca.pem", "cert_file": "own.pem", "key_file": "own.key", "server_name": "mimir"}
+    assert made(tmp_path, headers={"X-Scope-OrgID": "team-1"}, tls=tls) == Receiver(
+        URL,
+        {"X-Scope-OrgID": "team-1"},
+        ca_file=str(tmp_path / "ca.pem"),
+        certificate=(str(tmp_path / "own.pem"), str(tmp_path / "own.key")),
+        server_name="mimir",
+    )
+    assert made(tmp_path) == Receiver(URL)
+
+
+def test_secrets_are_read_anew_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    basic = made(tmp_path, basic_auth={"username": "spend", "password_file": "secret"})
+    bearer = made(tmp_path, bearer_token_file="secret")
+    assert basic.authorization is not None
+    assert bearer.authorization is not None
+    for secret in ("hunter2", "hunter3"):
+        file.write_text(f"{secret}\n")
+        assert basic.authorization() == ("spend", secret)
+        assert bearer.authorization() == (secret,)
+    assert "hunter" not in repr(basic) + repr(bearer)
+    file.unlink()
+    with pytest.raises(SourceError, match="basic_auth"):
+        basic.authorization()
+
+
+def test_a_secret_that_is_missing_is_told_and_what_is_billed_waits(tmp_path: Path) -> None:
+    ledger = Ledger(None)
+    put(ledger, tmp_path, "a", charge("1"))
+    with RemoteReceiver() as server:
+        section = {"url": server.url, "bearer_token_file": "token", "since_days": 3660}
+        config = parse(json.dumps({**FROM_FILES, "history": {"remote_write": section}}), tmp_path)
+        sender = history_sender(config, ledger, ["files"])
+        assert sender is not None
+        assert sender.send() == 0
+        assert sender.status.failures == {"no_credentials": 1}
+        (tmp_path / "token").write_text("hunter2")
+        assert sender.send() is None
+        assert server.headers[-1]["Authorization"] == "Bearer hunter2"
+        assert list(server.sums().values()) == [1.0]
+    ledger.close()
+
+
+def test_without_the_section_nothing_is_sent(tmp_path: Path) -> None:
+    ledger = Ledger(None)
+    assert history_sender(parse(json.dumps(FROM_FILES), tmp_path), ledger, []) is None
+    ledger.close()
