@@ -5,7 +5,7 @@ An error lists every problem at once, each with its key, what is wrong, the valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,18 +18,9 @@ from exporter.config.focus import Focus
 from exporter.config.gcp import Gcp
 from exporter.config.history import History
 from exporter.config.llm import Llm
-from exporter.config.problems import Problem, Section, explained, key_text, problems_of
+from exporter.config.problems import ConfigError, Problem, Section, explained, key_text, problems_of
 from exporter.config.types import ListenAddress, ReadPath, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used. The text has a line for every problem and holds no secret."""
-
-    def __init__(self, place: str, problems: Sequence[Problem]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n  ".join([f"{place}: {count}", *map(str, problems)]))
-        self.problems = tuple(problems)
 
 
 def load(path: Path) -> Config:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
 from exporter.analysis.unit_cost.rates import RateCard
-from exporter.config.llm import GCP_LLM_SERVICE_IDS
+from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.core.ownership import HOURLY_BILLS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
@@ -48,8 +48,8 @@ from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
 from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from exporter.metrics.savings import Savings, TellsRecommendations
 from exporter.metrics.settled_day import settled_day_families
-from exporter.metrics.snapshot import SourceStatus
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
+from exporter.sources.status import SourceStatus
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.metrics.snapshot import SourceStatus
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE
 from exporter.sources.google.monitoring.check import reading_usd_per_month
+from exporter.sources.status import SourceStatus
 
 PACE_OF: Final = timedelta(days=1)
 LEAST: Final = timedelta(hours=1)

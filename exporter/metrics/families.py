@@ -9,17 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-CHARGE_LABELS: Final = (
-    "provider",
-    "billing_account_id",
-    "project_id",
-    "service_name",
-    "sku_id",
-    "sku",
-    "region_id",
-    "charge_category",
-)
-"""Labels of a billed series."""
+from exporter.core.charges import CHARGE_LABELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ from exporter.metrics.exposition.exposition import Exposition, render
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook, month_to_date_family, outlook_families
-from exporter.sources.base import Rejected
+from exporter.sources.status import SourceStatus
 
 HEADINGS = {
     "today": "Today, billed so far",
@@ -29,34 +29,6 @@ HEADINGS = {
     "last_month": "Last month",
 }
 """What `Snapshot.totals` calls each billed window."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """How one source is doing. Counts are since the process began."""
-
-    name: str
-    up: bool | None
-    """Whether the last refresh succeeded; None before the first one has ended."""
-    last_success: datetime | None
-    """Aware; None if it has not succeeded yet."""
-    last_error: str
-    """What failed last and what to do, empty if nothing did; never holds a secret."""
-    rows: int
-    """Rows read so far, without those set aside."""
-    rejected: tuple[Rejected, ...]
-    """What is set aside in the partitions read since the process began, and what could not be read now."""
-    refresh_duration_seconds: float | None = None
-    errors: Mapping[str, int] = field(default_factory=dict)
-    """Failures and rows set aside, by reason."""
-    requests: int = 0
-    billed_bytes: int = 0
-    tells_bills: bool = True
-    """Whether it tells charges, rather than live usage."""
-    series_returned: int = 0
-    """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
-    update_interval_seconds: float | None = None
-    """How often it is refreshed."""
 
 
 @dataclass(frozen=True, slots=True)

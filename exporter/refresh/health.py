@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from exporter.metrics.snapshot import SourceStatus
 from exporter.sources.base import Meter, Rejected
+from exporter.sources.status import SourceStatus
 
 logger = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from exporter.core.errors import SourceError
 from exporter.core.ownership import HOURLY_BILLS
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
@@ -27,12 +28,13 @@ from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE
 from exporter.metrics.outlooks.nowcast import Outlook, grade
+from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, build
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import AnySource, Intake
 from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
-from exporter.sources.base import Meter, SourceError, Unreadable
+from exporter.sources.base import Meter, Unreadable
 from exporter.sources.google.recommender.source import RecommenderSource
 from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
 from exporter.wiring.provider_budgets import told_budgets
@@ -231,7 +233,11 @@ class Refresher:
                             *self._figures.savings(view, now),
                             *self._figures.alerting(view, now, outlooks, budgets, statuses),
                             *self._grades,
-                            *(self._history_sender.families() if self._history_sender else ()),
+                            *(
+                                remote_write_families(self._history_sender.status)
+                                if self._history_sender
+                                else ()
+                            ),
                         ),
                         outlooks=outlooks,
                         cloud_run=live.cloud_run,

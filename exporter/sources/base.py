@@ -128,15 +128,6 @@ class UsageAddition:
 UsageChange = UsageBatch | UsageAddition | Unreadable
 
 
-class SourceError(Exception):
-    """A refresh could not be done. The text names what failed, why, and what to do next."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        """Label value of spend_source_errors_total: `permission_denied`, `not_found`, `quota`, …"""
-
-
 @dataclass(slots=True)
 class Meter:
     """What one refresh used, counted while it runs; and a way to say how far it is."""

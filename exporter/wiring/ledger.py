@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.cli.commands.snapshot import MEMORY
 from exporter.config.model import Config
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError, open_ledger_to_look
@@ -95,3 +94,6 @@ def _timezones(view: LedgerView, sources: Sequence[AnySource]) -> dict[str, str]
     own = billing_zones(sources)
     billed = billed_providers(view)
     return {provider: own.get(provider, OTHER_BILLS_ZONE) for provider in billed}
+
+
+MEMORY = ":memory:"

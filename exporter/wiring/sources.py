@@ -10,8 +10,9 @@ from typing import Literal
 
 from exporter.analysis.unit_cost.rates import RateCard
 from exporter.config.gcp import Gcp
-from exporter.config.llm import GCP_LLM_SERVICE_IDS, AdminApi
+from exporter.config.llm import AdminApi
 from exporter.config.model import Config
+from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.core.secrets import secret_reader
 from exporter.metrics.collect import FigureSettings
 from exporter.refresh.intake import AnySource

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from exporter.config.model import Config, ConfigError, load, parse
-from exporter.config.problems import every_key, key_text
+from exporter.config.model import Config, load, parse
+from exporter.config.problems import ConfigError, every_key, key_text
 from tests.support import places
 from tests.support.config_documents import BY_NAME, FROM_BIGQUERY, FROM_FILES, TABLE, document_for, with_value
 

@@ -15,10 +15,10 @@ from exporter.ledger.charges.store import Ledger
 from exporter.metrics import families as metrics
 from exporter.metrics.exporter_cost import Watching
 from exporter.metrics.settled_day import settled_day_families
-from exporter.metrics.snapshot import SourceStatus
 from exporter.metrics.summary import summary
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Batch, Change, Finding, RefreshContext, write_spool_csv
+from exporter.sources.status import SourceStatus
 from exporter.wiring.budgets import alert_thresholds, kept_tags
 from exporter.wiring.sources import figure_settings
 from tests.support.charge_rows import HOUR, charge, put

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.core.charges import CHARGE_LABELS
 from exporter.metrics import families as metrics
 from exporter.metrics.exposition.exposition import render
-from exporter.metrics.families import CHARGE_LABELS, Family, FamilySamples, all_families
+from exporter.metrics.families import Family, FamilySamples, all_families
 
 FAMILIES = all_families()
 TARGET_LABELS = {"region", "zone", "cluster", "service", "environment", "instance", "job"}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter.core.charges import Charge
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
@@ -24,7 +25,6 @@ from exporter.sources.base import (
     Rejected,
     Retraction,
     Source,
-    SourceError,
     Unreadable,
     write_spool_csv,
 )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.config.model import parse
+from exporter.core.errors import SourceError
 from exporter.refresh.intake import AnySource
-from exporter.sources.base import SourceError
 from exporter.sources.files.source import FilesSource
 from exporter.sources.focus.source import FocusSource
 from exporter.sources.litellm.source import LiteLLMSource

@@ -5,29 +5,47 @@ Changes nothing, listens on nothing, and leaves a ledger alone that an exporter 
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
+from exporter.cli.arguments import EXIT_TROUBLE, add_config
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
-from exporter.cli.commands.check_report import Report
-from exporter.config.model import Config, ConfigError
+from exporter.cli.commands.check_report import JsonReport, Report, TextReport
+from exporter.config.model import Config, load
+from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
+from exporter.core.errors import SourceError
 from exporter.core.ownership import OWNERSHIP
 from exporter.ledger.facts import LedgerFacts, look
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.refresh.intake import FUTURE_TOLERANCE, AnySource
-from exporter.sources.base import Finding, Meter, RefreshContext, SourceError
+from exporter.sources.base import Finding, Meter, RefreshContext
 from exporter.web.web_config import load_web_config
 from exporter.wiring.sources import attribution_of, business_units, configured_sources
 
 logger = logging.getLogger(__name__)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `check`."""
+    add_config(command)
+    command.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Say whether the set-up works and what it will cost, changing nothing: exit 1 if there is trouble."""
+    report = JsonReport(sys.stdout) if chosen.format == "json" else TextReport(sys.stdout)
+    well = check(load(chosen.config), chosen.config, report, datetime.now(UTC))
+    return 0 if well else EXIT_TROUBLE
 
 
 def check(config: Config, place: Path, report: Report, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import logging
 import os
@@ -12,7 +13,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from exporter import __version__
-from exporter.config.model import Config
+from exporter.cli.arguments import add_config, add_listen, print_address
+from exporter.config.model import Config, load
 from exporter.refresh.freed_memory import share_heaps
 from exporter.refresh.intake import AnySource
 from exporter.web.server import Server
@@ -29,6 +31,19 @@ LOOK_FOR_SIGNALS_SECONDS = 0.5
 
 STOP_SECONDS = 5.0
 """What a refresh under way gets to finish its partition; open responses get as long again after it."""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `serve`."""
+    add_config(command)
+    add_listen(command)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Refresh the configured sources in the background and answer scrapes until stopped."""
+    config = load(chosen.config)
+    serve(config, chosen.listen or (config.host, config.port), stop_on_signals(), print_address)
+    return 0
 
 
 def serve(

@@ -5,16 +5,46 @@ For audits, cron and the textfile collector.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from exporter.config.model import Config
+from exporter.cli import argument_types
+from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
+from exporter.config.model import Config, load
+from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
-MEMORY = ":memory:"
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `snapshot`."""
+    add_config(command)
+    command.add_argument(
+        "--as-of",
+        type=argument_types.hour,
+        metavar="TIME",
+        help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+    )
+    add_ledger(command)
+    command.add_argument("--format", choices=("text", "openmetrics"), default="text")
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Refresh every source once, print the exposition, and exit: 1 if a source failed."""
+    succeeded = snapshot(
+        load(chosen.config),
+        as_of=chosen.as_of,
+        ledger=chosen.ledger,
+        openmetrics=chosen.format == "openmetrics",
+        output=chosen.output,
+    )
+    return 0 if succeeded else EXIT_TROUBLE
 
 
 def snapshot(
@@ -37,18 +67,3 @@ def snapshot(
         partial.write_bytes(exposition)
         partial.replace(output)
     return all(source.up for source in built.sources)
-
-
-def whole_hour(text: str) -> datetime:
-    """Read the time of `--as-of`: RFC 3339, UTC where it names no zone. Raises ValueError with the reason."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time; write for example 2026-11-20T18:00:00Z") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if moment.minute or moment.second or moment.microsecond:
-        raise ValueError(
-            f"{text!r} is not a whole hour, and the ledger knows only in which hour a charge arrived; "
-            f"write for example {moment.replace(minute=0, second=0, microsecond=0):%Y-%m-%dT%H:%M:%SZ}"
-        )
-    return moment

@@ -9,7 +9,8 @@ from typing import Final
 
 import duckdb
 
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, Unreadable
 from exporter.sources.files.formats import broken_json_lines, file_format
 from exporter.sources.files.reading import READ_FAILURES, first_line, matching
 

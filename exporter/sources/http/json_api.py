@@ -21,7 +21,8 @@ from requests.auth import AuthBase
 
 import exporter
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Meter
 
 LARGEST_ANSWER_BYTES: Final = 64 * 2**20
 """Of one answer after decompression; a page of any API read here is far smaller."""

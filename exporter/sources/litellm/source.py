@@ -17,11 +17,11 @@ from typing import Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import UsagePoint
+from exporter.core.errors import SourceError
 from exporter.sources.base import (
     Finding,
     HoursRead,
     RefreshContext,
-    SourceError,
     UsageAddition,
     UsageBatch,
     UsageChange,

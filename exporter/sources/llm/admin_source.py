@@ -11,7 +11,8 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Change, Finding, RefreshContext, SourceError, UsageChange
+from exporter.core.errors import SourceError
+from exporter.sources.base import Change, Finding, RefreshContext, UsageChange
 from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days
 from exporter.sources.llm.pages import Report, Result, SetAside
 from exporter.sources.llm.token_prices import TokenPrices

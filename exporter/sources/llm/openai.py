@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from exporter.core import llm_meters
-from exporter.sources.base import Change, Finding, Rejected, SourceError, Unreadable, UsageChange
+from exporter.core.errors import SourceError
+from exporter.sources.base import Change, Finding, Rejected, Unreadable, UsageChange
 from exporter.sources.llm.admin_source import AdminApi, LlmAdminSource
 from exporter.sources.llm.costs import Biller
 from exporter.sources.llm.openai_reports import cost_line, cost_report, spend_limit_usd, usage_reports

@@ -14,10 +14,10 @@ from typing import Final
 
 from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
+from exporter.core.errors import SourceError
 from exporter.sources.base import (
     HoursRead,
     RefreshContext,
-    SourceError,
     Unreadable,
     UsageBatch,
     UsageChange,

@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.core.byte_sizes import size_text
+from exporter.core.errors import SourceError
 from exporter.sources.base import (
     Finding,
     RefreshContext,
     Rejected,
-    SourceError,
     Unreadable,
     UsageAddition,
     UsageChange,

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import Said, SaidLedger, said_since
 from exporter.metrics.outlooks.nowcast import grade
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, SourceError, write_spool_csv
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, write_spool_csv
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import by, samples
 

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.charges import CHARGE_COLUMNS
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, Unreadable
 from exporter.sources.files.source import FilesSource
 from tests.support.export_rows import (
     REAL_ROW,

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 
 from exporter.core.charges import CHARGE_COLUMNS, tags_text
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, Unreadable
 from exporter.sources.focus.source import FocusSource
 from tests.support.focus_rows import (
     SAMPLE,

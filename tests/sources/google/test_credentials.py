@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import impersonated_credentials
 from google.oauth2 import credentials as user_credentials
 
-from exporter.sources.base import Meter, RefreshContext, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Meter, RefreshContext
 from exporter.sources.google.bigquery.source import BigQuerySource
 from exporter.sources.google.credentials import CredentialsSettings, load_identity
 from tests.fakes.bigquery_export import DAILY_TABLE, FakeExport

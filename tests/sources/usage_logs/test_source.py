@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.base import Finding, Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, Meter
 from exporter.sources.llm.token_prices import Tokens
 from tests.sources.usage_logs.log_world import NOW, LogWorld, call, text, unique
 

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.byte_sizes import size_text
+from exporter.core.errors import SourceError
 from exporter.core.kept_tags import KeptTag
-from exporter.sources.base import Finding, RefreshContext, SourceError
+from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.partitions import by_month

@@ -17,16 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import Charge
+from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
-from exporter.sources.base import (
-    Batch,
-    Change,
-    Finding,
-    RefreshContext,
-    Retraction,
-    SourceError,
-    write_spool_csv,
-)
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, Retraction, write_spool_csv
 from exporter.sources.google.bigquery.check import Watching, findings
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of

@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import (
-    Finding,
-    RefreshContext,
-    Rejected,
-    SourceError,
-    Unreadable,
-    UsageChange,
-)
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshContext, Rejected, Unreadable, UsageChange
 from exporter.sources.google.billing_budgets.budgets import CloudBudget, UnknownBudgetError, cloud_budget
 
 if TYPE_CHECKING:

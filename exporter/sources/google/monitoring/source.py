@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import UsagePoint
+from exporter.core.errors import SourceError
 from exporter.core.meters import USAGE_TABLE, UsageMeter
 from exporter.sources.base import (
     Finding,
     HoursRead,
     RefreshContext,
     Rejected,
-    SourceError,
     Unreadable,
     UsageBatch,
     UsageChange,

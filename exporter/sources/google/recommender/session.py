@@ -18,7 +18,8 @@ from google.auth import exceptions as auth_exceptions
 from google.auth.transport.requests import AuthorizedSession
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Meter
 from exporter.sources.google.credentials import GoogleIdentity, principal_of
 from exporter.sources.http.json_api import LARGEST_ANSWER_BYTES, USER_AGENT, retry_after_seconds
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Finding, RefreshContext, Rejected, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshContext, Rejected, Unreadable
 from exporter.sources.google.recommender.recommendations import (
     NOTHING_READ,
     RECOMMENDERS,

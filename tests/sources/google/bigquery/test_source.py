@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction
 from exporter.sources.google.bigquery.source import BigQuerySource
 from tests.fakes.bigquery_export import DAILY_TABLE, ROW_BYTES, SCHEMA, ExportRow, FakeExport
 from tests.fakes.bigquery_rest import MEBIBYTE, ApiError, FakeBigQuery, Fault

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.base import Finding, Meter, RefreshContext, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, Meter, RefreshContext, Unreadable
 from exporter.sources.google.billing_budgets.budgets import CloudBudget
 from exporter.sources.google.billing_budgets.source import BillingBudgetsSource
 from exporter.sources.llm.openai import OpenAISource

@@ -13,8 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from exporter.core.errors import SourceError
 from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
-from exporter.sources.base import Meter, RefreshContext, SourceError, Unreadable
+from exporter.sources.base import Meter, RefreshContext, Unreadable
 from exporter.sources.google.recommender.recommendations import NOTHING_READ, RECOMMENDERS, Recommendation
 from exporter.sources.google.recommender.source import RecommenderSource
 from tests.fakes.bigquery_export import FakeExport
