@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from exporter.sources.base import Rejected
+from exporter.sources.base import BilledReads, Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,10 @@ class SourceStatus:
     """Failures and rows set aside, by reason."""
     requests: int = 0
     billed_bytes: int = 0
-    tells_bills: bool = True
-    """Whether it tells charges, rather than live usage."""
+    reads_bill: bool = True
+    """Whether it reports charges, rather than live usage."""
+    billed_reads: BilledReads | None = None
+    """What the provider bills for its being read; None where reading is free."""
     series_returned: int = 0
     """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
     update_interval_seconds: float | None = None

@@ -16,6 +16,7 @@ import pytest
 from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
+from exporter.metrics.remote_write import remote_write_families
 from tests.fakes.remote_receiver import Answer, RemoteReceiver, Written
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import until

@@ -32,10 +32,10 @@ from exporter.cli.commands.history_from_log import GROUPS, history_from_log
 from exporter.cli.commands.history_question import Asked, Grouping, asked_periods, tell
 from exporter.cli.commands.history_report import Form, Told
 from exporter.config.model import Config, load
-from exporter.core.ownership import HOURLY_BILLS
 from exporter.ledger.charges.hourly import usage_bounds
 from exporter.ledger.charges.periods import period_costs
 from exporter.metrics.model_names import ModelNames
+from exporter.sources.registry import HOURLY_BILLS
 from exporter.wiring.ledger import OpenedLedger, opened_ledger
 from exporter.wiring.sources import figure_settings
 

@@ -22,7 +22,7 @@ from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
 from exporter.history.log import log_files
 from exporter.metrics.collect import OTHER_BILLS_ZONE
-from exporter.wiring.ledger import billing_zones
+from exporter.sources.base import billing_zones
 from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from exporter import __version__
 from exporter.cli.arguments import add_config, add_listen, print_address
 from exporter.config.model import Config, load
 from exporter.refresh.freed_memory import share_heaps
-from exporter.refresh.intake import AnySource
+from exporter.sources.base import Source
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.refresher import opened_refresher
@@ -51,7 +51,7 @@ def serve(
     listen: tuple[str, int],
     stopping: threading.Event,
     announce: Callable[[str], None] = lambda _address: None,
-    more_sources: Sequence[AnySource] = (),
+    more_sources: Sequence[Source] = (),
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
@@ -64,6 +64,8 @@ def serve(
     share_heaps()
     sources = [*configured_sources(config, os.environ), *more_sources]
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
+    for renamed in config.renamed_keys:
+        logger.warning("configuration: %s", renamed)
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
     with opened_refresher(config, sources, config.ledger, clock) as refresher:

@@ -6,6 +6,7 @@ For audits, cron and the textfile collector.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from datetime import datetime
@@ -14,9 +15,12 @@ from pathlib import Path
 from exporter.cli import argument_types
 from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
 from exporter.config.model import Config, load
+from exporter.metrics.billed import WINDOW_FAMILIES
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -36,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Refresh every source once, print the exposition, and exit: 1 if a source failed."""
+    """Refresh every source once, print the exposition, and exit: 1 if a source or a figure failed."""
     succeeded = snapshot(
         load(chosen.config),
         as_of=chosen.as_of,
@@ -50,7 +54,9 @@ def run(chosen: argparse.Namespace) -> int:
 def snapshot(
     config: Config, *, as_of: datetime | None, ledger: str | None, openmetrics: bool, output: Path | None
 ) -> bool:
-    """Print the exposition, or write it to `output` in one step; return whether every source succeeded.
+    """Print the exposition, or write it to `output` in one step; return whether all of it could be made.
+
+    A file at `output` that shows a bill is not replaced by an exposition without one.
 
     `as_of` is an aware, whole hour: only what was exported before it counts. `ledger` overrides the
     configured file; `:memory:` reads everything anew. Raises LedgerError, OSError.
@@ -58,12 +64,32 @@ def snapshot(
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
         built = refresher.refresh_all(as_of=as_of)
-    exposition = built.exposition.openmetrics + b"# EOF\n" if openmetrics else built.exposition.text
+    for name in built.failed_figures:
+        logger.error("the figure %s could not be computed; what depends on it is missing", name)
+    succeeded = all(source.up for source in built.sources) and not built.failed_figures
+    exposition = built.openmetrics + b"# EOF\n" if openmetrics else built.text
     if output is None:
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
-    else:
+    elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)
         partial.replace(output)
-    return all(source.up for source in built.sources)
+    else:
+        logger.error(
+            "%s is left as it was: nothing billed is known now, and it shows a bill. What failed is above; "
+            "`spend-exporter check` says what to do",
+            output,
+        )
+        succeeded = False
+    return succeeded
+
+
+def _has_bill(file: Path) -> bool:
+    """Whether an exposition that was written before shows what was billed."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return False
+    names = (family.name.encode() for family in WINDOW_FAMILIES.values())
+    return any(b"\n" + name + b"{" in text for name in names)

@@ -15,7 +15,7 @@ import pytest
 
 from exporter.core.charges import CHARGE_COLUMNS, tags_text
 from exporter.core.errors import SourceError
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, Unreadable
+from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction, Unreadable
 from exporter.sources.focus.source import FocusSource
 from tests.support.focus_rows import (
     SAMPLE,
@@ -41,7 +41,7 @@ def context(tmp_path: Path) -> RefreshContext:
         latest_plausible=NOW + timedelta(days=1),
         oldest_kept=NOW - timedelta(days=400),
         spool=spool,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
 
 
