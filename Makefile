@@ -41,8 +41,8 @@ rules: test-tools ## Check the Prometheus and Alertmanager configuration
 dashboards: .venv/.installed-test ## Write grafana/dashboards from grafana/source
 	@$(BIN)/python -m grafana.source.generate
 
-dashboard-pictures: .venv/.installed-test ## Draw docs/images from a running Prometheus (PROMETHEUS=address, LAST=1h)
-	@$(BIN)/python -m grafana.pictures --prometheus $(or $(PROMETHEUS),http://localhost:9090) --last $(or $(LAST),1h)
+dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Grafana (GRAFANA=address)
+	@$(BIN)/python -m grafana.screenshots --grafana $(or $(GRAFANA),http://localhost:3000)
 
 unit: .venv/.installed-test ## Run the tests that start no other servers
 	@$(BIN)/pytest -m "not integration"

@@ -19,6 +19,19 @@ from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot
+from exporter.metrics.summary_schema import (
+    BudgetUse,
+    CloudRun,
+    Day,
+    LastMonth,
+    Month,
+    MonthEnd,
+    ProviderDay,
+    ServiceDay,
+    SourceState,
+    Summary,
+    Yesterday,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ class _Today:
 
 
 def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
-    """Return the summary at `now` (aware) as plain JSON values; the schema is in summary_schema.py.
+    """Return the summary at `now` (aware) as plain JSON values, of the shape in summary_schema.py.
 
     What is not known is None. Where the snapshot's estimates do not reach to `now`, they stand still.
     """
@@ -62,36 +75,40 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     }
     providers = {
         provider: _sum(today for (its_provider, _), today in services.items() if its_provider == provider)
-        for provider, _ in services
+        for provider in {provider for provider, _ in services}
     }
     windows = {name: _usd(dict(snapshot.totals).get(heading)) for name, heading in HEADINGS.items()}
     everything = _sum(providers.values()) if providers else None
-    return {
-        "time": _utc(now),
-        "as_of": _utc(snapshot.built_at),
-        "currency": "USD",
-        "today": everything.day() if everything else _billed_only(windows["today"]),
-        "burn_rate_usd_per_hour": everything.per_hour / NANO if everything else None,
-        "month": {
-            "to_date_billed_usd": windows["month_to_date"],
-            "forecast_end_usd": _month_end(snapshot.outlooks),
-        },
-        "yesterday": {"billed_usd": windows["yesterday"]},
-        "last_month": {"billed_usd": windows["last_month"]},
-        "by_provider": [
-            {"provider": provider, **today.day_and_rate()} for provider, today in sorted(providers.items())
+    return Summary(
+        time=_utc(now),
+        as_of=_utc(snapshot.built_at),
+        currency="USD",
+        today=Day(**everything.day()) if everything else _billed_only(windows["today"]),
+        burn_rate_usd_per_hour=everything.per_hour / NANO if everything else None,
+        month=Month(
+            to_date_billed_usd=windows["month_to_date"], forecast_end_usd=_month_end(snapshot.outlooks)
+        ),
+        yesterday=Yesterday(billed_usd=windows["yesterday"]),
+        last_month=LastMonth(billed_usd=windows["last_month"]),
+        by_provider=[
+            ProviderDay(provider=provider, **today.day_and_rate())
+            for provider, today in sorted(providers.items())
         ],
-        "by_service": [
-            {"provider": provider, "service_name": service, **today.day_and_rate()}
+        by_service=[
+            ServiceDay(provider=provider, service_name=service, **today.day_and_rate())
             for (provider, service), today in sorted(services.items())
         ],
-        "cloud_run": _cloud_run(snapshot),
-        "budgets": [_budget(outlook, now) for outlook in snapshot.budgets],
-        "sources": [
-            {"name": source.name, "up": source.up, "last_success": _utc(source.last_success)}
+        cloud_run=_cloud_run(snapshot),
+        budgets=[_budget(outlook, now) for outlook in snapshot.budgets],
+        sources=[
+            SourceState(
+                name=source.name,
+                up=source.up,
+                last_success=_utc(source.last_success) if source.last_success else None,
+            )
             for source in snapshot.sources
         ],
-    }
+    ).model_dump(by_alias=True)
 
 
 def summary_json(snapshot: Snapshot, now: datetime) -> bytes:
@@ -119,47 +136,47 @@ def _sum(parts: Iterable[_Today]) -> _Today:
     return sum(parts, _Today())
 
 
-def _billed_only(billed_usd: float | None) -> dict[str, float | None]:
-    return {"billed_usd": billed_usd, "estimated_usd": None, "total_usd": None, "whole_day_usd": None}
+def _billed_only(billed_usd: float | None) -> Day:
+    return Day(billed_usd=billed_usd, estimated_usd=None, total_usd=None, whole_day_usd=None)
 
 
-def _month_end(outlooks: Iterable[Outlook]) -> dict[str, float] | None:
+def _month_end(outlooks: Iterable[Outlook]) -> MonthEnd | None:
     """Sums over providers: exact for what is expected, wider than need be for the outer quantiles."""
     months = [outlook.month for outlook in outlooks]
     known = [month for month in months if month is not None]
     if not known or len(known) < len(months):
         return None
-    return {
-        f"{quantile:g}": sum(round(month.quantile_usd[quantile] * NANO) for month in known) / NANO
-        for quantile in QUANTILES
-    }
+    return MonthEnd.model_validate(
+        {
+            f"{quantile:g}": sum(round(month.quantile_usd[quantile] * NANO) for month in known) / NANO
+            for quantile in QUANTILES
+        }
+    )
 
 
-def _cloud_run(snapshot: Snapshot) -> dict[str, float | None]:
+def _cloud_run(snapshot: Snapshot) -> CloudRun:
     hour = snapshot.cloud_run
-    return {
-        "cost_per_request_usd": hour.cost_per_request_usd if hour else None,
-        "requests_per_hour": hour.requests if hour else None,
-    }
+    return CloudRun(
+        cost_per_request_usd=hour.cost_per_request_usd if hour else None,
+        requests_per_hour=hour.requests if hour else None,
+    )
 
 
-def _budget(outlook: BudgetOutlook, now: datetime) -> dict[str, Any]:
+def _budget(outlook: BudgetOutlook, now: datetime) -> BudgetUse:
     state = outlook.state(now)
-    return {
-        "budget": outlook.budget.name,
-        "period": outlook.budget.period,
-        "limit_usd": _usd(outlook.limit_usd),
-        "used_usd": _usd(state.used_usd) if state else None,
-        "used_ratio": state.used_ratio if state else None,
-        "forecast_usd": state.forecast_usd[0.5] if state else None,
-    }
+    return BudgetUse(
+        budget=outlook.budget.name,
+        period=outlook.budget.period,
+        limit_usd=_usd(outlook.limit_usd),
+        used_usd=_usd(state.used_usd) if state else None,
+        used_ratio=state.used_ratio if state else None,
+        forecast_usd=state.forecast_usd[0.5] if state else None,
+    )
 
 
 def _usd(amount: Decimal | None) -> float | None:
     return None if amount is None else round(amount * NANO) / NANO
 
 
-def _utc(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
+def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -108,6 +108,10 @@ def _handler(api: WebApi) -> type[BaseHTTPRequestHandler]:
             if reply.breaks_off:
                 self.close_connection = True
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
         def log_message(self, format: str, *args: object) -> None:
             """Keep quiet."""
 

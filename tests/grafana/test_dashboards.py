@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from grafana.pictures.readings import written
 from grafana.source import links
 from grafana.source.colours import PALETTE, colours_of
 from grafana.source.generate import DASHBOARDS, main
@@ -236,24 +235,3 @@ def test_an_expression_is_taken_apart(
 ) -> None:
     found = named(expr)
     assert (found.metrics, found.groups) == (metrics, groups)
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "decimals", "text"),
-    [
-        (1234.5, "currencyUSD", 2, "$1.23K"),
-        (-0.5, "currencyUSD", 2, "-$0.50"),
-        (0.1234, "percentunit", 1, "12.3%"),
-        (0.0000042, "s", 1, "4.2 µs"),
-        (7200, "s", 1, "2.0 hours"),
-        (0, "s", 1, "0 s"),
-        (1536, "bytes", 1, "1.5 KiB"),
-        (2500000, "short", 1, "2.5 Mil"),
-        (1000.0 * (1000 + 7200), "dateTimeFromNow", None, "in 2 hours"),
-        (45747.48, "locale", 2, "45,747.48"),
-    ],
-)
-def test_pictures_write_numbers_as_grafana_does(
-    value: float, unit: str, decimals: int | None, text: str
-) -> None:
-    assert written(value, unit, decimals, now=1000.0) == text

@@ -129,7 +129,7 @@ _WRITER = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from tests.test_history_log import START, billed, log_in
+from tests.history.test_log import START, billed, log_in
 log, moment = log_in(Path(sys.argv[1])), START
 print("begins", flush=True)
 while True:

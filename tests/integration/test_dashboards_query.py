@@ -17,8 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from grafana.pictures.asking import AskingError, Prometheus, Span, ask, chosen, events, variables
-from grafana.pictures.page import page
+from tests.grafana.asking import AskingError, Prometheus, Span, ask, chosen, events, variables
 from tests.grafana.board_files import RULES, boards, panels
 from tests.integration.test_prometheus_scrapes import prometheus
 from tests.support.exposed import until
@@ -161,16 +160,6 @@ def test_every_variable_and_every_panel_has_data_or_a_reason_to_have_none(asked:
 @pytest.mark.parametrize("uid", sorted(BOARDS))
 def test_marks_are_asked_for_and_a_start_is_no_deploy(asked: Asked, uid: str) -> None:
     assert events(BOARDS[uid], asked.prometheus, asked.span) == []
-
-
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (400, "dark")])
-def test_a_picture_of_the_overview_has_every_panel(asked: Asked, width: int, theme: str) -> None:
-    board = BOARDS["spend-overview"]
-    drawn = page(board, asked.prometheus, asked.span, width, theme)
-    for panel in panels(board):
-        assert f"<h2>{panel['title']}" in drawn.html
-    assert "Compute Engine" in drawn.html
-    assert "$NaN" not in drawn.html
 
 
 def test_a_day_of_history_is_the_sum_of_its_hours(asked: Asked) -> None:

@@ -58,6 +58,14 @@ def exact(number: float) -> Decimal:
 
 def violations(value: Any, schema: Mapping[str, Any], path: str = "$") -> Iterator[str]:
     """Where a value breaks its schema, for the keywords in use, or has a member that is not described."""
+    if "$ref" in schema:
+        named_schema = summary_schema()["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        yield from violations(value, named_schema, path)
+        return
+    if "anyOf" in schema:
+        found = [list(violations(value, each, path)) for each in schema["anyOf"]]
+        yield from min(found, key=len)
+        return
     kinds = {
         "object": Mapping,
         "array": list,
@@ -73,6 +81,7 @@ def violations(value: Any, schema: Mapping[str, Any], path: str = "$") -> Iterat
     ]
     if types and not fits:
         yield f"{path}: {value!r} is no {types}"
+        return
     if "const" in schema and value != schema["const"]:
         yield f"{path}: {value!r}"
     if "enum" in schema and value not in schema["enum"]:

@@ -21,7 +21,7 @@ from tests.support.exposed import Samples, samples, until
 _PROGRAM = """
 import faulthandler, signal, sys
 faulthandler.register(signal.SIGUSR1)
-from exporter.cli import main
+from exporter.cli.main import main
 sys.exit(main())
 """
 _ADDRESS = re.compile(r"^metrics  (http\S+)/metrics$", re.MULTILINE)

@@ -33,7 +33,7 @@ class Span:
     points: int = 400
 
     def step(self, at_least: str | None) -> int:
-        """Return the step in seconds: a whole number of scrape intervals, or of what is told."""
+        """Return the step in seconds: a whole number of scrape intervals, or of `at_least`."""
         least = seconds(at_least) if at_least else SCRAPE_INTERVAL_SECONDS
         return least * max(1, math.ceil((self.end - self.start) / self.points / least))
 
@@ -73,7 +73,7 @@ class Prometheus:
     def _ask(self, what: str, **parameters: Any) -> Any:
         address = f"{self._url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310 (the user's own address)
+            with urllib.request.urlopen(address, timeout=60) as response:
                 return json.load(response)["data"]
         except urllib.error.HTTPError as error:
             raise AskingError(f"{parameters.get('query', what)}: {error.read().decode()}") from error
