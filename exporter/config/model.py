@@ -56,6 +56,7 @@ def _parse(text: str, base: Path, place: str) -> Config:
         problems += problems_of(error, Config, lines)
     if config is not None:
         config._renamed = tuple(renamed)
+        config._place = place
         problems += _unknown_categories(config, lines)
     if config is None or problems:
         raise ConfigError(place, sorted(problems, key=lambda problem: problem.line or 0))
@@ -128,11 +129,17 @@ class Config(Section):
     )
 
     _renamed: tuple[RenamedKey, ...] = PrivateAttr(default=())
+    _place: str = PrivateAttr(default="configuration")
 
     @property
     def google(self) -> Gcp | None:
         """The section of Google Cloud; None where it is missing or not enabled."""
         return self.gcp if self.gcp is not None and self.gcp.enabled else None
+
+    @property
+    def place(self) -> str:
+        """What errors call it: `configuration spend.yml`."""
+        return self._place
 
     @property
     def renamed_keys(self) -> tuple[RenamedKey, ...]:

@@ -78,6 +78,6 @@ def make_sources(
                 text = (
                     f"{other.section} bills {provider} as well, so every dollar would count twice; keep one"
                 )
-                raise ConfigError("configuration", [Problem(entry.section, None, text)])
+                raise ConfigError(config.place, [Problem(entry.section, None, text)])
         made.append(source)
     return made

@@ -28,7 +28,7 @@ def configured_sources(
     """
     sources = make_sources(registry, config, environment, kept_tags(config))
     if not sources:
-        raise ConfigError("configuration", [_no_source(config, registry)])
+        raise ConfigError(config.place, [_no_source(config, registry)])
     return sources
 
 

@@ -261,9 +261,6 @@ def test_a_bad_item_is_named_by_its_place(path: tuple[str, ...], value: object, 
 @pytest.mark.parametrize(
     ("document", "keys"),
     [
-        ({}, ["gcp"]),
-        ({"gcp": None}, ["gcp"]),
-        ({"gcp": {"enabled": False}}, ["gcp.enabled"]),
         ({"gcp": {}}, ["gcp.billing_account_id", "gcp.project_ids"]),
         ({"gcp": {"billing_account_id": "01AB23-4C5D67-89EF01"}}, ["gcp.project_ids"]),
         ({"gcp": {"billing_account_id": "01AB23-4C5D67-89EF01", "project_ids": []}}, ["gcp.project_ids"]),

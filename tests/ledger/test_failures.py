@@ -24,8 +24,8 @@ _WRITE_FOR_EVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from exporter.ledger.store import Ledger
-from tests.charge_rows import charge, put
+from exporter.ledger.charges.store import Ledger
+from tests.support.charge_rows import charge, put
 folder = Path(sys.argv[1])
 ledger = Ledger(folder / "spend.duckdb")
 for number in count():
@@ -38,9 +38,9 @@ _FILL_THE_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from exporter.ledger.opening import LedgerError
-from exporter.ledger.store import Ledger
+from exporter.ledger.charges.store import Ledger
 from exporter.sources.spool import write_spool_csv
-from tests.charge_rows import charge, put
+from tests.support.charge_rows import charge, put
 folder = Path(sys.argv[1])
 ledger = Ledger(folder / "spend.duckdb")
 put(ledger, folder, "small", charge("1"))

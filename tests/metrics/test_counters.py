@@ -28,7 +28,7 @@ COUNTERS = ("spend_billed_usd_total", "spend_billed_credit_usd_total", "spend_re
 _numbers = count()
 
 
-@dataclass
+@dataclass(slots=True)
 class Steps(TestedSource):
     """A source that yields what it was given since the last refresh."""
 

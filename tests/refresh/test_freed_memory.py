@@ -11,7 +11,7 @@ import pytest
 _SCRIPT = """
 import os
 
-from exporter.freed_memory import give_back_freed_memory, share_heaps
+from exporter.refresh.freed_memory import give_back_freed_memory, share_heaps
 
 def resident_mb():
     with open("/proc/self/statm") as file:

@@ -18,7 +18,16 @@ from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, Source, Unreadable
+from exporter.sources.base import (
+    Batch,
+    BilledReads,
+    Change,
+    RefreshContext,
+    Rejected,
+    Retraction,
+    Source,
+    Unreadable,
+)
 from exporter.sources.files.source import FilesSource
 from exporter.sources.spool import write_spool_csv
 from tests.support.bill_source import TestedSource
@@ -40,6 +49,7 @@ class Scripted(TestedSource):
     name: str = "files"
     provider: str = "gcp"
     billing_timezone: str = "America/Los_Angeles"
+    billed_reads: BilledReads | None = None
     refreshes: int = field(default=0, init=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
@@ -184,7 +194,8 @@ def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None
         context.tally.billed_bytes += 10_485_760
         yield batch(context, "a", charge("1"), charge("2", sku_id="b"))
 
-    refresher = make(Scripted([metered], name="bigquery"), Scripted([nothing_new]))
+    metered_reads = Scripted([metered], name="bigquery", billed_reads=BilledReads.BYTES)
+    refresher = make(metered_reads, Scripted([nothing_new]))
     refresher.refresh_all()
     refresher.refresh_all()
     assert of_source(refresher, "spend_source_rows_total") == {"bigquery": 4.0, "files": 0.0}
@@ -202,7 +213,7 @@ def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
         raise SourceError("quota", "wait")
         yield
 
-    refresher = make(Scripted([spent_and_failed], name="bigquery"))
+    refresher = make(Scripted([spent_and_failed], name="bigquery", billed_reads=BilledReads.BYTES))
     refresher.refresh_all()
     assert shown(refresher)["spend_bigquery_billed_bytes_total"] == {(): 7.0}
 
@@ -526,7 +537,10 @@ def test_a_ledger_that_cannot_be_read_leaves_the_last_snapshot_up(
     last = refresher.snapshot
     ledger.close()
     refresher.refresh_all()
-    assert refresher.snapshot is last
+    assert refresher.snapshot.exposition is last.exposition
+    assert last.failed_figures == ()
+    assert refresher.snapshot.failed_figures == ("bill",)
+    assert b'spend_figure_success{figure="bill"} 0' in refresher.snapshot.text
     assert "the last one stays" in caplog.text
 
 

@@ -44,10 +44,10 @@ def test_every_section_makes_its_source_and_nothing_else_does(tmp_path: Path) ->
         "cloud_monitoring",
         "openai",
         "anthropic",
-        "litellm",
         "usage_logs",
-        "focus",
+        "litellm",
         "recommender",
+        "focus",
     ]
     assert "hidden" not in repr(everything)
 

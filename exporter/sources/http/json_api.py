@@ -80,7 +80,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     """What errors call it: `OpenAI`."""
     config_key: str
     """Key of the configuration that errors name: `llm.openai.admin_key_file`."""
-    meter: RefreshTally
+    tally: RefreshTally
     backoff: Backoff
     timeout_seconds: float = 30.0
     """For one attempt, to connect and to read."""
@@ -137,7 +137,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             raise ApiError(error.reason, f"{self._where(path)}: {detail}", error.status) from None
 
     def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
-        self.meter.requests += 1
+        self.tally.requests += 1
         try:
             with self._session.get(
                 self.base_url.rstrip("/") + path,

@@ -27,7 +27,7 @@ needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="pr
 HOLD = """
 import sys
 from pathlib import Path
-from exporter.ledger.store import Ledger
+from exporter.ledger.charges.store import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

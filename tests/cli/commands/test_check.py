@@ -38,7 +38,7 @@ SECRET_TOKEN = "ya29.secret-token"
 _HOLD = """
 import sys
 from pathlib import Path
-from exporter.ledger.store import Ledger
+from exporter.ledger.charges.store import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
@@ -130,7 +130,9 @@ def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_p
     findings = found(with_keys(config, listen="0.0.0.0:9877"))
 
     assert findings["configuration", "keys"][0][0] == "warning"
-    assert "gcp.cloud_run" in findings["configuration", "keys"][0][1]
+    assert "gcp.live_usage" in findings["configuration", "keys"][0][1]
+    assert findings["configuration", "renamed"][0][0] == "warning"
+    assert "gcp.cloud_run is now called gcp.live_usage" in findings["configuration", "renamed"][0][1]
     assert findings["configuration", "listen"][0][0] == "warning"
 
 

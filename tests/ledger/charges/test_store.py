@@ -200,7 +200,7 @@ def test_a_folded_series_that_gets_its_own_place_leaves_its_past_in_other(
 
 def test_a_second_process_on_the_same_file_is_told_so(ledger: Ledger) -> None:
     program = (
-        "import sys; from pathlib import Path; from exporter.ledger.store import Ledger\n"
+        "import sys; from pathlib import Path; from exporter.ledger.charges.store import Ledger\n"
         "from exporter.ledger.opening import LedgerError\n"
         "try: Ledger(Path(sys.argv[1]))\n"
         "except LedgerError as error: print(error.reason, error)"

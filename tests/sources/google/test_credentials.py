@@ -129,7 +129,7 @@ def test_application_default_credentials_are_found_by_the_environment(
 def test_without_any_credentials_the_text_names_key_variable_and_command(tmp_path: Path) -> None:
     program = (
         "from exporter.sources.google.credentials import CredentialsSettings, load_identity\n"
-        "from exporter.sources.base import SourceError\n"
+        "from exporter.core.errors import SourceError\n"
         "try:\n    load_identity(CredentialsSettings(), ['scope'])\n"
         "except SourceError as error:\n    print(error.reason, error)\n"
     )

@@ -156,7 +156,7 @@ def test_names_as_they_are_used_in_the_field_are_found(provider: str, model: str
 
 def test_the_price_data_are_not_loaded_before_the_first_price_is_asked_for() -> None:
     program = (
-        "import sys; from exporter.sources import token_prices; token_prices.TokenPrices(); "
+        "import sys; from exporter.sources.llm import token_prices; token_prices.TokenPrices(); "
         "print('genai_prices' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -173,7 +173,7 @@ def test_a_refresh_that_died_after_the_ledgers_commit_repeats_nothing(tmp_path: 
 _READS_ON = """
 import sys
 from pathlib import Path
-from tests.sources.log_world import LogWorld
+from tests.sources.usage_logs.log_world import LogWorld
 folder = Path(sys.argv[1])
 world = LogWorld.at(folder, ledger=folder / "spend.duckdb", batch_bytes=20_000)
 print("ready", flush=True)

@@ -47,12 +47,12 @@ _Result = TypeVar("_Result")
 class _MeteredSession(AuthorizedSession):
     """Counts every request, also those that get no answer."""
 
-    def __init__(self, identity: GoogleIdentity, meter: RefreshTally) -> None:
+    def __init__(self, identity: GoogleIdentity, tally: RefreshTally) -> None:
         super().__init__(identity.credentials)  # type: ignore[no-untyped-call]
-        self._meter = meter
+        self._tally = tally
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        self._meter.requests += 1
+        self._tally.requests += 1
         return super().request(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
@@ -75,18 +75,18 @@ class BigQuerySession:
         *,
         job_project: str,
         max_bytes_billed: int,
-        meter: RefreshTally,
+        tally: RefreshTally,
         backoff: Backoff,
         endpoint: str | None = None,
     ) -> None:
         self._credentials = identity.credentials
-        self._meter = meter
+        self._tally = tally
         self._backoff = backoff
         self._at = Circumstances(identity.principal, job_project, None, None, max_bytes_billed)
         self._client = bigquery.Client(
             project=job_project,
             credentials=identity.credentials,
-            _http=_MeteredSession(identity, meter),
+            _http=_MeteredSession(identity, tally),
             client_options={"api_endpoint": endpoint} if endpoint else None,
         )
 
@@ -175,7 +175,7 @@ class BigQuerySession:
         run = _Run(sql, config, _new_job_id())
         result = self._finish(run, doing)
         if run.job is not None:
-            self._meter.billed_bytes += run.job.total_bytes_billed or 0
+            self._tally.billed_bytes += run.job.total_bytes_billed or 0
         yield from self._pages(run.job_id, result, doing)
 
     def bytes_read_by(self, sql: str, purpose: str, doing: str) -> int:

@@ -134,7 +134,7 @@ class BigQuerySource(Source):
             self._identity,
             job_project=self._job_project(self._identity.project_id),
             max_bytes_billed=self.max_bytes_billed,
-            meter=context.tally,
+            tally=context.tally,
             backoff=replace(
                 backoff,
                 sleep=self.sleep,

@@ -171,7 +171,7 @@ class BillingBudgetsSource(Source):
             lambda: {"Authorization": f"Bearer {token}"},
             name="Cloud Billing",
             config_key=_CONFIG_KEY,
-            meter=context.tally,
+            tally=context.tally,
             backoff=Backoff(
                 sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
             ),

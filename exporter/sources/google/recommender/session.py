@@ -60,7 +60,7 @@ class RecommenderSession(AbstractContextManager["RecommenderSession"]):
     """Use as a context manager, which closes its connections. Every call raises ReadRefused."""
 
     identity: GoogleIdentity
-    meter: RefreshTally
+    tally: RefreshTally
     backoff: Backoff
     endpoint: str = ENDPOINT
     timeout_seconds: float = 30.0
@@ -150,7 +150,7 @@ class RecommenderSession(AbstractContextManager["RecommenderSession"]):
     def _attempt(
         self, project_id: str, path: str, params: dict[str, str], *, whole_project: bool
     ) -> dict[str, Any]:
-        self.meter.requests += 1
+        self.tally.requests += 1
         response = self._http.request(  # type: ignore[no-untyped-call]
             "GET",
             self.endpoint.rstrip("/") + path,
