@@ -19,7 +19,7 @@ import duckdb
 
 from exporter.ledger.charges.store import Ledger
 from exporter.simulator.google.billing_export import write_export
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from exporter.sources.base import Batch, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 

@@ -27,7 +27,7 @@ from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
 from exporter.simulator.google.live_usage import LiveUsage
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 
 COPY = """

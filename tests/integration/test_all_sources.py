@@ -14,11 +14,11 @@ from exporter.ledger.charges.store import Ledger
 from exporter.metrics.collect import FigureSettings
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.google.world import World
 from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
 from exporter.simulator.llm.calls import Calls
 from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.llm.usage_log import UsageLog
-from exporter.simulator.world import World
 from exporter.sources.files.source import FilesSource
 from exporter.sources.focus.source import FocusSource
 from exporter.sources.litellm.source import LiteLLMSource

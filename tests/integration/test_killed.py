@@ -18,7 +18,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.billing_export import write_csv, write_jsonl, write_parquet
 from exporter.simulator.google.rows import ExportRow
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from exporter.sources.files.source import FilesSource
 from tests.support.exposed import samples, until
 from tests.support.running import Running, serving, write_config

@@ -18,7 +18,7 @@ from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
 from exporter.simulator.google.live_metrics import METRICS
 from exporter.simulator.google.live_usage import LiveUsage
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.monitoring.plan import Reach

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from exporter.simulator.google.billing_export import Format, write_export
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from tests.integration.test_prometheus_scrapes import prometheus
 from tests.support.exposed import until
 from tests.support.running import serving, write_config

@@ -23,9 +23,9 @@ from exporter.config.model import parse
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.billing_export import write_export
+from exporter.simulator.google.world import World
 from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
 from exporter.simulator.llm.usage import LlmUsage
-from exporter.simulator.world import World
 from exporter.sources.llm.anthropic import AnthropicSource
 from exporter.sources.llm.openai import OpenAISource
 from exporter.wiring.sources import configured_sources, figure_settings

@@ -20,8 +20,8 @@ from exporter.ledger.usage.llm import LlmView
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
-from exporter.simulator.usage import Incident
-from exporter.simulator.world import World
+from exporter.simulator.google.usage import Incident
+from exporter.simulator.google.world import World
 from exporter.sources.base import HoursRead
 from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from exporter.simulator.google.world import World
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.variation import Variation
-from exporter.simulator.world import World
 
 START = datetime(2026, 9, 1, 7, tzinfo=UTC)
 FIRST = int(START.timestamp()) // 3600

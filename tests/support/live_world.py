@@ -16,7 +16,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
 from exporter.simulator.google.live_usage import LiveUsage
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from exporter.sources.base import RefreshContext, RefreshTally, Rejected, Unreadable, UsageBatch
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.source import CloudMonitoringSource

@@ -27,11 +27,11 @@ from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
 from exporter.simulator.google.live_usage import LiveUsage
 from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
+from exporter.simulator.google.world import World
 from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
 from exporter.simulator.llm.calls import Calls
 from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.llm.usage_log import UsageLog
-from exporter.simulator.world import World
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 from exporter.sources.google.recommender.source import RecommenderSource
 from exporter.sources.llm.anthropic import AnthropicSource

@@ -12,8 +12,8 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from exporter.simulator.chance import normal, stream, uniform
+from exporter.simulator.google.usage import Meter
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
-from exporter.simulator.usage import Meter
 from exporter.simulator.variation import ORDINARY, Variation
 
 LONGEST_LAG_HOURS: Final = 100

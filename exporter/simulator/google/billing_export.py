@@ -21,8 +21,8 @@ import duckdb
 
 from exporter.simulator.google.export_schema import EXPORT_COLUMNS
 from exporter.simulator.google.rows import ExportRow
+from exporter.simulator.google.world import World
 from exporter.simulator.moment import utc
-from exporter.simulator.world import World
 
 Format = Literal["parquet", "jsonl", "csv"]
 """Also the suffix of the files."""

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from exporter.simulator.chance import stream, uniform
 from exporter.simulator.google.credits import Credit
+from exporter.simulator.google.usage import Meter, Use
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
-from exporter.simulator.usage import Meter, Use
 
 Kind = Literal["USAGE_CORRECTION", "PRICE_CORRECTION"]
 Mode = Literal["PARTIAL_CORRECTION", "COMPLETE_NEGATION", "COMPLETE_NEGATION_WITH_REMONETIZATION"]

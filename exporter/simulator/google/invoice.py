@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 from exporter.simulator.chance import stream, uniform
 from exporter.simulator.google.company import Account
+from exporter.simulator.google.usage import MICROS, Usage
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, month_first_hour, next_month
-from exporter.simulator.usage import MICROS, Usage
 
 CLOSING_HOURS: Final = 60
 """So long after the end of a Pacific month its invoice still takes rows; later ones go to the next."""

@@ -21,9 +21,9 @@ from exporter.simulator.google.live_metrics import (
     VCPUS,
     Emission,
 )
+from exporter.simulator.google.usage import Meter, Use
+from exporter.simulator.google.world import World
 from exporter.simulator.moment import BILLING_ZONE, hour_start
-from exporter.simulator.usage import Meter, Use
-from exporter.simulator.world import World
 
 _MINUTES: Final = 60
 _SHIFT_MINUTES: Final = 15

@@ -14,8 +14,8 @@ from exporter.simulator.google.company import Account, Line, Project
 from exporter.simulator.google.corrections import Correction
 from exporter.simulator.google.credits import Credit
 from exporter.simulator.google.invoice import Posting
+from exporter.simulator.google.usage import MICROS, SQL_COMMITMENT_PRICE, Meter, Use
 from exporter.simulator.moment import Moment, from_microseconds, hour_start
-from exporter.simulator.usage import MICROS, SQL_COMMITMENT_PRICE, Meter, Use
 
 ExportRow = dict[str, Any]
 """Column to value: Decimal where NUMERIC, aware datetime where TIMESTAMP, dict and list where nested."""

@@ -14,10 +14,10 @@ from operator import attrgetter
 from typing import Final
 
 from exporter.simulator.chance import normal, stream, uniform
+from exporter.simulator.google.world import World
 from exporter.simulator.llm.company import Workload
 from exporter.simulator.llm.prices import Amount, billed_usd
 from exporter.simulator.llm.usage import LlmUsage, LlmUse, cut
-from exporter.simulator.world import World
 
 _MINUTES: Final = 60
 _MICROSECONDS_PER_MINUTE: Final = 60_000_000

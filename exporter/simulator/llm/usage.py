@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from exporter.simulator.chance import normal, stream
 from exporter.simulator.google.company import SEASONS, Season
+from exporter.simulator.google.usage import Incident
 from exporter.simulator.llm.company import WORKLOADS, Workload
 from exporter.simulator.llm.prices import Amount
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, moment, to_microseconds
-from exporter.simulator.usage import Incident
 from exporter.simulator.variation import ORDINARY, Variation
 
 _MINUTES: Final = 60

@@ -9,10 +9,10 @@ from decimal import Decimal
 from random import Random
 
 from exporter.analysis.nowcast.cost_history import Cell, CostHistory, Line
+from exporter.simulator.google.usage import Incident, Meter
+from exporter.simulator.google.world import World
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
-from exporter.simulator.usage import Incident, Meter
 from exporter.simulator.variation import ORDINARY, Variation
-from exporter.simulator.world import World
 
 START = datetime(2026, 9, 18, 7, tzinfo=UTC)
 """Midnight in the billing zone, two weeks before a month's end; 60 days on, the zone has left summer time."""

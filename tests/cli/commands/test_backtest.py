@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from exporter.simulator.google.billing_export import write_export
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from tests.cli.commands.test_snapshot import run
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

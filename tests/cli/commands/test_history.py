@@ -14,7 +14,7 @@ import pytest
 
 from exporter.cli.main import main
 from exporter.simulator.google.billing_export import write_export
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from tests.support.charge_rows import charge
 from tests.support.history_world import billing_day, charges, keep
 

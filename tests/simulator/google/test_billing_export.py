@@ -15,7 +15,7 @@ import pytest
 from exporter.simulator.google.billing_export import Format, write_export
 from exporter.simulator.google.export_schema import EXPORT_COLUMNS
 from exporter.simulator.google.rows import ExportRow
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 from tests.support import places
 
 SCHEMA = places.DATA / "gcp_billing_export_resource_v1.schema.json"

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.simulator.google.catalogue import SERVICES, SKUS, Sku, made_up_id
 from exporter.simulator.google.company import ACCOUNTS, LINES, PROJECTS, SEASONS
-from exporter.simulator.usage import Usage
+from exporter.simulator.google.usage import Usage
 
 ID_FORM = re.compile(r"[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}")
 

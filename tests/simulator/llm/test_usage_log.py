@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.simulator.google.world import World
 from exporter.simulator.llm.calls import GEMINI_MODEL, Calls
 from exporter.simulator.llm.company import WORKLOADS
 from exporter.simulator.llm.prices import billed_usd
 from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.llm.usage_log import UsageLog
-from exporter.simulator.world import World
 
 NOW = datetime(2026, 11, 20, 16, 37, 20, tzinfo=UTC)
 TODAY = datetime(2026, 11, 20, tzinfo=UTC)

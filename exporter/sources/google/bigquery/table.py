@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from exporter.core.errors import SourceError
 from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS, Partitioning, Unit
@@ -17,7 +17,23 @@ from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS, Partitioni
 if TYPE_CHECKING:
     from google.cloud.bigquery import SchemaField, Table
 
-    from exporter.sources.google.bigquery.session import BigQuerySession
+
+class Datasets(Protocol):
+    """Whoever can list what a principal may see."""
+
+    @property
+    def principal(self) -> str:
+        """Who asks, as errors name it."""
+        ...
+
+    def dataset_ids(self, project_id: str) -> Iterable[str]:
+        """Return the datasets of a project."""
+        ...
+
+    def table_ids(self, project_id: str, dataset_id: str) -> Iterable[str]:
+        """Return the tables of a dataset."""
+        ...
+
 
 TABLE_KEY: Final = "gcp.billing_export.bigquery.table"
 """Configuration key that names the table."""
@@ -54,7 +70,7 @@ def check_table_id(table_id: str) -> str:
 
 
 def find_table(
-    session: BigQuerySession,
+    datasets: Datasets,
     project_ids: Sequence[str],
     billing_account_id: str | None,
     read_so_far: Collection[str],
@@ -67,7 +83,7 @@ def find_table(
     Raises SourceError `table_not_found` or `table_ambiguous`, naming the configuration key to set.
     """
     suffix = (billing_account_id or "").replace("-", "_")
-    found = list(_export_tables(session, project_ids, suffix))
+    found = list(_export_tables(datasets, project_ids, suffix))
     for table_id in found:
         if table_id in read_so_far:
             return table_id
@@ -85,16 +101,16 @@ def find_table(
     raise SourceError(
         "table_not_found",
         f"no table {looked_for} in the datasets of {', '.join(project_ids) or 'no project'} "
-        f"that {session.principal} can see: set {TABLE_KEY} to project.dataset.table, or add the project "
+        f"that {datasets.principal} can see: set {TABLE_KEY} to project.dataset.table, or add the project "
         "that holds the export to gcp.project_ids; where there is no export yet, turn it on in the console "
         "under Billing, Billing export (the first rows take some hours)",
     )
 
 
-def _export_tables(session: BigQuerySession, project_ids: Sequence[str], suffix: str) -> Iterator[str]:
+def _export_tables(datasets: Datasets, project_ids: Sequence[str], suffix: str) -> Iterator[str]:
     for project_id in project_ids:
-        for dataset_id in session.dataset_ids(project_id):
-            for table_id in session.table_ids(project_id, dataset_id):
+        for dataset_id in datasets.dataset_ids(project_id):
+            for table_id in datasets.table_ids(project_id, dataset_id):
                 if any(
                     table_id.startswith(prefix) and table_id.removeprefix(prefix).endswith(suffix)
                     for prefix in _PREFIXES

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from exporter.simulator.google.catalogue import SERVICES
 from exporter.simulator.google.company import ACCOUNTS
 from exporter.simulator.google.rows import ExportRow
-from exporter.simulator.world import World
+from exporter.simulator.google.world import World
 
 SEED = 6
 START = datetime(2026, 10, 27, 6, tzinfo=UTC)

@@ -16,8 +16,8 @@ from exporter.simulator.google.company import ACCOUNTS, Account
 from exporter.simulator.google.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
 from exporter.simulator.google.invoice import Invoices, Posting, invoice_month
 from exporter.simulator.google.rows import ExportRow, RowMaker, posting_row
+from exporter.simulator.google.usage import MICROS, Incident, Meter, Usage, Use
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
-from exporter.simulator.usage import MICROS, Incident, Meter, Usage, Use
 from exporter.simulator.variation import BURSTY, ORDINARY, Variation
 
 _DAY: Final = 24 * MICROSECONDS_PER_HOUR
