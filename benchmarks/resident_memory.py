@@ -26,7 +26,7 @@ from exporter.config.model import parse
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
-from exporter.simulator.google.live_usage import LiveUsage
+from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.world import World
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 
@@ -48,7 +48,7 @@ def company(folder: Path, copies: int) -> None:
     with duckdb.connect() as connection:
         for path in sorted(once.iterdir()):
             connection.execute(COPY.format(source=path, copies=copies, target=export / path.name))
-    with serving(CloudMonitoring(LiveUsage(world), lambda: datetime.now(UTC))) as address:
+    with serving(CloudMonitoring(SimulatedUsage(world), lambda: datetime.now(UTC))) as address:
         print(address, flush=True)
         threading.Event().wait()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.ledger.opening import may_write, open_ledger_to_look
+from exporter.ledger.opening import may_write, open_ledger_read_only
 from exporter.ledger.schema import SCHEMA_VERSION
 
 
@@ -27,7 +27,7 @@ class LedgerFacts:
     """Cursor by partition, by source."""
 
 
-def look(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | None:
+def ledger_facts(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | None:
     """Return what the ledger at `path` holds, or None where there is no file yet.
 
     Raises LedgerError; its reason is `ledger_in_use` where an exporter holds the file.
@@ -36,7 +36,7 @@ def look(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | None:
         return None
     log = path.with_name(f"{path.name}.wal")
     size = sum(each.stat().st_size for each in (path, log) if each.exists())
-    connection, version = open_ledger_to_look(path, memory_limit)
+    connection, version = open_ledger_read_only(path, memory_limit)
     with connection:
         if version < SCHEMA_VERSION:
             return LedgerFacts(size, version, may_write(path))

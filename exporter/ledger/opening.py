@@ -35,7 +35,7 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
     return _ready(connection, str(path), read_only=read_only), read_only
 
 
-def open_ledger_to_look(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int]:
+def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int]:
     """Open an existing ledger without changing it, and return the connection and its schema's version.
 
     Raises LedgerError, also for a newer version; an older one is left as it is.

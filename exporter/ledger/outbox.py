@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.hourly import HOURLY_COLUMNS, STAMP_SECONDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
@@ -95,7 +96,7 @@ class Outbox:
     def windows(self, until: datetime) -> Iterator[Window]:
         """Yield what to compare, piece by piece: hours that are sent and kept and have ended by `until`."""
         last = _hour(until)
-        start = max(self._sent_from, _naive(self._ledger.kept_from()))
+        start = max(self._sent_from, naive_utc(self._ledger.kept_from()))
         while start < last:
             end = min(start + _WINDOW, last)
             yield start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
@@ -126,7 +127,7 @@ class Outbox:
                     SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
                       $receiver, remote_series_id, usage_hour, revision, usd, 0, $now
                     FROM ({_DIFFERENCES} ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
-                {**self._compared(window), "now": _naive(now)},
+                {**self._compared(window), "now": naive_utc(now)},
             ).fetchall()
             return int(rows[0][0])
 
@@ -146,7 +147,7 @@ class Outbox:
                     FROM remote_outbox JOIN remote_series USING (remote_series_id)
                     WHERE receiver_id = ? AND refusals < ? AND retry_at <= ?
                     ORDER BY remote_series_id, usage_hour LIMIT ?""",
-                [self._receiver, MOST_REFUSALS, _naive(now), limit],
+                [self._receiver, MOST_REFUSALS, naive_utc(now), limit],
             ).fetchall()
         return [
             Queued(sample_id, tuple(labels), hour.replace(tzinfo=UTC), revision, usd)
@@ -169,8 +170,8 @@ class Outbox:
         chosen = {
             "receiver": self._receiver,
             "ids": [each.sample_id for each in samples],
-            "first": _naive(min(hours)),
-            "last": _naive(max(hours)),
+            "first": naive_utc(min(hours)),
+            "last": naive_utc(max(hours)),
         }
         with self._ledger.transaction() as connection:
             if any(each.revision for each in samples):
@@ -191,12 +192,12 @@ class Outbox:
                 """UPDATE remote_outbox
                    SET refusals = refusals + 1, retry_at = ?::TIMESTAMP + to_hours((4 ** refusals)::BIGINT)
                    WHERE receiver_id = ? AND sample_id IN (SELECT unnest(?))""",
-                [_naive(now), self._receiver, [each.sample_id for each in samples]],
+                [naive_utc(now), self._receiver, [each.sample_id for each in samples]],
             )
 
     def forget_old(self) -> None:
         """Remove what was acknowledged of hours that the ledger has forgotten: nothing changes there."""
-        oldest = _naive(self._ledger.kept_from())
+        oldest = naive_utc(self._ledger.kept_from())
         with self._ledger.reading() as connection:
             old = connection.execute(
                 "SELECT 1 FROM remote_acknowledged WHERE usage_hour < ? LIMIT 1", [oldest]
@@ -209,8 +210,8 @@ class Outbox:
         return {
             "receiver": self._receiver,
             "sources": self._sources,
-            "start": _naive(window[0]),
-            "end": _naive(window[1]),
+            "start": naive_utc(window[0]),
+            "end": naive_utc(window[1]),
         }
 
 
@@ -268,9 +269,5 @@ WHERE {_CHOSEN} AND revision = 0 AND usage_hour BETWEEN $first AND $last
 """
 
 
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
-
-
 def _hour(moment: datetime) -> datetime:
-    return _naive(moment).replace(minute=0, second=0, microsecond=0)
+    return naive_utc(moment).replace(minute=0, second=0, microsecond=0)

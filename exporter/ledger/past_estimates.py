@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 
@@ -47,10 +48,10 @@ class PastEstimates:
             kept = set(
                 connection.execute(
                     "SELECT provider, hour FROM said WHERE hour >= ?",
-                    [min(_naive(each.hour) for each in said)],
+                    [min(naive_utc(each.hour) for each in said)],
                 ).fetchall()
             )
-        new = [each for each in said if (each.provider, _naive(each.hour)) not in kept]
+        new = [each for each in said if (each.provider, naive_utc(each.hour)) not in kept]
         if not new:
             return
         with self._ledger.transaction() as connection:
@@ -62,7 +63,7 @@ class PastEstimates:
                 [
                     [
                         each.provider,
-                        _naive(each.hour),
+                        naive_utc(each.hour),
                         each.day,
                         each.nowcast_nano_usd,
                         each.day_forecast_nano_usd,
@@ -77,10 +78,12 @@ class PastEstimates:
         if self._ledger.read_only:
             return
         with self._ledger.reading() as connection:
-            old = connection.execute("SELECT 1 FROM said WHERE hour < ? LIMIT 1", [_naive(moment)]).fetchall()
+            old = connection.execute(
+                "SELECT 1 FROM said WHERE hour < ? LIMIT 1", [naive_utc(moment)]
+            ).fetchall()
         if old:
             with self._ledger.transaction() as connection:
-                connection.execute("DELETE FROM said WHERE hour < ?", [_naive(moment)])
+                connection.execute("DELETE FROM said WHERE hour < ?", [naive_utc(moment)])
 
 
 def estimates_since(view: LedgerView, provider: str, day: date) -> list[PastEstimate]:
@@ -91,7 +94,3 @@ def estimates_since(view: LedgerView, provider: str, day: date) -> list[PastEsti
         [provider, day],
     ).fetchall()
     return [PastEstimate(provider, hour.replace(tzinfo=UTC), *rest) for provider, hour, *rest in rows]
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -34,7 +34,7 @@ from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import (
     NOTHING_LIVE,
     SHOWN_FOR,
-    LiveFigures,
+    LiveUsageFigures,
     live_figures,
     prices,
     read_live_usage,
@@ -118,13 +118,13 @@ class SnapshotCollector:
         """Return live usage of resources, where a source reads it."""
         return UsageView(view.connection) if self._reads_live_usage else None
 
-    def live(self, now: datetime) -> LiveFigures:
+    def live(self, now: datetime) -> LiveUsageFigures:
         """Price what was used since the last time, and show live usage; nothing without a source of it."""
         if not self._reads_live_usage:
             return NOTHING_LIVE
         return self._compute("live_usage", lambda: self._live(now), NOTHING_LIVE, now)
 
-    def _live(self, now: datetime) -> LiveFigures:
+    def _live(self, now: datetime) -> LiveUsageFigures:
         usage = UsageLedger(self._ledger)
         with self._ledger.view(self._names) as view:
             state = UsageView(view.connection)

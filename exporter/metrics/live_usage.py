@@ -42,7 +42,7 @@ _SHOWN_UNITS = {"memory": GIBIBYTE, "egress": GIBIBYTE}
 
 
 @dataclass(frozen=True, slots=True)
-class LiveUsage:
+class PricedUsage:
     """Live usage with what is needed to price it."""
 
     rates: RateBook
@@ -51,7 +51,7 @@ class LiveUsage:
     settled_through: date
 
 
-def read_live_usage(view: LedgerView, usage: UsageView, now: datetime, card: RateCard | None) -> LiveUsage:
+def read_live_usage(view: LedgerView, usage: UsageView, now: datetime, card: RateCard | None) -> PricedUsage:
     """Read the bill and the usage of the last weeks and learn the rates."""
     today = now.astimezone(UTC).date()
     since, settled_through = now - RATES_LEARNT_FROM, today - timedelta(days=SETTLING_DAYS)
@@ -66,7 +66,7 @@ def read_live_usage(view: LedgerView, usage: UsageView, now: datetime, card: Rat
     rates = learn_rates(
         billed, daily, settled_through, card=card, used_this_month=lambda meter: used.get(meter, 0.0)
     )
-    return LiveUsage(rates, billed, daily, settled_through)
+    return PricedUsage(rates, billed, daily, settled_through)
 
 
 def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
@@ -81,7 +81,7 @@ def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveFigures:
+class LiveUsageFigures:
     """What is told of live usage."""
 
     families: tuple[FamilySamples, ...] = ()
@@ -89,16 +89,16 @@ class LiveFigures:
     """All Cloud Run services over the trailing hour."""
 
 
-NOTHING_LIVE = LiveFigures()
+NOTHING_LIVE = LiveUsageFigures()
 
 
-def live_figures(usage: UsageView, live: LiveUsage, now: datetime) -> LiveFigures:
+def live_figures(usage: UsageView, live: PricedUsage, now: datetime) -> LiveUsageFigures:
     """Return the families of live usage, and Cloud Run as a whole."""
     hour = cloud_run_hour(usage.trailing_hour(TRAILING_METERS), live.rates)
-    return LiveFigures(tuple(usage_families(usage, live, now)), hour)
+    return LiveUsageFigures(tuple(live_usage_families(usage, live, now)), hour)
 
 
-def usage_families(usage: UsageView, live: LiveUsage, now: datetime) -> list[FamilySamples]:
+def live_usage_families(usage: UsageView, live: PricedUsage, now: datetime) -> list[FamilySamples]:
     """Return everything that is told of live usage; nothing where none was ever read."""
     totals = usage.totals(now - SHOWN_FOR)
     trailing = usage.trailing_hour([row.name for row in USAGE_TABLE])
@@ -189,7 +189,7 @@ def _rates(services: list[ServiceCost], rates: RateBook) -> FamilySamples:
     return FamilySamples(metrics.SPEND_CLOUD_RUN_RATE_USD, sorted(samples.items()))
 
 
-def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: LiveUsage) -> list[FamilySamples]:
+def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage) -> list[FamilySamples]:
     through: dict[tuple[str, ...], float] = {}
     for project_id, meter, moment in usage.read_through():
         if meter in _TOLD_SOON:

@@ -40,7 +40,7 @@ _METERS = (
 _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
 
 
-def usage_families(view: LlmView, now: datetime) -> list[FamilySamples]:
+def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     """Return the counters of tokens, requests and dollars at list prices, by model."""
     counters = view.counters(_METERS, now - SHOWN_FOR)
     told: dict[str, set[str]] = {}
@@ -144,7 +144,7 @@ def llm_families(
     """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
     families = billed_model_families(view, now, timezones, names)
     if usage is not None:
-        families += [*usage_families(usage, now), *proxy_families(usage, now)]
+        families += [*token_families(usage, now), *proxy_families(usage, now)]
         families.append(capture_family(view, usage, now, timezones, names))
     return families
 

@@ -22,12 +22,12 @@ from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
-from exporter.metrics.live_usage import NOTHING_LIVE, LiveFigures
+from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
 from exporter.metrics.outcomes import BILL
 from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, build
-from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
+from exporter.sources.prometheus_units import UnitCounts, UnitFailure
 from exporter.sources.status import SourceStatus
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class SnapshotBuilder:
         statuses: Callable[[], Sequence[SourceStatus]],
         *,
         max_series: int,
-        units: BusinessUnits | None,
+        units: UnitCounts | None,
         history_sender: HistorySender | None,
         clock: Callable[[], datetime],
     ) -> None:
@@ -131,7 +131,7 @@ class SnapshotBuilder:
         self,
         view: LedgerView,
         now: datetime,
-        live: LiveFigures,
+        live: LiveUsageFigures,
     ) -> tuple[FamilySamples, ...]:
         collector, sender = self._collector, self._history_sender
         return (

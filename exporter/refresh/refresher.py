@@ -31,7 +31,7 @@ from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
 from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
 from exporter.sources.base import RefreshTally, Source, Unreadable, billing_zones
-from exporter.sources.prometheus_units import BusinessUnits
+from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Refresher:
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         provider_budgets: Callable[[], Sequence[Budget]] = tuple,
-        units: BusinessUnits | None = None,
+        units: UnitCounts | None = None,
         log: HistoryLog | None = None,
         history_sender: HistorySender | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -51,7 +51,7 @@ class _NoNumberError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class BusinessUnits:
+class UnitCounts:
     """The numbers of all configured units. `read` takes as long as the servers do: call it aside."""
 
     queries: Sequence[UnitQuery]

@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.config.model import Config
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_to_look
+from exporter.ledger.opening import LedgerError, open_ledger_read_only
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.usage.llm import billed_providers
 from exporter.metrics.collect import OTHER_BILLS_ZONE
@@ -61,7 +61,7 @@ def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
             "another with --ledger",
         )
     try:
-        connection, version = open_ledger_to_look(path, _MEMORY_LIMIT)
+        connection, version = open_ledger_read_only(path, _MEMORY_LIMIT)
     except LedgerError as error:
         if error.reason != "ledger_in_use":
             raise

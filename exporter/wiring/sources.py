@@ -11,7 +11,7 @@ from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.metrics.collect import FigureSettings
 from exporter.sources.base import Source
 from exporter.sources.google.billing import TIMEZONE
-from exporter.sources.prometheus_units import BusinessUnits
+from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registration import Registration, make_sources
 from exporter.sources.registry import REGISTRY
 from exporter.wiring.attribution import ConfiguredAttribution, configured_attribution
@@ -48,13 +48,13 @@ def attribution_of(config: Config) -> ConfiguredAttribution:
     return configured_attribution(of_gcp, config.cost_attribution, config.label_costs, config.unit_costs)
 
 
-def business_units(config: Config) -> BusinessUnits | None:
+def business_units(config: Config) -> UnitCounts | None:
     """Return how the user's own units are counted; None without any.
 
     Days are those of Google's bill where there is one, as most of the cost is its.
     """
     queries = attribution_of(config).unit_queries
-    return BusinessUnits(queries, TIMEZONE if config.google else "UTC") if queries else None
+    return UnitCounts(queries, TIMEZONE if config.google else "UTC") if queries else None
 
 
 def figure_settings(config: Config) -> FigureSettings:

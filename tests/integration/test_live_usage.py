@@ -15,9 +15,9 @@ import pytest
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.billing_export import write_export
-from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
+from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Faults, serving
 from exporter.simulator.google.live_metrics import METRICS
-from exporter.simulator.google.live_usage import LiveUsage
+from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.world import World
 from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
@@ -45,7 +45,7 @@ class Company:
     world: World
     export: Path
     now: datetime = NOW
-    temper: Temper = field(default_factory=Temper)
+    temper: Faults = field(default_factory=Faults)
 
     def true_requests(self, since: datetime, until: datetime) -> dict[tuple[str, ...], float]:
         """By project and service."""
@@ -76,7 +76,7 @@ def running(company: Company, folder: Path, **changes: Any) -> Iterator[Callable
     ledger = Ledger(folder / "spend.duckdb")
     spool = folder / "spool"
     spool.mkdir(exist_ok=True)
-    service = CloudMonitoring(LiveUsage(company.world), lambda: company.now, company.temper)
+    service = CloudMonitoring(SimulatedUsage(company.world), lambda: company.now, company.temper)
     try:
         with serving(service) as endpoint:
             refresher = Refresher(
@@ -171,7 +171,7 @@ def test_check_finds_the_projects_and_says_what_a_month_of_reading_returns(
         spool=tmp_path,
         tally=RefreshTally(),
     )
-    with serving(CloudMonitoring(LiveUsage(company.world), lambda: NOW, company.temper)) as endpoint:
+    with serving(CloudMonitoring(SimulatedUsage(company.world), lambda: NOW, company.temper)) as endpoint:
         source = monitoring(endpoint, reach=Reach(backfill=DAY))
         *projects, month = source.check(context)
     assert [(each.what, each.ok) for each in projects] == [

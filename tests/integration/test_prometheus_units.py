@@ -14,7 +14,7 @@ import pytest
 from exporter.config.attribution import ChargeMatch, UnitCost
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.attribution import attributed_costs, unit_families
-from exporter.sources.prometheus_units import BusinessUnits, UnitFailure, end_of_yesterday
+from exporter.sources.prometheus_units import UnitCounts, UnitFailure, end_of_yesterday
 from exporter.wiring.attribution import configured_attribution
 from tests.integration.test_prometheus_scrapes import prometheus
 from tests.support.charge_rows import HOUR, charge, put
@@ -83,7 +83,7 @@ def test_the_cost_of_an_order_is_yesterdays_bill_over_yesterdays_orders(tmp_path
                 for name, promql in queries.items()
             },
         )
-        found = BusinessUnits(configured.unit_queries, PACIFIC).read(now)
+        found = UnitCounts(configured.unit_queries, PACIFIC).read(now)
     reasons = {name: each.reason for name, each in found.items() if isinstance(each, UnitFailure)}
     assert reasons == {
         "by_shop": "many_values",

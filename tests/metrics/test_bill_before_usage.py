@@ -13,7 +13,7 @@ from exporter.core.meters import RUN
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.usage.store import UsageLedger
-from exporter.metrics.live_usage import read_live_usage, usage_families
+from exporter.metrics.live_usage import live_usage_families, read_live_usage
 from exporter.metrics.outlooks.nowcast import Nowcasting, outlook_families
 from exporter.sources.base import HoursRead
 from exporter.sources.spool import write_usage_csv
@@ -86,7 +86,7 @@ def figures(ledger: Ledger) -> Figures:
         usage = UsageView(view.connection)
         live = read_live_usage(view, usage, NOW, None)
         outlooks = Nowcasting().outlooks(view, usage, NOW, PACIFIC)
-        families = [*outlook_families(outlooks, NOW), *usage_families(usage, live, NOW)]
+        families = [*outlook_families(outlooks, NOW), *live_usage_families(usage, live, NOW)]
         return {each.family.name: dict(each.samples) for each in families}
 
 

@@ -16,7 +16,7 @@ from exporter.core.charges import UsagePoint
 from exporter.core.meters import GIBIBYTE, RUN
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
-from exporter.metrics.live_usage import SHOWN_FOR, LiveUsage, prices, read_live_usage, usage_families
+from exporter.metrics.live_usage import SHOWN_FOR, PricedUsage, live_usage_families, prices, read_live_usage
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import HoursRead
 from exporter.sources.files.source import FilesSource
@@ -130,7 +130,7 @@ def hour_of_checkout() -> list[UsagePoint]:
     return [*found, point("cloud_run_requests", 10.0, dimension="5xx")]
 
 
-def live(ledger: Ledger, card: RateCard | None = None) -> LiveUsage:
+def live(ledger: Ledger, card: RateCard | None = None) -> PricedUsage:
     with ledger.view(["files"]) as view, UsageLedger(ledger).view() as usage:
         return read_live_usage(view, usage, NOW, card)
 
@@ -143,7 +143,7 @@ def told(ledger: Ledger, card: RateCard | None = None) -> Values:
         unpriced = prices(view.totals(NOW - SHOWN_FOR), known.rates)
     usage.price(unpriced)
     with usage.view() as view:
-        return {each.family.name: dict(each.samples) for each in usage_families(view, known, NOW)}
+        return {each.family.name: dict(each.samples) for each in live_usage_families(view, known, NOW)}
 
 
 def test_unit_costs_are_the_hours_usage_at_the_bills_rates(ledger: Ledger, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_without_a_rate_for_cpu_a_request_has_no_cost(ledger: Ledger, tmp_path: 
     known = live(ledger)
     bare = RateBook({}, known.rates._meters, list_prices={})
     with UsageLedger(ledger).view() as view:
-        families = usage_families(view, LiveUsage(bare, [], known.daily, known.settled_through), NOW)
+        families = live_usage_families(view, PricedUsage(bare, [], known.daily, known.settled_through), NOW)
     found = {each.family.name: dict(each.samples) for each in families}
     assert found["spend_cloud_run_cost_per_request_usd"] == {}
     assert found["spend_cloud_run_cost_per_cpu_second_usd"] == {}

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from exporter.sources.prometheus_units import BusinessUnits, UnitFailure, UnitQuery, end_of_yesterday
+from exporter.sources.prometheus_units import UnitCounts, UnitFailure, UnitQuery, end_of_yesterday
 
 NOW = datetime(2026, 11, 10, 20, tzinfo=UTC)
 PACIFIC = "America/Los_Angeles"
@@ -61,7 +61,7 @@ def vector(*values: str) -> str:
 
 
 def read(address: str, seconds: float = 15.0) -> float | UnitFailure:
-    units = BusinessUnits([UnitQuery("order", "sum(orders)", address)], PACIFIC, seconds)
+    units = UnitCounts([UnitQuery("order", "sum(orders)", address)], PACIFIC, seconds)
     return units.read(NOW)["order"]
 
 
@@ -184,7 +184,7 @@ def test_one_unit_that_fails_does_not_take_the_others_with_it() -> None:
         saying(vector("3") if query == 'sum({job="a&b"})' else "no", 200)(request)
 
     with server(answer) as address:
-        units = BusinessUnits(
+        units = UnitCounts(
             [UnitQuery("order", "x", address), UnitQuery("tenant", 'sum({job="a&b"})', address)]
         )
         found = units.read(NOW)
@@ -210,5 +210,5 @@ def test_yesterday_ends_at_midnight_of_the_bills_zone(now: datetime, timezone: s
         saying(vector("1"))(request)
 
     with server(answer) as address:
-        BusinessUnits([UnitQuery("order", "sum(x)", address)], timezone).read(now)
+        UnitCounts([UnitQuery("order", "sum(x)", address)], timezone).read(now)
     assert asked == [{"query": ["sum(x)"], "time": [f"{end.timestamp():.0f}"]}]

@@ -14,8 +14,8 @@ from typing import Any
 from exporter.core.meters import USAGE_TABLE
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
-from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
-from exporter.simulator.google.live_usage import LiveUsage
+from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Faults, serving
+from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.world import World
 from exporter.sources.base import RefreshContext, RefreshTally, Rejected, Unreadable, UsageBatch
 from exporter.sources.google.monitoring.plan import Reach
@@ -143,12 +143,12 @@ def new_source(endpoint: str, clock: Clock, **changes: Any) -> CloudMonitoringSo
 
 @contextmanager
 def reading(
-    folder: Path, *, temper: Temper | None = None, parallel_revisions: int = 1, **changes: Any
+    folder: Path, *, temper: Faults | None = None, parallel_revisions: int = 1, **changes: Any
 ) -> Iterator[Reader]:
     """A reader of the world at NOW, with an empty ledger in memory."""
     clock = Clock()
-    usage = LiveUsage(world(), parallel_revisions=parallel_revisions)
-    service = CloudMonitoring(usage, clock, temper or Temper())
+    usage = SimulatedUsage(world(), parallel_revisions=parallel_revisions)
+    service = CloudMonitoring(usage, clock, temper or Faults())
     ledger = Ledger(None)
     try:
         with serving(service) as endpoint:

@@ -24,7 +24,7 @@ from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
 from exporter.core.errors import SourceError
 from exporter.core.ownership import ANY_OTHER
-from exporter.ledger.facts import LedgerFacts, look
+from exporter.ledger.facts import LedgerFacts, ledger_facts
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.refresh.intake import FUTURE_TOLERANCE
@@ -152,7 +152,7 @@ class _Ledger:
 
     def findings(self) -> Iterator[Finding]:
         try:
-            self.facts = look(self._path)
+            self.facts = ledger_facts(self._path)
         except LedgerError as error:
             # That an exporter runs with this configuration is how it should be.
             in_use = error.reason == "ledger_in_use"

@@ -14,11 +14,11 @@ from typing import Final
 from exporter.analysis.bill.attribution import Assessment, Attribution, Combination
 from exporter.core.charges import tags_of
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_to_look
+from exporter.ledger.opening import LedgerError, open_ledger_read_only
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.metrics.attribution import recent_costs
 from exporter.sources.base import Finding
-from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
+from exporter.sources.prometheus_units import UnitCounts, UnitFailure
 from exporter.wiring.attribution import ConfiguredAttribution
 
 LOOKED_AT: Final = timedelta(days=31)
@@ -52,7 +52,7 @@ def attribution_findings(
     yield from _of_tags(configured.kept_tags, costs)
 
 
-def unit_findings(units: BusinessUnits, now: datetime) -> Iterator[Finding]:
+def unit_findings(units: UnitCounts, now: datetime) -> Iterator[Finding]:
     """Ask for the number of each unit, and say what came."""
     for name, found in units.read(now).items():
         if isinstance(found, UnitFailure):
@@ -68,7 +68,7 @@ def _recent_costs(
     if not ledger.exists():
         return f"{ledger} is not there yet, so there are no charges; check again after the first refresh"
     try:
-        connection, version = open_ledger_to_look(ledger, _MEMORY_LIMIT)
+        connection, version = open_ledger_read_only(ledger, _MEMORY_LIMIT)
     except LedgerError as error:
         in_use = error.reason == "ledger_in_use"
         return (

@@ -25,7 +25,7 @@ from exporter.config.types import host_and_port
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
-from exporter.simulator.google.live_usage import LiveUsage
+from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
 from exporter.simulator.google.world import World
 from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
@@ -151,7 +151,7 @@ def demo(
         writer.start()
         try:
             with (
-                serving(CloudMonitoring(LiveUsage(company.world), clock)) as address,
+                serving(CloudMonitoring(SimulatedUsage(company.world), clock)) as address,
                 serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
                 serving_recommender(RecommenderApi()) as advice_address,
             ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import ShownUnit, Skus, UsageMeter
 
 BUILD: Final = "cloud-build"
 """Cloud Build's public service id is not known here: it is matched by the bill's service name instead."""
@@ -20,6 +20,6 @@ CLOUD_BUILD: Final[tuple[UsageMeter, ...]] = (
         project_label="",
         period_seconds=300,
         skus=Skus("build", pattern=r"Build time", rate_per="live_unit"),
-        people_unit=PeopleUnit("build minute", 60.0),
+        people_unit=ShownUnit("build minute", 60.0),
     ),
 )

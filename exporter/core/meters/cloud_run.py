@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import EGRESS, GIBIBYTE, PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import EGRESS, GIBIBYTE, ShownUnit, Skus, UsageMeter
 
 RUN: Final = "152E-C115-5142"
 
@@ -43,7 +43,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         revision=_REVISION,
         dimension="metric.label.response_code_class",
         skus=Skus("requests", frozenset({"2DA5-55D3-E679"})),
-        people_unit=PeopleUnit("request", 1.0),
+        people_unit=ShownUnit("request", 1.0),
     ),
     UsageMeter(
         "cloud_run_cpu_seconds",
@@ -55,7 +55,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         resource=_SERVICE,
         revision=_REVISION,
         skus=_CPU,
-        people_unit=PeopleUnit("vCPU hour", 3600.0),
+        people_unit=ShownUnit("vCPU hour", 3600.0),
     ),
     UsageMeter(
         "cloud_run_memory_byte_seconds",
@@ -68,7 +68,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         resource=_SERVICE,
         revision=_REVISION,
         skus=_MEMORY,
-        people_unit=PeopleUnit("GiB hour", GIBIBYTE * 3600.0),
+        people_unit=ShownUnit("GiB hour", GIBIBYTE * 3600.0),
     ),
     UsageMeter(
         "cloud_run_billable_instance_seconds",
@@ -89,7 +89,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         resource=_SERVICE,
         where='metric.label.kind = "internet"',
         skus=Skus("egress", pattern=EGRESS),
-        people_unit=PeopleUnit("GiB sent", GIBIBYTE),
+        people_unit=ShownUnit("GiB sent", GIBIBYTE),
     ),
     UsageMeter(
         "cloud_run_idle_instance_seconds",
@@ -101,7 +101,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         resource=_SERVICE,
         where='metric.label.state = "idle"',
         skus=_MIN_INSTANCE,
-        people_unit=PeopleUnit("idle instance hour", 3600.0),
+        people_unit=ShownUnit("idle instance hour", 3600.0),
     ),
     UsageMeter(
         "cloud_run_active_instance_seconds",
@@ -132,7 +132,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         "seconds",
         resource=_JOB,
         skus=Skus("cpu", frozenset({"900B-EA7D-0386"}), r"^Jobs CPU"),
-        people_unit=PeopleUnit("vCPU hour", 3600.0),
+        people_unit=ShownUnit("vCPU hour", 3600.0),
     ),
     UsageMeter(
         "cloud_run_job_memory_byte_seconds",
@@ -144,7 +144,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         factor=GIBIBYTE,
         resource=_JOB,
         skus=Skus("memory", pattern=r"^Jobs Memory"),
-        people_unit=PeopleUnit("GiB hour", GIBIBYTE * 3600.0),
+        people_unit=ShownUnit("GiB hour", GIBIBYTE * 3600.0),
     ),
     UsageMeter(
         "cloud_run_job_executions",
@@ -154,6 +154,6 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         "delta",
         "executions",
         resource=_JOB,
-        people_unit=PeopleUnit("execution", 1.0),
+        people_unit=ShownUnit("execution", 1.0),
     ),
 )

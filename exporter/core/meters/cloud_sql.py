@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import GIBIBYTE, PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import GIBIBYTE, ShownUnit, Skus, UsageMeter
 
 SQL: Final = "9662-B51E-5089"
 
@@ -21,7 +21,7 @@ CLOUD_SQL: Final[tuple[UsageMeter, ...]] = (
         resource="resource.label.database_id",
         period_seconds=300,
         skus=Skus("cpu", pattern=r" - vCPU "),
-        people_unit=PeopleUnit("database vCPU hour", 3600.0),
+        people_unit=ShownUnit("database vCPU hour", 3600.0),
     ),
     UsageMeter(
         "cloud_sql_memory_byte_seconds",
@@ -35,7 +35,7 @@ CLOUD_SQL: Final[tuple[UsageMeter, ...]] = (
         resource="resource.label.database_id",
         period_seconds=300,
         skus=Skus("memory", pattern=r" - RAM "),
-        people_unit=PeopleUnit("database GiB hour", GIBIBYTE * 3600.0),
+        people_unit=ShownUnit("database GiB hour", GIBIBYTE * 3600.0),
     ),
     UsageMeter(
         "cloud_sql_storage_byte_seconds",
@@ -49,6 +49,6 @@ CLOUD_SQL: Final[tuple[UsageMeter, ...]] = (
         resource="resource.label.database_id",
         period_seconds=300,
         skus=Skus("storage", pattern=r" - (Standard|Low cost) storage "),
-        people_unit=PeopleUnit("stored GiB month", GIBIBYTE * 2_629_800.0),
+        people_unit=ShownUnit("stored GiB month", GIBIBYTE * 2_629_800.0),
     ),
 )

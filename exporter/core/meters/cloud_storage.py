@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import EGRESS, GIBIBYTE, PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import EGRESS, GIBIBYTE, ShownUnit, Skus, UsageMeter
 
 STORAGE: Final = "95FF-2EF5-5EA1"
 
@@ -46,7 +46,7 @@ CLOUD_STORAGE: Final[tuple[UsageMeter, ...]] = (
                 ("", "^Standard"),
             ),
         ),
-        people_unit=PeopleUnit("stored GiB month", GIBIBYTE * 2_629_800.0),
+        people_unit=ShownUnit("stored GiB month", GIBIBYTE * 2_629_800.0),
     ),
     UsageMeter(
         "cloud_storage_class_a_operations",
@@ -59,7 +59,7 @@ CLOUD_STORAGE: Final[tuple[UsageMeter, ...]] = (
         where=_one_of("metric.label.method", _CLASS_A),
         period_seconds=300,
         skus=Skus("class_a", pattern=r"Class A "),
-        people_unit=PeopleUnit("1,000 operations", 1000.0),
+        people_unit=ShownUnit("1,000 operations", 1000.0),
     ),
     UsageMeter(
         "cloud_storage_class_b_operations",
@@ -72,7 +72,7 @@ CLOUD_STORAGE: Final[tuple[UsageMeter, ...]] = (
         where=_one_of("metric.label.method", _CLASS_B),
         period_seconds=300,
         skus=Skus("class_b", pattern=r"Class B "),
-        people_unit=PeopleUnit("1,000 operations", 1000.0),
+        people_unit=ShownUnit("1,000 operations", 1000.0),
     ),
     UsageMeter(
         "cloud_storage_egress_bytes",
@@ -84,6 +84,6 @@ CLOUD_STORAGE: Final[tuple[UsageMeter, ...]] = (
         resource="resource.label.bucket_name",
         period_seconds=300,
         skus=Skus("egress", pattern=EGRESS),
-        people_unit=PeopleUnit("GiB sent", GIBIBYTE),
+        people_unit=ShownUnit("GiB sent", GIBIBYTE),
     ),
 )

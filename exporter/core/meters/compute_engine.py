@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import GIBIBYTE, PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import GIBIBYTE, ShownUnit, Skus, UsageMeter
 
 COMPUTE: Final = "6F81-5844-456A"
 
@@ -19,7 +19,7 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
         region="resource.label.zone",
         period_seconds=300,
         skus=Skus("cpu", pattern=r"^(?!Commitment).*Instance Core "),
-        people_unit=PeopleUnit("core hour", 3600.0),
+        people_unit=ShownUnit("core hour", 3600.0),
     ),
     UsageMeter(
         "compute_memory_byte_seconds",
@@ -32,7 +32,7 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
         region="resource.label.zone",
         period_seconds=300,
         skus=Skus("memory", pattern=r"^(?!Commitment).*E2 Instance Ram "),
-        people_unit=PeopleUnit("GiB hour", GIBIBYTE * 3600.0),
+        people_unit=ShownUnit("GiB hour", GIBIBYTE * 3600.0),
     ),
     UsageMeter(
         "compute_utilization_seconds",

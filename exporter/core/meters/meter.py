@@ -16,7 +16,7 @@ Kind = Literal["delta", "distribution_count", "level"]
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleUnit:
+class ShownUnit:
     """The unit that people count in: `size` units of the bill make one."""
 
     name: str
@@ -89,7 +89,7 @@ class UsageMeter:
     """Shortest interval worth reading; a metric that is sampled less often is read less often."""
     skus: Skus | None = None
     """None: it costs nothing by itself."""
-    people_unit: PeopleUnit | None = None
+    people_unit: ShownUnit | None = None
 
 
 def describes(description: str, resource: str, dimension: str) -> bool:

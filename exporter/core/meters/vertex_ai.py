@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.core.meters.meter import PeopleUnit, Skus, UsageMeter
+from exporter.core.meters.meter import ShownUnit, Skus, UsageMeter
 
 VERTEX: Final = "C7E2-9256-1C43"
 
@@ -21,6 +21,6 @@ VERTEX_AI: Final[tuple[UsageMeter, ...]] = (
         dimension="metric.label.type",
         where='metric.label.request_type = "shared"',
         skus=Skus("tokens", pattern=r"(Predictions|token)", by_resource=True),
-        people_unit=PeopleUnit("1,000 tokens", 1000.0),
+        people_unit=ShownUnit("1,000 tokens", 1000.0),
     ),
 )

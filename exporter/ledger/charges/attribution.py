@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from sys import intern
 from typing import Any, Final
 
+from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.windows import LedgerView, Window
 
 ATTRIBUTION_COLUMNS: Final = (
@@ -43,7 +44,7 @@ class AttributionView:
         self, provider: str, windows: Mapping[str, Window]
     ) -> list[tuple[Values, tuple[Decimal | None, ...]]]:
         """Return net US dollars by window of usage; None where there is no charge."""
-        bounds = {name: (_literal(start), _literal(end)) for name, (start, end) in windows.items()}
+        bounds = {name: (sql_time(start), sql_time(end)) for name, (start, end) in windows.items()}
         sums = ", ".join(
             f'sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS "{name}"'
             for name, (start, end) in bounds.items()
@@ -79,7 +80,7 @@ class AttributionView:
     ) -> Iterator[tuple[Any, ...]]:
         """Yield sums by series and tags first, so that few rows are joined with their dimensions."""
         known = (
-            f"export_hour < {_literal(self.view.exported_before)}" if self.view.exported_before else "true"
+            f"export_hour < {sql_time(self.view.exported_before)}" if self.view.exported_before else "true"
         )
         result = self.view.connection.execute(
             f"""WITH asked AS (
@@ -90,8 +91,8 @@ class AttributionView:
                     SELECT series_id, charge_period_start, coalesce(tags, '') AS tags,
                       billed_cost_usd AS usd
                     FROM charge SEMI JOIN asked USING (series_id)
-                    WHERE charge_period_start >= {_literal(window[0])}
-                      AND charge_period_start < {_literal(window[1])} AND {known}
+                    WHERE charge_period_start >= {sql_time(window[0])}
+                      AND charge_period_start < {sql_time(window[1])} AND {known}
                   ) GROUP BY series_id, tags
                 )
                 SELECT {outer} FROM summed JOIN asked USING (series_id) GROUP BY {_COLUMNS}""",
@@ -104,7 +105,3 @@ class AttributionView:
 def _values(values: tuple[str, ...]) -> Values:
     """Share equal texts."""
     return tuple(map(intern, values))
-
-
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

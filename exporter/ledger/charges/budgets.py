@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.attribution import ATTRIBUTION_COLUMNS, Values
 from exporter.ledger.charges.windows import LedgerView, Window
 
@@ -66,7 +67,7 @@ class BudgetView:
                 FROM charge JOIN series USING (series_id)
                 WHERE provider = $provider AND charge_period_start >= $since AND {self._known()}""",
             provider=provider,
-            since=_naive(since),
+            since=naive_utc(since),
         )
         return [Kind(series_id, tags, (*values, tags)) for series_id, tags, *values in rows]
 
@@ -104,9 +105,9 @@ class BudgetView:
             tags=tags,
             known_numbers=[number for number, *_ in spans],
             providers=[provider for _, provider, *_ in spans],
-            begins=[_naive(begin) for *_, begin, _ in spans],
-            ends=[_naive(end) for *_, end in spans],
-            first=_naive(min(begin for *_, begin, _ in spans)),
+            begins=[naive_utc(begin) for *_, begin, _ in spans],
+            ends=[naive_utc(end) for *_, end in spans],
+            first=naive_utc(min(begin for *_, begin, _ in spans)),
         )
         found: dict[int, dict[tuple[str, str], Dollars]] = {}
         for number, provider, service, net, gross in rows:
@@ -147,7 +148,7 @@ class BudgetView:
                   AND charge_period_start >= $since AND {self._known()}
                 GROUP BY ALL HAVING sum(billed_cost) > 0""",
             currencies=sorted(currencies),
-            since=_naive(since),
+            since=naive_utc(since),
         )
         return {currency: round(usd / cost, 9) for currency, usd, cost in rows}
 
@@ -167,12 +168,12 @@ class BudgetView:
             numbers=numbers,
             series=series,
             tags=tags,
-            since=_naive(since),
+            since=naive_utc(since),
         )
 
     def _known(self) -> str:
         known = self.view.exported_before
-        limit = "" if known is None else f" AND export_hour < TIMESTAMP '{_naive(known)}'"
+        limit = "" if known is None else f" AND export_hour < TIMESTAMP '{naive_utc(known)}'"
         return f"source IN (SELECT unnest($sources)){limit}"
 
     def _rows(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
@@ -201,7 +202,3 @@ def _columns(
         [choice.series_id for _, choice in pairs],
         [choice.tags for _, choice in pairs],
     )
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
+from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.windows import LedgerView
 
 HOURLY_COLUMNS: Final = ("provider", "project_id", "service_name", "charge_category")
@@ -57,7 +58,7 @@ def hourly_costs(
 
     In the order of time, or one series after the other and each in the order of time.
     """
-    known = f"export_hour < {_literal(view.exported_before)}" if view.exported_before else "true"
+    known = f"export_hour < {sql_time(view.exported_before)}" if view.exported_before else "true"
     result = view.connection.execute(
         f"""WITH asked AS (
               SELECT series_id, {_LABELS} FROM series
@@ -65,7 +66,7 @@ def hourly_costs(
             ), summed AS (
               SELECT series_id, date_trunc('hour', charge_period_start) AS hour, sum(billed_cost_usd) AS usd
               FROM charge SEMI JOIN asked USING (series_id)
-              WHERE charge_period_start >= {_literal(since)} AND charge_period_start < {_literal(until)}
+              WHERE charge_period_start >= {sql_time(since)} AND charge_period_start < {sql_time(until)}
                 AND {known}
               GROUP BY ALL
             )
@@ -94,7 +95,3 @@ def forgotten_before(view: LedgerView) -> datetime | None:
     """Return the time before which usage has been forgotten; None where nothing was."""
     rows = view.connection.execute("SELECT value::TIMESTAMP FROM setting WHERE name = 'kept_from'").fetchall()
     return rows[0][0].replace(tzinfo=UTC) if rows else None
-
-
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -6,11 +6,12 @@ All sums are exact decimals; what the ledger has no charge for is absent, never 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from sys import intern
 from typing import Final
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.attribution import ATTRIBUTION_COLUMNS, Values
 from exporter.ledger.charges.windows import LedgerView
 
@@ -29,10 +30,10 @@ def period_costs(
     parameters: dict[str, object] = {
         "sources": list(view.sources),
         "provider": provider,
-        "bounds": [_naive(bound) for bound in bounds],
+        "bounds": [naive_utc(bound) for bound in bounds],
     }
     if view.exported_before is not None:
-        parameters["exported_before"] = _naive(view.exported_before)
+        parameters["exported_before"] = naive_utc(view.exported_before)
     result = view.connection.execute(
         f"""WITH asked AS (
               SELECT series_id, {_COLUMNS.replace(", tags", "")} FROM series
@@ -56,7 +57,3 @@ def period_costs(
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         for *values, number, usd in rows:
             yield tuple(map(intern, values)), number, usd
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

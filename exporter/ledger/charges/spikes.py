@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.windows import LedgerView
 
 Hours = Mapping[int, float]
@@ -57,7 +58,7 @@ class SpikeView:
 
     def _rows(self, sql: str, asked: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
         known = self.view.exported_before
-        limit = "true" if known is None else f"export_hour < TIMESTAMP '{_naive(known)}'"
+        limit = "true" if known is None else f"export_hour < TIMESTAMP '{naive_utc(known)}'"
         charges = (
             "(SELECT * FROM charge JOIN series USING (series_id) WHERE provider = $provider "
             "AND source IN (SELECT unnest($sources)) AND charge_category IN ('usage', 'purchase', 'credit') "
@@ -70,7 +71,7 @@ class SpikeView:
                 f"unnest($hours::TIMESTAMP[]) AS asked_hour) {sql}"
             )
             parameters["services"] = [service for service, _ in asked]
-            parameters["hours"] = [_naive(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in asked]
+            parameters["hours"] = [naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in asked]
         yield from self.view.connection.execute(sql.format(charges=charges), parameters).fetchall()
 
 
@@ -100,7 +101,7 @@ def usage_by_resource(
             "source": source,
             "provider": provider,
             "meter": meter,
-            "hours": [_naive(datetime.fromtimestamp(hour * 3600, UTC)) for hour in hours],
+            "hours": [naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for hour in hours],
         },
     ).fetchall()
     return _hours((resource, hour, amount) for resource, hour, amount in rows)
@@ -111,7 +112,3 @@ def _hours(rows: Iterable[tuple[Any, int, float]]) -> dict[Any, Hours]:
     for key, hour, usd in rows:
         found.setdefault(key, {})[hour] = usd
     return dict(found)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

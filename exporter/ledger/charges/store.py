@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
     COUNT_SERIES,
@@ -93,10 +94,10 @@ class Ledger:
             return
         with self.transaction() as connection:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
-            connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [_naive(moment).isoformat()])
-            connection.execute(RETIRE, {"moment": _naive(moment)})
-            connection.execute(CUT_INVOICES, {"moment": _naive(moment)})
-            connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [_naive(moment)])
+            connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [naive_utc(moment).isoformat()])
+            connection.execute(RETIRE, {"moment": naive_utc(moment)})
+            connection.execute(CUT_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [naive_utc(moment)])
 
     def kept_from(self) -> datetime:
         """Return the time before which usage has been forgotten; long ago where nothing was."""
@@ -238,7 +239,3 @@ def _spool_relation(path: Path) -> str:
 
 def _kept_from_sql() -> str:
     return "coalesce((SELECT value::TIMESTAMP FROM setting WHERE name = 'kept_from'), TIMESTAMP '1970-01-01')"
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.replacing import BILLED_USD, CREDIT_USD, SAME_CHARGE
 
 LABEL_COLUMNS = (
@@ -114,7 +115,7 @@ class LedgerView:
         self, provider: str, windows: Mapping[str, Window]
     ) -> list[tuple[Labels, tuple[Decimal | None, ...]]]:
         """Return net US dollars per series and window of usage; None where there is no charge."""
-        bounds = {name: (_literal(start), _literal(end)) for name, (start, end) in windows.items()}
+        bounds = {name: (sql_time(start), sql_time(end)) for name, (start, end) in windows.items()}
         sums = ", ".join(
             f'sum(usd) FILTER (charge_period_start >= {start} AND charge_period_start < {end}) AS "{name}"'
             for name, (start, end) in bounds.items()
@@ -216,8 +217,8 @@ class LedgerView:
                 begun AS (SELECT provider, billing_account_id, min(export_hour) AS first_export
                           FROM known GROUP BY ALL),
                 usage AS (SELECT * FROM known JOIN begun USING (provider, billing_account_id)
-                          WHERE charge_period_start >= greatest(first_export, {_literal(since)})
-                            AND charge_period_start < {_literal(until)}),
+                          WHERE charge_period_start >= greatest(first_export, {sql_time(since)})
+                            AND charge_period_start < {sql_time(until)}),
                 counted AS (SELECT provider, billing_account_id, count(DISTINCT charge_period_start) AS hours
                             FROM usage GROUP BY ALL)
                 SELECT provider, billing_account_id,
@@ -255,7 +256,7 @@ class LedgerView:
                 FROM {
                 self._charges(
                     "provider = $provider AND charge_category IN ('usage', 'purchase', 'credit') "
-                    f"AND charge_period_start >= {_literal(since)}"
+                    f"AND charge_period_start >= {sql_time(since)}"
                 )
             } GROUP BY ALL ORDER BY exported""",
             provider=provider,
@@ -265,7 +266,7 @@ class LedgerView:
 
     def _charges(self, condition: str = "true") -> str:
         """Return a FROM clause of the charges in this view, joined with their dimensions."""
-        known = f"export_hour < {_literal(self.exported_before)}" if self.exported_before else "true"
+        known = f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
         return (
             "(SELECT * FROM charge JOIN series USING (series_id) "
             f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
@@ -281,7 +282,3 @@ class LedgerView:
 def _labels(values: tuple[str, ...]) -> Labels:
     """Share equal texts: a few hundred distinct ones make up tens of thousands of series."""
     return tuple(map(intern, values))
-
-
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

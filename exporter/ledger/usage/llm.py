@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.windows import LedgerView, Window
 from exporter.ledger.usage.queries import THROUGH_NO_TIME
 
@@ -69,7 +70,7 @@ class LlmView:
                WHERE source IN (SELECT unnest($sources)) AND meter IN (SELECT unnest($meters))
                GROUP BY ALL ORDER BY ALL""",
             meters=list(meters),
-            since=_naive(used_since),
+            since=naive_utc(used_since),
         )
         return [UsageCounter(*row) for row in rows]
 
@@ -81,7 +82,7 @@ class LlmView:
                WHERE source IN (SELECT unnest($sources)) AND meter = $meter AND hour >= $since
                GROUP BY ALL ORDER BY ALL""",
             meter=meter,
-            since=_naive(since),
+            since=naive_utc(since),
         )
         return [
             HourlyAmount(source, provider, hour.replace(tzinfo=UTC), usd)
@@ -117,7 +118,7 @@ def daily_costs(view: LedgerView, provider: str, since: datetime) -> list[tuple[
             WHERE source IN (SELECT unnest($sources)) AND {_known(view)} AND provider = $provider
               AND charge_category IN ('usage', 'purchase', 'credit') AND charge_period_start >= $since
             GROUP BY ALL ORDER BY ALL""",
-        {"sources": list(view.sources), "provider": provider, "since": _naive(since)},
+        {"sources": list(view.sources), "provider": provider, "since": naive_utc(since)},
     ).fetchall()
 
 
@@ -137,7 +138,7 @@ def daily_sku_costs(
     return view.connection.execute(
         f"""SELECT charge_period_start::DATE, sum(billed_cost_usd)
             FROM {_charges_of(view)} WHERE charge_period_start >= $since GROUP BY ALL ORDER BY ALL""",
-        {**_parameters(view, provider, skus), "since": _naive(since)},
+        {**_parameters(view, provider, skus), "since": naive_utc(since)},
     ).fetchall()
 
 
@@ -146,8 +147,8 @@ def sku_costs(
 ) -> list[SkuCost]:
     """Return what some SKUs (service id, SKU id) cost in each window, all categories, exactly."""
     sums = ", ".join(
-        f"sum(billed_cost_usd) FILTER (charge_period_start >= '{_naive(begin)}' "
-        f"AND charge_period_start < '{_naive(end)}')"
+        f"sum(billed_cost_usd) FILTER (charge_period_start >= '{naive_utc(begin)}' "
+        f"AND charge_period_start < '{naive_utc(end)}')"
         for begin, end in windows
     )
     rows = view.connection.execute(
@@ -156,8 +157,8 @@ def sku_costs(
             GROUP BY ALL ORDER BY ALL""",
         {
             **_parameters(view, provider, skus),
-            "first": _naive(min(begin for begin, _ in windows)),
-            "last": _naive(max(end for _, end in windows)),
+            "first": naive_utc(min(begin for begin, _ in windows)),
+            "last": naive_utc(max(end for _, end in windows)),
         },
     ).fetchall()
     return [
@@ -185,8 +186,4 @@ def _parameters(view: LedgerView, provider: str, skus: Sequence[tuple[str, str]]
 
 
 def _known(view: LedgerView) -> str:
-    return "true" if view.exported_before is None else f"export_hour < '{_naive(view.exported_before)}'"
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return "true" if view.exported_before is None else f"export_hour < '{naive_utc(view.exported_before)}'"

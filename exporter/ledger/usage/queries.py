@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.windows import LedgerView
 
 THROUGH_NO_TIME: Final = "TIMESTAMP '1970-01-01'"
@@ -173,8 +174,8 @@ class UsageView:
                FROM usage_hour JOIN usage_series USING (usage_series_id)
                WHERE hour >= $since AND hour < $until AND meter IN (SELECT unnest($meters))
                GROUP BY ALL ORDER BY ALL""",
-            since=_naive(since),
-            until=_naive(until),
+            since=naive_utc(since),
+            until=naive_utc(until),
             meters=list(meters),
         )
         return [HourlyUsage(*_aware(row)) for row in rows]
@@ -185,8 +186,8 @@ class UsageView:
             """SELECT project_id, region_id, meter, resource, dimension, hour::DATE, sum(amount)
                FROM usage_hour JOIN usage_series USING (usage_series_id)
                WHERE hour >= $since AND hour < $until GROUP BY ALL ORDER BY ALL""",
-            since=_naive(since),
-            until=_naive(until),
+            since=naive_utc(since),
+            until=naive_utc(until),
         )
         return [DailyUsage(*row) for row in rows]
 
@@ -205,8 +206,8 @@ class UsageView:
                  min(hour) FILTER (meter = $utilization), max(hour) FILTER (meter = $utilization),
                  median(level) FILTER (meter = $cores AND level > 0)
                FROM hours GROUP BY ALL HAVING count(*) FILTER (meter = $utilization) > 0 ORDER BY ALL""",
-            since=_naive(since),
-            until=_naive(until),
+            since=naive_utc(since),
+            until=naive_utc(until),
             utilization=utilization_meter,
             cores=cores_meter,
         )
@@ -219,7 +220,7 @@ class UsageView:
                  dimension, unit, total, total - priced_total, usd_total
                FROM usage_series SEMI JOIN (SELECT usage_series_id FROM usage_hour WHERE hour >= $since)
                  USING (usage_series_id) ORDER BY usage_series_id""",
-            since=_naive(used_since),
+            since=naive_utc(used_since),
         )
         return [UsageTotal(*row) for row in rows]
 
@@ -237,11 +238,11 @@ def sku_days(view: LedgerView, since: datetime, until: datetime, services: Seque
     parameters: dict[str, object] = {
         "sources": list(view.sources),
         "services": list(services),
-        "since": _naive(since),
-        "until": _naive(until),
+        "since": naive_utc(since),
+        "until": naive_utc(until),
     }
     if view.exported_before is not None:
-        parameters["known"] = _naive(view.exported_before)
+        parameters["known"] = naive_utc(view.exported_before)
     rows = view.connection.execute(
         f"""SELECT project_id, region_id, service_id, service_name, sku_id, sku, charge_period_start::DATE,
               sum(billed_cost_usd)::DOUBLE,
@@ -259,7 +260,3 @@ def sku_days(view: LedgerView, since: datetime, until: datetime, services: Seque
 
 def _aware(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import duckdb
 
 from exporter.core.charges import USAGE_COLUMNS
+from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.queries import THROUGH_NO_TIME, UsageView
 
@@ -154,8 +155,8 @@ class UsageLedger:
         if self._ledger.read_only:
             return
         with self._ledger.transaction() as connection:
-            moment = _naive(hours).replace(minute=0, second=0, microsecond=0)
-            connection.execute("DELETE FROM usage_point WHERE begins < ?", [_naive(points)])
+            moment = naive_utc(hours).replace(minute=0, second=0, microsecond=0)
+            connection.execute("DELETE FROM usage_point WHERE begins < ?", [naive_utc(points)])
             if moment <= connection.execute(f"SELECT {_KEPT_FROM}").fetchall()[0][0]:
                 return
             connection.execute("DELETE FROM setting WHERE name = 'usage_kept_from'")
@@ -259,7 +260,7 @@ def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read] | None, p
                 [
                     each.project_id,
                     each.meter,
-                    *map(_naive, (each.since, each.until, each.through)),
+                    *map(naive_utc, (each.since, each.until, each.through)),
                     each.cursor,
                 ]
                 for each in reads
@@ -285,7 +286,3 @@ def _key(partition: str) -> tuple[str, str]:
     if not slash:
         raise ValueError(f"partition {partition!r} has no slash")
     return project_id, meter
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -27,7 +27,7 @@ from grpc_status import rpc_status
 
 from exporter.simulator.chance import stream, uniform
 from exporter.simulator.google.live_metrics import METRICS, Metric
-from exporter.simulator.google.live_usage import LiveUsage, Samples
+from exporter.simulator.google.live_usage import Samples, SimulatedUsage
 from exporter.simulator.google.time_series import (
     AlignedSeries,
     BadRequestError,
@@ -52,7 +52,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Temper:
+class Faults:
     """How the server misbehaves; it does not unless told to."""
 
     denied_projects: Collection[str] = ()
@@ -72,9 +72,9 @@ class Temper:
 class CloudMonitoring:
     """The service, apart from the sockets."""
 
-    usage: LiveUsage
+    usage: SimulatedUsage
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    temper: Temper = field(default_factory=Temper)
+    temper: Faults = field(default_factory=Faults)
     series_returned: int = 0
     """What Google would bill."""
     calls: int = 0

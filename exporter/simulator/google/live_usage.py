@@ -49,7 +49,7 @@ class Samples:
     """Sixty samples; of a DELTA metric each tells of its minute alone."""
 
 
-class LiveUsage:
+class SimulatedUsage:
     """Samples of a world."""
 
     def __init__(self, world: World, *, seed: int = 1, parallel_revisions: int = 1) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.simulator.google.live_metrics import METRICS, Metric
-from exporter.simulator.google.live_usage import LiveUsage, Samples
+from exporter.simulator.google.live_usage import Samples, SimulatedUsage
 
 _CONDITION: Final = re.compile(r'([\w.]+)\s*=\s*(?:"([^"]*)"|(one_of|starts_with)\(([^)]*)\))')
 _HOUR_SECONDS: Final = 3600
@@ -85,7 +85,7 @@ def conditions_of(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def answer(
-    usage: LiveUsage, query: Query, visible: Visible, known: Collection[str] = METRICS.keys()
+    usage: SimulatedUsage, query: Query, visible: Visible, known: Collection[str] = METRICS.keys()
 ) -> list[AlignedSeries]:
     """Answer a query about one of the `known` metric types. Raises BadRequestError or UnknownMetricError."""
     metric = METRICS.get(query.metric_type)
@@ -116,7 +116,7 @@ def _value(cell: list[float], query: Query) -> float:
     return cell[0] / cell[1] if query.aligner == "ALIGN_MEAN" or query.reducer == "REDUCE_MEAN" else cell[0]
 
 
-def _hours(usage: LiveUsage, query: Query) -> Iterator[tuple[Samples, int, range]]:
+def _hours(usage: SimulatedUsage, query: Query) -> Iterator[tuple[Samples, int, range]]:
     """Matching series by hour, with the minutes of which the samples end in (start, end]."""
     first, last = -(-query.start // _MINUTE_SECONDS), query.end // _MINUTE_SECONDS - 1
     for hour in range(first // 60, last // 60 + 1):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from exporter.core.charges import CHARGE_CATEGORIES, CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.core.kept_tags import KeptTag, tags_expression
+from exporter.core.sql_times import sql_time
 from exporter.sources.files.formats import quoted
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
 from exporter.sources.google.export.columns import MONEY
@@ -79,8 +80,8 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
       CASE
         WHEN provider IN ({owned}) THEN '{OWNED_ELSEWHERE}'
         WHEN provider = '' THEN 'bad_provider'
-        WHEN period IS NULL OR period < {_literal(EARLIEST_PLAUSIBLE)} THEN 'bad_timestamp'
-        WHEN greatest(period, exported) > {_literal(reading.latest_plausible)} THEN 'future_timestamp'
+        WHEN period IS NULL OR period < {sql_time(EARLIEST_PLAUSIBLE)} THEN 'bad_timestamp'
+        WHEN greatest(period, exported) > {sql_time(reading.latest_plausible)} THEN 'future_timestamp'
         WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN billing_currency = '' THEN 'bad_currency'
         WHEN billing_currency NOT IN ({rated}) THEN 'no_usd_rate'
@@ -88,7 +89,7 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
     FROM (
       SELECT *,
         {_provider("provider_slug")} AS provider,
-        coalesce(told_export, greatest({_literal(reading.written)}, least(period, {_literal(reading.now)})))
+        coalesce(told_export, greatest({sql_time(reading.written)}, least(period, {sql_time(reading.now)})))
           AS exported
       FROM (
         SELECT
@@ -191,7 +192,3 @@ def _times(amount: str, rate: Decimal) -> str:
     whole = f"CAST({amount} AS DECIMAL(20,0))"
     rest = f"CAST({amount} - CAST({whole} AS {MONEY}) AS DECIMAL(18,18))"
     return f"CAST({whole} * {factor} AS {MONEY}) + CAST({rest} * {factor} AS {MONEY})"
-
-
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -44,7 +44,7 @@ _READINESS: Final = "/health/readiness"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ReadingMode:
     """Which of the two ways of reading a proxy is used."""
 
     activity: bool
@@ -143,7 +143,7 @@ class LiteLLMSource(Source):
     def _headers(self) -> Mapping[str, str]:
         return {} if self.key is None else {"Authorization": f"Bearer {self.key()}"}
 
-    def _way(self, api: JsonApi, context: RefreshContext) -> Way:
+    def _way(self, api: JsonApi, context: RefreshContext) -> ReadingMode:
         """Choose by what answers. Activity once read stays: counters would tell the same usage again."""
         if _marks(context.known):
             if not litellm_activity.sees_everybody(api):
@@ -153,20 +153,24 @@ class LiteLLMSource(Source):
                     f"LiteLLM: the key in {self.config_key} is no admin's any more and sees one user alone; "
                     "give the key of an admin or admin viewer again",
                 )
-            return Way(True, f"{litellm_activity.PATH} is read, as before")
+            return ReadingMode(True, f"{litellm_activity.PATH} is read, as before")
         if self.key is None:
-            return Way(False, f"no key is configured, so {PATH} is read, which knows nothing of the past")
+            return ReadingMode(
+                False, f"no key is configured, so {PATH} is read, which knows nothing of the past"
+            )
         if _has_no_database(api):
-            return Way(False, f"it has no database, so {PATH} is read, which knows nothing of the past")
+            return ReadingMode(
+                False, f"it has no database, so {PATH} is read, which knows nothing of the past"
+            )
         try:
             if litellm_activity.sees_everybody(api):
-                return Way(True, f"{litellm_activity.PATH} is read")
+                return ReadingMode(True, f"{litellm_activity.PATH} is read")
         except ApiError as error:
             if error.status == 404 or "DB not connected" in str(error):
-                return Way(False, f"it has no {litellm_activity.PATH}, so {PATH} is read")
+                return ReadingMode(False, f"it has no {litellm_activity.PATH}, so {PATH} is read")
             raise
         why = f"the key in {self.config_key} is no admin's and sees one user alone, so {PATH} is read"
-        return Way(False, why)
+        return ReadingMode(False, why)
 
     def _read_days(self, api: JsonApi, context: RefreshContext) -> UsageBatch:
         activity = self._activity(api, context)

@@ -13,7 +13,7 @@ from exporter.core.charges import tags_text
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.schema import MIGRATIONS, migrate
 from exporter.sources.base import Finding
-from exporter.sources.prometheus_units import BusinessUnits, UnitQuery
+from exporter.sources.prometheus_units import UnitCounts, UnitQuery
 from exporter.wiring.attribution import ConfiguredAttribution, configured_attribution
 from tests.sources.test_prometheus_units import saying, server, vector
 from tests.support.charge_rows import charge, put
@@ -128,7 +128,7 @@ def test_nothing_configured_says_nothing(tmp_path: Path) -> None:
 
 def test_each_unit_is_asked_for_and_its_number_told() -> None:
     with server(saying(vector("0"))) as good, server(saying("<html>")) as bad:
-        units = BusinessUnits([UnitQuery("order", "x", good), UnitQuery("tenant", "x", bad)])
+        units = UnitCounts([UnitQuery("order", "x", good), UnitQuery("tenant", "x", bad)])
         none, broken = unit_findings(units, NOW)
     assert (none.ok, none.warning, none.what, none.detail) == (True, True, "unit order", "0 yesterday")
     assert (broken.ok, broken.what) == (False, "unit tenant")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator.google.live_metrics import EMISSIONS, METRICS
-from exporter.simulator.google.live_usage import LiveUsage, Samples
+from exporter.simulator.google.live_usage import Samples, SimulatedUsage
 from exporter.simulator.google.time_series import BadRequestError, conditions_of
 from tests.support.live_world import NOW, world
 
@@ -22,7 +22,7 @@ NOW_HOUR = int(NOW.timestamp()) // 3600
 def samples(
     metric: str, hour: int, project: str = "northwind-prod", resource: str = REVISION
 ) -> list[Samples]:
-    return list(LiveUsage(world()).samples(project, metric, resource, hour))
+    return list(SimulatedUsage(world()).samples(project, metric, resource, hour))
 
 
 def by_service(found: list[Samples]) -> dict[str, float]:
@@ -49,7 +49,7 @@ def test_the_samples_of_an_hour_sum_to_what_is_billed_for_it(back: int) -> None:
 
 
 def test_the_same_is_told_however_it_is_asked() -> None:
-    one, other = LiveUsage(world()), LiveUsage(world())
+    one, other = SimulatedUsage(world()), SimulatedUsage(world())
     list(other.samples("northwind-prod", RUN + "request_count", REVISION, NOW_HOUR - 5))
     assert list(one.samples("northwind-prod", RUN + "request_count", REVISION, NOW_HOUR)) == list(
         other.samples("northwind-prod", RUN + "request_count", REVISION, NOW_HOUR)
@@ -81,7 +81,7 @@ def test_a_deployment_moves_traffic_from_one_revision_to_the_next() -> None:
 
 
 def test_the_support_agent_has_a_storm_of_cold_starts_each_day_and_the_others_have_none() -> None:
-    live = LiveUsage(world())
+    live = SimulatedUsage(world())
     day = NOW_HOUR // 24 - 1
     stormy = day * 24 + live.storm_hour(day)
 
@@ -97,7 +97,7 @@ def test_the_support_agent_has_a_storm_of_cold_starts_each_day_and_the_others_ha
 
 @pytest.mark.parametrize("emission", EMISSIONS, ids=lambda each: f"{each.metric.type} {each.skus[0]}")
 def test_every_metric_is_told_by_someone_within_a_day(emission: object) -> None:
-    live = LiveUsage(world())
+    live = SimulatedUsage(world())
     metric, resource = emission.metric.type, emission.resource_type  # type: ignore[attr-defined]
     projects = {meter.project.id for meter, _ in world().uses(NOW_HOUR)}
     assert any(

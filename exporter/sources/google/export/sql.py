@@ -5,9 +5,10 @@ Net cost = sum of cost + sum of credits[].amount, as Google's documentation of t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from exporter.core.charges import CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
+from exporter.core.sql_times import sql_time
 from exporter.sources.google.export.columns import MONEY, ExportColumns
 
 REASONS = {
@@ -43,9 +44,9 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
     SELECT *,
       CASE
         WHEN broken_json THEN 'bad_json'
-        WHEN period IS NULL OR exported IS NULL OR least(period, exported) < {_literal(EARLIEST_PLAUSIBLE)}
+        WHEN period IS NULL OR exported IS NULL OR least(period, exported) < {sql_time(EARLIEST_PLAUSIBLE)}
           THEN 'bad_timestamp'
-        WHEN greatest(period, exported) > {_literal(latest)} THEN 'future_timestamp'
+        WHEN greatest(period, exported) > {sql_time(latest)} THEN 'future_timestamp'
         WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN credit_amounts IS NOT NULL AND (list_count(credit_amounts) < len(credit_amounts)
           OR abs(list_sum(credit_amounts)) >= {LARGEST_PLAUSIBLE}) THEN 'bad_credit'
@@ -122,7 +123,3 @@ def charges_of(aggregated: str) -> str:
     SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at, sum(credit) AS billed_cost,
       sum(credit_usd) AS billed_cost_usd, 0 AS consumed_quantity, '' AS consumed_unit
     FROM {aggregated} WHERE reason IS NULL AND credit IS NOT NULL GROUP BY ALL"""
-
-
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.google.cloud_monitoring import Temper
+from exporter.simulator.google.cloud_monitoring import Faults
 from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.google.monitoring.check import reading_usd_per_month
 from tests.support.live_world import NOW, RUN_METERS, SERVICES, reading
 
 
-def found(folder: Path, temper: Temper) -> list[Finding]:
+def found(folder: Path, temper: Faults) -> list[Finding]:
     context = RefreshContext(
         known={},
         now=NOW,
@@ -27,7 +27,7 @@ def found(folder: Path, temper: Temper) -> list[Finding]:
 
 
 def test_a_project_that_denies_is_trouble_and_names_the_role(tmp_path: Path) -> None:
-    *projects, month = found(tmp_path, Temper(denied_projects={SERVICES[1]}))
+    *projects, month = found(tmp_path, Faults(denied_projects={SERVICES[1]}))
     assert {each.what: each.ok for each in projects} == {each: each != SERVICES[1] for each in SERVICES}
     assert "roles/monitoring.viewer" in next(each.detail for each in projects if not each.ok)
     assert month.what == "a month"
@@ -35,13 +35,13 @@ def test_a_project_that_denies_is_trouble_and_names_the_role(tmp_path: Path) -> 
 
 
 def test_projects_that_use_none_of_it_are_a_warning_and_no_trouble(tmp_path: Path) -> None:
-    findings = found(tmp_path, Temper(missing_metrics={meter.metric_type for meter in RUN_METERS}))
+    findings = found(tmp_path, Faults(missing_metrics={meter.metric_type for meter in RUN_METERS}))
     assert all(each.ok and each.warning for each in findings)
     assert findings[-1].detail == "no project has any usage that is known live"
 
 
 def test_when_nothing_can_be_read_that_is_the_finding(tmp_path: Path) -> None:
-    last = found(tmp_path, Temper(denied_projects=SERVICES))[-1]
+    last = found(tmp_path, Faults(denied_projects=SERVICES))[-1]
     assert (last.ok, last.what) == (False, "reading")
     assert "permission" in last.detail.lower()
 
