@@ -56,11 +56,6 @@ def ownership(provider: str) -> Ownership:
     return next(row for row in OWNERSHIP if provider in row.providers or not row.providers)
 
 
-def bill_owner(provider: str, sources: Collection[str]) -> str | None:
-    """Return the one of the configured sources that bills the provider; None where none can."""
-    return next((name for name in ownership(provider).billed_by if name in sources), None)
-
-
 def counted_usage(provider: str, told_by: Collection[str]) -> str | None:
     """Return which of the sources that tell a provider's LLM usage counts; a proxy's never does."""
     order = (*ownership(provider).estimated_by, "usage_logs")

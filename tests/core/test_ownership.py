@@ -6,27 +6,8 @@ import re
 
 import pytest
 
-from exporter.core.ownership import OWNERSHIP, bill_owner, counted_usage, ownership
+from exporter.core.ownership import OWNERSHIP, counted_usage, ownership
 from tests.support import places
-
-
-@pytest.mark.parametrize(
-    ("provider", "sources", "owner"),
-    [
-        ("gcp", {"files", "cloud_monitoring", "usage_logs", "litellm"}, "files"),
-        ("gcp", {"bigquery", "focus"}, "bigquery"),
-        ("gcp", {"usage_logs", "litellm"}, None),
-        ("openai", {"openai", "focus", "usage_logs"}, "openai"),
-        ("openai", {"focus", "usage_logs"}, "focus"),
-        ("anthropic", {"openai", "usage_logs", "litellm"}, None),
-        ("aws", {"files", "focus", "openai"}, "focus"),
-        ("mistral", {"usage_logs"}, None),
-    ],
-)
-def test_the_first_configured_source_that_bills_a_provider_owns_its_dollars(
-    provider: str, sources: set[str], owner: str | None
-) -> None:
-    assert bill_owner(provider, sources) == owner
 
 
 @pytest.mark.parametrize(
