@@ -20,7 +20,7 @@ import duckdb
 from exporter.ledger.charges.store import Ledger
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.world import World
-from exporter.sources.base import Batch, Meter, RefreshContext
+from exporter.sources.base import Batch, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -64,7 +64,9 @@ def time_refresh(path: Path, folder: Path) -> tuple[float, int]:
     for old in folder.glob("spend.duckdb*"):
         old.unlink()
     ledger = Ledger(ledger_path)
-    context = RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), folder, Meter())
+    context = RefreshContext(
+        {}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), folder, RefreshTally()
+    )
     started = time.perf_counter()
     for change in FilesSource([str(path)]).refresh(context):
         assert isinstance(change, Batch)

@@ -29,7 +29,7 @@ from exporter.history.delivery import BATCH_SAMPLES
 from exporter.history.remote_write import Receiver, Sample
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
-from exporter.sources.base import write_spool_csv
+from exporter.sources.spool import write_spool_csv
 from tests.support.charge_rows import charge, put
 
 SERIES = 400

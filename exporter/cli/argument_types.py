@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,9 +59,22 @@ def plot_file(text: str) -> Path:
 
 def hour(text: str) -> object:
     """Read the time of `--as-of`."""
-    from exporter.cli.commands.snapshot import whole_hour  # noqa: PLC0415
-
     try:
         return whole_hour(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def whole_hour(text: str) -> datetime:
+    """Read the time of `--as-of`: RFC 3339, UTC where it names no zone. Raises ValueError with the reason."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time; write for example 2026-11-20T18:00:00Z") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.minute or moment.second or moment.microsecond:
+        raise ValueError(
+            f"{text!r} is not a whole hour, and the ledger knows only in which hour a charge arrived; "
+            f"write for example {moment.replace(minute=0, second=0, microsecond=0):%Y-%m-%dT%H:%M:%SZ}"
+        )
+    return moment

@@ -208,7 +208,7 @@ class Alerts(Section):
     cold_start_requests_per_hour: float = _threshold(100.0, "requests per hour")
     bill_stale_seconds: float = _threshold(129_600.0, "seconds since the bill last grew")
     source_stale_seconds: float = _threshold(7200.0, "seconds since a source was last read")
-    watching_usd_per_month: float = _threshold(20.0, "dollars a month")
+    exporter_cost_usd_per_month: float = _threshold(20.0, "dollars a month")
     idle_instances: float = _threshold(1.0, "a number of instances")
     savings_usd_per_month: float = _threshold(10.0, "dollars a month")
     pacing_ratio: float = _threshold(1.2, "times what the season expects by now")

@@ -109,7 +109,7 @@ class RateCard(Section):
     storage_usd_per_day: _Usd = 0.0
 
 
-class CloudRun(Section):
+class LiveUsage(Section):
     """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
@@ -193,7 +193,9 @@ class Gcp(Section):
     billing_export: Annotated[
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
     ] = None
-    cloud_run: Annotated[CloudRun, Field(description="a section", examples=[{"enabled": True}])] = CloudRun()
+    live_usage: Annotated[LiveUsage, Field(description="a section", examples=[{"enabled": True}])] = (
+        LiveUsage()
+    )
     recommendations: Annotated[
         Recommendations, Field(description="a section", examples=[{"enabled": True}])
     ] = Recommendations()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field, StrictStr
 from pydantic_core import InitErrorDetails
 
 from exporter.config.problems import Section, explained
 from exporter.config.types import ReadGlob, ReadPath, WebAddress
-
-GCP_LLM_SERVICE_IDS: Final = ("C7E2-9256-1C43", "AEFD-7695-64FA")
-"""Vertex AI and the Gemini API, as the ids of services in Google's billing export."""
+from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 
 _Minutes = Annotated[
     float,

@@ -5,12 +5,11 @@ An error lists every problem at once, each with its key, what is wrong, the valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
-from pydantic_core import InitErrorDetails
+from pydantic import Field, PrivateAttr, ValidationError
 
 from exporter.config.attribution import CostAttribution, LabelCosts, UnitCosts, unknown_categories
 from exporter.config.budgets import Alerts, Budgets, unknown_budget_categories
@@ -18,18 +17,10 @@ from exporter.config.focus import Focus
 from exporter.config.gcp import Gcp
 from exporter.config.history import History
 from exporter.config.llm import Llm
-from exporter.config.problems import Problem, Section, explained, key_text, problems_of
+from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
+from exporter.config.renamed import RenamedKey, with_present_names
 from exporter.config.types import ListenAddress, ReadPath, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used. The text has a line for every problem and holds no secret."""
-
-    def __init__(self, place: str, problems: Sequence[Problem]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n  ".join([f"{place}: {count}", *map(str, problems)]))
-        self.problems = tuple(problems)
 
 
 def load(path: Path) -> Config:
@@ -56,15 +47,16 @@ def _parse(text: str, base: Path, place: str) -> Config:
         document = read(text)
     except NotYaml as error:
         raise ConfigError(place, [Problem("", None, f"is not YAML: {error}")]) from None
-    problems = [Problem(key_text(fault.path), fault.line, fault.text) for fault in document.faults]
+    value, lines, renamed, problems = with_present_names(document.value, document.lines)
+    problems += [Problem(key_text(fault.path), fault.line, fault.text) for fault in document.faults]
     config = None
     try:
-        value = {} if document.value is None else document.value
-        config = Config.model_validate(value, context={"base": base})
+        config = Config.model_validate({} if value is None else value, context={"base": base})
     except ValidationError as error:
-        problems += problems_of(error, Config, document.lines)
+        problems += problems_of(error, Config, lines)
     if config is not None:
-        problems += _unknown_categories(config, document.lines)
+        config._renamed = tuple(renamed)
+        problems += _unknown_categories(config, lines)
     if config is None or problems:
         raise ConfigError(place, sorted(problems, key=lambda problem: problem.line or 0))
     return config
@@ -135,20 +127,17 @@ class Config(Section):
         Alerts()
     )
 
-    @classmethod
-    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
-        if data.get("llm") or data.get("focus"):
-            return
-        gcp = data.get("gcp")
-        enabled = gcp.get("enabled", True) if isinstance(gcp, Mapping) else getattr(gcp, "enabled", True)
-        if gcp is None:
-            example = "gcp: {billing_export: {files: [exports/*.parquet]}}"
-            yield explained(
-                ("gcp",), f"no source is given, so there is nothing to show; for example {example}"
-            )
-        elif enabled is False:
-            text = "no source is enabled, so there is nothing to show; for example enabled: true"
-            yield explained(("gcp", "enabled"), text)
+    _renamed: tuple[RenamedKey, ...] = PrivateAttr(default=())
+
+    @property
+    def google(self) -> Gcp | None:
+        """The section of Google Cloud; None where it is missing or not enabled."""
+        return self.gcp if self.gcp is not None and self.gcp.enabled else None
+
+    @property
+    def renamed_keys(self) -> tuple[RenamedKey, ...]:
+        """Keys that were given by the name of an earlier version."""
+        return self._renamed
 
     @property
     def host(self) -> str:
@@ -166,8 +155,8 @@ class Config(Section):
         if self.gcp is None:
             return ()
         waiting = {
-            "gcp.cloud_run (without gcp.project_ids)": "cloud_run" in self.gcp.model_fields_set
-            and self.gcp.cloud_run.enabled
+            "gcp.live_usage (without gcp.project_ids)": "live_usage" in self.gcp.model_fields_set
+            and self.gcp.live_usage.enabled
             and not self.gcp.project_ids,
             "gcp.recommendations (without gcp.project_ids)": "recommendations" in self.gcp.model_fields_set
             and self.gcp.recommendations.enabled

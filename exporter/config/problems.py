@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, get_args
 
@@ -178,3 +178,12 @@ def _shown(path: KeyPath, value: object) -> str:
 def _shortened(part: str | int) -> str:
     text = repr(part)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text has a line for every problem and holds no secret."""
+
+    def __init__(self, place: str, problems: Sequence[Problem]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n  ".join([f"{place}: {count}", *map(str, problems)]))
+        self.problems = tuple(problems)

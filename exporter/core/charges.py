@@ -146,3 +146,16 @@ USAGE_COLUMNS: Final[dict[str, str]] = {
     "unit": "VARCHAR",
 }
 """The fields of a UsagePoint and their DuckDB types, in order. Timestamps are UTC without a zone."""
+
+
+CHARGE_LABELS: Final = (
+    "provider",
+    "billing_account_id",
+    "project_id",
+    "service_name",
+    "sku_id",
+    "sku",
+    "region_id",
+    "charge_category",
+)
+"""Labels of a billed series."""

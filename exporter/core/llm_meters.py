@@ -29,3 +29,7 @@ ANTHROPIC_SERVICE: Final = ("claude-api", "Claude API")
 
 STAND_IN_SERVICE_NAME: Final = "LLM API"
 """Service of estimated money of a provider that nothing bills."""
+
+
+GCP_LLM_SERVICE_IDS: Final = ("C7E2-9256-1C43", "AEFD-7695-64FA")
+"""Vertex AI and the Gemini API, as the ids of services in Google's billing export."""

@@ -1,62 +1,106 @@
 """One owner per dollar: which source's money counts for a provider, and what every other source then is.
 
-The one table that totals, the documentation and `spend-exporter check` go by.
+The table follows from what each source claims; totals, documentation and `spend-exporter check` go by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+ANY_OTHER: Final = "*"
+"""Stands for every provider that no source names."""
+
+
+class Claims(Protocol):
+    """What one source says of the dollars of providers."""
+
+    @property
+    def name(self) -> str:
+        """Label value of `source`."""
+        ...
+
+    @property
+    def bills(self) -> Mapping[str, str]:
+        """Providers whose dollars it reports, each with what people call that money."""
+        ...
+
+    @property
+    def estimates(self) -> Sequence[str]:
+        """Providers whose usage it reports before it is billed."""
+        ...
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """Providers whose users it names; its dollars are never added."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Ownership:
-    """Whose money counts, and what the others say of the same money."""
+class OwnershipRow:
+    """Whose money counts for a provider, and what the other sources say of the same money."""
 
+    provider: str
+    """Label value of `provider`, or ANY_OTHER."""
     money: str
-    providers: tuple[str, ...]
-    """Label values of `provider`; empty stands for every other one."""
+    """What people call it."""
     billed_by: tuple[str, ...]
     """Sources that bill it; the first that is configured owns it, the others are left out."""
     estimated_by: tuple[str, ...]
     """Sources whose usage estimates what is not billed yet; the first that is configured."""
     attribution: tuple[str, ...]
-    """Sources that tell who used it; never added."""
+    """Sources that report who used it; never added."""
 
 
-OWNERSHIP: Final = (
-    Ownership(
-        "Google Cloud, with Vertex AI and Gemini",
-        ("gcp",),
-        ("files", "bigquery", "focus"),
-        ("cloud_monitoring",),
-        ("usage_logs", "litellm"),
-    ),
-    Ownership(
-        "OpenAI", ("openai",), ("openai", "focus"), ("openai", "usage_logs"), ("usage_logs", "litellm")
-    ),
-    Ownership(
-        "Anthropic",
-        ("anthropic",),
-        ("anthropic", "focus"),
-        ("anthropic", "usage_logs"),
-        ("usage_logs", "litellm"),
-    ),
-    Ownership("any other provider", (), ("focus",), ("usage_logs",), ("usage_logs", "litellm")),
-)
-"""Every provider's row. A provider that nothing bills is told by the usage log alone, marked estimated."""
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Every provider's row. The last is for all providers that have none of their own."""
 
-HOURLY_BILLS: Final = frozenset({"gcp"})
-"""Providers whose bill says in which hour a cost arose and when it became known; others bill by the day."""
+    rows: tuple[OwnershipRow, ...]
+    hourly_bills: frozenset[str] = field(default=frozenset())
+    """Providers whose bill gives the hour of a cost and when it became known; others bill by the day."""
+
+    def of(self, provider: str) -> OwnershipRow:
+        """Return the row of a provider."""
+        return next((row for row in self.rows if row.provider == provider), self.rows[-1])
+
+    def counted_usage(self, provider: str, reported_by: Collection[str]) -> str | None:
+        """Return which of the sources that report a provider's LLM usage counts; a proxy's never does."""
+        order = (*self.of(provider).estimated_by, *self.rows[-1].estimated_by)
+        return next((name for name in order if name in reported_by), None)
 
 
-def ownership(provider: str) -> Ownership:
-    """Return the row of a provider."""
-    return next(row for row in OWNERSHIP if provider in row.providers or not row.providers)
+def ownership_of(claims: Iterable[Claims], hourly_bills: Iterable[str] = ()) -> Ownership:
+    """Return the table that follows from what sources claim, in their order.
 
+    A source that names a provider comes before one that takes any. A usage log estimates only what it names:
+    live usage of the provider itself is better than calls that somebody logged.
+    """
+    claims = tuple(claims)
+    money: dict[str, str] = {}
+    for claim in claims:
+        for provider, name in claim.bills.items():
+            money.setdefault(provider, name)
+    other = money.pop(ANY_OTHER, "any other provider")
 
-def counted_usage(provider: str, told_by: Collection[str]) -> str | None:
-    """Return which of the sources that tell a provider's LLM usage counts; a proxy's never does."""
-    order = (*ownership(provider).estimated_by, "usage_logs")
-    return next((name for name in order if name in told_by), None)
+    def naming(provider: str, of: Mapping[str, Collection[str]]) -> list[str]:
+        return [name for name, providers in of.items() if provider in providers]
+
+    bills = {claim.name: claim.bills for claim in claims}
+    estimates = {claim.name: claim.estimates for claim in claims}
+    attributes = {claim.name: claim.attributes for claim in claims}
+
+    def row(provider: str, name: str) -> OwnershipRow:
+        wild = [] if provider == ANY_OTHER else naming(ANY_OTHER, bills)
+        also = [] if provider == ANY_OTHER else naming(ANY_OTHER, attributes)
+        return OwnershipRow(
+            provider,
+            name,
+            tuple(dict.fromkeys([*naming(provider, bills), *wild])),
+            tuple(naming(provider, estimates)),
+            tuple(dict.fromkeys([*naming(provider, attributes), *also])),
+        )
+
+    rows = [row(provider, name) for provider, name in money.items()]
+    return Ownership((*rows, row(ANY_OTHER, other)), frozenset(hourly_bills))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 
 
 def secret_reader(

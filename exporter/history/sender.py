@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from exporter.core.errors import SourceError
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.outbox import Outbox
-from exporter.metrics import families as metrics
-from exporter.metrics.families import FamilySamples
-from exporter.sources.base import SourceError
+from exporter.metrics.remote_write import SendingStatus
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +32,6 @@ _FIRST_WAIT_SECONDS: Final = 5.0
 _LONGEST_WAIT_SECONDS: Final = 300.0
 _LOOK_FOR_REFUSED_SECONDS: Final = 600.0
 """Refused samples become due by the clock alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendingStatus:
-    """How sending is doing. Counts are since the process began."""
-
-    acknowledged: int = 0
-    pending: int = 0
-    """Values that the receiver is still to get, without the refused ones."""
-    refused: int = 0
-    """Values that the receiver refused and does not have."""
-    sent_through: datetime | None = None
-    """All that was known at this time is acknowledged, but for what was refused; None until that was so."""
-    failures: Mapping[str, int] = field(default_factory=dict)
-    """Failed requests and refused samples, by reason."""
 
 
 class HistorySender:
@@ -154,21 +138,6 @@ class HistorySender:
         self.status = replace(self.status, pending=waiting, refused=refused)
         if not waiting and not self._stopping.is_set():
             self.status = replace(self.status, sent_through=started)
-
-    def families(self) -> list[FamilySamples]:
-        """Return the metrics of sending."""
-        status = self.status
-        through = status.sent_through
-        failures = [((reason,), float(count)) for reason, count in sorted(status.failures.items())]
-        return [
-            FamilySamples(metrics.SPEND_REMOTE_WRITE_SAMPLES_TOTAL, [((), float(status.acknowledged))]),
-            FamilySamples(metrics.SPEND_REMOTE_WRITE_FAILURES_TOTAL, failures),
-            FamilySamples(metrics.SPEND_REMOTE_WRITE_PENDING_SAMPLES, [((), float(status.pending))]),
-            FamilySamples(metrics.SPEND_REMOTE_WRITE_REFUSED_SAMPLES, [((), float(status.refused))]),
-            FamilySamples(
-                metrics.SPEND_REMOTE_WRITE_SENT_THROUGH, [((), through.timestamp())] if through else []
-            ),
-        ]
 
     def acknowledged(self, count: int) -> None:
         """Note what the receiver has taken."""

@@ -14,7 +14,7 @@ from exporter.ledger.charges.windows import LedgerView
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PastEstimate:
     """The estimates of one provider's billing day at a whole hour; money in billionths of a US dollar."""
 
     provider: str
@@ -30,13 +30,13 @@ class Said:
     """Whether live usage was in them."""
 
 
-class SaidLedger:
+class PastEstimates:
     """What was said, in the ledger's file and its transactions."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def keep(self, said: Sequence[Said]) -> None:
+    def keep(self, said: Sequence[PastEstimate]) -> None:
         """Keep what is said of hours that nothing is kept of yet; a read-only ledger keeps nothing.
 
         Raises LedgerError.
@@ -83,14 +83,14 @@ class SaidLedger:
                 connection.execute("DELETE FROM said WHERE hour < ?", [_naive(moment)])
 
 
-def said_since(view: LedgerView, provider: str, day: date) -> list[Said]:
+def estimates_since(view: LedgerView, provider: str, day: date) -> list[PastEstimate]:
     """Return what was said of the billing days from `day` on, oldest first."""
     rows = view.connection.execute(
         """SELECT provider, hour, day, nowcast_nano_usd, day_forecast_nano_usd, with_live_usage
            FROM said WHERE provider = ? AND day >= ? ORDER BY hour""",
         [provider, day],
     ).fetchall()
-    return [Said(provider, hour.replace(tzinfo=UTC), *rest) for provider, hour, *rest in rows]
+    return [PastEstimate(provider, hour.replace(tzinfo=UTC), *rest) for provider, hour, *rest in rows]
 
 
 def _naive(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
-"""What is shown beside the bill: live usage and its price, estimates, language models, past accuracy.
+"""Collects what is shown beside the bill: live usage and its price, estimates, language models, budgets.
 
-Each kind is made by itself, and one that cannot be made takes nothing from the others.
+Each figure is computed by itself: one that fails is reported and costs no other.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
 from exporter.analysis.unit_cost.rates import RateCard
-from exporter.config.llm import GCP_LLM_SERVICE_IDS
-from exporter.core.ownership import HOURLY_BILLS
+from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
@@ -30,7 +29,7 @@ from exporter.metrics.attribution import (
     unit_families,
 )
 from exporter.metrics.budgets import budget_families, threshold_family
-from exporter.metrics.exporter_cost import Watching
+from exporter.metrics.exporter_cost import ExporterCost
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import (
     NOTHING_LIVE,
@@ -42,21 +41,27 @@ from exporter.metrics.live_usage import (
 )
 from exporter.metrics.llm import llm_families
 from exporter.metrics.model_names import ModelNames
+from exporter.metrics.outcomes import Outcomes
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
 from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
 from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
 from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
-from exporter.metrics.savings import Savings, TellsRecommendations
+from exporter.metrics.savings import Savings
 from exporter.metrics.settled_day import settled_day_families
-from exporter.metrics.snapshot import SourceStatus
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
-
-logger = logging.getLogger(__name__)
-
-_Made = TypeVar("_Made")
+from exporter.sources.base import Source, billing_zones
+from exporter.sources.registry import HOURLY_BILLS
+from exporter.sources.status import SourceStatus
 
 OTHER_BILLS_ZONE = "UTC"
 """Days of providers that no source of their own bills, such as those of FOCUS files."""
+
+
+logger = logging.getLogger(__name__)
+
+_Computed = TypeVar("_Computed")
+
+_NO_FAMILIES: Sequence[FamilySamples] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,50 +82,51 @@ class FigureSettings:
     """What rules compare with, by name."""
 
 
-class Figures:
-    """Made anew for each snapshot; what is dear to make is kept as long as it holds."""
+class SnapshotCollector:
+    """Computes the figures of each snapshot; what is slow to compute is kept while it holds."""
 
     def __init__(
         self,
         ledger: Ledger,
-        sources: Sequence[str],
-        timezones: Mapping[str, str],
+        sources: Sequence[Source],
         settings: FigureSettings,
         *,
-        recommenders: Sequence[TellsRecommendations] = (),
-        told_budgets: Callable[[], Sequence[Budget]] = tuple,
+        provider_budgets: Callable[[], Sequence[Budget]] = tuple,
+        outcomes: Outcomes | None = None,
     ) -> None:
-        """`sources` are the names of those configured; `timezones` the billing zones of their providers.
-
-        `told_budgets` returns the budgets that sources have found at providers.
-        """
+        """`provider_budgets` returns the budgets that sources read at their providers."""
         self._ledger = ledger
-        self._sources = tuple(sources)
-        self._zones = dict(timezones)
+        self._names = tuple(source.name for source in sources)
+        self._zones = billing_zones(sources)
+        self._reads_live_usage = any(source.reads_live_usage for source in sources)
         self._settings = settings
         self._nowcasting = Nowcasting()
-        self._names = ModelNames(settings.llm_service_ids)
-        self._savings = Savings(recommenders)
+        self._models = ModelNames(settings.llm_service_ids)
+        self._savings = Savings(sources)
         self._budgeting = Budgeting()
-        self._told_budgets = told_budgets
-        self._watching = Watching()
+        self._provider_budgets = provider_budgets
+        self._exporter_cost = ExporterCost()
         self._settled: tuple[object, list[FamilySamples]] | None = None
+        self.outcomes = outcomes or Outcomes()
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
         """Return the billing zone of every provider with a bill."""
         found = dict.fromkeys(billed_providers(view), OTHER_BILLS_ZONE)
         return found | self._zones
 
-    def gcp_usage(self, view: LedgerView) -> UsageView | None:
-        """Return live usage of Google Cloud, where a source tells it."""
-        return UsageView(view.connection) if "cloud_monitoring" in self._sources else None
+    def live_usage(self, view: LedgerView) -> UsageView | None:
+        """Return live usage of resources, where a source reads it."""
+        return UsageView(view.connection) if self._reads_live_usage else None
 
     def live(self, now: datetime) -> LiveFigures:
-        """Price what was used since the last time, and tell live usage; nothing without a source of it."""
-        if "cloud_monitoring" not in self._sources:
+        """Price what was used since the last time, and show live usage; nothing without a source of it."""
+        if not self._reads_live_usage:
             return NOTHING_LIVE
+        return self._compute("live_usage", lambda: self._live(now), NOTHING_LIVE, now)
+
+    def _live(self, now: datetime) -> LiveFigures:
         usage = UsageLedger(self._ledger)
-        with self._ledger.view(self._sources) as view:
+        with self._ledger.view(self._names) as view:
             state = UsageView(view.connection)
             live = read_live_usage(view, state, now, self._settings.rate_card)
             unpriced = prices(state.totals(now - SHOWN_FOR), live.rates)
@@ -136,35 +142,44 @@ class Figures:
         present = view.exported_before is None
         zones = self.timezones(view)
         hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
-        usage = self.gcp_usage(view) if present else None
-        llm = LlmView(view.connection, self._sources) if present else None
+        usage = self.live_usage(view) if present else None
+        llm = LlmView(view.connection, self._names) if present else None
+        nowcasting = self._nowcasting
+        none: Sequence[Outlook] = ()
         return [
-            *_or_nothing("the nowcast", lambda: self._nowcasting.outlooks(view, usage, now, hourly)),
-            *_or_nothing("the daily nowcast", lambda: daily_outlooks(view, llm, now, zones)),
+            *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now),
+            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now),
         ]
 
     def savings(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
-        """Tell what could be saved; nothing as of a past hour."""
+        """Return what could be saved; nothing as of a past hour."""
         if view.exported_before is not None:
             return ()
-        return _or_nothing(
-            "what could be saved",
-            lambda: self._savings.families(view, self.gcp_usage(view), now, self._settings.rate_card),
+        card = self._settings.rate_card
+        return self._compute(
+            "savings",
+            lambda: self._savings.families(view, self.live_usage(view), now, card),
+            _NO_FAMILIES,
+            now,
         )
 
     def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
-        """Tell what language models cost and used."""
-        usage = LlmView(view.connection, self._sources) if view.exported_before is None else None
-        return _or_nothing(
-            "the figures of language models",
-            lambda: llm_families(view, usage, now, self.timezones(view), self._names),
+        """Return what language models cost and used."""
+        usage = LlmView(view.connection, self._names) if view.exported_before is None else None
+        return self._compute(
+            "language_models",
+            lambda: llm_families(view, usage, now, self.timezones(view), self._models),
+            _NO_FAMILIES,
+            now,
         )
 
     def attributed(
         self, view: LedgerView, now: datetime, unit_counts: Mapping[str, float]
     ) -> Sequence[FamilySamples]:
-        """Tell billed cost by category, by label and for one unit; `unit_counts` are yesterday's."""
-        return _or_nothing("the attributed costs", lambda: self._attributed(view, now, unit_counts))
+        """Return billed cost by category, by label and for one unit; `unit_counts` are yesterday's."""
+        return self._compute(
+            "attribution", lambda: self._attributed(view, now, unit_counts), _NO_FAMILIES, now
+        )
 
     def _attributed(
         self, view: LedgerView, now: datetime, unit_counts: Mapping[str, float]
@@ -173,7 +188,7 @@ class Figures:
         if settings.attribution is None and not settings.label_costs and not settings.units:
             return ()
         rules = settings.attribution or Attribution()
-        costs = attributed_costs(view, now, self.timezones(view), rules, self._names.of_charge)
+        costs = attributed_costs(view, now, self.timezones(view), rules, self._models.of_charge)
         families = label_families(costs, settings.label_costs)
         if settings.attribution is not None:
             families += category_families(costs, rules)
@@ -182,15 +197,15 @@ class Figures:
     def budgets(
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
     ) -> Sequence[BudgetOutlook]:
-        """Say how each budget stands, those of the configuration first."""
-        return _or_nothing("the budgets", lambda: self._budgets(view, now, outlooks))
+        """Return how each budget stands, those of the configuration first."""
+        return self._compute("budgets", lambda: self._budgets(view, now, outlooks), (), now)
 
     def _budgets(
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
     ) -> Sequence[BudgetOutlook]:
         rules = self._settings.budgets
         rules = replace(
-            rules, budgets=(*rules.budgets, *self._told_budgets()), model_of=self._names.of_charge
+            rules, budgets=(*rules.budgets, *self._provider_budgets()), model_of=self._models.of_charge
         )
         return self._budgeting.outlooks(view, now, self.timezones(view), outlooks, rules)
 
@@ -202,12 +217,15 @@ class Figures:
         budgets: Sequence[BudgetOutlook],
         statuses: Sequence[SourceStatus],
     ) -> Sequence[FamilySamples]:
-        """Tell what alerts go by: budgets, spikes, settled days, what watching costs, and thresholds."""
+        """Return what alerts compare: budgets, spikes, settled days, the exporter's own cost, thresholds."""
+        exporter_cost = self._exporter_cost
         return (
-            *_or_nothing("the figures of budgets", lambda: budget_families(budgets, now)),
-            *_or_nothing("the spikes", lambda: spike_families(self._spikes(view, now, outlooks))),
-            *_or_nothing("the settled days", lambda: self._settled_days(view, now)),
-            *_or_nothing("the cost of watching", lambda: [self._watching.family(statuses, now)]),
+            *self._compute("budget_series", lambda: budget_families(budgets, now), _NO_FAMILIES, now),
+            *self._compute(
+                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now
+            ),
+            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now),
+            *self._compute("exporter_cost", lambda: [exporter_cost.family(statuses, now)], _NO_FAMILIES, now),
             threshold_family(self._settings.alert_thresholds),
         )
 
@@ -216,19 +234,20 @@ class Figures:
         floors = Floors(thresholds.get("hourly_spike_usd", inf), thresholds.get("spike_score", inf))
         found = billed_spikes(view, outlooks, floors)
         if view.exported_before is None:
-            found += usage_spikes(view, LlmView(view.connection, self._sources), outlooks, floors, now)
+            found += usage_spikes(view, LlmView(view.connection, self._names), outlooks, floors, now)
         return found
 
     def _settled_days(self, view: LedgerView, now: datetime) -> list[FamilySamples]:
-        state = (now.replace(minute=0, second=0, microsecond=0), view.exported_before, view.state())
+        state = (_hour(now), view.exported_before, view.state())
         if self._settled is None or self._settled[0] != state:
             self._settled = (state, settled_day_families(view, now, self.timezones(view)))
         return self._settled[1]
 
+    def _compute(
+        self, figure: str, compute: Callable[[], _Computed], otherwise: _Computed, now: datetime
+    ) -> _Computed:
+        return self.outcomes.compute(figure, compute, otherwise, hour=_hour(now))
 
-def _or_nothing(what: str, make: Callable[[], Sequence[_Made]]) -> Sequence[_Made]:
-    try:
-        return make()
-    except Exception:
-        logger.exception("%s could not be made; left out until the next snapshot", what)
-        return ()
+
+def _hour(now: datetime) -> datetime:
+    return now.replace(minute=0, second=0, microsecond=0)

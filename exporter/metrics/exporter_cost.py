@@ -1,4 +1,4 @@
-"""What the exporter's own reading costs, at the pace of the last day."""
+"""What the providers bill for the exporter's own reading, at the pace of the last day."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.metrics.snapshot import SourceStatus
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE
 from exporter.sources.google.monitoring.check import reading_usd_per_month
+from exporter.sources.status import SourceStatus
 
 PACE_OF: Final = timedelta(days=1)
 LEAST: Final = timedelta(hours=1)
@@ -21,7 +21,7 @@ _MONTH: Final = timedelta(days=365) / 12
 _TEBIBYTE: Final = 2**40
 
 
-class Watching:
+class ExporterCost:
     """Remembers, hour by hour, what had been read since the process began.
 
     Counting starts when every source has been read once: the first fill comes once, not every month.
@@ -32,19 +32,19 @@ class Watching:
 
     def family(self, statuses: Sequence[SourceStatus], now: datetime) -> FamilySamples:
         """Return the cost; nothing within the first hour, or without a source that costs anything."""
-        dear = [status for status in statuses if status.name in ("bigquery", "cloud_monitoring")]
-        if not dear or any(status.up is None for status in statuses):
-            return FamilySamples(metrics.SPEND_WATCHING_USD_PER_MONTH, [])
-        billed_bytes = sum(status.billed_bytes for status in dear)
-        series = sum(status.series_returned for status in dear)
+        billed = [status for status in statuses if status.billed_reads is not None]
+        if not billed or any(status.up is None for status in statuses):
+            return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [])
+        billed_bytes = sum(status.billed_bytes for status in billed)
+        series = sum(status.series_returned for status in billed)
         if not self._read or now - self._read[-1][0] >= LEAST:
             self._read.append((now, billed_bytes, series))
         while len(self._read) > 1 and now - self._read[1][0] >= PACE_OF:
             self._read.popleft()
         since, bytes_then, series_then = self._read[0]
         if now - since < LEAST:
-            return FamilySamples(metrics.SPEND_WATCHING_USD_PER_MONTH, [])
+            return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [])
         months = (now - since) / _MONTH
         usd = (billed_bytes - bytes_then) / months / _TEBIBYTE * USD_PER_TEBIBYTE
         usd += reading_usd_per_month((series - series_then) / months)
-        return FamilySamples(metrics.SPEND_WATCHING_USD_PER_MONTH, [((), usd)])
+        return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [((), usd)])

@@ -9,17 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-CHARGE_LABELS: Final = (
-    "provider",
-    "billing_account_id",
-    "project_id",
-    "service_name",
-    "sku_id",
-    "sku",
-    "region_id",
-    "charge_category",
-)
-"""Labels of a billed series."""
+from exporter.core.charges import CHARGE_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +164,13 @@ SPEND_FORECAST_MONTH_END_USD = _gauge(
 )
 SPEND_NOWCAST_ERROR_RATIO = _gauge(
     "spend_nowcast_error_ratio",
-    ("provider", "horizon"),
+    ("provider", "made_at"),
     "Signed error of past estimates of a whole day, made at that hour of the day, over its final bill.",
     "ratio",
 )
 SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO = _gauge(
     "spend_nowcast_absolute_error_ratio",
-    ("provider", "horizon"),
+    ("provider", "made_at"),
     "Mean size of the error of past estimates of a whole day, made at that hour, over its final bill.",
     "ratio",
 )
@@ -488,8 +478,20 @@ SPEND_SETTLED_DAY_RECURRING_USD = _gauge(
     "What three of the 14 billing days before the newest settled one reached: cost that comes on some days.",
     "usd",
 )
-SPEND_WATCHING_USD_PER_MONTH = _gauge(
-    "spend_watching_usd_per_month",
+SPEND_FIGURE_SUCCESS = _gauge(
+    "spend_figure_success",
+    ("figure",),
+    "Whether this part of the last snapshot could be computed (1) or not (0). What depends on a failed part "
+    "is missing, or stays as it was until the hour ends.",
+)
+SPEND_FIGURE_DURATION = _gauge(
+    "spend_figure_duration_seconds",
+    ("figure",),
+    "How long the last computation of this part of the snapshot took.",
+    "seconds",
+)
+SPEND_EXPORTER_COST_USD_PER_MONTH = _gauge(
+    "spend_exporter_cost_usd_per_month",
     (),
     "What the exporter's own reading of BigQuery and Cloud Monitoring costs, at the pace of the last day.",
     "usd_per_month",

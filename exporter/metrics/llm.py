@@ -12,12 +12,12 @@ from decimal import Decimal
 from exporter.analysis.bill.windows import billing_windows
 from exporter.analysis.llm.capture_ratio import KnownDays, capture_ratios
 from exporter.core import llm_meters
-from exporter.core.ownership import counted_usage
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, sku_costs
 from exporter.metrics import families as metrics
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.model_names import ModelNames
+from exporter.sources.registry import OWNERSHIP
 
 SHOWN_FOR = timedelta(days=32)
 """Counters of a model unused for so long vanish; they go on where they were if it comes back."""
@@ -46,7 +46,7 @@ def usage_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     told: dict[str, set[str]] = {}
     for each in counters:
         told.setdefault(each.provider, set()).add(each.source)
-    owner = {provider: counted_usage(provider, sources) for provider, sources in told.items()}
+    owner = {provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in told.items()}
     counted = [each for each in counters if each.source == owner[each.provider]]
     return [
         _summed(

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from exporter.analysis.savings.cloud_run import LOOKED_BACK_DAYS, cloud_run_waste
 from exporter.analysis.savings.idle_instances import (
@@ -27,7 +27,8 @@ from exporter.ledger.usage.queries import UsageView, sku_days
 from exporter.metrics import families as metrics
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.live_usage import SETTLING_DAYS, read_live_usage
-from exporter.sources.google.recommender.recommendations import Recommendation, Recommendations
+from exporter.sources.base import Source
+from exporter.sources.recommendations import Recommendation, Recommendations
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +50,6 @@ _KINDS: Final[dict[str, Kind]] = {
 """By the plural in a resource's name."""
 
 
-class TellsRecommendations(Protocol):
-    """A source that keeps recommendations."""
-
-    @property
-    def findings(self) -> Recommendations: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What was found at one time."""
@@ -70,8 +64,8 @@ class _Look:
 class Savings:
     """Keeps what it found for as long as it holds."""
 
-    def __init__(self, recommenders: Sequence[TellsRecommendations]) -> None:
-        self._recommenders = tuple(recommenders)
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
         self._look: _Look | None = None
 
     def families(
@@ -79,7 +73,7 @@ class Savings:
     ) -> list[FamilySamples]:
         """Return the families of what could be saved; without live usage from the bill alone."""
         look = self._current(view, usage, now, card)
-        theirs = [saving for source in self._recommenders for saving in recommended(source.findings, now)]
+        theirs = [saving for source in self._sources for saving in recommended(source.recommendations(), now)]
         return savings_families(look.idle, [*look.savings, *theirs])
 
     def _current(

@@ -6,8 +6,9 @@ Built from one consistent state of the ledger, at a given time; who asks for one
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,11 +17,13 @@ from exporter.analysis.unit_cost.unit_cost import CloudRunHour
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics import families as metrics
 from exporter.metrics.billed import billed_families, invoice_families, lateness_families
-from exporter.metrics.exposition.exposition import Exposition, render
+from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition, render
 from exporter.metrics.families import Family, FamilySamples
+from exporter.metrics.outcomes import BILL, Outcomes
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook, month_to_date_family, outlook_families
-from exporter.sources.base import Rejected
+from exporter.sources.base import BilledReads
+from exporter.sources.status import SourceStatus
 
 HEADINGS = {
     "today": "Today, billed so far",
@@ -29,34 +32,6 @@ HEADINGS = {
     "last_month": "Last month",
 }
 """What `Snapshot.totals` calls each billed window."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """How one source is doing. Counts are since the process began."""
-
-    name: str
-    up: bool | None
-    """Whether the last refresh succeeded; None before the first one has ended."""
-    last_success: datetime | None
-    """Aware; None if it has not succeeded yet."""
-    last_error: str
-    """What failed last and what to do, empty if nothing did; never holds a secret."""
-    rows: int
-    """Rows read so far, without those set aside."""
-    rejected: tuple[Rejected, ...]
-    """What is set aside in the partitions read since the process began, and what could not be read now."""
-    refresh_duration_seconds: float | None = None
-    errors: Mapping[str, int] = field(default_factory=dict)
-    """Failures and rows set aside, by reason."""
-    requests: int = 0
-    billed_bytes: int = 0
-    tells_bills: bool = True
-    """Whether it tells charges, rather than live usage."""
-    series_returned: int = 0
-    """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
-    update_interval_seconds: float | None = None
-    """How often it is refreshed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +52,25 @@ class Snapshot:
     """Over the trailing hour; None where live usage is not read or has told nothing."""
     budgets: tuple[BudgetOutlook, ...] = ()
     """Each answers for any moment of the hour."""
+    outcomes: Exposition = NOTHING_RENDERED
+    """Whether each part could be computed; apart, since it changes also where the rest stays as it was."""
+    failed_figures: tuple[str, ...] = ()
+    """Parts that could not be computed."""
+
+    @property
+    def has_bill(self) -> bool:
+        """Whether it shows what was billed."""
+        return any(usd is not None for _, usd in self.totals)
+
+    @property
+    def text(self) -> bytes:
+        """All of it in text format 0.0.4."""
+        return self.exposition.text + self.outcomes.text
+
+    @property
+    def openmetrics(self) -> bytes:
+        """All of it in OpenMetrics 1.0, without the closing line."""
+        return self.exposition.openmetrics + self.outcomes.openmetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +89,39 @@ def build(
     statuses: Sequence[SourceStatus],
     max_series: int,
     *,
-    live_families: Sequence[FamilySamples] = (),
+    families: Sequence[FamilySamples] = (),
     outlooks: Sequence[Outlook] = (),
     cloud_run: CloudRunHour | None = None,
     budgets: Sequence[BudgetOutlook] = (),
+    outcomes: Outcomes | None = None,
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
-    `timezones` has the billing zone of each provider whose sources are configured; `live_families` is what
-    live usage adds, `outlooks` what is estimated; the rest is as in Snapshot.
+    `timezones` has the billing zone of each provider whose sources are configured; `families` is what is
+    computed beside the bill, `outlooks` what is estimated; the rest is as in Snapshot.
     """
-    everything_read = all(status.up is not None for status in statuses if status.tells_bills)
+    started = time.monotonic()
+    everything_read = all(status.up is not None for status in statuses if status.reads_bill)
     billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
-    families = [
+    bill = [
         *billed.families,
         *invoice_families(view),
         *lateness_families(view, now, timezones),
-        *outlook_families(outlooks, now),
         month_to_date_family(billed.month_to_date, outlooks, now),
-        *live_families,
+    ]
+    outcomes = outcomes or Outcomes()
+    outcomes.note(BILL, success=True, seconds=time.monotonic() - started)
+    shown = [
+        *bill,
+        *outlook_families(outlooks, now),
+        *families,
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
     ]
     totals = tuple((HEADINGS[name], usd) for name, usd in billed.window_totals.items())
     ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
     snapshot = Snapshot(
-        exposition=render(families),
+        exposition=render(shown),
         built_at=now,
         ready=ready,
         sources=tuple(statuses),
@@ -128,6 +129,8 @@ def build(
         outlooks=tuple(outlooks),
         cloud_run=cloud_run,
         budgets=tuple(budgets),
+        outcomes=render(outcomes.families()),
+        failed_figures=outcomes.failed,
     )
     return Built(snapshot, billed.newly_own, billed.newly_folded)
 
@@ -144,8 +147,8 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
         for status in statuses
         for reason, count in sorted(status.errors.items())
     ]
-    series = [status.series_returned for status in statuses if status.name == "cloud_monitoring"]
-    billed_bytes = [status.billed_bytes for status in statuses if status.name == "bigquery"]
+    series = [status.series_returned for status in statuses if status.billed_reads is BilledReads.SERIES]
+    billed_bytes = [status.billed_bytes for status in statuses if status.billed_reads is BilledReads.BYTES]
     return [
         each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
         each(

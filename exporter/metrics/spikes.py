@@ -16,7 +16,6 @@ from exporter.analysis.bill.spikes import COMPARED_DAYS, Spike, spike
 from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core import llm_meters
-from exporter.core.ownership import HOURLY_BILLS, counted_usage
 from exporter.ledger.charges.spikes import Hours, SpikeView, first_usage_hours, usage_by_resource
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView
@@ -24,6 +23,7 @@ from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outlooks.daily_nowcast import SERVICE_NAMES
 from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
 
 MOSTLY_BILLED: Final = 0.8
 """An hour is judged once this share of its estimate is in the bill."""
@@ -100,7 +100,7 @@ def usage_spikes(
     found: list[Judged] = []
     for outlook in outlooks:
         provider = outlook.provider
-        owner = counted_usage(provider, {source for source, other in first if other == provider})
+        owner = OWNERSHIP.counted_usage(provider, {source for source, other in first if other == provider})
         if provider in HOURLY_BILLS or owner is None or owner not in through:
             continue
         hour = int(through[owner].timestamp() // 3600) - 1

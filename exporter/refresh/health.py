@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from exporter.metrics.snapshot import SourceStatus
-from exporter.sources.base import Meter, Rejected
+from exporter.sources.base import RefreshTally, Rejected, Source, reads_bill
+from exporter.sources.status import SourceStatus
 
 logger = logging.getLogger(__name__)
 
@@ -17,17 +17,16 @@ logger = logging.getLogger(__name__)
 class Health:
     """Written by the one thread that refreshes the source; `status` may be read by all."""
 
-    def __init__(
-        self, name: str, clock: Callable[[], datetime], *, tells_bills: bool, interval: timedelta
-    ) -> None:
+    def __init__(self, source: Source, clock: Callable[[], datetime], *, interval: timedelta) -> None:
         self.status = SourceStatus(
-            name,
+            source.name,
             None,
             None,
             "",
             0,
             (),
-            tells_bills=tells_bills,
+            reads_bill=reads_bill(source),
+            billed_reads=source.billed_reads,
             update_interval_seconds=interval.total_seconds(),
         )
         self._clock = clock
@@ -51,7 +50,7 @@ class Health:
         self._unreadable.append(rejected)
         self._tell(rejected)
 
-    def ended(self, meter: Meter, seconds: float, failure: tuple[str, str] | None) -> None:
+    def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         """Note how a refresh ended: `failure` is its reason and text."""
         if failure:
             self._count(failure[0], 1)
@@ -64,9 +63,9 @@ class Health:
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
             refresh_duration_seconds=seconds,
             errors=dict(self._errors),
-            requests=self.status.requests + meter.requests,
-            billed_bytes=self.status.billed_bytes + meter.billed_bytes,
-            series_returned=self.status.series_returned + meter.series_returned,
+            requests=self.status.requests + tally.requests,
+            billed_bytes=self.status.billed_bytes + tally.billed_bytes,
+            series_returned=self.status.series_returned + tally.series_returned,
         )
 
     def _tell(self, each: Rejected) -> None:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter.ledger.charges.store import Ledger
-from exporter.ledger.past_estimates import SaidLedger
+from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.usage.store import UsageLedger
 from exporter.sources.base import (
     Batch,
     Change,
-    Meter,
     RefreshContext,
+    RefreshTally,
     Rejected,
     Retraction,
     Source,
@@ -22,7 +22,6 @@ from exporter.sources.base import (
     UsageAddition,
     UsageBatch,
     UsageChange,
-    UsageSource,
 )
 
 logger = logging.getLogger(__name__)
@@ -37,8 +36,6 @@ _READ_UNTIL = " read until "
 """Between a partition's cursor and the latest time that was plausible when rows of it were set aside as from
 the future. When the clock is well past that, the partition is read again though it has not changed."""
 
-AnySource = Source | UsageSource
-
 
 class Intake:
     """Stores changes, and tells a source what has been stored of it."""
@@ -46,12 +43,12 @@ class Intake:
     def __init__(self, ledger: Ledger, spool: Path, keep: timedelta, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._usage = UsageLedger(ledger)
-        self._said = SaidLedger(ledger)
+        self._said = PastEstimates(ledger)
         self._spool = spool
         self._keep = keep
         self._clock = clock
 
-    def context(self, source: AnySource, meter: Meter, stopping: Callable[[], bool]) -> RefreshContext:
+    def context(self, source: Source, tally: RefreshTally, stopping: Callable[[], bool]) -> RefreshContext:
         """Return what a refresh of the source is told."""
         now = self._clock()
         # A clock that jumped back must not make rows that were fine yesterday look as if from the future.
@@ -65,12 +62,12 @@ class Intake:
             latest_plausible=latest_plausible,
             oldest_kept=max(self._ledger.kept_from(), now - self._keep),
             spool=self._spool,
-            meter=meter,
+            tally=tally,
             stopping=stopping,
         )
 
     def store(
-        self, source: AnySource, change: Change | UsageChange, latest_plausible: datetime
+        self, source: Source, change: Change | UsageChange, latest_plausible: datetime
     ) -> tuple[str, int, tuple[Rejected, ...]]:
         """Store a change; return its partition, the rows it brought, and what was set aside.
 

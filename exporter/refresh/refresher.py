@@ -1,4 +1,4 @@
-"""Refreshing in the background: asks each source for changes, stores them, and builds the next snapshot.
+"""Refreshing in the background: reads what changed at each source, stores it, and has a snapshot built.
 
 Every source has its own thread, schedule and health, so that one that fails or hangs never dims the others.
 """
@@ -14,28 +14,25 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exporter.core.ownership import HOURLY_BILLS
+from exporter.core.errors import SourceError
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
-from exporter.ledger.past_estimates import SaidLedger
 from exporter.ledger.usage.queries import UsageView
-from exporter.metrics.collect import Figures, FigureSettings
-from exporter.metrics.exposition.exposition import render
-from exporter.metrics.families import FamilySamples
-from exporter.metrics.live_usage import NOTHING_LIVE
-from exporter.metrics.outlooks.nowcast import Outlook, grade
-from exporter.metrics.snapshot import Built, Snapshot, build
+from exporter.metrics.collect import FigureSettings, SnapshotCollector
+from exporter.metrics.outlooks.budget import Budget
+from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.snapshot import Snapshot
+from exporter.refresh.builder import SnapshotBuilder
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
-from exporter.refresh.intake import AnySource, Intake
+from exporter.refresh.intake import Intake
 from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
-from exporter.sources.base import Meter, SourceError, Unreadable
-from exporter.sources.google.recommender.source import RecommenderSource
-from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
-from exporter.wiring.provider_budgets import told_budgets
+from exporter.sources.base import RefreshTally, Source, Unreadable, billing_zones
+from exporter.sources.prometheus_units import BusinessUnits
+from exporter.sources.registry import HOURLY_BILLS
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +41,14 @@ _LONGEST_WAIT_SECONDS = 15.0
 
 _SHOW_PROGRESS_SECONDS = 10.0
 """During a long refresh, what has arrived so far is shown so often."""
+
+_SLOW_NOWCAST_SECONDS = 2.0
+"""Where the last nowcast took longer, what is billed is shown before the next one is computed."""
+
+_GRADE_EVERY = timedelta(hours=24)
+
+_COUNT_UNITS_EVERY = timedelta(minutes=15)
+"""They are yesterday's; read again since a Prometheus may have been down, or late with them."""
 
 Wait = Callable[[threading.Event, float], bool]
 """Waits until the event is set, at most so many seconds; returns whether it is."""
@@ -54,7 +59,7 @@ class Refresher:
 
     def __init__(
         self,
-        sources: Sequence[AnySource],
+        sources: Sequence[Source],
         ledger: Ledger,
         spool: Path,
         *,
@@ -62,6 +67,7 @@ class Refresher:
         keep: timedelta,
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
+        provider_budgets: Callable[[], Sequence[Budget]] = tuple,
         units: BusinessUnits | None = None,
         log: HistoryLog | None = None,
         history_sender: HistorySender | None = None,
@@ -69,49 +75,45 @@ class Refresher:
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
     ) -> None:
-        """`spool` is an existing folder of this process's own; `keep` is how long usage is kept."""
+        """`spool` is an existing folder of this process's own; `keep` is how long usage is kept.
+
+        `interval` is for sources that have none of their own; `provider_budgets` returns what sources read.
+        """
         self._sources = list(sources)
-        self._ledger = ledger
         self._interval = interval
-        self._max_series = max_series
         self._log = log
         self._history_sender = history_sender
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
         self._intake = Intake(ledger, spool, keep, clock)
-        self._timezones = {
-            source.provider: source.billing_timezone
-            for source in sources
-            if hasattr(source, "billing_timezone") and source.provider
-        }
         self._healths = {
-            source.name: Health(
-                source.name,
-                clock,
-                tells_bills=hasattr(source, "billing_timezone"),
-                interval=getattr(source, "update_interval", interval),
-            )
+            source.name: Health(source, clock, interval=source.update_interval or interval)
             for source in sources
         }
-        named = [budget.name for budget in settings.budgets.budgets]
-        self._figures = Figures(
+        self._builder = SnapshotBuilder(
             ledger,
-            list(self._healths),
-            self._timezones,
-            settings,
-            recommenders=[source for source in sources if isinstance(source, RecommenderSource)],
-            told_budgets=lambda: told_budgets(self._sources, named),
+            SnapshotCollector(ledger, sources, settings, provider_budgets=provider_budgets),
+            lambda: [health.status for health in self._healths.values()],
+            max_series=max_series,
+            units=units,
+            history_sender=history_sender,
+            clock=clock,
         )
-        self._grades: list[FamilySamples] = []
-        self._nowcast_seconds = 0.0
-        self._units = units
-        self._unit_counts: Mapping[str, float] = {}
+        self._counts_units = units is not None
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        self._building = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The latest snapshot."""
+        return self._builder.snapshot
+
+    @property
+    def timezones(self) -> Mapping[str, str]:
+        """Billing zone of each provider whose bill is read and says in which hour a cost arose."""
+        return {name: zone for name, zone in billing_zones(self._sources).items() if name in HOURLY_BILLS}
 
     def start(self) -> None:
         """Show what the ledger has, then refresh every source now and at its interval, until `stop`."""
@@ -121,7 +123,7 @@ class Refresher:
             ("snapshot-builder", self._keep_building),
             ("nowcast-grader", self._keep_grading),
         ]
-        if self._units is not None:
+        if self._counts_units:
             jobs.append(("business-units", self._keep_counting_units))
         if (sender := self._history_sender) is not None:
             jobs.append(("remote-write", lambda: sender.run(self._changed.set)))
@@ -156,16 +158,16 @@ class Refresher:
         self.rebuild(as_of=as_of)
         return self.snapshot
 
-    def refresh(self, source: AnySource) -> bool:
+    def refresh(self, source: Source) -> bool:
         """Refresh one source now and return whether it succeeded; every outcome is in its status."""
         started = shown = time.monotonic()
         health = self._healths[source.name]
         rows_before = health.status.rows
-        meter = Meter(progress=Progress(source.name))
+        tally = RefreshTally(progress=Progress(source.name))
         failure: tuple[str, str] | None = None
         health.began()
         try:
-            context = self._intake.context(source, meter, self._stopping.is_set)
+            context = self._intake.context(source, tally, self._stopping.is_set)
             for change in source.refresh(context):
                 if isinstance(change, Unreadable):
                     health.unreadable(change.rejected)
@@ -184,89 +186,31 @@ class Refresher:
         rows = health.status.rows - rows_before
         if rows and not failure:
             logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
-        health.ended(meter, seconds, failure)
+        health.ended(tally, seconds, failure)
         self._changed.set()
         return failure is None
 
-    @property
-    def timezones(self) -> Mapping[str, str]:
-        """Billing zone of each provider whose bill is read and tells the hours of its costs."""
-        return {name: zone for name, zone in self._timezones.items() if name in HOURLY_BILLS}
-
     @contextmanager
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
-        """Yield one consistent state of the bill, and of live usage where a source tells it.
+        """Yield one consistent state of the bill, and of live usage where a source reads it.
 
         Raises LedgerError.
         """
-        with self._ledger.view(list(self._healths)) as view:
-            yield view, self._figures.gcp_usage(view)
+        with self._builder.state() as state:
+            yield state
 
     def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
-        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
-
-        `estimated` are outlooks to show rather than make anew, which takes a while on a large bill.
-        """
-        with self._building:
-            statuses = [health.status for health in self._healths.values()]
-            try:
-                now = as_of or self._clock()
-                live = self._figures.live(now) if as_of is None else NOTHING_LIVE
-                with self._ledger.view(list(self._healths), as_of) as view:
-                    began = time.monotonic()
-                    outlooks = self._figures.outlooks(view, now) if estimated is None else estimated
-                    if estimated is None:
-                        self._nowcast_seconds = time.monotonic() - began
-                    budgets = self._figures.budgets(view, now, outlooks)
-                    built = build(
-                        view,
-                        now,
-                        self._figures.timezones(view),
-                        statuses,
-                        self._max_series,
-                        live_families=(
-                            *live.families,
-                            *self._figures.language_models(view, now),
-                            *self._figures.attributed(view, now, self._unit_counts),
-                            *self._figures.savings(view, now),
-                            *self._figures.alerting(view, now, outlooks, budgets, statuses),
-                            *self._grades,
-                            *(self._history_sender.families() if self._history_sender else ()),
-                        ),
-                        outlooks=outlooks,
-                        cloud_run=live.cloud_run,
-                        budgets=budgets,
-                    )
-                self._publish(built, as_of)
-                self.snapshot = built.snapshot
-                known = as_of is None and estimated is None
-                if known and all(status.up is not None for status in statuses if status.tells_bills):
-                    self._keep_said(outlooks)
-                    if self._history_sender is not None:
-                        self._history_sender.wake()
-            except LedgerError as error:
-                logger.error("%s", error)  # noqa: TRY400 (the text says it all)
-            except Exception:
-                logger.exception("the snapshot could not be built; the last one stays")
+        """Build the snapshot anew, as SnapshotBuilder.rebuild."""
+        self._builder.rebuild(as_of=as_of, estimated=estimated)
 
     def grade(self) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
-        try:
-            with self.state() as (view, usage):
-                self._grades = grade(view, usage, self._clock(), self.timezones)
-        except Exception:
-            logger.exception("past nowcasts could not be graded; the last grades stay")
+        self._builder.grade(self.timezones)
         self._changed.set()
 
     def count_units(self) -> None:
-        """Ask for yesterday's numbers of the user's units; what has no number has no cost meanwhile."""
-        if self._units is None:
-            return
-        found = self._units.read(self._clock())
-        for failure in found.values():
-            if isinstance(failure, UnitFailure):
-                logger.error("%s", failure.text)
-        self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
+        """Read yesterday's numbers of the user's units, and have their costs shown from then on."""
+        self._builder.count_units()
         self._changed.set()
 
     def _keep_counting_units(self) -> None:
@@ -277,7 +221,7 @@ class Refresher:
     def _keep_grading(self) -> None:
         """Grade once a day, when a further day's bill has become final.
 
-        The first time when what every source has told is shown: the first nowcast needs much memory as well.
+        First when every source has been read and is shown: the first nowcast needs much memory as well.
         """
         while not self._stopping.is_set():
             if all(status.up is not None for status in self.snapshot.sources) and self.snapshot.ready:
@@ -287,27 +231,11 @@ class Refresher:
             else:
                 self._stopping.wait(_LONGEST_WAIT_SECONDS)
 
-    def _keep_said(self, outlooks: Sequence[Outlook]) -> None:
-        """Keep what is said this hour, to be graded by the bill; a ledger that is full must dim nothing."""
-        try:
-            SaidLedger(self._ledger).keep([outlook.said() for outlook in outlooks])
-        except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
-
-    def _publish(self, built: Built, as_of: datetime | None) -> None:
-        """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
-        if as_of is not None:
-            return
-        try:
-            self._ledger.publish(built.newly_own, built.newly_folded)
-        except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
-
-    def _keep_refreshing(self, source: AnySource) -> None:
+    def _keep_refreshing(self, source: Source) -> None:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self.refresh(source) else failures + 1
-            interval: timedelta = getattr(source, "update_interval", self._interval)
+            interval = source.update_interval or self._interval
             self._wait(self._stopping, wait_seconds(failures, interval, self._chance))
 
     def _keep_building(self) -> None:
@@ -318,7 +246,7 @@ class Refresher:
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
             if self._changed.is_set() or quarter(self._clock()) != quarter(self.snapshot.built_at):
                 self._changed.clear()
-                if self._nowcast_seconds > _SLOW_NOWCAST_SECONDS:
+                if self._builder.nowcast_seconds > _SLOW_NOWCAST_SECONDS:
                     self.rebuild(estimated=_still_holding(self.snapshot.outlooks, self._clock()))
                 self.rebuild()
                 if self._log is not None:
@@ -326,16 +254,6 @@ class Refresher:
                 give_back_freed_memory()
 
 
-_SLOW_NOWCAST_SECONDS = 2.0
-"""Where the last nowcast took longer, what is billed is shown before the next one is made."""
-
-
 def _still_holding(outlooks: Sequence[Outlook], now: datetime) -> list[Outlook]:
     hours = now.timestamp() / 3600
     return [outlook for outlook in outlooks if outlook.nowcast.begin <= hours < outlook.nowcast.end]
-
-
-_GRADE_EVERY = timedelta(hours=24)
-
-_COUNT_UNITS_EVERY = timedelta(minutes=15)
-"""They are yesterday's; asked for again since a Prometheus may have been down, or late with them."""

@@ -1,19 +1,19 @@
-"""What a source is: something that, when asked to refresh, yields changed partitions of charges.
+"""What a source is: it yields changed partitions of charges or usage when it is refreshed.
 
-A source knows no ledger, no analysis and no metrics; whoever calls it stores what it yields.
+A source knows no ledger, no analysis and no metrics; its caller stores what it yields.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from operator import attrgetter
+from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
-from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+from exporter.sources.provider_budgets import ProviderBudget
+from exporter.sources.recommendations import NOTHING_RECOMMENDED, Recommendations
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +128,8 @@ class UsageAddition:
 UsageChange = UsageBatch | UsageAddition | Unreadable
 
 
-class SourceError(Exception):
-    """A refresh could not be done. The text names what failed, why, and what to do next."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        """Label value of spend_source_errors_total: `permission_denied`, `not_found`, `quota`, …"""
-
-
 @dataclass(slots=True)
-class Meter:
+class RefreshTally:
     """What one refresh used, counted while it runs; and a way to say how far it is."""
 
     requests: int = 0
@@ -162,93 +153,86 @@ class RefreshContext:
     """Usage before this is not kept by the ledger, so it need not be read."""
     spool: Path
     """An existing folder for spool files; the caller deletes each after it was stored."""
-    meter: Meter
+    tally: RefreshTally
     stopping: Callable[[], bool] = lambda: False
     """True once the process wants to end: a long refresh then returns early, between batches."""
 
 
-class Source(Protocol):
-    """One outside system."""
+class BilledReads(Enum):
+    """What a provider bills for being read."""
+
+    BYTES = "bytes"
+    """Bytes that queries scan, as BigQuery bills them."""
+    SERIES = "series"
+    """Time series that are returned, as Cloud Monitoring bills them."""
+
+
+class Source(ABC):
+    """One outside system. It overrides what it can do; the defaults say that it cannot."""
+
+    __slots__ = ()
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Label value of `source`, and the key of its partitions in the ledger."""
-        ...
 
     @property
+    @abstractmethod
     def provider(self) -> str:
-        """Label value of `provider` on all its charges."""
-        ...
+        """Label value of `provider` on all that it yields; empty where each row has its own."""
 
     @property
-    def billing_timezone(self) -> str:
-        """IANA name of the zone whose days and months are the provider's billing days and months."""
-        ...
+    def billing_timezone(self) -> str | None:
+        """IANA name of the zone of the provider's billing days and months; None where it reads no bill."""
+        return None
 
+    @property
+    def update_interval(self) -> timedelta | None:
+        """How often it is refreshed; None for the interval that is common to all."""
+        return None
+
+    @property
+    def reads_live_usage(self) -> bool:
+        """Whether it reports what the provider's own meters count, before it is billed."""
+        return False
+
+    @property
+    def billed_reads(self) -> BilledReads | None:
+        """What the provider bills for its being read; None where reading is free."""
+        return None
+
+    @abstractmethod
     def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
         """Yield every partition that changed since its cursor in `context.known`, and usage if it knows any.
 
         Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
         whole cannot be read; what was yielded before stays valid.
         """
-        ...
 
+    @abstractmethod
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Yield, one by one as it is known, whether a refresh would work and what it would cost.
 
         Changes nothing, stores nothing, costs nothing. What goes wrong is a finding rather than a
         SourceError; what cannot be looked at because of it is left out.
         """
-        ...
+
+    def provider_budgets(self) -> Sequence[ProviderBudget]:
+        """Return the budgets that are kept at the provider, as the last refresh read them."""
+        return ()
+
+    def recommendations(self) -> Recommendations:
+        """Return what the provider suggests to save, as the last refresh read it."""
+        return NOTHING_RECOMMENDED
 
 
-class UsageSource(Protocol):
-    """One outside system that tells live usage rather than money."""
-
-    @property
-    def name(self) -> str:
-        """Label value of `source`, and the key of its cursors in the ledger."""
-        ...
-
-    @property
-    def provider(self) -> str:
-        """Label value of `provider` on all its usage points."""
-        ...
-
-    def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
-        """Yield what was used since the cursors in `context.known`, and again what may have been late.
-
-        Lazily, as Source.refresh. Raises SourceError when nothing at all could be read.
-        """
-        ...
-
-    def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Say whether a refresh would work and what it would cost, as Source.check."""
-        ...
+def reads_bill(source: Source) -> bool:
+    """Return whether the source reports dollars that were billed."""
+    return source.billing_timezone is not None
 
 
-def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
-    """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path."""
-    return _write_csv(path, tuple(USAGE_COLUMNS), points)
-
-
-def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
-    """Write charges row by row as a CSV spool file (exact decimals, UTC times) and return its path."""
-    return _write_csv(path, tuple(CHARGE_COLUMNS), charges)
-
-
-def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | Iterable[UsagePoint]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
-        writer.writerow(columns)
-        # Not dataclasses.astuple: it copies every value deeply, which takes longer than all the rest.
-        fields = attrgetter(*columns)
-        for row in rows:
-            writer.writerow([_csv_value(value) for value in fields(row)])
-    return path
-
-
-def _csv_value(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return value
+def billing_zones(sources: Iterable[Source]) -> dict[str, str]:
+    """Return the billing zone of each provider that has a source of its own."""
+    zones = {source.provider: source.billing_timezone for source in sources}
+    return {provider: zone for provider, zone in zones.items() if provider and zone is not None}

@@ -173,15 +173,14 @@ class Endpoints:
 
     def _body(self, form: Format, gzipped: bool) -> tuple[memoryview, bytes]:
         """Return the cached bytes of one snapshot, and what follows them."""
-        exposition = self._get_snapshot().exposition
+        snapshot = self._get_snapshot()
+        exposition, outcomes = snapshot.exposition, snapshot.outcomes
         if form == "openmetrics":
-            whole, member, tail = (
-                exposition.openmetrics,
-                exposition.openmetrics_gzip,
-                self._process_metrics.openmetrics(),
-            )
+            whole, member = exposition.openmetrics, exposition.openmetrics_gzip
+            tail = outcomes.openmetrics + self._process_metrics.openmetrics()
         else:
-            whole, member, tail = exposition.text, exposition.text_gzip, self._process_metrics.text()
+            whole, member = exposition.text, exposition.text_gzip
+            tail = outcomes.text + self._process_metrics.text()
         return gzip_member.extend(member, tail) if gzipped else (memoryview(whole), tail)
 
 

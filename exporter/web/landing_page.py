@@ -9,7 +9,8 @@ from decimal import Decimal
 from html import escape
 from typing import Final
 
-from exporter.metrics.snapshot import Snapshot, SourceStatus
+from exporter.metrics.snapshot import Snapshot
+from exporter.sources.status import SourceStatus
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --line: #dfe3e8; --ink: #1b2430;

@@ -15,8 +15,15 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StrictBool, StrictStr, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from exporter.config.model import ConfigError
-from exporter.config.problems import EXPLAINED, Problem, Section, explained, key_text, problems_of
+from exporter.config.problems import (
+    EXPLAINED,
+    ConfigError,
+    Problem,
+    Section,
+    explained,
+    key_text,
+    problems_of,
+)
 from exporter.config.types import ReadPath
 from exporter.config.yaml import NotYaml, read
 from exporter.web.tls import (

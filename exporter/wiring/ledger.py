@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.cli.commands.snapshot import MEMORY
 from exporter.config.model import Config
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError, open_ledger_to_look
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.usage.llm import billed_providers
 from exporter.metrics.collect import OTHER_BILLS_ZONE
-from exporter.refresh.intake import AnySource
+from exporter.sources.base import Source, billing_zones
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
@@ -54,7 +53,7 @@ def opened_ledger(config: Config, ledger: str | None, *, refresh: bool) -> Itera
 
 
 @contextmanager
-def _as_it_is(path: Path, sources: Sequence[AnySource]) -> Iterator[OpenedLedger]:
+def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
     if not path.exists():
         raise LedgerError(
             "ledger_unusable",
@@ -82,16 +81,10 @@ def _as_it_is(path: Path, sources: Sequence[AnySource]) -> Iterator[OpenedLedger
         yield OpenedLedger(view, _timezones(view, sources))
 
 
-def billing_zones(sources: Sequence[AnySource]) -> dict[str, str]:
-    """Return the billing zone of each provider that has a source of its own; others: OTHER_BILLS_ZONE."""
-    return {
-        source.provider: source.billing_timezone
-        for source in sources
-        if hasattr(source, "billing_timezone") and source.provider
-    }
-
-
-def _timezones(view: LedgerView, sources: Sequence[AnySource]) -> dict[str, str]:
+def _timezones(view: LedgerView, sources: Sequence[Source]) -> dict[str, str]:
     own = billing_zones(sources)
     billed = billed_providers(view)
     return {provider: own.get(provider, OTHER_BILLS_ZONE) for provider in billed}
+
+
+MEMORY = ":memory:"

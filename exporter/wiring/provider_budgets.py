@@ -1,4 +1,4 @@
-"""The budgets that sources have found at the providers, as budgets of the exporter."""
+"""From the budgets that sources read at their providers to budgets of the exporter."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from dataclasses import replace
 from exporter.analysis.bill.attribution import Match
 from exporter.config.budgets import DAILY_LIMIT_NAME, OPENAI_LIMIT_NAME
 from exporter.metrics.outlooks.budget import Basis, Budget, Severity, Threshold
-from exporter.sources.google.billing_budgets.budgets import CloudBudget
-from exporter.sources.google.billing_budgets.source import BillingBudgetsSource
-from exporter.sources.llm.openai import OpenAISource
+from exporter.sources.base import Source
+from exporter.sources.provider_budgets import ProviderBudget
 from exporter.wiring.budgets import default_thresholds
 
 
-def told_budgets(sources: Iterable[object], taken: Iterable[str] = ()) -> list[Budget]:
+def provider_budgets(sources: Iterable[Source], taken: Iterable[str] = ()) -> list[Budget]:
     """Return the budgets of all sources; one whose name is taken has its id behind it."""
-    names = {*taken, DAILY_LIMIT_NAME, OPENAI_LIMIT_NAME}
+    names = {*taken, DAILY_LIMIT_NAME}
     found: list[Budget] = []
     for source in sources:
-        if isinstance(source, BillingBudgetsSource):
-            for each in source.budgets:
-                name = each.name if each.name not in names else f"{each.name} ({each.budget_id})"
-                names.add(name)
-                found.append(replace(_cloud(each), name=name))
-        if isinstance(source, OpenAISource) and source.spend_limit_usd is not None:
-            match = Match(providers=("openai",))
-            limit = source.spend_limit_usd
-            found.append(Budget(OPENAI_LIMIT_NAME, "month", limit, match, thresholds=default_thresholds()))
+        for each in source.provider_budgets():
+            reserved = each.name == OPENAI_LIMIT_NAME and each.budget_id != OPENAI_LIMIT_NAME
+            name = f"{each.name} ({each.budget_id})" if each.name in names or reserved else each.name
+            names.add(name)
+            found.append(replace(_budget(each), name=name))
     return found
 
 
-def _cloud(told: CloudBudget) -> Budget:
+def _budget(found: ProviderBudget) -> Budget:
     return Budget(
-        told.name,
-        told.period,
-        told.limit,
-        Match(providers=("gcp",), projects=told.projects, services=told.services, labels=dict(told.labels)),
-        with_credits=told.with_credits,
-        thresholds=tuple(_thresholds(told.thresholds)),
-        custom_period=told.custom_period,
-        currency=told.currency,
+        found.name,
+        found.period,
+        found.limit,
+        Match(
+            providers=(found.provider,),
+            projects=found.projects,
+            services=found.services,
+            labels=dict(found.labels),
+        ),
+        with_credits=found.with_credits,
+        thresholds=default_thresholds() if found.thresholds is None else tuple(_thresholds(found.thresholds)),
+        custom_period=found.custom_period,
+        currency=found.currency,
     )
 
 
 def _thresholds(rules: Sequence[tuple[Basis, float]]) -> Iterator[Threshold]:
-    """The lowest rule of each severity: Cloud Billing knows shares alone."""
+    """The lowest rule of each severity: providers know shares of the limit alone."""
     lowest: dict[tuple[Basis, Severity], float] = {}
     for basis, ratio in rules:
         key = (basis, _severity(basis, ratio))

@@ -13,8 +13,9 @@ from exporter.config.model import Config
 from exporter.history.log import HistoryLog
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
-from exporter.refresh.intake import AnySource
 from exporter.refresh.refresher import Refresher
+from exporter.sources.base import Source
+from exporter.wiring.provider_budgets import provider_budgets
 from exporter.wiring.remote_write import history_sender
 from exporter.wiring.sources import business_units, figure_settings
 
@@ -24,7 +25,7 @@ _SPOOL_PREFIX = "spool-of-"
 @contextmanager
 def opened_refresher(
     config: Config,
-    sources: Sequence[AnySource],
+    sources: Sequence[Source],
     ledger_path: Path | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Refresher]:
@@ -39,6 +40,8 @@ def opened_refresher(
         # Closed before its folder is removed, or it could not put its log into the file.
         with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):
             ledger.spill_to(spool)
+            settings = figure_settings(config)
+            named = [budget.name for budget in settings.budgets.budgets]
             yield Refresher(
                 sources,
                 ledger,
@@ -46,7 +49,8 @@ def opened_refresher(
                 interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
                 keep=timedelta(days=config.ledger_keep_days),
                 max_series=config.max_series,
-                settings=figure_settings(config),
+                settings=settings,
+                provider_budgets=lambda: provider_budgets(sources, named),
                 units=business_units(config),
                 log=_history_log(config),
                 history_sender=history_sender(config, ledger, [source.name for source in sources]),

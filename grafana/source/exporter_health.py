@@ -114,8 +114,8 @@ def _accuracy() -> list[Placed]:
             "Mean size of the error over the final bill, the mean of providers. Time is that of the "
             "billing day.",
             Query(
-                'avg by (horizon) (spend_nowcast_absolute_error_ratio{horizon=~"(00|04|08|12|16|20):00"})',
-                "{{horizon}}",
+                'avg by (made_at) (spend_nowcast_absolute_error_ratio{made_at=~"(00|04|08|12|16|20):00"})',
+                "{{made_at}}",
             ),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1, ((0, BLUE), (0.1, ORANGE)), minimum=0),
@@ -125,8 +125,8 @@ def _accuracy() -> list[Placed]:
             "Do estimates become better?",
             "Mean size of the error of estimates made at noon, and their signed error: above 0, estimates "
             "are high.",
-            Query('spend_nowcast_absolute_error_ratio{horizon="12:00"}', "{{provider}} size"),
-            Query('spend_nowcast_error_ratio{horizon="12:00"}', "{{provider}} signed"),
+            Query('spend_nowcast_absolute_error_ratio{made_at="12:00"}', "{{provider}} size"),
+            Query('spend_nowcast_error_ratio{made_at="12:00"}', "{{provider}} signed"),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1),
             size=(8, 8),
@@ -155,9 +155,9 @@ def _cost() -> list[Placed]:
 
     return [
         number(
-            "Watching costs, a month",
+            "Exporter cost per month",
             "What the reads of BigQuery and Cloud Monitoring cost at the pace of the last day.",
-            Query("sum(spend_watching_usd_per_month)"),
+            Query("sum(spend_exporter_cost_usd_per_month)"),
             empty="Told after an hour, where something read costs",
             reading=Reading(USD, 2, ((0, GREEN), (20, ORANGE))),
         ),

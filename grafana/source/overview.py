@@ -220,7 +220,7 @@ def _trust() -> list[Placed]:
             "How wrong are the estimates?",
             "Mean size of the error of estimates of a whole day, made at its noon, over the day's final "
             "bill.",
-            Query(f'spend_nowcast_absolute_error_ratio{{{PROVIDER}, horizon="12:00"}}', "{{provider}}"),
+            Query(f'spend_nowcast_absolute_error_ratio{{{PROVIDER}, made_at="12:00"}}', "{{provider}}"),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1, ((0, GREEN), (0.1, ORANGE), (0.25, RED))),
             link=To(links.EXPORTER),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.config.budgets import Alerts
-from exporter.config.model import Config, ConfigError, parse
+from exporter.config.model import Config, parse
+from exporter.config.problems import ConfigError
 from tests.support.config_documents import BY_NAME, FROM_FILES, with_value
 
 BUDGET: dict[str, Any] = {"name": "ml", "limit_usd": 2000}

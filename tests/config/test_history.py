@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.config.history import History
-from exporter.config.model import ConfigError, parse
+from exporter.config.model import parse
+from exporter.config.problems import ConfigError
 from tests.support.config_documents import BY_NAME, with_value
 
 BASE = Path("/etc/spend-exporter")

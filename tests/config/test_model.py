@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from exporter.config.model import Config, ConfigError, load, parse
-from exporter.config.problems import every_key, key_text
+from exporter.config.model import Config, load, parse
+from exporter.config.problems import ConfigError, every_key, key_text
 from tests.support import places
 from tests.support.config_documents import BY_NAME, FROM_BIGQUERY, FROM_FILES, TABLE, document_for, with_value
 
@@ -65,7 +65,7 @@ def test_the_example_file_is_valid() -> None:
     assert config.gcp is not None
     assert config.gcp.billing_export is not None
     assert config.gcp.billing_export.bigquery is not None
-    assert config.gcp.cloud_run.enabled
+    assert config.gcp.live_usage.enabled
     assert config.keys_without_effect == ()
 
 
@@ -157,10 +157,10 @@ def test_a_unit_of_a_category_that_is_not_there_is_refused() -> None:
 
 
 def test_cloud_run_without_projects_to_read_is_named_unless_it_is_switched_off() -> None:
-    without = with_value(FROM_FILES, ("gcp", "cloud_run"), {"by_revision": False})
-    assert parsed(without).keys_without_effect == ("gcp.cloud_run (without gcp.project_ids)",)
+    without = with_value(FROM_FILES, ("gcp", "live_usage"), {"by_revision": False})
+    assert parsed(without).keys_without_effect == ("gcp.live_usage (without gcp.project_ids)",)
     assert parsed(with_value(without, ("gcp", "project_ids"), ["project-1"])).keys_without_effect == ()
-    assert parsed(with_value(without, ("gcp", "cloud_run"), {"enabled": False})).keys_without_effect == ()
+    assert parsed(with_value(without, ("gcp", "live_usage"), {"enabled": False})).keys_without_effect == ()
 
 
 def test_a_configuration_cannot_be_changed() -> None:
@@ -202,13 +202,13 @@ BIGQUERY = ("gcp", "billing_export", "bigquery")
             0, -1.0, float("inf"), "100", True,
         )),
         *((("gcp", "budget_alerts", "hourly_spike_threshold"), value) for value in (0, float("nan"))),
-        *((("gcp", "cloud_run"), value) for value in ("on", 1, [], None)),
-        *((("gcp", "cloud_run", "enabled"), value) for value in ("true", 1, None)),
-        *((("gcp", "cloud_run", "by_revision"), value) for value in ("no", 0)),
-        *((("gcp", "cloud_run", "update_interval_minutes"), value) for value in (
+        *((("gcp", "live_usage"), value) for value in ("on", 1, [], None)),
+        *((("gcp", "live_usage", "enabled"), value) for value in ("true", 1, None)),
+        *((("gcp", "live_usage", "by_revision"), value) for value in ("no", 0)),
+        *((("gcp", "live_usage", "update_interval_minutes"), value) for value in (
             0, 0.5, 61, "2", True, float("nan"), None,
         )),
-        *((("gcp", "cloud_run", "rate_card", "request_usd"), value) for value in (
+        *((("gcp", "live_usage", "rate_card", "request_usd"), value) for value in (
             -1e-9, float("inf"), float("nan"), "0.1", True, None,
         )),
         *((("gcp", "billing_export"), value) for value in ({}, {"files": None}, "x", [])),
@@ -280,7 +280,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
     "path",
     [
         ("history", "blocks"),
-        ("gcp", "cloud_run", "jobs"), ("gcp", "recommender"), (*BIGQUERY, "location"),
+        ("gcp", "live_usage", "jobs"), ("gcp", "recommender"), (*BIGQUERY, "location"),
     ],
 )  # fmt: skip
 def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:

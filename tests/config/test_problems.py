@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.model import Config, ConfigError, load, parse
-from exporter.config.problems import Problem, every_key, key_text
+from exporter.config.model import Config, load, parse
+from exporter.config.problems import ConfigError, Problem, every_key, key_text
 from tests.support.config_documents import (
     FROM_BIGQUERY,
     FROM_FILES,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from exporter.core.charges import tags_of, tags_text
 from exporter.core.kept_tags import KeptTag, cursor_mark, kept_tags
-from exporter.sources.base import Batch, Meter, RefreshContext
+from exporter.sources.base import Batch, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS
 from exporter.sources.google.bigquery.rows import PartitionCharges
@@ -44,7 +44,7 @@ def context(tmp_path: Path) -> RefreshContext:
         latest_plausible=NOW + timedelta(days=1),
         oldest_kept=NOW - timedelta(days=400),
         spool=spool,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
 
 

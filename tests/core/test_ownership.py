@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from exporter.core.ownership import OWNERSHIP, counted_usage, ownership
+from exporter.core.ownership import ANY_OTHER
+from exporter.sources.registry import OWNERSHIP
 from tests.support import places
 
 
@@ -23,18 +24,26 @@ from tests.support import places
 def test_the_usage_of_one_source_counts_and_never_a_proxys(
     provider: str, told_by: set[str], counted: str | None
 ) -> None:
-    assert counted_usage(provider, told_by) == counted
+    assert OWNERSHIP.counted_usage(provider, told_by) == counted
 
 
 def test_every_provider_has_one_row_and_the_last_is_for_all_others() -> None:
-    named = [provider for row in OWNERSHIP for provider in row.providers]
-    assert len(named) == len(set(named))
-    assert [bool(row.providers) for row in OWNERSHIP] == [True] * (len(OWNERSHIP) - 1) + [False]
-    assert ownership("never heard of it") is OWNERSHIP[-1]
+    providers = [row.provider for row in OWNERSHIP.rows]
+    assert len(providers) == len(set(providers))
+    assert providers[-1] == ANY_OTHER
+    assert ANY_OTHER not in providers[:-1]
+    assert OWNERSHIP.of("never heard of it") is OWNERSHIP.rows[-1]
+
+
+def test_a_source_that_names_a_provider_comes_before_one_that_takes_any() -> None:
+    assert OWNERSHIP.of("gcp").billed_by == ("files", "bigquery", "focus")
+    assert OWNERSHIP.of("openai").billed_by == ("openai", "focus")
+    assert OWNERSHIP.of("aws").billed_by == ("focus",)
 
 
 def test_what_is_attribution_alone_bills_nothing() -> None:
-    for row in OWNERSHIP:
+    assert OWNERSHIP.rows
+    for row in OWNERSHIP.rows:
         assert not {"usage_logs", "litellm"} & set(row.billed_by)
         assert "litellm" in row.attribution
 
@@ -43,7 +52,7 @@ def test_the_docs_have_the_same_table() -> None:
     text = (places.DOCS / "llm.md").read_text(encoding="utf-8")
     section = text.split("## One owner per dollar")[1].split("##", 1)[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][2:]
-    assert [row[0] for row in rows] == [row.money for row in OWNERSHIP]
-    for told, row in zip(rows, OWNERSHIP, strict=True):
-        names = [tuple(re.findall(r"`(\w+)`", cell)) for cell in told[1:]]
+    assert [row[0] for row in rows] == [row.money for row in OWNERSHIP.rows]
+    for cells, row in zip(rows, OWNERSHIP.rows, strict=True):
+        names = [tuple(re.findall(r"`(\w+)`", cell)) for cell in cells[1:]]
         assert names == [row.billed_by, row.estimated_by, row.attribution]

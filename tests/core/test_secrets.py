@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.core.errors import SourceError
 from exporter.core.secrets import secret_reader
-from exporter.sources.base import SourceError
 
 
 def test_a_file_is_read_anew_each_time_without_its_line_end(tmp_path: Path) -> None:

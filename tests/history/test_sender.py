@@ -16,6 +16,7 @@ import pytest
 from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
+from exporter.metrics.remote_write import remote_write_families
 from tests.fakes.remote_receiver import Answer, RemoteReceiver, Written
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import until
@@ -257,10 +258,11 @@ def test_a_ledger_that_may_not_be_written_is_told(world: World, tmp_path: Path) 
 def test_its_metrics_say_how_it_is_doing(world: World) -> None:
     world.bill(3)
     sender = world.sender()
-    assert dict(sender.families()[-1].samples) == {}
+    assert dict(remote_write_families(sender.status)[-1].samples) == {}
     world.server.answer = first([Answer(500, stores=False)])
     sender.send()
-    told = {each.family.name: dict(each.samples) for each in sender.families()}
+    families = remote_write_families(sender.status)
+    told = {each.family.name: dict(each.samples) for each in families}
     assert told == {
         "spend_remote_write_samples_total": {(): 3.0},
         "spend_remote_write_failures_total": {("unavailable",): 1.0},

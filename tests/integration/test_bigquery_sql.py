@@ -19,7 +19,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction
+from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction
 from exporter.sources.google.bigquery.source import BigQuerySource
 from tests.integration.bqemulator_env import running_emulator
 
@@ -67,7 +67,7 @@ class Ledger:
             latest_plausible=NOW + timedelta(hours=1),
             oldest_kept=datetime(2010, 1, 1, tzinfo=UTC),
             spool=self.spool,
-            meter=Meter(),
+            tally=RefreshTally(),
         )
         changes = []
         for change in self.source.refresh(context):

@@ -49,7 +49,7 @@ EMPTY = {
     ("spend-budgets", "variable budget"): NO_BUDGETS,
     ("spend-budgets", "variable period"): NO_BUDGETS,
     ("spend-exporter", "What goes wrong?"): "in the demo nothing does",
-    ("spend-exporter", "Watching costs, a month"): "it is told after an hour of reading",
+    ("spend-exporter", "Exporter cost per month"): "it is told after an hour of reading",
     ("spend-exporter", "BigQuery billed in a day"): "the demo reads files",
 }
 """What may have nothing to show on the demo, and why."""

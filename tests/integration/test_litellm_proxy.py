@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from tests.fakes.litellm_proxy import LiteLLMProxy, Row
 from tests.integration.litellm_env import (
     ADMIN_KEY,

@@ -19,7 +19,7 @@ from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, 
 from exporter.simulator.google.live_metrics import METRICS
 from exporter.simulator.google.live_usage import LiveUsage
 from exporter.simulator.world import World
-from exporter.sources.base import Meter, RefreshContext
+from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
@@ -169,7 +169,7 @@ def test_check_finds_the_projects_and_says_what_a_month_of_reading_returns(
         latest_plausible=NOW + DAY,
         oldest_kept=NOW - 400 * DAY,
         spool=tmp_path,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
     with serving(CloudMonitoring(LiveUsage(company.world), lambda: NOW, company.temper)) as endpoint:
         source = monitoring(endpoint, reach=Reach(backfill=DAY))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from exporter.sources.llm.openai import OpenAISource
 from tests.fakes.llm_admin import OPENAI_KEY
 from tests.integration.prism_server import running_prism

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.ledger.charges.store import Ledger
-from exporter.ledger.past_estimates import Said, said_since
+from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from tests.support.export_rows import export_row, export_time, write_json_lines
 from tests.support.exposed import by, until
 from tests.support.running import Running, serving, write_config
@@ -58,10 +58,10 @@ def killed_after(config: Path, export: Path, name: str, usd: float) -> None:
         process.end(signal.SIGKILL)
 
 
-def kept(path: Path) -> list[Said]:
+def kept(path: Path) -> list[PastEstimate]:
     ledger = Ledger(path)
     with ledger.view([]) as view:
-        found = said_since(view, "gcp", date(2020, 1, 1))
+        found = estimates_since(view, "gcp", date(2020, 1, 1))
     ledger.close()
     return found
 

@@ -39,7 +39,7 @@ import resource, signal, sys
 from pathlib import Path
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.store import Ledger
-from exporter.sources.base import write_spool_csv
+from exporter.sources.spool import write_spool_csv
 from tests.charge_rows import charge, put
 folder = Path(sys.argv[1])
 ledger = Ledger(folder / "spend.duckdb")

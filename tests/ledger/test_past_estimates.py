@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.ledger.charges.store import Ledger
-from exporter.ledger.past_estimates import Said, SaidLedger, said_since
+from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since
 
 HOUR = timedelta(hours=1)
-FIRST = Said("gcp", datetime(2026, 11, 10, 20, tzinfo=UTC), date(2026, 11, 10), 5, 24, with_live_usage=True)
+FIRST = PastEstimate(
+    "gcp", datetime(2026, 11, 10, 20, tzinfo=UTC), date(2026, 11, 10), 5, 24, with_live_usage=True
+)
 
 
 @pytest.fixture
@@ -25,13 +27,13 @@ def ledger() -> Iterator[Ledger]:
     opened.close()
 
 
-def kept(ledger: Ledger, provider: str = "gcp", day: date = date(2026, 1, 1)) -> list[Said]:
+def kept(ledger: Ledger, provider: str = "gcp", day: date = date(2026, 1, 1)) -> list[PastEstimate]:
     with ledger.view([]) as view:
-        return said_since(view, provider, day)
+        return estimates_since(view, provider, day)
 
 
 def test_the_first_that_is_said_of_an_hour_stays(ledger: Ledger) -> None:
-    said = SaidLedger(ledger)
+    said = PastEstimates(ledger)
     said.keep([FIRST])
     other = replace(FIRST, provider="openai", nowcast_nano_usd=7)
     said.keep([replace(FIRST, nowcast_nano_usd=6, with_live_usage=False), other])
@@ -42,10 +44,10 @@ def test_the_first_that_is_said_of_an_hour_stays(ledger: Ledger) -> None:
 def test_it_survives_a_restart_and_still_the_first_stays(tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     before = Ledger(path)
-    SaidLedger(before).keep([FIRST])
+    PastEstimates(before).keep([FIRST])
     before.close()
     after = Ledger(path)
-    SaidLedger(after).keep([replace(FIRST, day_forecast_nano_usd=99)])
+    PastEstimates(after).keep([replace(FIRST, day_forecast_nano_usd=99)])
     found = kept(after)
     after.close()
     assert found == [FIRST]
@@ -53,14 +55,14 @@ def test_it_survives_a_restart_and_still_the_first_stays(tmp_path: Path) -> None
 
 def test_it_is_told_by_provider_from_a_billing_day_on_oldest_first(ledger: Ledger) -> None:
     later = replace(FIRST, hour=FIRST.hour + 24 * HOUR, day=date(2026, 11, 11))
-    SaidLedger(ledger).keep([later, FIRST])
+    PastEstimates(ledger).keep([later, FIRST])
     assert kept(ledger) == [FIRST, later]
     assert kept(ledger, day=date(2026, 11, 11)) == [later]
     assert kept(ledger, "openai") == []
 
 
 def test_what_was_said_before_a_moment_is_forgotten(ledger: Ledger) -> None:
-    said = SaidLedger(ledger)
+    said = PastEstimates(ledger)
     later = replace(FIRST, hour=FIRST.hour + HOUR)
     said.keep([FIRST, later])
     said.forget_before(FIRST.hour + HOUR)
@@ -69,9 +71,9 @@ def test_what_was_said_before_a_moment_is_forgotten(ledger: Ledger) -> None:
 
 
 def test_a_ledger_that_may_only_be_read_keeps_nothing_and_is_no_trouble(ledger: Ledger) -> None:
-    SaidLedger(ledger).keep([FIRST])
+    PastEstimates(ledger).keep([FIRST])
     ledger.read_only = True
-    said = SaidLedger(ledger)
+    said = PastEstimates(ledger)
     said.keep([replace(FIRST, hour=FIRST.hour + HOUR)])
     said.forget_before(FIRST.hour + HOUR)
     assert kept(ledger) == [FIRST]
@@ -91,7 +93,7 @@ def test_whatever_is_said_how_often_the_first_of_each_hour_and_provider_is_kept(
     first: dict[tuple[str, int], int] = {}
     for provider, hour, amount in told:
         said = replace(FIRST, provider=provider, hour=FIRST.hour + hour * HOUR, nowcast_nano_usd=amount)
-        SaidLedger(opened).keep([said])
+        PastEstimates(opened).keep([said])
         first.setdefault((provider, hour), amount)
     found = {
         (each.provider, (each.hour - FIRST.hour) // HOUR): each.nowcast_nano_usd

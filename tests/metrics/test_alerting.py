@@ -1,4 +1,4 @@
-"""What alerts go by, as the whole exporter shows it: budgets, spikes, settled days, thresholds, watching."""
+"""What alerts go by, as the whole exporter shows it: budgets, spikes, settled days, thresholds, own cost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import pytest
 from exporter.config.model import parse
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics import families as metrics
-from exporter.metrics.exporter_cost import Watching
+from exporter.metrics.exporter_cost import ExporterCost
 from exporter.metrics.settled_day import settled_day_families
-from exporter.metrics.snapshot import SourceStatus
 from exporter.metrics.summary import summary
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, write_spool_csv
+from exporter.sources.base import Batch, BilledReads, Change, RefreshContext
+from exporter.sources.spool import write_spool_csv
+from exporter.sources.status import SourceStatus
 from exporter.wiring.budgets import alert_thresholds, kept_tags
 from exporter.wiring.sources import figure_settings
+from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.config_documents import FROM_FILES
 from tests.support.exposed import Samples, by, samples
@@ -43,15 +45,12 @@ CONFIG = {
 
 
 @dataclass
-class Bill:
+class Bill(TestedSource):
     """Two dollars an hour, each known three hours after its hour began; and something more in one hour."""
 
     name: str = "files"
     provider: str = "gcp"
     billing_timezone: str = PACIFIC
-
-    def check(self, context: RefreshContext) -> Iterator[Finding]:
-        yield from ()
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         hours = [BEGINS + at * HOUR for at in range(19 * 24)]
@@ -172,16 +171,37 @@ def test_settled_days_are_whole_and_a_week_apart(tmp_path: Path, now: datetime, 
     assert recurring.samples == [(("gcp", "Compute Engine"), 24.0 * (last - 3))]
 
 
-def test_watching_is_reckoned_by_the_last_day_without_the_first_fill() -> None:
-    watching = Watching()
+def test_the_exporters_own_cost_follows_from_the_last_day_without_the_first_fill() -> None:
+    exporter_cost = ExporterCost()
+
+    def status(name: str, up: bool | None, billed_reads: BilledReads, **read: int) -> SourceStatus:
+        return SourceStatus(name, up, None, "", 0, (), billed_reads=billed_reads, **read)
 
     def told(hours: float, tebibytes: float, millions: float, *, up: bool | None = True) -> list[float]:
         statuses = [
-            SourceStatus("bigquery", up, None, "", 0, (), billed_bytes=round(tebibytes * 2**40)),
-            SourceStatus("cloud_monitoring", True, None, "", 0, (), series_returned=round(millions * 1e6)),
+            SourceStatus(
+                "bigquery",
+                up,
+                None,
+                "",
+                0,
+                (),
+                billed_reads=BilledReads.BYTES,
+                billed_bytes=round(tebibytes * 2**40),
+            ),
+            SourceStatus(
+                "cloud_monitoring",
+                True,
+                None,
+                "",
+                0,
+                (),
+                billed_reads=BilledReads.SERIES,
+                series_returned=round(millions * 1e6),
+            ),
         ]
-        family = watching.family(statuses, BEGINS + hours * HOUR)
-        assert family.family is metrics.SPEND_WATCHING_USD_PER_MONTH
+        family = exporter_cost.family(statuses, BEGINS + hours * HOUR)
+        assert family.family is metrics.SPEND_EXPORTER_COST_USD_PER_MONTH
         return [value for _, value in family.samples]
 
     assert told(0, 50, 0, up=None) == []
@@ -195,8 +215,8 @@ def test_watching_is_reckoned_by_the_last_day_without_the_first_fill() -> None:
     assert later == 0.0
 
 
-def test_files_cost_nothing_to_watch() -> None:
+def test_reading_files_costs_nothing() -> None:
     status = SourceStatus("files", True, None, "", 0, ())
-    watching = Watching()
+    exporter_cost = ExporterCost()
     for hour in range(3):
-        assert list(watching.family([status], BEGINS + hour * HOUR).samples) == []
+        assert list(exporter_cost.family([status], BEGINS + hour * HOUR).samples) == []

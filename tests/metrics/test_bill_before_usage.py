@@ -15,7 +15,8 @@ from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.live_usage import read_live_usage, usage_families
 from exporter.metrics.outlooks.nowcast import Nowcasting, outlook_families
-from exporter.sources.base import HoursRead, write_usage_csv
+from exporter.sources.base import HoursRead
+from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put
 
 PACIFIC = {"gcp": "America/Los_Angeles"}

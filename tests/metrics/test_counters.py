@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from exporter.core.charges import Charge
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Batch, Change, RefreshContext, Retraction, write_spool_csv
+from exporter.sources.base import Batch, Change, RefreshContext, Retraction
+from exporter.sources.spool import write_spool_csv
+from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
 from tests.support.exposed import Samples, samples
 
@@ -27,7 +29,7 @@ _numbers = count()
 
 
 @dataclass
-class Steps:
+class Steps(TestedSource):
     """A source that yields what it was given since the last refresh."""
 
     name: str

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.core.charges import CHARGE_LABELS
 from exporter.metrics import families as metrics
 from exporter.metrics.exposition.exposition import render
-from exporter.metrics.families import CHARGE_LABELS, Family, FamilySamples, all_families
+from exporter.metrics.families import Family, FamilySamples, all_families
 
 FAMILIES = all_families()
 TARGET_LABELS = {"region", "zone", "cluster", "service", "environment", "instance", "job"}
@@ -37,7 +38,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_burn_rate_usd_per_hour": ("gauge", ("provider", "service_name")),
     "spend_nowcast_today_usd": ("gauge", ("provider", "service_name", "basis")),
     "spend_forecast_month_end_usd": ("gauge", ("provider", "quantile")),
-    "spend_nowcast_error_ratio": ("gauge", ("provider", "horizon")),
+    "spend_nowcast_error_ratio": ("gauge", ("provider", "made_at")),
     "spend_cloud_run_requests_total": ("counter", (*REVISION, "response_code_class")),
     "spend_cloud_run_cpu_seconds_total": ("counter", REVISION),
     "spend_cloud_run_memory_gibibyte_seconds_total": ("counter", REVISION),

@@ -18,8 +18,9 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.live_usage import SHOWN_FOR, LiveUsage, prices, read_live_usage, usage_families
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import HoursRead, write_usage_csv
+from exporter.sources.base import HoursRead
 from exporter.sources.files.source import FilesSource
+from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import charge, put
 from tests.support.export_rows import export_row, write_parquet
 from tests.support.exposed import samples

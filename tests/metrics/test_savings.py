@@ -22,13 +22,15 @@ from exporter.metrics.exposition.exposition import render
 from exporter.metrics.savings import LOOK_EVERY, Savings, recommended
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
-from exporter.sources.base import HoursRead, write_usage_csv
+from exporter.sources.base import Change, HoursRead, RefreshContext
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.monitoring.plan import Reach
-from exporter.sources.google.recommender.recommendations import NOTHING_READ, Recommendation, Recommendations
 from exporter.sources.google.recommender.source import RecommenderSource
+from exporter.sources.recommendations import Recommendation, Recommendations
+from exporter.sources.spool import write_usage_csv
 from exporter.wiring.sources import configured_sources
 from tests.support import live_world
+from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import charge, put
 from tests.support.exposed import by, samples
 from tests.support.live_world import reading
@@ -48,10 +50,18 @@ GOOGLES = Recommendation(
 
 
 @dataclass
-class Told:
-    """A source that has read."""
+class Recommends(TestedSource):
+    """A source that has read recommendations."""
 
-    findings: Recommendations = NOTHING_READ
+    findings: Recommendations
+    name: str = "recommender"
+    provider: str = "gcp"
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        yield from ()
+
+    def recommendations(self) -> Recommendations:
+        return self.findings
 
 
 def read(*active: Recommendation, at: datetime = NOW) -> Recommendations:
@@ -154,7 +164,7 @@ def test_an_idle_instance_and_an_unused_address_are_told_in_dollars_and_in_words
 def test_what_google_names_as_well_is_counted_once_and_by_google(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path)
-    found = shown(Savings([Told(read(GOOGLES))]), ledger)
+    found = shown(Savings([Recommends(read(GOOGLES))]), ledger)
     machines = {labels: usd for labels, usd in found[USD].items() if labels[3] == "legacy-1"}
     assert machines == {("gcp", "shop-prod", IDLE_VM, "legacy-1", "us-east1"): 99.5}
     assert found[IDLE] == {("shop-prod", "us-east1"): 1.0}
@@ -243,7 +253,7 @@ def test_a_recommendation_of_no_region_has_an_empty_one() -> None:
 
 def test_machines_of_one_name_in_two_zones_are_summed(ledger: Ledger) -> None:
     twin = replace(GOOGLES, location="us-east1-c")
-    found = shown(Savings([Told(read(GOOGLES, twin))]), ledger)
+    found = shown(Savings([Recommends(read(GOOGLES, twin))]), ledger)
     assert found[USD] == {("gcp", "shop-prod", IDLE_VM, "legacy-1", "us-east1"): 199.0}
     assert len(found[INFO]) == 2
 

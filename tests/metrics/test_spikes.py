@@ -22,7 +22,8 @@ from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
 from exporter.simulator.usage import Incident
 from exporter.simulator.world import World
-from exporter.sources.base import HoursRead, write_usage_csv
+from exporter.sources.base import HoursRead
+from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.outlooks import DAY_BEGINS, outlook, steady
 from tests.support.world_truth import true_cost

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.analysis.unit_cost.unit_cost import CloudRunHour
-from exporter.metrics.snapshot import Snapshot, SourceStatus
+from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.summary import summary
 from exporter.metrics.summary_schema import schema_json, summary_schema
+from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 from tests.support import places
 from tests.support.outlooks import DAY_BEGINS, HOURS, daily_limit, outlook, steady

@@ -94,14 +94,14 @@ def calm_series() -> dict[str, Value]:
         'spend_source_up{source="bigquery"}': lambda second: float(second % DAY != 7200),
         'spend_source_last_success_timestamp_seconds{source="bigquery"}': lambda second: second - 600,
         'spend_source_update_interval_seconds{source="bigquery"}': lambda second: 900,
-        "spend_watching_usd_per_month": lambda second: 3,
+        "spend_exporter_cost_usd_per_month": lambda second: 3,
         'spend_idle_instances{project_id="shop",region_id="europe-west1"}': lambda second: 0,
         'spend_llm_estimated_usd_total{provider="openai",model="gpt-4o"}': counter(8),
         'spend_llm_proxy_usd_total{provider="openai",team="a",key_alias="b",model="gpt-4o"}': counter(7),
         f'spend_cloud_run_requests_total{{{run},revision="1",response_code_class="2xx"}}': counter(40000),
         f"spend_cloud_run_cost_per_request_usd{{{run}}}": lambda second: 0.00002 / season(second),
         f"spend_cloud_run_cold_start_ratio{{{run}}}": lambda second: 0.01 / season(second),
-        'spend_nowcast_error_ratio{provider="gcp",horizon="20:00"}': lambda second: 0.03,
+        'spend_nowcast_error_ratio{provider="gcp",made_at="20:00"}': lambda second: 0.03,
     }
     for service, share in (("Vertex AI", 0.7), ("Cloud Run", 0.3)):
         of = f'provider="gcp",service_name="{service}"'

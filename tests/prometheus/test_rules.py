@@ -79,7 +79,7 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                 "It judges settled days, whichever their month.",
             ),
             (
-                ("SpendWatchingTooDear",),
+                ("SpendExporterCostHigh",),
                 ("month rollover", "downward restatement", "credits-only day"),
                 "It follows the reads of the last day, not a bill.",
             ),

@@ -14,21 +14,14 @@ from pathlib import Path
 import pytest
 
 from exporter.core.charges import Charge
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
-from exporter.sources.base import (
-    Batch,
-    Change,
-    RefreshContext,
-    Rejected,
-    Retraction,
-    Source,
-    SourceError,
-    Unreadable,
-    write_spool_csv,
-)
+from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, Source, Unreadable
 from exporter.sources.files.source import FilesSource
+from exporter.sources.spool import write_spool_csv
+from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
 from tests.support.export_rows import export_row, export_time, write_json_lines
 from tests.support.exposed import Samples, by, samples, until
@@ -40,7 +33,7 @@ Told = Callable[[RefreshContext], Iterator[Change]]
 
 
 @dataclass
-class Scripted:
+class Scripted(TestedSource):
     """A source of which each refresh does what the next entry of `rounds` says; the last one stays."""
 
     rounds: list[Told]
@@ -187,8 +180,8 @@ def test_a_failure_is_told_until_the_source_has_recovered(make: Make, clock: Clo
 
 def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None:
     def metered(context: RefreshContext) -> Iterator[Change]:
-        context.meter.requests += 3
-        context.meter.billed_bytes += 10_485_760
+        context.tally.requests += 3
+        context.tally.billed_bytes += 10_485_760
         yield batch(context, "a", charge("1"), charge("2", sku_id="b"))
 
     refresher = make(Scripted([metered], name="bigquery"), Scripted([nothing_new]))
@@ -205,7 +198,7 @@ def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None
 
 def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
     def spent_and_failed(context: RefreshContext) -> Iterator[Change]:
-        context.meter.billed_bytes += 7
+        context.tally.billed_bytes += 7
         raise SourceError("quota", "wait")
         yield
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter.core.charges import Charge
 from exporter.ledger.charges.store import Ledger
-from exporter.sources.base import write_spool_csv
+from exporter.sources.spool import write_spool_csv
 
 HOUR = timedelta(hours=1)
 

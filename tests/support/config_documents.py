@@ -13,7 +13,7 @@ FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.pa
 FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 
 REQUIRED: dict[tuple[str, ...], Any] = {
-    ("gcp", "cloud_run", "rate_card"): {
+    ("gcp", "live_usage", "rate_card"): {
         "request_usd": 0.000024,
         "cpu_second_usd": 0.000009,
         "memory_gb_second_usd": 0.0000025,

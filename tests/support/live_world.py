@@ -17,7 +17,7 @@ from exporter.ledger.usage.store import UsageLedger
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Temper, serving
 from exporter.simulator.google.live_usage import LiveUsage
 from exporter.simulator.world import World
-from exporter.sources.base import Meter, RefreshContext, Rejected, Unreadable, UsageBatch
+from exporter.sources.base import RefreshContext, RefreshTally, Rejected, Unreadable, UsageBatch
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 
@@ -55,7 +55,7 @@ class Clock:
 class Outcome:
     """What one refresh did."""
 
-    meter: Meter
+    meter: RefreshTally
     unread: list[Unreadable] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     batches: list[UsageBatch] = field(default_factory=list)
@@ -81,14 +81,14 @@ class Reader:
     ) -> Outcome:
         """Let time pass and refresh. A batch that `store` refuses is lost, as if the process had died."""
         self.clock.now += after
-        outcome = Outcome(Meter())
+        outcome = Outcome(RefreshTally())
         context = RefreshContext(
             known=self.usage.cursors(self.source.name),
             now=self.clock.now,
             latest_plausible=self.clock.now + timedelta(days=1),
             oldest_kept=self.clock.now - timedelta(days=300),
             spool=self.folder,
-            meter=outcome.meter,
+            tally=outcome.meter,
         )
         for change in self.source.refresh(context):
             if isinstance(change, Unreadable):

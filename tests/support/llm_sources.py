@@ -14,7 +14,7 @@ from typing import Any
 from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.intake import Intake
-from exporter.sources.base import Batch, Meter, RefreshContext, Unreadable, UsageBatch
+from exporter.sources.base import Batch, RefreshContext, RefreshTally, Unreadable, UsageBatch
 from exporter.sources.llm.anthropic import AnthropicSource
 from exporter.sources.llm.openai import OpenAISource
 
@@ -43,7 +43,7 @@ def fresh_context(spool: Path, now: datetime = NOW, **changes: Any) -> RefreshCo
         "latest_plausible": now + timedelta(days=1),
         "oldest_kept": now - timedelta(days=400),
         "spool": spool,
-        "meter": Meter(),
+        "meter": RefreshTally(),
     }
     return RefreshContext(**(told | changes))
 
@@ -124,7 +124,7 @@ def stored(
     """Refresh into a ledger, giving up after some batches; return how many were stored."""
     spool.mkdir(exist_ok=True)
     intake = Intake(ledger, spool, timedelta(days=400), clock)
-    context = intake.context(source, Meter(), lambda: False)
+    context = intake.context(source, RefreshTally(), lambda: False)
     count = 0
     for change in source.refresh(context):
         if count == at_most:

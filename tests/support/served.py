@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import Family, FamilySamples
-from exporter.metrics.snapshot import Snapshot, SourceStatus
+from exporter.metrics.snapshot import Snapshot
+from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 
 COST = Family("cost_usd", "gauge", ("sku",), "What it cost.", "usd")

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from exporter.metrics.snapshot import Snapshot, SourceStatus
+from exporter.metrics.snapshot import Snapshot
 from exporter.sources.base import Rejected
+from exporter.sources.status import SourceStatus
 from exporter.web.landing_page import content_security_policy, landing_page
 from tests.support.served import BUILT_AT, snapshot
 

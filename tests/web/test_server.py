@@ -13,7 +13,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.metrics.snapshot import Snapshot, SourceStatus
+from exporter.metrics.snapshot import Snapshot
+from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 from tests.support.served import DEADLINE_SECONDS, Answer, large_snapshot, request, snapshot
 

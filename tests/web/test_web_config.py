@@ -11,7 +11,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from exporter.config.model import ConfigError
+from exporter.config.problems import ConfigError
 from exporter.web.server import Server
 from exporter.web.tls import TLS12_CIPHER_SUITES, TLS13_CIPHER_SUITES
 from exporter.web.web_config import WebConfig, load_web_config

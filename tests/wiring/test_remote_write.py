@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from exporter.config.model import parse
+from exporter.core.errors import SourceError
 from exporter.history.remote_write import Receiver
 from exporter.ledger.charges.store import Ledger
-from exporter.sources.base import SourceError
 from exporter.wiring.remote_write import history_sender, receiver
 from tests.fakes.remote_receiver import RemoteReceiver
 from tests.support.charge_rows import charge, put

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.config.model import parse
-from exporter.refresh.intake import AnySource
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Source
 from exporter.sources.files.source import FilesSource
 from exporter.sources.focus.source import FocusSource
 from exporter.sources.litellm.source import LiteLLMSource
@@ -21,7 +21,7 @@ BILL = {"billing_export": {"files": ["exports/*.parquet"]}}
 KEYS = {"ADMIN": "sk-admin-hidden", "MASTER": "sk-hidden"}
 
 
-def made(base: Path, **document: Any) -> dict[str, AnySource]:
+def made(base: Path, **document: Any) -> dict[str, Source]:
     config = parse(json.dumps(document), base)
     return {source.name: source for source in configured_sources(config, KEYS)}
 

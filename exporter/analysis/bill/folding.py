@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Set
 from decimal import Decimal
 
-from exporter.metrics.families import CHARGE_LABELS
+from exporter.core.charges import CHARGE_LABELS
 
 Labels = tuple[str, ...]
 """Values of CHARGE_LABELS."""

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from exporter.cli.commands.backfill_blocks import PromtoolError, check_safe, create_blocks
+from exporter.cli import argument_types
+from exporter.cli.arguments import (
+    EXIT_TROUBLE,
+    EXIT_USAGE,
+    add_config,
+    add_ledger,
+    add_refresh,
+    days_in_order,
+    print_usage_problem,
+)
+from exporter.cli.commands.backfill_blocks import PromtoolError, UnsafeError, check_safe, create_blocks
 from exporter.cli.commands.backfill_files import MonthFile, billing_days, months_of, write_months
 from exporter.cli.progress import progress_bar
-from exporter.config.model import Config
+from exporter.config.model import Config, load
 from exporter.ledger.charges.hourly import forgotten_before
 from exporter.ledger.charges.windows import Window
 from exporter.wiring.ledger import OpenedLedger, opened_ledger
@@ -29,6 +40,54 @@ class Blocks:
 
     data: Path
     retention: timedelta
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `backfill`."""
+    add_config(command)
+    command.add_argument(
+        "--from", dest="first", type=argument_types.day, required=True, metavar="DATE", help="billing day"
+    )
+    command.add_argument(
+        "--to", dest="end", type=argument_types.day, required=True, metavar="DATE", help="excluded"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
+    add_ledger(command)
+    add_refresh(command)
+    command.add_argument(
+        "--create-blocks",
+        type=Path,
+        metavar="DATA_DIR",
+        help="have promtool make blocks of the files, in this data directory of a Prometheus",
+    )
+    command.add_argument(
+        "--retention",
+        type=argument_types.retention,
+        default="15d",
+        metavar="TIME",
+        help="how long that Prometheus keeps blocks (default: %(default)s, as its own)",
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Write spend_hourly_usd of past days as OpenMetrics files, one a month, each hour's cost at its hour."""
+    if not days_in_order(chosen.first, chosen.end):
+        return EXIT_USAGE
+    data: Path | None = chosen.create_blocks
+    try:
+        succeeded = backfill(
+            load(chosen.config),
+            chosen.first,
+            chosen.end,
+            chosen.out,
+            ledger=chosen.ledger,
+            refresh=chosen.refresh,
+            blocks=Blocks(data, chosen.retention) if data else None,
+            now=datetime.now(UTC),
+        )
+    except UnsafeError as error:
+        return print_usage_problem(str(error))
+    return 0 if succeeded else EXIT_TROUBLE
 
 
 def backfill(

@@ -5,6 +5,7 @@ Refreshes every source once, and then replays the ledger without looking ahead.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -22,13 +23,15 @@ from exporter.analysis.nowcast.backtest import (
     judged_days,
 )
 from exporter.analysis.nowcast.cost_history import CostHistory
+from exporter.cli import argument_types
+from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger, add_plot
 from exporter.cli.commands.backtest_report import JsonReport, TextReport
-from exporter.cli.commands.snapshot import MEMORY
-from exporter.config.model import Config
+from exporter.config.model import Config, load
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.outlooks.nowcast import HISTORY, cost_history, live_per_line
 from exporter.refresh.refresher import Refresher
+from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
@@ -42,6 +45,32 @@ _EVERYTHING = timedelta(days=20_000)
 
 Rows = dict[str, list[BacktestRow]]
 """By provider; oldest first."""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `backtest`."""
+    add_config(command)
+    add_ledger(command)
+    command.add_argument(
+        "--days",
+        type=argument_types.count,
+        metavar="N",
+        help="only the latest N days whose bill is final (default: all; a day takes about half a second)",
+    )
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    add_plot(command)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Refresh every source once and replay the nowcast over the ledger without looking ahead."""
+    succeeded = run_backtest(
+        load(chosen.config),
+        ledger=chosen.ledger,
+        last_days=chosen.days,
+        json=chosen.format == "json",
+        plot=chosen.plot,
+    )
+    return 0 if succeeded else EXIT_TROUBLE
 
 
 def run_backtest(

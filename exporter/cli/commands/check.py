@@ -5,29 +5,48 @@ Changes nothing, listens on nothing, and leaves a ledger alone that an exporter 
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
+from exporter.cli.arguments import EXIT_TROUBLE, add_config
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
-from exporter.cli.commands.check_report import Report
-from exporter.config.model import Config, ConfigError
+from exporter.cli.commands.check_report import JsonReport, Report, TextReport
+from exporter.config.model import Config, load
+from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
-from exporter.core.ownership import OWNERSHIP
+from exporter.core.errors import SourceError
+from exporter.core.ownership import ANY_OTHER
 from exporter.ledger.facts import LedgerFacts, look
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
-from exporter.refresh.intake import FUTURE_TOLERANCE, AnySource
-from exporter.sources.base import Finding, Meter, RefreshContext, SourceError
+from exporter.refresh.intake import FUTURE_TOLERANCE
+from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source, billing_zones, reads_bill
+from exporter.sources.registry import OWNERSHIP
 from exporter.web.web_config import load_web_config
 from exporter.wiring.sources import attribution_of, business_units, configured_sources
 
 logger = logging.getLogger(__name__)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `check`."""
+    add_config(command)
+    command.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Say whether the set-up works and what it will cost, changing nothing: exit 1 if there is trouble."""
+    report = JsonReport(sys.stdout) if chosen.format == "json" else TextReport(sys.stdout)
+    well = check(load(chosen.config), chosen.config, report, datetime.now(UTC))
+    return 0 if well else EXIT_TROUBLE
 
 
 def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
@@ -66,6 +85,8 @@ def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
     if config.keys_without_effect:
         detail = f"{', '.join(config.keys_without_effect)}: accepted, without effect in this version"
         yield Finding(True, "keys", detail, warning=True)
+    for renamed in config.renamed_keys:
+        yield Finding(True, "renamed", str(renamed), warning=True)
     if config.web_config_file is None:
         yield _unprotected(config)
         return
@@ -93,33 +114,33 @@ def _unprotected(config: Config) -> Finding:
 
 def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
     """Say whose money counts with these sources, so that nobody has to guess why a figure is not added."""
-    for row in OWNERSHIP:
+    for row in OWNERSHIP.rows:
         bills = [name for name in row.billed_by if name in sources]
-        told = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
-        if not bills and not told:
+        reported_by = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
+        if not bills and not reported_by:
             continue
         others = [*bills[1:], *(name for name in row.attribution if name in sources)]
-        owner = f"billed by {bills[0]}" if bills else _unbilled(told)
+        owner = f"billed by {bills[0]}" if bills else _unbilled(row.provider, reported_by)
         aside = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
-        what = ", ".join(row.providers) or "other providers"
+        what = "other providers" if row.provider == ANY_OTHER else row.provider
         yield Finding(True, what, f"{row.money}: {owner}{aside}")
 
 
-def _of_attribution(config: Config, sources: Sequence[AnySource], now: datetime) -> Iterator[Finding]:
+def _unbilled(provider: str, reported_by: Sequence[str]) -> str:
+    counted = OWNERSHIP.counted_usage(provider, reported_by)
+    if counted in OWNERSHIP.of(ANY_OTHER).estimated_by:
+        return f"billed by no source: {counted} stands in for the bill, marked estimated"
+    return "billed by no source, so it is in no total"
+
+
+def _of_attribution(config: Config, sources: Sequence[Source], now: datetime) -> Iterator[Finding]:
     """Say what the rules make of the bill, and whether the user's units can be counted."""
-    bills = [source for source in sources if hasattr(source, "billing_timezone")]
-    zones = {source.provider: source.billing_timezone for source in bills if source.provider}
-    names = [source.name for source in bills]
+    names = [source.name for source in sources if reads_bill(source)]
+    zones = billing_zones(sources)
     yield from attribution_findings(attribution_of(config), config.ledger, names, zones, now)
     units = business_units(config)
     if units is not None:
         yield from unit_findings(units, now)
-
-
-def _unbilled(told: Sequence[str]) -> str:
-    if "usage_logs" in told:
-        return "billed by no source: usage_logs stands in for the bill, marked estimated"
-    return "billed by no source, so it is in no total"
 
 
 class _Ledger:
@@ -173,7 +194,7 @@ class _Ledger:
 
 
 def _of_source(
-    source: AnySource,
+    source: Source,
     config: Config,
     facts: LedgerFacts | None,
     now: datetime,
@@ -190,7 +211,7 @@ def _of_source(
             latest_plausible=now + FUTURE_TOLERANCE,
             oldest_kept=oldest,
             spool=Path(spool),
-            meter=Meter(progress=progress),
+            tally=RefreshTally(progress=progress),
         )
         try:
             yield from source.check(context)

@@ -5,6 +5,7 @@ Nothing else is needed: no account, no network. The exporter does not know that 
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
@@ -17,8 +18,10 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.cli.commands.serve import serve
+from exporter.cli.arguments import add_listen, print_address
+from exporter.cli.commands.serve import serve, stop_on_signals
 from exporter.config.model import parse
+from exporter.config.types import host_and_port
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
@@ -66,6 +69,36 @@ BUDGETS = [
     },
 ]
 """An ordinary week stays below nine tenths of each and of the daily limit; the runaway does not."""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `demo`."""
+    add_listen(command)
+    command.add_argument(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="keep the simulated bill and the ledger here and continue them next time (default: start anew)",
+    )
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="another company (default: 1)")
+    command.add_argument(
+        "--remote-write-url",
+        metavar="URL",
+        help="a receiver of remote write, such as http://127.0.0.1:9090/api/v1/write, for each hour's cost",
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Simulate a company, write its billing export hour by hour, and serve it."""
+    demo(
+        chosen.listen or host_and_port("127.0.0.1:9877"),
+        stop_on_signals(),
+        directory=chosen.directory,
+        seed=chosen.seed,
+        announce=print_address,
+        remote_write_url=chosen.remote_write_url,
+    )
+    return 0
 
 
 def demo(

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.attribution import Attribution, Combination
 from exporter.analysis.bill.periods import (
-    By,
     CostPeriods,
     Period,
     cost_periods,
-    periods,
-    periods_before,
-    start_of,
 )
-from exporter.cli.commands.history_report import Form, Told, write
-from exporter.config.model import Config
-from exporter.core.ownership import HOURLY_BILLS
+from exporter.cli import argument_types
+from exporter.cli.arguments import (
+    EXIT_TROUBLE,
+    EXIT_USAGE,
+    add_config,
+    add_ledger,
+    add_plot,
+    add_refresh,
+    days_in_order,
+    print_usage_problem,
+)
+from exporter.cli.commands.history_from_log import GROUPS, history_from_log
+from exporter.cli.commands.history_question import Asked, Grouping, asked_periods, tell
+from exporter.cli.commands.history_report import Form, Told
+from exporter.config.model import Config, load
 from exporter.ledger.charges.hourly import usage_bounds
 from exporter.ledger.charges.periods import period_costs
 from exporter.metrics.model_names import ModelNames
+from exporter.sources.registry import HOURLY_BILLS
 from exporter.wiring.ledger import OpenedLedger, opened_ledger
 from exporter.wiring.sources import figure_settings
 
 logger = logging.getLogger(__name__)
 
-Grouping = Literal["service", "provider", "model", "category", "project"]
-
-_PERIODS: Final[dict[By, int]] = {"day": 14, "week": 8, "month": 6}
-"""Shown where no first day is given, the present one included."""
 
 _REST_OF_DAY: Final = timedelta(hours=23)
 
@@ -44,17 +48,73 @@ NameOf = Callable[[Combination], str | None]
 """Says in which group a charge is; None where it is not asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a user wants to know."""
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `history`."""
+    add_config(command)
+    command.add_argument("--by", choices=("day", "week", "month"), default="day", help="default: %(default)s")
+    command.add_argument(
+        "--group",
+        choices=("service", "provider", "model", "category", "project"),
+        default="service",
+        help="default: %(default)s",
+    )
+    command.add_argument(
+        "--from",
+        dest="first",
+        type=argument_types.day,
+        metavar="DATE",
+        help="billing day (default: 14 days, 8 weeks or 6 months)",
+    )
+    command.add_argument(
+        "--to", dest="end", type=argument_types.day, metavar="DATE", help="excluded (default: tomorrow)"
+    )
+    command.add_argument("--compare", action="store_true", help="compare with the previous period")
+    command.add_argument(
+        "--top",
+        type=argument_types.count,
+        default="8",
+        metavar="N",
+        help="show the N largest groups, sum the rest (default: %(default)s)",
+    )
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    add_plot(command)
+    add_ledger(command)
+    add_refresh(command)
+    command.add_argument(
+        "--from-log",
+        action="store_true",
+        help="what `history.jsonl` told at each day's end, estimates included, by service or provider",
+    )
 
-    by: By
-    group: Grouping
-    first: date | None
-    end: date | None
-    """Excluded."""
-    compare: bool
-    top: int
+
+def run(chosen: argparse.Namespace) -> int:
+    """Say what was billed by day, week or month of usage, and on what: exit 1 if there is nothing."""
+    if not days_in_order(chosen.first, chosen.end):
+        return EXIT_USAGE
+    asked = Asked(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top)
+    config = load(chosen.config)
+    now = datetime.now(UTC)
+    if chosen.from_log:
+        if asked.group not in GROUPS:
+            return print_usage_problem(
+                f"the log does not tell cost by {asked.group}: say --group service or provider"
+            )
+        if chosen.ledger or chosen.refresh:
+            return print_usage_problem(
+                "--from-log reads no ledger: leave out --ledger and --refresh, or --from-log"
+            )
+        succeeded = history_from_log(config, asked, form=chosen.format, plot=chosen.plot, now=now)
+    else:
+        succeeded = history(
+            config,
+            asked,
+            ledger=chosen.ledger,
+            refresh=chosen.refresh,
+            form=chosen.format,
+            plot=chosen.plot,
+            now=now,
+        )
+    return 0 if succeeded else EXIT_TROUBLE
 
 
 def history(
@@ -85,30 +145,6 @@ def history(
     for name in failed:
         logger.error("source %s could not be read; what it told before is shown", name)
     return tell(Told(table, asked.by, asked.group, billed), form, plot) and not failed
-
-
-def tell(told: Told, form: Form, plot: Path | None) -> bool:
-    """Print the answer and draw it; return whether there is one. Raises OSError."""
-    table = told.table
-    if table.total_usd is None:
-        first, end = table.periods[0].first, table.periods[-1].end
-        logger.error("the %s has no such cost of the days from %s to before %s", told.origin, first, end)
-        return False
-    write(told, form, sys.stdout)
-    if plot:
-        # A library that only this needs, and which not everybody has.
-        from exporter.cli.commands.history_plot import png  # noqa: PLC0415
-
-        plot.write_bytes(png(told))
-    return True
-
-
-def asked_periods(asked: Asked, zones: Collection[str], now: datetime) -> tuple[list[Period], list[Period]]:
-    """Return the periods to show, and those to compare them with; `zones` are those of the bills."""
-    today = max(now.astimezone(ZoneInfo(zone)).date() for zone in zones or ("UTC",))
-    end = asked.end or max(today, asked.first or today) + timedelta(days=1)
-    first = asked.first or start_of(end - timedelta(days=1), asked.by, _PERIODS[asked.by])
-    return periods(first, end, asked.by), periods_before(first, end, asked.by) if asked.compare else []
 
 
 def _table(opened: OpenedLedger, asked: Asked, name_of: NameOf, now: datetime) -> CostPeriods:

@@ -16,13 +16,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.periods import Period, cost_periods
-from exporter.cli.commands.history import Asked, asked_periods, tell
+from exporter.cli.commands.history_question import Asked, asked_periods, tell
 from exporter.cli.commands.history_report import Form, Told
-from exporter.config.model import Config, ConfigError
-from exporter.config.problems import Problem
+from exporter.config.model import Config
+from exporter.config.problems import ConfigError, Problem
 from exporter.history.log import log_files
 from exporter.metrics.collect import OTHER_BILLS_ZONE
-from exporter.wiring.ledger import billing_zones
+from exporter.sources.base import billing_zones
 from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import logging
 import os
@@ -12,9 +13,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from exporter import __version__
-from exporter.config.model import Config
+from exporter.cli.arguments import add_config, add_listen, print_address
+from exporter.config.model import Config, load
 from exporter.refresh.freed_memory import share_heaps
-from exporter.refresh.intake import AnySource
+from exporter.sources.base import Source
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.refresher import opened_refresher
@@ -31,12 +33,25 @@ STOP_SECONDS = 5.0
 """What a refresh under way gets to finish its partition; open responses get as long again after it."""
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `serve`."""
+    add_config(command)
+    add_listen(command)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Refresh the configured sources in the background and answer scrapes until stopped."""
+    config = load(chosen.config)
+    serve(config, chosen.listen or (config.host, config.port), stop_on_signals(), print_address)
+    return 0
+
+
 def serve(
     config: Config,
     listen: tuple[str, int],
     stopping: threading.Event,
     announce: Callable[[str], None] = lambda _address: None,
-    more_sources: Sequence[AnySource] = (),
+    more_sources: Sequence[Source] = (),
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
@@ -49,6 +64,8 @@ def serve(
     share_heaps()
     sources = [*configured_sources(config, os.environ), *more_sources]
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
+    for renamed in config.renamed_keys:
+        logger.warning("configuration: %s", renamed)
     if config.keys_without_effect:
         logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
     with opened_refresher(config, sources, config.ledger, clock) as refresher:

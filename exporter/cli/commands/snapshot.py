@@ -5,22 +5,58 @@ For audits, cron and the textfile collector.
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from exporter.config.model import Config
+from exporter.cli import argument_types
+from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
+from exporter.config.model import Config, load
+from exporter.metrics.billed import WINDOW_FAMILIES
+from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
-MEMORY = ":memory:"
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `snapshot`."""
+    add_config(command)
+    command.add_argument(
+        "--as-of",
+        type=argument_types.hour,
+        metavar="TIME",
+        help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+    )
+    add_ledger(command)
+    command.add_argument("--format", choices=("text", "openmetrics"), default="text")
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Refresh every source once, print the exposition, and exit: 1 if a source or a figure failed."""
+    succeeded = snapshot(
+        load(chosen.config),
+        as_of=chosen.as_of,
+        ledger=chosen.ledger,
+        openmetrics=chosen.format == "openmetrics",
+        output=chosen.output,
+    )
+    return 0 if succeeded else EXIT_TROUBLE
 
 
 def snapshot(
     config: Config, *, as_of: datetime | None, ledger: str | None, openmetrics: bool, output: Path | None
 ) -> bool:
-    """Print the exposition, or write it to `output` in one step; return whether every source succeeded.
+    """Print the exposition, or write it to `output` in one step; return whether all of it could be made.
+
+    A file at `output` that shows a bill is not replaced by an exposition without one.
 
     `as_of` is an aware, whole hour: only what was exported before it counts. `ledger` overrides the
     configured file; `:memory:` reads everything anew. Raises LedgerError, OSError.
@@ -28,27 +64,32 @@ def snapshot(
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
         built = refresher.refresh_all(as_of=as_of)
-    exposition = built.exposition.openmetrics + b"# EOF\n" if openmetrics else built.exposition.text
+    for name in built.failed_figures:
+        logger.error("the figure %s could not be computed; what depends on it is missing", name)
+    succeeded = all(source.up for source in built.sources) and not built.failed_figures
+    exposition = built.openmetrics + b"# EOF\n" if openmetrics else built.text
     if output is None:
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
-    else:
+    elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)
         partial.replace(output)
-    return all(source.up for source in built.sources)
-
-
-def whole_hour(text: str) -> datetime:
-    """Read the time of `--as-of`: RFC 3339, UTC where it names no zone. Raises ValueError with the reason."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time; write for example 2026-11-20T18:00:00Z") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if moment.minute or moment.second or moment.microsecond:
-        raise ValueError(
-            f"{text!r} is not a whole hour, and the ledger knows only in which hour a charge arrived; "
-            f"write for example {moment.replace(minute=0, second=0, microsecond=0):%Y-%m-%dT%H:%M:%SZ}"
+    else:
+        logger.error(
+            "%s is left as it was: nothing billed is known now, and it shows a bill. What failed is above; "
+            "`spend-exporter check` says what to do",
+            output,
         )
-    return moment
+        succeeded = False
+    return succeeded
+
+
+def _has_bill(file: Path) -> bool:
+    """Whether an exposition that was written before shows what was billed."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return False
+    names = (family.name.encode() for family in WINDOW_FAMILIES.values())
+    return any(b"\n" + name + b"{" in text for name in names)

@@ -217,3 +217,7 @@ def _check_family(family: Family, seen: set[str]) -> None:
             raise ValueError(f"{family.name}: {label!r} is not a label name")
     if len(set(family.labels)) != len(family.labels):
         raise ValueError(f"{family.name}: a label name occurs twice: {', '.join(family.labels)}")
+
+
+NOTHING_RENDERED: Final = render(())
+"""Of no family at all."""

@@ -17,11 +17,11 @@ from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, 
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
 from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.unbilled import unbilled_since
-from exporter.core.ownership import HOURLY_BILLS
 from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
 from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.sources.registry import HOURLY_BILLS
 
 SHARED_OVER: Final = timedelta(days=14)
 """What a budget has of a service's estimate is measured by so many days of the bill."""

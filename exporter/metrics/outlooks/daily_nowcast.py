@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
 from exporter.core import llm_meters
-from exporter.core.ownership import HOURLY_BILLS, counted_usage
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, daily_costs
 from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
 
 _LEARNT_FROM = timedelta(days=LEARNT_DAYS + 32)
 _USED_FROM = timedelta(days=32)
@@ -53,7 +53,7 @@ class _Told:
     def used(self, provider: str) -> tuple[dict[int, float], float]:
         """Return billionths of a US dollar by hour, and the hour through which they are known."""
         mine = [each for each in self._amounts if each.provider == provider]
-        owner = counted_usage(provider, {each.source for each in mine})
+        owner = OWNERSHIP.counted_usage(provider, {each.source for each in mine})
         if owner is None:
             return {}, 0.0
         amounts = {_hours(each.hour): each.amount * NANO for each in mine if each.source == owner}

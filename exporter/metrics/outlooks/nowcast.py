@@ -23,7 +23,7 @@ from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.past_estimates import Said, said_since
+from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
@@ -57,10 +57,10 @@ class Outlook:
     live_lines: frozenset[Line] = frozenset()
     """Whose hours are estimated from live usage."""
 
-    def said(self) -> Said:
+    def past_estimate(self) -> PastEstimate:
         """Return what it says at the hour as of which it was made."""
         as_of = self.nowcast.as_of
-        return Said(
+        return PastEstimate(
             self.provider,
             datetime.fromtimestamp(as_of * 3600, UTC),
             date.fromordinal(self.nowcast.calendar.day(as_of)),
@@ -225,7 +225,7 @@ def graded_rows(
     first = (now - span).date()
     said = {
         int(_hours(each.hour)): Estimates(each.nowcast_nano_usd, each.day_forecast_nano_usd)
-        for each in said_since(view, provider, first)
+        for each in estimates_since(view, provider, first)
     }
     return list(backtest(history, timezone, int(_hours(now)), live, first_day=first, said=said))
 

@@ -48,7 +48,7 @@ def openable_files(
             readable.append(file)
         except READ_FAILURES as error:
             failed.append(f"{file.path}: {first_line(error)}")
-        context.meter.progress(f"{number} of {len(found)} files opened")
+        context.tally.progress(f"{number} of {len(found)} files opened")
     for text in failed[:_UNREADABLE_SHOWN]:
         yield Finding(False, "unreadable file", text)
     if len(failed) > _UNREADABLE_SHOWN:

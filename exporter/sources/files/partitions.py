@@ -9,7 +9,8 @@ from typing import Final
 
 import duckdb
 
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, Unreadable
 from exporter.sources.files.formats import broken_json_lines, file_format
 from exporter.sources.files.reading import READ_FAILURES, first_line, matching
 
@@ -45,7 +46,7 @@ def changed_files(
         change = _changed(path, context, read, version)
         if change is not None:
             failed += isinstance(change, Unreadable)
-            context.meter.progress(f"{number} of {len(found)} files read")
+            context.tally.progress(f"{number} of {len(found)} files read")
             yield change
     if failed == len(found):
         raise SourceError("unreadable_file", f"none of the {failed} files could be read")
@@ -104,7 +105,7 @@ def _changed(path: Path, context: RefreshContext, read: ReadFile, version: str) 
         cursor = _fingerprint(path, version)
         if context.known.get(str(path)) == cursor:
             return None
-        context.meter.requests += 1
+        context.tally.requests += 1
         return read(path, cursor, context)
     except READ_FAILURES as error:
         detail = f"{first_line(error)}; the file's last good charges stay, it is tried again at each refresh"

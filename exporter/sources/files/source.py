@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Batch, Change, Finding, RefreshContext
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, Source
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.formats import quoted
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
@@ -24,7 +24,7 @@ _READING_VERSION: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class FilesSource:
+class FilesSource(Source):
     """A billing export in files. `patterns` are absolute globs; `**` reaches into subfolders."""
 
     patterns: Sequence[str]

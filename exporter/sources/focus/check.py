@@ -87,7 +87,7 @@ def findings(
         seen.versions[version].append(file.path.name)
         for group in groups:
             seen.add(file.path.resolve().parent, group)
-        context.meter.progress(f"{number} of {len(files)} files read")
+        context.tally.progress(f"{number} of {len(files)} files read")
     yield from _of_content(seen)
     yield from _of_what_is_left_out(seen)
     yield from _of_overlap(seen)

@@ -18,7 +18,7 @@ import duckdb
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.formats import quoted
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
 from exporter.sources.files.reading import reading_connection
@@ -42,7 +42,7 @@ _READING_VERSION: Final = "1"
 
 
 @dataclass(slots=True)
-class FocusSource:
+class FocusSource(Source):
     """FOCUS files. `patterns` are absolute globs; `**` reaches into subfolders."""
 
     patterns: Sequence[str]

@@ -15,7 +15,7 @@ import google.auth
 from google.auth import credentials as auth_credentials
 from google.auth import exceptions, impersonated_credentials
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
 """Scope that IAM asks for when one account is to act as another."""

@@ -21,7 +21,8 @@ from requests.auth import AuthBase
 
 import exporter
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import RefreshTally
 
 LARGEST_ANSWER_BYTES: Final = 64 * 2**20
 """Of one answer after decompression; a page of any API read here is far smaller."""
@@ -79,7 +80,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     """What errors call it: `OpenAI`."""
     config_key: str
     """Key of the configuration that errors name: `llm.openai.admin_key_file`."""
-    meter: Meter
+    meter: RefreshTally
     backoff: Backoff
     timeout_seconds: float = 30.0
     """For one attempt, to connect and to read."""

@@ -13,7 +13,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from exporter.sources.base import Rejected, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Rejected
 from exporter.sources.http.json_api import ApiError, JsonApi, Params
 from exporter.sources.litellm.usage import (
     CACHE_READ,

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from exporter.sources.base import Rejected, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Rejected
 from exporter.sources.litellm.usage import (
     CACHE_READ,
     CACHE_WRITE,

@@ -17,21 +17,22 @@ from typing import Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import UsagePoint
+from exporter.core.errors import SourceError
 from exporter.sources.base import (
     Finding,
     HoursRead,
     RefreshContext,
-    SourceError,
+    Source,
     UsageAddition,
     UsageBatch,
     UsageChange,
-    write_usage_csv,
 )
 from exporter.sources.http.json_api import ApiError, JsonApi
 from exporter.sources.litellm import activity as litellm_activity
 from exporter.sources.litellm.activity import Activity, ActivityReader
 from exporter.sources.litellm.metrics import PATH, Seen, read_increase
 from exporter.sources.litellm.usage import HOUR, UNITS, Caller, points_of
+from exporter.sources.spool import write_usage_csv
 
 _DAY: Final = timedelta(days=1)
 _TRAILING_DAYS: Final = 3
@@ -69,7 +70,7 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class LiteLLMSource:
+class LiteLLMSource(Source):
     """Usage as one LiteLLM proxy attributes it."""
 
     url: str
@@ -127,7 +128,7 @@ class LiteLLMSource:
             headers=self._headers,
             name="LiteLLM",
             config_key=self.config_key,
-            meter=context.meter,
+            meter=context.tally,
             backoff=Backoff(
                 call_seconds=self.call_seconds,
                 sleep=self.sleep,
@@ -214,7 +215,7 @@ class LiteLLMSource:
         found = Activity()
         while first <= today:
             last = min(first + (_DAYS_AT_ONCE - 1) * _DAY, today)
-            context.meter.progress(f"reading the proxy's activity from {first} to {last}")
+            context.tally.progress(f"reading the proxy's activity from {first} to {last}")
             found.merge(reader.read(first, last))
             first = last + _DAY
         return found

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Change, Finding, RefreshContext, SourceError, UsageChange
+from exporter.core.errors import SourceError
+from exporter.sources.base import Change, Finding, RefreshContext, Source, UsageChange
 from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days
 from exporter.sources.llm.pages import Report, Result, SetAside
 from exporter.sources.llm.token_prices import TokenPrices
@@ -45,7 +46,7 @@ class AdminApi:
 
 
 @dataclass(slots=True)
-class LlmAdminSource(ABC):
+class LlmAdminSource(Source):
     """Costs and usage of one organization; both are of the same provider."""
 
     key: Callable[[], str] = field(repr=False)
@@ -160,7 +161,7 @@ class LlmAdminSource(ABC):
             lambda: headers,
             name=self.admin_api.name,
             config_key=self.config_key,
-            meter=context.meter,
+            meter=context.tally,
             backoff=Backoff(
                 sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
             ),

@@ -13,8 +13,9 @@ from hashlib import blake2b
 from typing import Final
 
 from exporter.core.charges import Charge
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Unreadable, write_spool_csv
+from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Unreadable
 from exporter.sources.llm.pages import EXACT, Report, Result, SetAside, SetAsideError
+from exporter.sources.spool import write_spool_csv
 
 DAY: Final = timedelta(days=1)
 TRAILING_DAYS: Final = 3
@@ -86,7 +87,7 @@ def _window(
         bucket.start.date(): bucket.results
         for bucket in report.read(_midnight(days[0]), _midnight(days[-1]) + DAY, strays)
     }
-    context.meter.progress(f"costs up to {days[-1]} read")
+    context.tally.progress(f"costs up to {days[-1]} read")
     for each in strays.rejected():
         yield Unreadable(report.path, each)
     for day in days:

@@ -5,16 +5,19 @@ It needs an admin key; the requests cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from exporter.config.budgets import OPENAI_LIMIT_NAME
 from exporter.core import llm_meters
-from exporter.sources.base import Change, Finding, Rejected, SourceError, Unreadable, UsageChange
+from exporter.core.errors import SourceError
+from exporter.sources.base import Change, Finding, Rejected, Unreadable, UsageChange
 from exporter.sources.llm.admin_source import AdminApi, LlmAdminSource
 from exporter.sources.llm.costs import Biller
 from exporter.sources.llm.openai_reports import cost_line, cost_report, spend_limit_usd, usage_reports
+from exporter.sources.provider_budgets import ProviderBudget
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
@@ -52,6 +55,20 @@ class OpenAISource(LlmAdminSource):
             self.spend_limit_usd = spend_limit_usd(api)
         except SourceError as error:
             yield Unreadable("spend_limit", Rejected(error.reason, 1, "spend_limit", str(error)))
+
+    def provider_budgets(self) -> Sequence[ProviderBudget]:
+        """Return the organization's spend limit, where it has one."""
+        if self.spend_limit_usd is None:
+            return ()
+        budget = ProviderBudget(
+            self.provider,
+            OPENAI_LIMIT_NAME,
+            OPENAI_LIMIT_NAME,
+            "month",
+            self.spend_limit_usd,
+            thresholds=None,
+        )
+        return (budget,)
 
     def check_more(self, api: JsonApi) -> Iterator[Finding]:
         """Tell the spend limit."""

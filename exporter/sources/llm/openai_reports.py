@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from exporter.sources.llm.costs import CostLine
 from exporter.sources.llm.pages import Dialect, Report, Result, SetAsideError, amount, count, text
 from exporter.sources.llm.token_prices import Tokens

@@ -14,7 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.charges import LARGEST_PLAUSIBLE
-from exporter.sources.base import Rejected, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Rejected
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi

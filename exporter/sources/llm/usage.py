@@ -14,17 +14,11 @@ from typing import Final
 
 from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
-from exporter.sources.base import (
-    HoursRead,
-    RefreshContext,
-    SourceError,
-    Unreadable,
-    UsageBatch,
-    UsageChange,
-    write_usage_csv,
-)
+from exporter.core.errors import SourceError
+from exporter.sources.base import HoursRead, RefreshContext, Unreadable, UsageBatch, UsageChange
 from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError
 from exporter.sources.llm.token_prices import CACHE_WRITE, INPUT, TokenPrices, Tokens
+from exporter.sources.spool import write_usage_csv
 
 HOUR: Final = timedelta(hours=1)
 TRAILING_HOURS: Final = 2
@@ -127,7 +121,7 @@ def usage_hours(
         )
         spool = context.spool / f"{provider}-usage-{since:%Y%m%d%H}.csv"
         write_usage_csv(spool, hours.points())
-        context.meter.progress(f"usage up to {until:%Y-%m-%d %H:%M} read")
+        context.tally.progress(f"usage up to {until:%Y-%m-%d %H:%M} read")
         yield UsageBatch(reads, spool, len(hours))
         since = until
 

@@ -13,18 +13,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from exporter.core.byte_sizes import size_text
+from exporter.core.errors import SourceError
 from exporter.sources.base import (
     Finding,
     RefreshContext,
     Rejected,
-    SourceError,
+    Source,
     Unreadable,
     UsageAddition,
     UsageChange,
-    write_usage_csv,
 )
 from exporter.sources.files.reading import first_line, matching
 from exporter.sources.llm.token_prices import TokenPrices
+from exporter.sources.spool import write_usage_csv
 from exporter.sources.usage_logs.check import findings
 from exporter.sources.usage_logs.identity import Copies, Log, Logs, partition_number, tell_apart
 from exporter.sources.usage_logs.tailing import READ_FAILURES, LogFile, LogLines, Mark
@@ -32,7 +33,7 @@ from exporter.sources.usage_logs.usage import LogUsage
 
 
 @dataclass(slots=True)
-class UsageLogsSource:
+class UsageLogsSource(Source):
     """Logs of LLM calls. `patterns` are absolute globs; `**` reaches into subfolders; `.gz` is unpacked."""
 
     patterns: Sequence[str]
@@ -92,13 +93,13 @@ class UsageLogsSource:
                 if isinstance(change, UsageAddition):
                     obsolete = ()
                 yield change
-            context.meter.progress(f"{number} of {len(changed)} changed usage logs read")
+            context.tally.progress(f"{number} of {len(changed)} changed usage logs read")
 
     def _read_log(
         self, log: Log, obsolete: tuple[str, ...], context: RefreshContext
     ) -> Iterator[UsageChange]:
         """Yield what one file has, in portions of `batch_bytes`, and why it could not be read to its end."""
-        context.meter.requests += 1
+        context.tally.requests += 1
         try:
             with log.file.lines_after(
                 log.mark, chunk_bytes=self.chunk_bytes, longest_line=self.longest_line_bytes
@@ -137,7 +138,7 @@ class UsageLogsSource:
             if failure is not None:
                 yield _unreadable(log.file.path, failure)
             if more:
-                context.meter.progress(f"{log.file.path}: {size_text(lines.offset)} read")
+                context.tally.progress(f"{log.file.path}: {size_text(lines.offset)} read")
                 more = not context.stopping()
 
     def _addition(

@@ -20,7 +20,7 @@ from exporter.core.meters import GIBIBYTE, RUN
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.queries import sku_days
 from exporter.simulator.google.billing_export import write_export
-from exporter.sources.base import Batch, Meter, RefreshContext
+from exporter.sources.base import Batch, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.monitoring.plan import Reach
 from tests.support.live_world import NOW, reading, true_amounts, world
@@ -132,7 +132,9 @@ def test_estimates_equal_the_bill_of_the_same_hours(tmp_path: Path) -> None:
     """The demo world's own bill prices its own live usage, and both come to the same."""
     ledger = Ledger(None)
     write_export(world(), tmp_path, NOW, since=world().start)
-    context = RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=300), tmp_path, Meter())
+    context = RefreshContext(
+        {}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=300), tmp_path, RefreshTally()
+    )
     for change in FilesSource([str(tmp_path / "*.parquet")]).refresh(context):
         assert isinstance(change, Batch)
         ledger.put("files", change.partition, change.cursor, change.charges, change.rows)

@@ -109,19 +109,22 @@ def test_a_signal_ends_it_with_exit_code_0_and_nothing_left_behind(
 _STUCK = """
 import sys, threading
 import duckdb
-from exporter import cli
-from exporter.commands import serve
+from exporter.cli import main
+from exporter.cli.commands import serve
+from exporter.sources.base import Source
 
-class Stuck:
+class Stuck(Source):
     name, provider, billing_timezone = "files", "gcp", "America/Los_Angeles"
     def refresh(self, context):
         print("stuck", file=sys.stderr, flush=True)
         duckdb.connect().execute("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
         yield
+    def check(self, context):
+        yield from ()
 
 serve.STOP_SECONDS = 0.2
 serve.configured_sources = lambda config, environment: [Stuck()]
-sys.exit(cli.main())
+sys.exit(main.main())
 """
 
 

@@ -17,7 +17,8 @@ from exporter.core.charges import UsagePoint
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.store import UsageLedger
-from exporter.sources.base import HoursRead, write_usage_csv
+from exporter.sources.base import HoursRead
+from exporter.sources.spool import write_usage_csv
 
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
-from exporter.ledger.past_estimates import Said, SaidLedger, said_since
+from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since
 from exporter.metrics.outlooks.nowcast import grade
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, SourceError, write_spool_csv
+from exporter.sources.base import Batch, Change, RefreshContext
+from exporter.sources.spool import write_spool_csv
+from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import by, samples
 
@@ -46,15 +49,15 @@ def put_bill(ledger: Ledger, folder: Path, until: datetime = NOW) -> None:
     put(ledger, folder, "bill", *charges)
 
 
-def said(day: date, hour: int, forecast_usd: float, nowcast_usd: float = 0.0) -> Said:
+def said(day: date, hour: int, forecast_usd: float, nowcast_usd: float = 0.0) -> PastEstimate:
     at = BEGINS + (day - date(2026, 11, 2)) + hour * HOUR
     nano = (round(nowcast_usd * NANO), round(forecast_usd * NANO))
-    return Said("gcp", at, day, *nano, with_live_usage=False)
+    return PastEstimate("gcp", at, day, *nano, with_live_usage=False)
 
 
-def kept(ledger: Ledger) -> list[Said]:
+def kept(ledger: Ledger) -> list[PastEstimate]:
     with ledger.view([]) as view:
-        return said_since(view, "gcp", date(2026, 1, 1))
+        return estimates_since(view, "gcp", date(2026, 1, 1))
 
 
 def graded(ledger: Ledger) -> dict[str, float]:
@@ -70,7 +73,7 @@ def test_what_was_said_is_graded_by_the_final_bill_and_the_replay_fills_the_othe
 ) -> None:
     put_bill(ledger, tmp_path)
     replayed = graded(ledger)
-    SaidLedger(ledger).keep([said(day, 20, 1.5 * DAY_USD) for day in FINAL_DAYS])
+    PastEstimates(ledger).keep([said(day, 20, 1.5 * DAY_USD) for day in FINAL_DAYS])
     found = graded(ledger)
     assert found["20:00"] == pytest.approx(0.5)
     assert abs(replayed["20:00"]) < 0.02
@@ -83,7 +86,7 @@ def test_what_was_said_is_graded_by_the_final_bill_and_the_replay_fills_the_othe
 def test_a_day_of_which_only_some_hours_were_kept_is_graded_by_both(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     replayed = graded(ledger)
-    SaidLedger(ledger).keep([said(FINAL_DAYS[0], 20, 1.3 * DAY_USD)])
+    PastEstimates(ledger).keep([said(FINAL_DAYS[0], 20, 1.3 * DAY_USD)])
     found = graded(ledger)
     assert found["20:00"] == pytest.approx((0.3 + 2 * replayed["20:00"]) / 3)
     assert found["19:00"] == replayed["19:00"]
@@ -94,12 +97,12 @@ def test_a_day_whose_bill_is_not_final_is_not_graded(ledger: Ledger, tmp_path: P
     replayed = graded(ledger)
     not_final = FINAL_DAYS[-1] + timedelta(days=1)
     warm_up = FINAL_DAYS[0] - timedelta(days=1)
-    SaidLedger(ledger).keep([said(day, 20, 9.0 * DAY_USD) for day in (not_final, warm_up)])
+    PastEstimates(ledger).keep([said(day, 20, 9.0 * DAY_USD) for day in (not_final, warm_up)])
     assert graded(ledger) == replayed
 
 
 @dataclass
-class Bill:
+class Bill(TestedSource):
     """A source that gives the bill as it stood at some moment, and then fails if it is asked to."""
 
     until: datetime = NOW
@@ -108,9 +111,6 @@ class Bill:
     provider: str = "gcp"
     billing_timezone: str = "America/Los_Angeles"
     dearer_usd: int = 0
-
-    def check(self, context: RefreshContext) -> Iterator[Finding]:
-        yield from ()
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         if self.fails:
@@ -201,6 +201,6 @@ def test_nothing_is_kept_before_every_bill_has_been_read_once(ledger: Ledger, tm
 
 
 def test_what_was_said_is_forgotten_with_the_charges_of_its_time(ledger: Ledger, tmp_path: Path) -> None:
-    SaidLedger(ledger).keep([said(date(2025, 1, 1), 20, 1.0), said(date(2026, 11, 3), 20, 1.0)])
+    PastEstimates(ledger).keep([said(date(2025, 1, 1), 20, 1.0), said(date(2026, 11, 3), 20, 1.0)])
     refresher(ledger, tmp_path, Bill(), Watch(NOW)).refresh_all()
     assert [each.day for each in kept(ledger)] == [date(2026, 11, 3), date(2026, 11, 18)]

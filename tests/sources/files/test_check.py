@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.sources.base import Finding, Meter, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from tests.support.export_rows import WRITERS, export_row, write_csv, write_json_lines, write_parquet
 
@@ -20,7 +20,9 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def check(folder: Path, *patterns: str) -> dict[str, list[Finding]]:
     spool = folder / "spool"
     spool.mkdir()
-    context = RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), spool, Meter())
+    context = RefreshContext(
+        {}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), spool, RefreshTally()
+    )
     findings: dict[str, list[Finding]] = {}
     for finding in FilesSource([str(folder / pattern) for pattern in patterns]).check(context):
         findings.setdefault(finding.what, []).append(finding)

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.charges import CHARGE_COLUMNS
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction, Unreadable
 from exporter.sources.files.source import FilesSource
 from tests.support.export_rows import (
     REAL_ROW,
@@ -46,7 +47,7 @@ def context(tmp_path: Path) -> RefreshContext:
         latest_plausible=NOW + timedelta(days=1),
         oldest_kept=NOW - timedelta(days=400),
         spool=spool,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
 
 
@@ -356,7 +357,7 @@ def test_only_files_that_appeared_grew_or_were_replaced_are_read_again(
     read = {change.partition for change in changes if isinstance(change, Batch)}
     assert read == {str(grown), str(new), str(replaced)}
     assert [change for change in changes if isinstance(change, Retraction)] == [Retraction(str(gone))]
-    assert context.meter.requests == 4 + 3
+    assert context.tally.requests == 4 + 3
 
 
 def test_a_file_reached_twice_counts_once(context: RefreshContext, tmp_path: Path) -> None:
@@ -370,7 +371,7 @@ def test_a_stop_ends_the_reading_between_files(context: RefreshContext, tmp_path
     for name in "abc":
         write_json_lines(tmp_path / f"{name}.jsonl", [export_row()])
     source = FilesSource([str(tmp_path / "*.jsonl")])
-    changes = source.refresh(replace(context, stopping=lambda: context.meter.requests >= 2))
+    changes = source.refresh(replace(context, stopping=lambda: context.tally.requests >= 2))
     assert [Path(change.partition).name for change in changes] == ["a.jsonl", "b.jsonl"]
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from exporter.sources.base import Finding, Meter, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.focus.source import FocusSource
 from tests.support.focus_rows import SAMPLE, focus_row, without, write_focus_csv
 
@@ -16,7 +16,9 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def check(folder: Path, *patterns: str, **options: Any) -> dict[str, list[Finding]]:
     spool = folder / "spool"
     spool.mkdir()
-    context = RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), spool, Meter())
+    context = RefreshContext(
+        {}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), spool, RefreshTally()
+    )
     source = FocusSource([str(folder / pattern) for pattern in patterns], **options)
     findings: dict[str, list[Finding]] = {}
     for finding in source.check(context):

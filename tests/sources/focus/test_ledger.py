@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.intake import Intake
-from exporter.sources.base import Meter
+from exporter.sources.base import RefreshTally
 from exporter.sources.focus.source import FocusSource
 from tests.support.focus_rows import Row, focus_row, write_focus_csv, write_focus_parquet
 
@@ -93,7 +93,7 @@ def _write(path: Path, rows: list[Row]) -> None:
 def _read_all(ledger: Ledger, folder: Path, spool: Path) -> None:
     source = FocusSource([str(folder / "*.csv"), str(folder / "*.parquet")])
     intake = Intake(ledger, spool, KEEP, lambda: NOW)
-    context = intake.context(source, Meter(), lambda: False)
+    context = intake.context(source, RefreshTally(), lambda: False)
     for change in source.refresh(context):
         _, _, rejected = intake.store(source, change, context.latest_plausible)
         assert rejected == ()

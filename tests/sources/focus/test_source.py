@@ -14,7 +14,8 @@ import duckdb
 import pytest
 
 from exporter.core.charges import CHARGE_COLUMNS, tags_text
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction, Unreadable
 from exporter.sources.focus.source import FocusSource
 from tests.support.focus_rows import (
     SAMPLE,
@@ -40,7 +41,7 @@ def context(tmp_path: Path) -> RefreshContext:
         latest_plausible=NOW + timedelta(days=1),
         oldest_kept=NOW - timedelta(days=400),
         spool=spool,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
 
 

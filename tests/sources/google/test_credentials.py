@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import impersonated_credentials
 from google.oauth2 import credentials as user_credentials
 
-from exporter.sources.base import Meter, RefreshContext, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.google.bigquery.source import BigQuerySource
 from exporter.sources.google.credentials import CredentialsSettings, load_identity
 from tests.fakes.bigquery_export import DAILY_TABLE, FakeExport
@@ -60,7 +61,7 @@ def key_file(server: FakeBigQuery, private_key: str, tmp_path: Path) -> Path:
 
 
 def refresh(source: BigQuerySource, spool: Path) -> int:
-    context = RefreshContext({}, NOW, NOW, NOW - timedelta(days=30), spool, Meter())
+    context = RefreshContext({}, NOW, NOW, NOW - timedelta(days=30), spool, RefreshTally())
     return len(list(source.refresh(context)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter
+from exporter.sources.base import RefreshTally
 from exporter.sources.http.json_api import ApiError, JsonApi, retry_after_seconds
 from tests.fakes.web_api import Asked, Fault, Reply, WebApi
 
@@ -34,7 +34,7 @@ def client(
         lambda: {"Authorization": f"Bearer {key}"},
         name="Example",
         config_key="llm.example.key_file",
-        meter=Meter(),
+        tally=RefreshTally(),
         backoff=Backoff(sleep=waits.append, jitter=lambda: 1.0, monotonic=lambda: next(clock) / 1000),
         timeout_seconds=timeout,
         now=lambda: NOW,

@@ -13,7 +13,7 @@ from typing import Any
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.refresh.intake import Intake
-from exporter.sources.base import Finding, Meter, Rejected
+from exporter.sources.base import Finding, RefreshTally, Rejected
 from exporter.sources.litellm.source import LiteLLMSource
 
 NOW = datetime(2026, 11, 20, 16, 37, 20, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Reading:
         """Let time pass and refresh; `lose` is a process that dies before anything is stored."""
         self.now += after
         intake = self.intake
-        context = intake.context(self.source, Meter(), lambda: False)
+        context = intake.context(self.source, RefreshTally(), lambda: False)
         rejected: list[Rejected] = []
         for change in self.source.refresh(context):
             if not lose:
@@ -53,7 +53,7 @@ class Reading:
         self.__post_init__()
 
     def check(self) -> list[Finding]:
-        return list(self.source.check(self.intake.context(self.source, Meter(), lambda: False)))
+        return list(self.source.check(self.intake.context(self.source, RefreshTally(), lambda: False)))
 
     @property
     def intake(self) -> Intake:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from tests.fakes.litellm_proxy import ADMIN_KEY, USER_KEY, Fault, LiteLLMProxy, Row
 from tests.sources.litellm.litellm_reading import NOW, Reading, reading
 from tests.support import places

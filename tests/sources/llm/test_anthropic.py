@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
-from exporter.sources.base import SourceError
 from exporter.sources.llm.anthropic import AnthropicSource
 from tests.fakes.llm_admin import ANTHROPIC_KEY, COST_REPORT, DAY, HOUR, MESSAGES, FakeAdminApi
 from tests.fakes.web_api import Asked, Fault, Reply, WebApi

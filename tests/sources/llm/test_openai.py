@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
-from exporter.sources.base import SourceError
 from exporter.sources.llm.openai import OpenAISource
 from exporter.sources.llm.openai_reports import sku_id
 from exporter.sources.llm.token_prices import TokenPrices, Tokens

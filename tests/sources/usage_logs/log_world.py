@@ -12,7 +12,7 @@ from typing import Any
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.refresh.intake import Intake
-from exporter.sources.base import Meter, Rejected, Unreadable
+from exporter.sources.base import RefreshTally, Rejected, Unreadable
 from exporter.sources.usage_logs.source import UsageLogsSource
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -72,7 +72,7 @@ class LogWorld:
 
     def refresh(self, *, stop_after: int | None = None) -> int:
         """Refresh and store, at most so many changes; return the rows that came."""
-        context = self.intake.context(self.source, Meter(), lambda: False)
+        context = self.intake.context(self.source, RefreshTally(), lambda: False)
         rows = 0
         for number, change in enumerate(self.source.refresh(context)):
             if number == stop_after:

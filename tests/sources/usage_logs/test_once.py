@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.sources.base import Meter, UsageAddition
+from exporter.sources.base import RefreshTally, UsageAddition
 from exporter.sources.usage_logs.source import UsageLogsSource
 from tests.sources.usage_logs.log_world import LogWorld, call, text, unique
 from tests.support import places
@@ -210,7 +210,7 @@ def test_a_process_that_is_killed_while_it_reads_counts_each_line_once(tmp_path:
 
 def test_what_could_not_be_stored_is_read_again(world: LogWorld) -> None:
     world.append(APP, unique(1), unique(2))
-    context = world.intake.context(world.source, Meter(), lambda: False)
+    context = world.intake.context(world.source, RefreshTally(), lambda: False)
     (lost,) = world.source.refresh(context)
     assert isinstance(lost, UsageAddition)
     lost.points.unlink()
@@ -223,7 +223,7 @@ def test_a_big_log_comes_in_portions_and_ends_early_when_the_process_stops(world
     world.append(APP, *map(unique, range(100)))
     told: list[str] = []
     stopping = [False]
-    context = world.intake.context(world.source, Meter(progress=told.append), lambda: stopping[0])
+    context = world.intake.context(world.source, RefreshTally(progress=told.append), lambda: stopping[0])
     for number, change in enumerate(world.source.refresh(context)):
         world.intake.store(world.source, change, context.latest_plausible)
         stopping[0] = number == 3
@@ -241,7 +241,7 @@ def test_marks_of_logs_long_gone_are_forgotten(world: LogWorld) -> None:
         world.path(APP).unlink()
     world.append(APP, unique(7))
     world.refresh()
-    known = world.intake.context(world.source, Meter(), lambda: False).known
+    known = world.intake.context(world.source, RefreshTally(), lambda: False).known
     assert len(known) == 3
     assert world.requests == 7.0
 
@@ -378,7 +378,7 @@ def test_sums_do_not_depend_on_the_size_of_what_is_read_at_once(
     kinds: dict[str, Any] = {"call": call(), "long": "y" * 700, "bad": "{", "empty": ""}
     folder = tmp_path_factory.mktemp("logs")
     world = LogWorld.at(folder)
-    context = world.intake.context(world.source, Meter(), lambda: False)
+    context = world.intake.context(world.source, RefreshTally(), lambda: False)
     world.ledger.close()
     written = text(*(kinds[kind] for kind in lines))
     name = "app.jsonl.gz" if packed else APP

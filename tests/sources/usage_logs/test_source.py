@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.base import Finding, Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshTally
 from exporter.sources.llm.token_prices import Tokens
 from tests.sources.usage_logs.log_world import NOW, LogWorld, call, text, unique
 
@@ -239,7 +240,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_read(world: LogWo
 
 
 def checked(world: LogWorld) -> list[Finding]:
-    context = world.intake.context(world.source, Meter(), lambda: False)
+    context = world.intake.context(world.source, RefreshTally(), lambda: False)
     return list(world.source.check(context))
 
 

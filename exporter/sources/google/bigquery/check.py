@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.byte_sizes import size_text
+from exporter.core.errors import SourceError
 from exporter.core.kept_tags import KeptTag
-from exporter.sources.base import Finding, RefreshContext, SourceError
+from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.partitions import by_month
@@ -27,7 +28,7 @@ _DAYS_A_MONTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class Reading:
     """How the configuration says that the table is watched."""
 
     credentials_origin: str
@@ -42,7 +43,7 @@ class Watching:
 
 
 def findings(
-    session: BigQuerySession, look_up: Callable[[], ExportTable], watching: Watching, context: RefreshContext
+    session: BigQuerySession, look_up: Callable[[], ExportTable], reading: Reading, context: RefreshContext
 ) -> Iterator[Finding]:
     """Yield what there is to say, from the credentials to the cost; `look_up` finds and reads the table."""
     try:
@@ -50,7 +51,7 @@ def findings(
     except SourceError as error:
         yield Finding(False, "credentials", str(error))
         return
-    yield Finding(True, "credentials", f"{session.principal}, by {watching.credentials_origin}")
+    yield Finding(True, "credentials", f"{session.principal}, by {reading.credentials_origin}")
     table: ExportTable | None = None
     try:
         table = look_up()
@@ -67,7 +68,7 @@ def findings(
     yield Finding(True, "running queries", f"allowed in the project {session.job_project}, which pays")
     if table is not None:
         try:
-            yield from _Estimates(session, table, watching, context).findings()
+            yield from _Estimates(session, table, reading, context).findings()
         except SourceError as error:
             yield Finding(False, "reading rows", str(error))
 
@@ -90,7 +91,7 @@ class _Estimates:
 
     session: BigQuerySession
     table: ExportTable
-    watching: Watching
+    reading: Reading
     context: RefreshContext
 
     def findings(self) -> Iterator[Finding]:
@@ -99,7 +100,7 @@ class _Estimates:
         look_at_all = self._asking(oldest, with_null=True)
         yield Finding(True, "reading rows", "allowed: BigQuery accepts the queries")
         yield self._first_fill(list(cut.starts(oldest, now)))
-        ask = self._asking(max(oldest, now - self.watching.recent), with_null=False)
+        ask = self._asking(max(oldest, now - self.reading.recent), with_null=False)
         # A partition grows over its time, so the one before tells what the newest will be in the end.
         last_two = list(cut.starts(cut.floor(now) - timedelta(seconds=1), now))
         read = billed_bytes(max(self._reading([start], "the newest partition") for start in last_two))
@@ -120,11 +121,11 @@ class _Estimates:
             detail = f"the table has no rows since {since}; a new export needs some hours for the first ones"
             return Finding(True, "a first fill", detail, warning=True)
         sizes = {"the whole history": billed_bytes(total)}
-        if billed_bytes(total) > self.watching.max_bytes_billed:
+        if billed_bytes(total) > self.reading.max_bytes_billed:
             sizes = {}
             for number, (month, in_month) in enumerate(months, 1):
                 sizes[f"the month {month}"] = billed_bytes(self._reading(in_month, month))
-                self.context.meter.progress(f"{number} of {len(months)} months estimated")
+                self.context.tally.progress(f"{number} of {len(months)} months estimated")
         told = (
             f"reads what was exported since {since} once, month by month: "
             f"{size_text(total)}, {price_text(total)}"
@@ -137,7 +138,7 @@ class _Estimates:
 
     def _within_cap(self, what: str, told: str, sizes: Mapping[str, int]) -> Finding:
         """Compare what single queries would bill with the cap."""
-        cap = self.watching.max_bytes_billed
+        cap = self.reading.max_bytes_billed
         over = {query: size for query, size in sizes.items() if size > cap}
         if not over:
             return Finding(True, what, f"{told}; each query is within max_bytes_billed ({size_text(cap)})")
@@ -152,11 +153,11 @@ class _Estimates:
         )
 
     def _month(self, ask: int, read: int, look_at_all: int) -> Finding:
-        refreshes = timedelta(days=_DAYS_A_MONTH) / self.watching.update_interval
-        looks = timedelta(days=_DAYS_A_MONTH) / self.watching.full_check_every
+        refreshes = timedelta(days=_DAYS_A_MONTH) / self.reading.update_interval
+        looks = timedelta(days=_DAYS_A_MONTH) / self.reading.full_check_every
         least = refreshes * ask + looks * look_at_all
         most = least + refreshes * read
-        minutes = self.watching.update_interval / timedelta(minutes=1)
+        minutes = self.reading.update_interval / timedelta(minutes=1)
         return Finding(
             True,
             "cost a month",
@@ -175,6 +176,6 @@ class _Estimates:
 
     def _reading(self, starts: list[datetime | None], which: str) -> int:
         """Bytes read for the charges of some partitions."""
-        sql = charges_query(self.table, starts, self.context.latest_plausible, self.watching.kept)
+        sql = charges_query(self.table, starts, self.context.latest_plausible, self.reading.kept)
         doing = f"estimating the reading of {which} from {self.table.table_id}"
         return self.session.bytes_read_by(sql, "charges", doing)

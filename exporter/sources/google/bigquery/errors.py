@@ -13,7 +13,7 @@ import requests
 from google.api_core import exceptions as api_exceptions
 from google.auth import exceptions as auth_exceptions
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from exporter.sources.google.bigquery.costs import suggested_cap
 from exporter.sources.google.bigquery.table import TABLE_KEY
 

@@ -17,7 +17,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud import bigquery
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter
+from exporter.sources.base import RefreshTally
 from exporter.sources.google.bigquery.costs import billed_bytes
 from exporter.sources.google.bigquery.errors import (
     FAILURES,
@@ -47,7 +47,7 @@ _Result = TypeVar("_Result")
 class _MeteredSession(AuthorizedSession):
     """Counts every request, also those that get no answer."""
 
-    def __init__(self, identity: GoogleIdentity, meter: Meter) -> None:
+    def __init__(self, identity: GoogleIdentity, meter: RefreshTally) -> None:
         super().__init__(identity.credentials)  # type: ignore[no-untyped-call]
         self._meter = meter
 
@@ -75,7 +75,7 @@ class BigQuerySession:
         *,
         job_project: str,
         max_bytes_billed: int,
-        meter: Meter,
+        meter: RefreshTally,
         backoff: Backoff,
         endpoint: str | None = None,
     ) -> None:

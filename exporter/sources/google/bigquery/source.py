@@ -17,21 +17,15 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import Charge
+from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
-from exporter.sources.base import (
-    Batch,
-    Change,
-    Finding,
-    RefreshContext,
-    Retraction,
-    SourceError,
-    write_spool_csv,
-)
-from exporter.sources.google.bigquery.check import Watching, findings
+from exporter.sources.base import Batch, BilledReads, Change, Finding, RefreshContext, Retraction, Source
+from exporter.sources.google.bigquery.check import Reading, findings
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
 from exporter.sources.google.bigquery.table import ExportTable, check_table_id, find_table
+from exporter.sources.spool import write_spool_csv
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -46,7 +40,7 @@ _CHECK_PATIENCE_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
-class BigQuerySource:
+class BigQuerySource(Source):
     """A billing export table in BigQuery, named in full or found by its name."""
 
     table: str | None = None
@@ -78,6 +72,7 @@ class BigQuerySource:
     name: str = field(default="bigquery", init=False)
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
+    billed_reads: BilledReads = field(default=BilledReads.BYTES, init=False)
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _export: ExportTable | None = field(default=None, init=False, repr=False)
     _full_check_done: datetime | None = field(default=None, init=False, repr=False)
@@ -102,7 +97,7 @@ class BigQuerySource:
         except SourceError as error:
             yield Finding(False, "credentials", str(error))
             return
-        watching = Watching(
+        reading = Reading(
             credentials_origin=self._credentials_origin(),
             max_bytes_billed=self.max_bytes_billed,
             recent=self.recent,
@@ -111,7 +106,7 @@ class BigQuerySource:
             kept=kept_tags(self.kept_tags),
         )
         with session:
-            yield from findings(session, lambda: self._read_table(context, session), watching, context)
+            yield from findings(session, lambda: self._read_table(context, session), reading, context)
 
     def _credentials_origin(self) -> str:
         if self.credentials_path is None:
@@ -139,7 +134,7 @@ class BigQuerySource:
             self._identity,
             job_project=self._job_project(self._identity.project_id),
             max_bytes_billed=self.max_bytes_billed,
-            meter=context.meter,
+            meter=context.tally,
             backoff=replace(
                 backoff,
                 sleep=self.sleep,
@@ -199,9 +194,9 @@ class BigQuerySource:
         read_so_far = {partition.rpartition("/")[0] for partition in context.known}
         table_id = self.table or find_table(session, self.project_ids, self.billing_account_id, read_so_far)
         export = session.table(table_id)
-        context.meter.progress(export.description)
+        context.tally.progress(export.description)
         if export.partitioning.kind == "virtual":
-            context.meter.progress(
+            context.tally.progress(
                 f"{table_id} is not partitioned by time, so every refresh reads all of it: give the table "
                 "that Google writes rather than a view of it, if bytes matter"
             )
@@ -251,7 +246,7 @@ class BigQuerySource:
             # Gone between the two queries.
             yield from map(Retraction, sorted(missing & context.known.keys()))
             if len(months) > 1:
-                context.meter.progress(
+                context.tally.progress(
                     f"{month}: {len(in_month)} partitions, {charges:,} charges "
                     f"({number} of {len(months)} months)"
                 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS, Partitioning, Unit
 
 if TYPE_CHECKING:

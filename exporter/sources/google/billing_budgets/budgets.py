@@ -6,11 +6,12 @@ Fields as in https://cloud.google.com/billing/docs/reference/budget/rest/v1/bill
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
+
+from exporter.sources.provider_budgets import ProviderBudget
 
 BILLING_ZONE: Final = "America/Los_Angeles"
 
@@ -44,30 +45,7 @@ class UnknownBudgetError(Exception):
     """A budget that cannot be followed; the text says why, as the end of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloudBudget:
-    """A budget of Cloud Billing."""
-
-    budget_id: str
-    name: str
-    period: Literal["month", "quarter", "year", "custom"]
-    limit: Decimal | None
-    """None: what the period before was billed."""
-    currency: str = "USD"
-    """Of the limit."""
-    projects: tuple[str, ...] = ()
-    """Ids; empty stands for all, here and below."""
-    services: tuple[str, ...] = ()
-    """Ids."""
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    with_credits: bool = True
-    thresholds: tuple[tuple[Literal["actual", "forecast"], float], ...] = ()
-    """Basis and share of the limit."""
-    custom_period: tuple[datetime, datetime] | None = None
-    """Start and end (excluded) of the period `custom`."""
-
-
-def cloud_budget(found: Mapping[str, object], project_id: Callable[[str], str]) -> CloudBudget:
+def cloud_budget(found: Mapping[str, object], project_id: Callable[[str], str]) -> ProviderBudget:
     """Read one budget; `project_id` returns a project's id by its number.
 
     Raises UnknownBudgetError, and what `project_id` raises.
@@ -77,7 +55,8 @@ def cloud_budget(found: Mapping[str, object], project_id: Callable[[str], str]) 
     _refuse_unknown(filters)
     period, custom = _period(filters)
     projects = [_last(each) for each in _texts(filters.get("projects", []))]
-    return CloudBudget(
+    return ProviderBudget(
+        provider="gcp",
         budget_id=_last(str(found.get("name", ""))),
         name=str(found.get("displayName", "")).strip() or _last(str(found.get("name", ""))),
         period=period,

@@ -14,15 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import (
-    Finding,
-    RefreshContext,
-    Rejected,
-    SourceError,
-    Unreadable,
-    UsageChange,
-)
-from exporter.sources.google.billing_budgets.budgets import CloudBudget, UnknownBudgetError, cloud_budget
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable, UsageChange
+from exporter.sources.google.billing_budgets.budgets import UnknownBudgetError, cloud_budget
+from exporter.sources.provider_budgets import ProviderBudget
 
 if TYPE_CHECKING:
     from exporter.sources.google.credentials import GoogleIdentity
@@ -34,7 +29,7 @@ _PAGE: Final = 100
 
 
 @dataclass(slots=True)
-class BillingBudgetsSource:
+class BillingBudgetsSource(Source):
     """The budgets of one billing account."""
 
     billing_account_id: str
@@ -54,20 +49,24 @@ class BillingBudgetsSource:
     monotonic: Callable[[], float] = time.monotonic
     name: str = field(default="billing_budgets", init=False)
     provider: str = field(default="gcp", init=False)
-    budgets: tuple[CloudBudget, ...] = field(default=(), init=False)
+    budgets: tuple[ProviderBudget, ...] = field(default=(), init=False)
     """As the last refresh that succeeded found them."""
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _project_ids: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
         """Read the budgets; what cannot be followed is told and left out. Raises SourceError."""
-        found: list[CloudBudget] = []
+        found: list[ProviderBudget] = []
         for each in self._read(context):
             if isinstance(each, Rejected):
                 yield Unreadable(each.place, each)
             else:
                 found.append(each)
         self.budgets = tuple(found)
+
+    def provider_budgets(self) -> Sequence[ProviderBudget]:
+        """Return the budgets that the last refresh could follow."""
+        return self.budgets
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Read the budgets, and tell how many there are and which cannot be followed."""
@@ -79,11 +78,11 @@ class BillingBudgetsSource:
         for each in found:
             if isinstance(each, Rejected):
                 yield Finding(True, "set aside", each.detail, warning=True)
-        count = sum(isinstance(each, CloudBudget) for each in found)
+        count = sum(isinstance(each, ProviderBudget) for each in found)
         told = "1 budget" if count == 1 else f"{count} budgets"
         yield Finding(True, "budgets", f"{told} of billing account {self.billing_account_id}")
 
-    def _read(self, context: RefreshContext) -> Iterator[CloudBudget | Rejected]:
+    def _read(self, context: RefreshContext) -> Iterator[ProviderBudget | Rejected]:
         token = self._token()
         with self._api(context, self.base_url, token, self._advice()) as api:
             listed = self._listed(api)
@@ -107,7 +106,7 @@ class BillingBudgetsSource:
                     if budget.custom_period is None or budget.custom_period[1] > context.now:
                         yield budget
 
-    def _refuse_unkept(self, budget: CloudBudget) -> None:
+    def _refuse_unkept(self, budget: ProviderBudget) -> None:
         missing = [key for key in budget.labels if f"label:{key}" not in self.kept_tags]
         if missing:
             raise UnknownBudgetError(
@@ -172,7 +171,7 @@ class BillingBudgetsSource:
             lambda: {"Authorization": f"Bearer {token}"},
             name="Cloud Billing",
             config_key=_CONFIG_KEY,
-            meter=context.meter,
+            meter=context.tally,
             backoff=Backoff(
                 sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
             ),

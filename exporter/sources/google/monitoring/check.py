@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from exporter.sources.base import Finding, SourceError, Unreadable, UsageBatch, UsageChange
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, Unreadable, UsageBatch, UsageChange
 
 FREE_SERIES_PER_MONTH: Final = 1_000_000
 USD_PER_MILLION_SERIES: Final = 0.50

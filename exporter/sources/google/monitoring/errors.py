@@ -9,7 +9,7 @@ from google.api_core import exceptions as api_exceptions
 from google.auth import exceptions as auth_exceptions
 from google.rpc import error_details_pb2
 
-from exporter.sources.base import SourceError
+from exporter.core.errors import SourceError
 
 FAILURES: Final = (api_exceptions.GoogleAPIError, auth_exceptions.GoogleAuthError)
 """Everything that a call to Cloud Monitoring can raise."""

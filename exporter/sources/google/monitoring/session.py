@@ -22,7 +22,7 @@ from google.cloud.monitoring_v3.types import (
 
 from exporter.core.backoff import Backoff
 from exporter.core.meters import UsageMeter
-from exporter.sources.base import Meter
+from exporter.sources.base import RefreshTally
 from exporter.sources.google.credentials import GoogleIdentity
 from exporter.sources.google.monitoring.errors import (
     FAILURES,
@@ -45,7 +45,7 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
     """Asks Cloud Monitoring. Raises ReadFailed for what was given up."""
 
     identity: GoogleIdentity
-    meter: Meter
+    meter: RefreshTally
     backoff: Backoff
     endpoint: str | None = None
     plaintext: bool = False

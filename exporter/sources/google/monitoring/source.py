@@ -16,21 +16,23 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.charges import UsagePoint
+from exporter.core.errors import SourceError
 from exporter.core.meters import USAGE_TABLE, UsageMeter
 from exporter.sources.base import (
+    BilledReads,
     Finding,
     HoursRead,
     RefreshContext,
     Rejected,
-    SourceError,
+    Source,
     Unreadable,
     UsageBatch,
     UsageChange,
-    write_usage_csv,
 )
 from exporter.sources.google.monitoring.check import findings
 from exporter.sources.google.monitoring.plan import Reach, ReadPlan, Timing, period_seconds, plan_read
 from exporter.sources.google.monitoring.points import MeterPoints
+from exporter.sources.spool import write_usage_csv
 
 if TYPE_CHECKING:
     from exporter.sources.google.credentials import GoogleIdentity
@@ -49,7 +51,7 @@ _REVISIONS_PER_RESOURCE: Final = 3.0
 
 
 @dataclass(slots=True)
-class CloudMonitoringSource:
+class CloudMonitoringSource(Source):
     """Usage of some projects, by the rows of the usage table."""
 
     project_ids: Sequence[str]
@@ -76,6 +78,8 @@ class CloudMonitoringSource:
 
     name: str = field(default="cloud_monitoring", init=False)
     provider: str = field(default="gcp", init=False)
+    reads_live_usage: bool = field(default=True, init=False)
+    billed_reads: BilledReads = field(default=BilledReads.SERIES, init=False)
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _timings: dict[str, Timing] = field(default_factory=dict, init=False, repr=False)
     _described: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
@@ -161,7 +165,7 @@ class CloudMonitoringSource:
         )
         return monitoring_session.MonitoringSession(
             self._identity,
-            context.meter,
+            context.tally,
             backoff,
             endpoint=self.endpoint,
             plaintext=self.plaintext,

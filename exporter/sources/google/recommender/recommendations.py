@@ -5,13 +5,12 @@ Pure. Money comes as whole units and billionths, negative where it would be save
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from exporter.sources.base import Rejected
+from exporter.sources.recommendations import Recommendation
 
 MONTH_SECONDS: Final = Decimal("2629800")
 """A mean month, 30.4375 days."""
@@ -42,47 +41,6 @@ RECOMMENDERS: Final = (
 )
 """Those that save money on a resource. Zones and regions as in
 https://cloud.google.com/recommender/docs/recommenders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One active recommendation."""
-
-    project_id: str
-    location: str
-    """Zone, region or `global`."""
-    recommender: str
-    collection: str
-    """Plural kind of the resource as in its name: `instances`, `disks`, `addresses`, `services`."""
-    resource: str
-    advice: str
-    usd_per_month: Decimal
-    """What is saved; positive."""
-    remove: bool
-
-    @property
-    def region_id(self) -> str:
-        """The region of the location, which is empty for `global`."""
-        if self.location == "global":
-            return ""
-        return self.location[:-2] if is_zone(self.location) else self.location
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendations:
-    """All of them as of one moment; never changed, only replaced."""
-
-    active: tuple[Recommendation, ...] = ()
-    read_at: Mapping[str, datetime] | None = None
-    """By project: when its own were last read in full. None before the first read."""
-
-
-NOTHING_READ: Final = Recommendations()
-
-
-def is_zone(location: str) -> bool:
-    """Whether a location is a zone (`us-central1-a`), not a region or `global`."""
-    return location.count("-") == 2 and location[-2] == "-"
 
 
 def is_region(location: str) -> bool:

@@ -18,7 +18,8 @@ from google.auth import exceptions as auth_exceptions
 from google.auth.transport.requests import AuthorizedSession
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Meter, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import RefreshTally
 from exporter.sources.google.credentials import GoogleIdentity, principal_of
 from exporter.sources.http.json_api import LARGEST_ANSWER_BYTES, USER_AGENT, retry_after_seconds
 
@@ -59,7 +60,7 @@ class RecommenderSession(AbstractContextManager["RecommenderSession"]):
     """Use as a context manager, which closes its connections. Every call raises ReadRefused."""
 
     identity: GoogleIdentity
-    meter: Meter
+    meter: RefreshTally
     backoff: Backoff
     endpoint: str = ENDPOINT
     timeout_seconds: float = 30.0

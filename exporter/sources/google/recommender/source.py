@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.sources.base import Finding, RefreshContext, Rejected, SourceError, Unreadable
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable
 from exporter.sources.google.recommender.recommendations import (
-    NOTHING_READ,
     RECOMMENDERS,
-    Recommendation,
-    Recommendations,
     Recommender,
     is_region,
-    is_zone,
     recommendation_of,
 )
+from exporter.sources.recommendations import NOTHING_RECOMMENDED, Recommendation, Recommendations, is_zone
 
 if TYPE_CHECKING:
     from exporter.sources.google.credentials import GoogleIdentity
@@ -36,7 +34,7 @@ _ASK_AGAIN: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
-class RecommenderSource:
+class RecommenderSource(Source):
     """Recommendations for some projects. Threads other than the refreshing one may read `findings`."""
 
     project_ids: Sequence[str]
@@ -56,7 +54,7 @@ class RecommenderSource:
 
     name: str = field(default="recommender", init=False)
     provider: str = field(default="gcp", init=False)
-    findings: Recommendations = field(default=NOTHING_READ, init=False)
+    findings: Recommendations = field(default=NOTHING_RECOMMENDED, init=False)
     """What was last read of each project; replaced as a whole."""
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _not_offered: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
@@ -94,6 +92,10 @@ class RecommenderSource:
             self._identity = None
             raise failures[-1]
 
+    def recommendations(self) -> Recommendations:
+        """Return the last good recommendations of each project."""
+        return self.findings
+
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Read every project once and say what came; reading costs nothing."""
         what = "recommendations"
@@ -109,7 +111,7 @@ class RecommenderSource:
             True,
             what,
             f"{len(self.findings.active)} active in {len(read)} of {len(self.project_ids)} projects, worth "
-            f"${usd:,.2f} a month; {context.meter.requests} requests, free of charge",
+            f"${usd:,.2f} a month; {context.tally.requests} requests, free of charge",
         )
 
     def _keep(self, project_id: str, found: Sequence[Recommendation], now: datetime) -> None:
@@ -136,7 +138,7 @@ class RecommenderSource:
                 self._identity = google_credentials.load_identity(settings, [recommender_session.SCOPE])
         return recommender_session.RecommenderSession(
             self._identity,
-            context.meter,
+            context.tally,
             Backoff(
                 sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
             ),

@@ -13,7 +13,7 @@ from google.auth.credentials import AnonymousCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sources.base import Finding, Meter, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.google.bigquery.costs import billed_bytes, price_text
 from exporter.sources.google.bigquery.source import BigQuerySource
 from tests.fakes.bigquery_export import DAILY_TABLE, ROW_BYTES, ExportRow, FakeExport
@@ -51,7 +51,7 @@ class Rig:
         self.slept_seconds += seconds
 
     def check(self, source: BigQuerySource) -> dict[str, Finding]:
-        context = replace(self.context, meter=Meter(progress=self.progress.append))
+        context = replace(self.context, tally=RefreshTally(progress=self.progress.append))
         return {finding.what: finding for finding in source.check(context)}
 
 
@@ -59,7 +59,7 @@ class Rig:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     export = FakeExport()
     tables = {TABLE: {**DAILY_TABLE, "schema": {"fields": WHOLE_SCHEMA}}}
-    context = RefreshContext({}, NOW, NOW, NOW - timedelta(days=400), tmp_path, Meter())
+    context = RefreshContext({}, NOW, NOW, NOW - timedelta(days=400), tmp_path, RefreshTally())
     with FakeBigQuery(export, tables=tables, locations={"pay.billing": "EU"}) as server:
         yield Rig(export, server, context)
 

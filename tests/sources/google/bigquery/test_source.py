@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from exporter.sources.base import Batch, Change, Meter, RefreshContext, Retraction, SourceError
+from exporter.core.errors import SourceError
+from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction
 from exporter.sources.google.bigquery.source import BigQuerySource
 from tests.fakes.bigquery_export import DAILY_TABLE, ROW_BYTES, SCHEMA, ExportRow, FakeExport
 from tests.fakes.bigquery_rest import MEBIBYTE, ApiError, FakeBigQuery, Fault
@@ -46,7 +47,7 @@ class Rig:
     known: dict[str, str] = field(default_factory=dict)
     costs: dict[str, list[Decimal]] = field(default_factory=dict)
     progress: list[str] = field(default_factory=list)
-    meter: Meter = field(default_factory=Meter)
+    meter: RefreshTally = field(default_factory=RefreshTally)
 
     def source(self, table: str | None = TABLE, **settings: object) -> BigQuerySource:
         return BigQuerySource(
@@ -61,7 +62,7 @@ class Rig:
 
     def refresh(self, source: BigQuerySource, now: datetime = NOW, stop_after: int = 10**9) -> list[Change]:
         """Refresh, committing each change before asking for the next, as a ledger does."""
-        self.meter = Meter(progress=self.progress.append)
+        self.meter = RefreshTally(progress=self.progress.append)
         changes: list[Change] = []
         context = RefreshContext(
             known=dict(self.known),
@@ -69,7 +70,7 @@ class Rig:
             latest_plausible=now + timedelta(hours=1),
             oldest_kept=now - timedelta(days=400),
             spool=self.spool,
-            meter=self.meter,
+            tally=self.meter,
             stopping=lambda: len(changes) >= stop_after,
         )
         for change in source.refresh(context):

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from exporter.sources.base import Finding, Meter, RefreshContext, SourceError, Unreadable
-from exporter.sources.google.billing_budgets.budgets import CloudBudget
+from exporter.core.errors import SourceError
+from exporter.sources.base import Finding, RefreshContext, RefreshTally, Unreadable
+from exporter.sources.google.billing_budgets.budgets import ProviderBudget
 from exporter.sources.google.billing_budgets.source import BillingBudgetsSource
 from exporter.sources.llm.openai import OpenAISource
-from exporter.wiring.provider_budgets import told_budgets
+from exporter.wiring.provider_budgets import provider_budgets
 from tests.fakes.cloud_billing import ACCOUNT, TOKEN, FakeCloudBilling
 from tests.fakes.web_api import Fault, Reply, WebApi
 
@@ -46,10 +47,10 @@ def source(server: WebApi, token: Callable[[], str] = lambda: TOKEN, **changes: 
 
 
 def context(folder: Path = Path("/nowhere")) -> RefreshContext:
-    return RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), folder, Meter())
+    return RefreshContext({}, NOW, NOW + timedelta(days=1), NOW - timedelta(days=400), folder, RefreshTally())
 
 
-def read(server: WebApi) -> tuple[tuple[CloudBudget, ...], dict[str, str]]:
+def read(server: WebApi) -> tuple[tuple[ProviderBudget, ...], dict[str, str]]:
     """The budgets, and what is told of those that are left out."""
     budgets = source(server)
     told = {}
@@ -94,7 +95,7 @@ def test_a_limit_keeps_its_currency(world: FakeCloudBilling, server: WebApi) -> 
     world.add("euro", amount={"specifiedAmount": {"currencyCode": "EUR", "units": "5"}})
     budgets = source(server)
     list(budgets.refresh(context()))
-    [found] = told_budgets([budgets])
+    [found] = provider_budgets([budgets])
     assert found.limit == 5
     assert found.currency == "EUR"
 
@@ -218,7 +219,7 @@ def test_budgets_of_one_name_are_told_apart_and_thresholds_become_severities(
     world.add("gcp daily limit")
     budgets = source(server)
     list(budgets.refresh(context()))
-    found = told_budgets([budgets, object()], taken=["ml"])
+    found = provider_budgets([budgets], taken=["ml"])
     assert [each.name for each in found] == ["everything", "everything (id-1)", "gcp daily limit (id-2)"]
     assert found[0].match.providers == ("gcp",)
     assert {(each.basis, each.severity, each.ratio) for each in found[0].thresholds} == {
@@ -231,9 +232,9 @@ def test_budgets_of_one_name_are_told_apart_and_thresholds_become_severities(
 
 def test_the_spend_limit_of_openai_is_a_budget_of_its_month() -> None:
     openai = OpenAISource(lambda: "sk-admin-x")
-    assert told_budgets([openai]) == []
+    assert provider_budgets([openai]) == []
     openai.spend_limit_usd = Decimal(250)
-    [found] = told_budgets([openai])
+    [found] = provider_budgets([openai])
     assert (found.name, found.period) == ("openai spend limit", "month")
     assert found.limit == 250
     assert found.match.providers == ("openai",)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator.google.cloud_monitoring import Temper
-from exporter.sources.base import Finding, Meter, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.google.monitoring.check import reading_usd_per_month
 from tests.support.live_world import NOW, RUN_METERS, SERVICES, reading
 
@@ -20,7 +20,7 @@ def found(folder: Path, temper: Temper) -> list[Finding]:
         latest_plausible=NOW + timedelta(days=1),
         oldest_kept=NOW - timedelta(days=300),
         spool=folder,
-        meter=Meter(),
+        tally=RefreshTally(),
     )
     with reading(folder, temper=temper) as reader:
         return list(reader.source.check(context))

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.core.errors import SourceError
 from exporter.core.meters import USAGE_TABLE
 from exporter.simulator.google.cloud_monitoring import Failure, Temper
-from exporter.sources.base import SourceError
 from exporter.sources.google.monitoring.plan import Reach
 from tests.support.live_world import (
     HOUR,

@@ -13,10 +13,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from exporter.core.errors import SourceError
 from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
-from exporter.sources.base import Meter, RefreshContext, SourceError, Unreadable
-from exporter.sources.google.recommender.recommendations import NOTHING_READ, RECOMMENDERS, Recommendation
+from exporter.sources.base import RefreshContext, RefreshTally, Unreadable
+from exporter.sources.google.recommender.recommendations import RECOMMENDERS
 from exporter.sources.google.recommender.source import RecommenderSource
+from exporter.sources.recommendations import NOTHING_RECOMMENDED, Recommendation
 from tests.fakes.bigquery_export import FakeExport
 from tests.fakes.bigquery_rest import FakeBigQuery
 from tests.fakes.web_api import Asked, Fault, Reply, WebApi
@@ -78,7 +80,7 @@ class Rig:
     def __init__(self, server: WebApi, spool: Path, *projects: str, **settings: Any) -> None:
         self.server = server
         self.slept: list[float] = []
-        self.meter = Meter()
+        self.meter = RefreshTally()
         self._spool = spool
         self.source = RecommenderSource(
             projects or (PROD,),
@@ -141,7 +143,7 @@ def test_all_that_the_demo_company_wastes_is_read(server: WebApi, tmp_path: Path
 def test_the_demo_serves_it_on_a_socket_of_its_own(tmp_path: Path) -> None:
     with serving_recommender(RecommenderApi()) as address:
         source = RecommenderSource([PROD], endpoint=address, plaintext=True)
-        context = RefreshContext({}, NOW, NOW, NOW, tmp_path, Meter())
+        context = RefreshContext({}, NOW, NOW, NOW, tmp_path, RefreshTally())
         assert list(source.refresh(context)) == []
         assert [each.resource for each in source.findings.active] == ["legacy-search-1"]
         assert [each.ok for each in source.check(context)] == [True]
@@ -272,7 +274,7 @@ def test_when_every_project_denies_the_source_has_failed(server: WebApi, tmp_pat
     server.faults.append(Fault("/projects/", Reply(403, DENIED), times=99))
     rig = Rig(server, tmp_path, PROD, DEV)
     assert rig.refused().reason == "permission_denied"
-    assert rig.source.findings == NOTHING_READ
+    assert rig.source.findings == NOTHING_RECOMMENDED
 
 
 def test_a_project_that_is_not_there_is_named(server: WebApi, tmp_path: Path) -> None:

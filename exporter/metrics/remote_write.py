@@ -1,0 +1,40 @@
+"""How remote write is doing, and the metric families of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exporter.metrics import families as metrics
+from exporter.metrics.families import FamilySamples
+
+
+@dataclass(frozen=True, slots=True)
+class SendingStatus:
+    """How sending is doing. Counts are since the process began."""
+
+    acknowledged: int = 0
+    pending: int = 0
+    """Values that the receiver is still to get, without the refused ones."""
+    refused: int = 0
+    """Values that the receiver refused and does not have."""
+    sent_through: datetime | None = None
+    """All that was known at this time is acknowledged, but for what was refused; None until that was so."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failed requests and refused samples, by reason."""
+
+
+def remote_write_families(status: SendingStatus) -> list[FamilySamples]:
+    """Return how many samples the receiver has, still waits for, and refused."""
+    through = status.sent_through
+    failures = [((reason,), float(count)) for reason, count in sorted(status.failures.items())]
+    return [
+        FamilySamples(metrics.SPEND_REMOTE_WRITE_SAMPLES_TOTAL, [((), float(status.acknowledged))]),
+        FamilySamples(metrics.SPEND_REMOTE_WRITE_FAILURES_TOTAL, failures),
+        FamilySamples(metrics.SPEND_REMOTE_WRITE_PENDING_SAMPLES, [((), float(status.pending))]),
+        FamilySamples(metrics.SPEND_REMOTE_WRITE_REFUSED_SAMPLES, [((), float(status.refused))]),
+        FamilySamples(
+            metrics.SPEND_REMOTE_WRITE_SENT_THROUGH, [((), through.timestamp())] if through else []
+        ),
+    ]

@@ -1,0 +1,194 @@
+"""Builds the snapshot from the ledger as it is: billed figures, what is computed beside them, and its health.
+
+The last snapshot stays where a new one cannot be built, and its figures say so.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from exporter.history.sender import HistorySender
+from exporter.ledger.charges.store import Ledger
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.opening import LedgerError
+from exporter.ledger.past_estimates import PastEstimates
+from exporter.ledger.usage.queries import UsageView
+from exporter.metrics.collect import SnapshotCollector
+from exporter.metrics.exposition.exposition import render
+from exporter.metrics.families import FamilySamples
+from exporter.metrics.live_usage import NOTHING_LIVE, LiveFigures
+from exporter.metrics.outcomes import BILL
+from exporter.metrics.outlooks.nowcast import Outlook, grade
+from exporter.metrics.remote_write import remote_write_families
+from exporter.metrics.snapshot import Built, Snapshot, build
+from exporter.sources.prometheus_units import BusinessUnits, UnitFailure
+from exporter.sources.status import SourceStatus
+
+logger = logging.getLogger(__name__)
+
+
+class SnapshotBuilder:
+    """Builds snapshots, one at a time. Any thread may read `snapshot` at any time, without waiting."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        collector: SnapshotCollector,
+        statuses: Callable[[], Sequence[SourceStatus]],
+        *,
+        max_series: int,
+        units: BusinessUnits | None,
+        history_sender: HistorySender | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`statuses` returns how each source is doing."""
+        self._ledger = ledger
+        self._collector = collector
+        self._outcomes = collector.outcomes
+        self._statuses = statuses
+        self._names = [status.name for status in statuses()]
+        self._max_series = max_series
+        self._units = units
+        self._history_sender = history_sender
+        self._clock = clock
+        self._grades: list[FamilySamples] = []
+        self._unit_counts: Mapping[str, float] = {}
+        self._building = threading.Lock()
+        self.nowcast_seconds = 0.0
+        """What the last nowcast took."""
+        self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
+
+    @contextmanager
+    def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
+        """Yield one consistent state of the bill, and of live usage where a source reads it.
+
+        Raises LedgerError.
+        """
+        with self._ledger.view(self._names) as view:
+            yield view, self._collector.live_usage(view)
+
+    def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
+        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
+
+        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill.
+        """
+        with self._building:
+            statuses = list(self._statuses())
+            now = as_of or self._clock()
+            started = time.monotonic()
+            try:
+                built = self._built(now, as_of, statuses, estimated)
+            except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
+                self._keep_last(error, statuses, time.monotonic() - started)
+                return
+            self._publish(built, as_of)
+            self.snapshot = built.snapshot
+            complete = all(status.up is not None for status in statuses if status.reads_bill)
+            if as_of is None and estimated is None and complete:
+                self._keep_estimates(built.snapshot.outlooks)
+                if self._history_sender is not None:
+                    self._history_sender.wake()
+
+    def _built(
+        self,
+        now: datetime,
+        as_of: datetime | None,
+        statuses: Sequence[SourceStatus],
+        estimated: Sequence[Outlook] | None,
+    ) -> Built:
+        collector = self._collector
+        live = collector.live(now) if as_of is None else NOTHING_LIVE
+        with self._ledger.view(self._names, as_of) as view:
+            if estimated is None:
+                began = time.monotonic()
+                outlooks = collector.outlooks(view, now)
+                self.nowcast_seconds = time.monotonic() - began
+            else:
+                outlooks = estimated
+            budgets = collector.budgets(view, now, outlooks)
+            beside = self._beside_the_bill(view, now, live)
+            alerting = collector.alerting(view, now, outlooks, budgets, statuses)
+            return build(
+                view,
+                now,
+                collector.timezones(view),
+                statuses,
+                self._max_series,
+                families=(*beside, *alerting),
+                outlooks=outlooks,
+                cloud_run=live.cloud_run,
+                budgets=budgets,
+                outcomes=self._outcomes,
+            )
+
+    def _beside_the_bill(
+        self,
+        view: LedgerView,
+        now: datetime,
+        live: LiveFigures,
+    ) -> tuple[FamilySamples, ...]:
+        collector, sender = self._collector, self._history_sender
+        return (
+            *live.families,
+            *collector.language_models(view, now),
+            *collector.attributed(view, now, self._unit_counts),
+            *collector.savings(view, now),
+            *self._grades,
+            *(remote_write_families(sender.status) if sender else ()),
+        )
+
+    def _keep_last(self, error: Exception, statuses: Sequence[SourceStatus], seconds: float) -> None:
+        """Report on the last snapshot that no newer one could be built."""
+        if isinstance(error, LedgerError):
+            logger.error("%s", error)
+        else:
+            logger.error("the snapshot could not be built; the last one stays", exc_info=error)
+        self._outcomes.note(BILL, success=False, seconds=seconds)
+        self.snapshot = replace(
+            self.snapshot,
+            outcomes=render(self._outcomes.families()),
+            failed_figures=self._outcomes.failed,
+            sources=tuple(statuses),
+        )
+
+    def grade(self, zones: Mapping[str, str]) -> None:
+        """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
+        now = self._clock()
+
+        def graded() -> list[FamilySamples]:
+            with self.state() as (view, usage):
+                return grade(view, usage, now, zones)
+
+        self._grades = self._outcomes.compute("nowcast_grades", graded, self._grades)
+
+    def count_units(self) -> None:
+        """Read yesterday's numbers of the user's units; what has no number has no cost meanwhile."""
+        if self._units is None:
+            return
+        found = self._units.read(self._clock())
+        for failure in found.values():
+            if isinstance(failure, UnitFailure):
+                logger.error("%s", failure.text)
+        self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
+
+    def _keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
+        """Keep this hour's estimates, to be graded by the bill; a ledger that is full must dim nothing."""
+        try:
+            PastEstimates(self._ledger).keep([outlook.past_estimate() for outlook in outlooks])
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+
+    def _publish(self, built: Built, as_of: datetime | None) -> None:
+        """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
+        if as_of is not None:
+            return
+        try:
+            self._ledger.publish(built.newly_own, built.newly_folded)
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)

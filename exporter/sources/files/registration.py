@@ -1,0 +1,24 @@
+"""How the billing export in files is configured and made."""
+
+from __future__ import annotations
+
+from exporter.sources.files.source import FilesSource
+from exporter.sources.google.billing import BILLS
+from exporter.sources.registration import Registration, Wanted
+
+
+def _make(wanted: Wanted) -> FilesSource | None:
+    gcp = wanted.config.google
+    if gcp is None or gcp.billing_export is None or gcp.billing_export.files is None:
+        return None
+    return FilesSource(gcp.billing_export.files, kept_tags=wanted.kept_tags)
+
+
+REGISTRATION = Registration(
+    name="files",
+    section="gcp.billing_export.files",
+    page="google-cloud.md",
+    make=_make,
+    bills=BILLS,
+    bills_by_hour=True,
+)

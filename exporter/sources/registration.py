@@ -1,0 +1,83 @@
+"""What the registry says of a source: its section, how it is made, whose dollars it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from exporter.config.model import Config
+from exporter.config.problems import ConfigError, Problem
+from exporter.core.ownership import ANY_OTHER
+from exporter.sources.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a source is made from."""
+
+    config: Config
+    environment: Mapping[str, str] = field(repr=False)
+    """Where keys given by the name of a variable are."""
+    kept_tags: tuple[str, ...] = ()
+    """Labels and tags that sources of bills keep with charges."""
+    owned_by_others: frozenset[str] = frozenset()
+    """Providers whose dollars another configured source reports; it leaves them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One source of the product. From it follow ownership, `check`, health and the tables of the docs."""
+
+    name: str
+    """As Source.name."""
+    section: str
+    """Key path of its configuration: `llm.openai`."""
+    page: str
+    """Its page below `docs`."""
+    make: Callable[[Wanted], Source | None]
+    """Return the source; None where the configuration does not want it. Reads and connects nothing."""
+    bills: Mapping[str, str] = field(default_factory=dict)
+    """Providers whose dollars it reports, each with what people call that money; ANY_OTHER takes the rest."""
+    bills_by_hour: bool = False
+    """Whether its bill says in which hour a cost arose and when it became known."""
+    estimates: tuple[str, ...] = ()
+    """Providers whose usage it reports before it is billed."""
+    attributes: tuple[str, ...] = ()
+    """Providers whose users it names; its dollars are never added."""
+    advises: tuple[str, ...] = ()
+    """Providers whose budgets or recommendations it reads; it reports no dollars."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an entry that concerns no provider: its dollars would be anybody's."""
+        if not (self.bills or self.estimates or self.attributes or self.advises):
+            raise ValueError(
+                f"{self.name}: say whose dollars it bills, estimates, attributes or advises on; "
+                "see exporter/sources/registration.py"
+            )
+
+
+def make_sources(
+    registrations: Iterable[Registration],
+    config: Config,
+    environment: Mapping[str, str],
+    kept_tags: tuple[str, ...] = (),
+) -> list[Source]:
+    """Return the sources that the configuration wants. Nothing is read or connected yet.
+
+    Raises ConfigError where two of them bill the same provider, so that its dollars would count twice.
+    """
+    owners: dict[str, Registration] = {}
+    made: list[Source] = []
+    # Those that take any provider come last: they leave out what another one owns.
+    for entry in sorted(registrations, key=lambda entry: ANY_OTHER in entry.bills):
+        source = entry.make(Wanted(config, environment, kept_tags, frozenset(owners)))
+        if source is None:
+            continue
+        for provider in entry.bills.keys() - {ANY_OTHER}:
+            if (other := owners.setdefault(provider, entry)) is not entry:
+                text = (
+                    f"{other.section} bills {provider} as well, so every dollar would count twice; keep one"
+                )
+                raise ConfigError("configuration", [Problem(entry.section, None, text)])
+        made.append(source)
+    return made

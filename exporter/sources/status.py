@@ -1,0 +1,39 @@
+"""How one source is doing, as an immutable status that anybody may read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exporter.sources.base import BilledReads, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How one source is doing. Counts are since the process began."""
+
+    name: str
+    up: bool | None
+    """Whether the last refresh succeeded; None before the first one has ended."""
+    last_success: datetime | None
+    """Aware; None if it has not succeeded yet."""
+    last_error: str
+    """What failed last and what to do, empty if nothing did; never holds a secret."""
+    rows: int
+    """Rows read so far, without those set aside."""
+    rejected: tuple[Rejected, ...]
+    """What is set aside in the partitions read since the process began, and what could not be read now."""
+    refresh_duration_seconds: float | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Failures and rows set aside, by reason."""
+    requests: int = 0
+    billed_bytes: int = 0
+    reads_bill: bool = True
+    """Whether it reports charges, rather than live usage."""
+    billed_reads: BilledReads | None = None
+    """What the provider bills for its being read; None where reading is free."""
+    series_returned: int = 0
+    """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
+    update_interval_seconds: float | None = None
+    """How often it is refreshed."""
