@@ -128,7 +128,7 @@ class LiteLLMSource(Source):
             headers=self._headers,
             name="LiteLLM",
             config_key=self.config_key,
-            meter=context.tally,
+            tally=context.tally,
             backoff=Backoff(
                 call_seconds=self.call_seconds,
                 sleep=self.sleep,

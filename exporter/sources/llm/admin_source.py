@@ -161,7 +161,7 @@ class LlmAdminSource(Source):
             lambda: headers,
             name=self.admin_api.name,
             config_key=self.config_key,
-            meter=context.tally,
+            tally=context.tally,
             backoff=Backoff(
                 sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
             ),

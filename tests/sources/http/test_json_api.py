@@ -71,7 +71,7 @@ def echo(asked: Asked) -> Reply:
 def test_it_sends_the_key_and_every_value_of_a_parameter() -> None:
     with WebApi(echo) as server, client(server.address + "/") as (api, _):
         answer = api.get("/v1/things", {"limit": 31, "group_by": ["model", "project id"]})
-        assert api.meter.requests == 1
+        assert api.tally.requests == 1
     assert answer["query"] == {"limit": ["31"], "group_by": ["model", "project id"]}
     assert answer["key"] == f"Bearer {KEY}"
     assert str(answer["agent"]).startswith("spend-exporter/")
@@ -99,7 +99,7 @@ def test_fractions_are_exact_decimals() -> None:
 def test_what_may_pass_is_tried_again(reply: Reply) -> None:
     with WebApi(echo, [Fault("/v1", reply, times=2)]) as server, client(server.address) as (api, waits):
         assert api.get("/v1/things")["query"] == {}
-        assert api.meter.requests == 3
+        assert api.tally.requests == 3
     assert waits == [1.0, 2.0]
 
 
