@@ -43,7 +43,7 @@ def fresh_context(spool: Path, now: datetime = NOW, **changes: Any) -> RefreshCo
         "latest_plausible": now + timedelta(days=1),
         "oldest_kept": now - timedelta(days=400),
         "spool": spool,
-        "meter": RefreshTally(),
+        "tally": RefreshTally(),
     }
     return RefreshContext(**(told | changes))
 
