@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -26,17 +26,11 @@ OTHER: Final = "other"
 MOST_VALUES: Final = 100
 """Values of one label that are shown on their own."""
 
-SHARED_OVER: Final = timedelta(days=14)
-"""Usage by which the shares of categories in a nowcast line are measured."""
-
 _WINDOWS: Final = ("today", "yesterday", "month_to_date")
 _LLM_SERVICES: Final = (llm_meters.OPENAI_SERVICE[0], llm_meters.ANTHROPIC_SERVICE[0])
 
 ModelOf = Callable[[Combination], str]
 """Says which language model a charge is for, given the charge with an empty model."""
-
-LineNames = tuple[str, str, str, str]
-"""Billing account, project, service name and SKU id: what tells the lines of a nowcast apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,27 +142,6 @@ def unit_families(
     ]
 
 
-def category_shares(
-    view: LedgerView,
-    provider: str,
-    now: datetime,
-    attribution: Attribution,
-    model_of: ModelOf = model_by_contract,
-) -> dict[LineNames, dict[str, float]]:
-    """Return how each line of the provider's nowcast divides among categories; a line's shares sum to 1.
-
-    Measured by the gross cost of the last SHARED_OVER; a line that had none is divided evenly.
-    """
-    sums: dict[LineNames, dict[str, float]] = {}
-    for values, usd in AttributionView(view).gross_sums(provider, now - SHARED_OVER, now):
-        charge = combination(values, model_of)
-        line = (charge.billing_account_id, charge.project_id, charge.service_name, charge.sku_id)
-        by_category = sums.setdefault(line, {})
-        category = attribution.category(charge)
-        by_category[category] = by_category.get(category, 0.0) + max(float(usd), 0.0)
-    return {line: _shares(by_category) for line, by_category in sums.items()}
-
-
 def combination(values: Values, model_of: ModelOf) -> Combination:
     """Return what the ledger tells apart as what rules are applied to."""
     charge = Combination._make((*values[:-1], "", values[-1]))
@@ -205,13 +178,6 @@ def _yesterday(costs: Iterable[AttributedCost], unit: BusinessUnit) -> Decimal |
         and unit.match.matches(cost.charge)
     ]
     return sum(matched, Decimal(0)) if matched else None
-
-
-def _shares(by_category: Mapping[str, float]) -> dict[str, float]:
-    total = sum(by_category.values())
-    if total <= 0:
-        return dict.fromkeys(by_category, 1 / len(by_category))
-    return {category: usd / total for category, usd in by_category.items()}
 
 
 def _samples(sums: Mapping[str, Decimal]) -> list[tuple[tuple[str, ...], float]]:

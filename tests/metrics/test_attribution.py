@@ -20,7 +20,6 @@ from exporter.metrics.attribution import (
     BusinessUnit,
     attributed_costs,
     category_families,
-    category_shares,
     label_families,
     unit_families,
 )
@@ -189,30 +188,6 @@ def test_the_cost_of_a_unit_is_yesterdays_matched_cost_over_yesterdays_units(
     assert values(unit_families(costs_of(ledger), units, counts)) == {
         "spend_unit_cost_usd": {("experiment",): 1.5, ("core",): 9e-6},
         "spend_units": {("experiment",): 4.0, ("core",): 1e6, ("both",): 5.0, ("none",): 0.0},
-    }
-
-
-def test_a_line_of_the_nowcast_is_divided_by_its_gross_cost_of_two_weeks(
-    ledger: Ledger, tmp_path: Path
-) -> None:
-    put(
-        ledger,
-        tmp_path,
-        "a",
-        tagged("3", NOW - DAY, label__team="research"),
-        tagged("1", NOW - DAY),
-        charge("-2", charge_category="credit", charge_period_start=NOW - DAY),
-        charge("50", charge_category="tax", charge_period_start=NOW - DAY),
-        tagged("900", NOW - 15 * DAY),
-        charge("0", sku_id="free", tags=tags_text({"label:team": "research"})),
-        charge("0", sku_id="free"),
-    )
-    with ledger.view(["files"]) as view:
-        shares = category_shares(view, "gcp", NOW, ATTRIBUTION)
-    line = ("01AB23-4C5D67-89EF01", "shop-prod", "Compute Engine")
-    assert shares == {
-        (*line, "CF4E-A0C7-E3BF"): {"ml": 0.75, "compute": 0.25},
-        (*line, "free"): {"ml": 0.5, "compute": 0.5},
     }
 
 

@@ -26,6 +26,7 @@ from exporter.sources.base import HoursRead
 from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.outlooks import DAY_BEGINS, outlook, steady
+from tests.support.world_truth import true_cost
 
 PACIFIC = "America/Los_Angeles"
 ZONES = {"gcp": PACIFIC}
@@ -174,7 +175,7 @@ def costs(*, incident: bool) -> dict[str, dict[int, float]]:
     first = int(RUNAWAY.timestamp()) // 3600
     world = World(1, BEGINS, Incident(first, first + 24, 14.0) if incident else None)
     found: dict[str, dict[int, float]] = {}
-    for each in world.true_cost(BEGINS, BEGINS + timedelta(days=28)):
+    for each in true_cost(world, BEGINS, BEGINS + timedelta(days=28)):
         # Tax and rounding belong to no project, and to no hour.
         if each.project_id:
             service = found.setdefault(each.service_name, {})

@@ -9,6 +9,7 @@ import pytest
 from exporter.simulator.google.world import World
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.variation import Variation
+from tests.support.world_truth import pieces_exported
 
 START = datetime(2026, 9, 1, 7, tzinfo=UTC)
 FIRST = int(START.timestamp()) // 3600
@@ -22,7 +23,7 @@ def net_micros(world: World, hour: int) -> int:
 def test_pieces_say_what_the_rows_say_in_the_same_order() -> None:
     world = World(2, START)
     rows = list(world.rows_exported(START, UNTIL))
-    pieces = list(world.pieces_exported(START, UNTIL))
+    pieces = list(pieces_exported(world, START, UNTIL))
     assert [piece.use.cost_micros / 1e6 for piece in pieces] == [row["cost"] for row in rows]
     assert [piece.meter.service.name for piece in pieces] == [row["service"]["description"] for row in rows]
     assert [sum(credit.micros for credit in piece.use.credits) / 1e6 for piece in pieces] == pytest.approx(
@@ -56,7 +57,7 @@ def test_a_late_service_bills_the_same_use_two_days_later_and_no_other_does() ->
     plain, late = (
         {
             (piece.meter.name, piece.hour, piece.use.amount): piece
-            for piece in World(2, START, variation=variation).pieces_exported(START, UNTIL)
+            for piece in pieces_exported(World(2, START, variation=variation), START, UNTIL)
         }
         for variation in (Variation(), Variation(late_service="bigquery", late_hours=48.0))
     )

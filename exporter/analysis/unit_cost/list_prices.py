@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-PRICES_AS_OF: Final = "2026-08-01"
-
 _GIBIBYTE: Final = float(2**30)
 
 TIER_1_REGIONS: Final = frozenset(

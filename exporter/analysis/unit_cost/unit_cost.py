@@ -94,7 +94,6 @@ class MeterCost:
     people_unit: str
     usd_per_hour: float
     usd_per_people_unit: float
-    people_units: float
     basis: Basis
 
 
@@ -187,7 +186,6 @@ def _meter_cost(each: Usage, row: UsageMeter, rate: Rate) -> MeterCost:
         row.people_unit.name,
         usd,
         per_unit,
-        units,
         rate.basis,
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from sys import intern
 from typing import Any, Final
@@ -60,24 +59,7 @@ class AttributionView:
             if any(value is not None for value in row[width:])
         ]
 
-    def gross_sums(self, provider: str, since: datetime, until: datetime) -> list[tuple[Values, Decimal]]:
-        """Return gross US dollars of the usage and purchases in [since, until): without credits.
-
-        Taxes and corrections are left out, as nobody estimates them.
-        """
-        rows = self._rows(
-            "{columns}, sum(usd) AS usd",
-            f"{_COLUMNS}, sum(usd)",
-            provider,
-            (since, until),
-            only="charge_category IN ('usage', 'purchase')",
-        )
-        width = len(ATTRIBUTION_COLUMNS)
-        return [(_values(row[:width]), row[width]) for row in rows]
-
-    def _rows(
-        self, inner: str, outer: str, provider: str, window: Window, *, only: str = "true"
-    ) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, inner: str, outer: str, provider: str, window: Window) -> Iterator[tuple[Any, ...]]:
         """Yield sums by series and tags first, so that few rows are joined with their dimensions."""
         known = (
             f"export_hour < {sql_time(self.view.exported_before)}" if self.view.exported_before else "true"
@@ -85,7 +67,7 @@ class AttributionView:
         result = self.view.connection.execute(
             f"""WITH asked AS (
                   SELECT series_id, {_COLUMNS.replace(", tags", "")} FROM series
-                  WHERE provider = $provider AND source IN (SELECT unnest($sources)) AND {only}
+                  WHERE provider = $provider AND source IN (SELECT unnest($sources))
                 ), summed AS (
                   SELECT {inner.format(columns="series_id, tags")} FROM (
                     SELECT series_id, charge_period_start, coalesce(tags, '') AS tags,

@@ -8,36 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, Self
 
 from exporter.simulator.google.arrival import Arrivals, Part
-from exporter.simulator.google.company import ACCOUNTS, Account
+from exporter.simulator.google.company import ACCOUNTS
 from exporter.simulator.google.corrections import EARLIEST_DAYS, LATEST_DAYS, Correction, Corrections
 from exporter.simulator.google.invoice import Invoices, Posting, invoice_month
 from exporter.simulator.google.rows import ExportRow, RowMaker, posting_row
-from exporter.simulator.google.usage import MICROS, Incident, Meter, Usage, Use
+from exporter.simulator.google.usage import Incident, Meter, Usage, Use
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR, next_month, to_microseconds
 from exporter.simulator.variation import BURSTY, ORDINARY, Variation
 
 _DAY: Final = 24 * MICROSECONDS_PER_HOUR
 _INCIDENT_FACTOR: Final = 14.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrueCost:
-    """Final net cost of one usage hour: what all rows ever exported for it sum to."""
-
-    hour: int
-    """Hours since 1970-01-01 00:00 UTC."""
-    billing_account_id: str
-    project_id: str
-    """Empty for tax, rounding and goodwill."""
-    service_name: str
-    currency: str
-    cost: Decimal
-    """In `currency`, exact to the micro-unit."""
-    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +91,6 @@ class World:
                 yield from self._rows_of(exported, hour, meter, cause)
             begin = stop
 
-    def pieces_exported(self, since: datetime, until: datetime) -> Iterator[Piece]:
-        """What `rows_exported` tells of usage, in the same order: all but tax, rounding and goodwill."""
-        begin, end = to_microseconds(since), to_microseconds(until)
-        while begin < end:
-            stop = min(end, (begin // _DAY + 1) * _DAY)
-            for exported, hour, meter, _number, cause in sorted(self._events(begin, stop)):
-                if not isinstance(cause, Posting):
-                    yield from self._pieces_of(exported, hour, meter, cause)
-            begin = stop
-
-    def true_cost(self, since: datetime, until: datetime) -> Iterator[TrueCost]:
-        """Final net cost of the usage hours that begin in [since, until), by hour, project and service."""
-        hours = (-(-to_microseconds(time) // MICROSECONDS_PER_HOUR) for time in (since, until))
-        for hour in range(*hours):
-            yield from self._true_cost_of(hour)
-
     def _events(self, since: int, until: int) -> Iterator[_Event]:
         for part in self._arrivals.between(since, until, self._usage.first_hour):
             yield part.exported_microseconds, part.hour, part.meter, 0, part
@@ -179,24 +146,6 @@ class World:
         told = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
         for piece in told:
             yield Piece(exported, hour, meter, piece, rate, correction)
-
-    def _true_cost_of(self, hour: int) -> Iterator[TrueCost]:
-        at = self._usage.moment(hour)
-        micros: dict[tuple[Account, str, str], int] = {}
-        for meter, use in self._usage.uses(hour):
-            correction = self._corrections.of_hour(meter, hour)
-            final = use if correction is None else correction.final(use)
-            key = (meter.account, meter.project.id, meter.service.name)
-            micros[key] = micros.get(key, 0) + final.net_micros
-        for account in ACCOUNTS.values():
-            for posting in self._invoices.postings(account, at.billing_month):
-                if posting.hour == hour:
-                    key = (account, "", "Cloud SQL" if posting.kind == "adjustment" else "Invoice")
-                    micros[key] = micros.get(key, 0) + posting.micros()
-        for (account, project_id, service), amount in micros.items():
-            cost = Decimal(amount) / MICROS
-            rate = Decimal(self._usage.conversion_rate(account, at))
-            yield TrueCost(hour, account.id, project_id, service, account.currency, cost, cost / rate)
 
     def _month_of(self, hour: int) -> str:
         return self._usage.moment(hour).billing_month

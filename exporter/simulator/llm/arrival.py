@@ -14,8 +14,6 @@ from exporter.simulator.llm.usage import LlmUsage, LlmUse
 
 USAGE_COMPLETE_SECONDS: Final = 70 * 60
 """So long after its end all of a minute's usage is told."""
-OPENAI_BILL_COMPLETE_SECONDS: Final = 9 * 3600
-"""So long after its end all of a day is on OpenAI's bill, and on Anthropic's."""
 
 _HOUR: Final = 3600
 _MINUTE: Final = 60

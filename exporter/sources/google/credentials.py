@@ -15,6 +15,7 @@ import google.auth
 from google.auth import credentials as auth_credentials
 from google.auth import exceptions, impersonated_credentials
 
+from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -68,6 +69,45 @@ def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> Googl
             source_credentials=credentials, target_principal=target, target_scopes=list(scopes)
         )
     return GoogleIdentity(credentials, project_id, target or principal_of(credentials, UNKNOWN_PRINCIPAL))
+
+
+def access_headers(identity: GoogleIdentity, backoff: Backoff, url: str) -> dict[str, str]:
+    """Return the headers that give access to the API at `url`, with a new token where the last one is over.
+
+    Raises SourceError `unavailable` when the token service is not reached, `bad_credentials` when it refuses.
+    """
+    from google.auth.transport.requests import Request  # noqa: PLC0415 (loads an HTTP client)
+    from requests import Session  # noqa: PLC0415
+
+    headers: dict[str, str] = {}
+    with Session() as session:
+        request = Request(session)
+        try:
+            backoff.call(
+                lambda: identity.credentials.before_request(request, "GET", url, headers),  # type: ignore[no-untyped-call]
+                (exceptions.GoogleAuthError,),
+                _passes,
+            )
+        except exceptions.TransportError as error:
+            raise SourceError(
+                "unavailable",
+                f"asking for an access token failed ({type(error).__name__}): check the network to "
+                "googleapis.com and its proxy",
+            ) from None
+        except exceptions.GoogleAuthError as error:
+            # Without the cause: what the token service answered must not reach a log.
+            raise SourceError(
+                "bad_credentials",
+                f"no access token could be had ({type(error).__name__}): check that the key or the "
+                "federation behind gcp.credentials_path is still valid, and gcp.impersonate_service_account",
+            ) from None
+    return headers
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, exceptions.GoogleAuthError):
+        return isinstance(error, exceptions.TransportError) or error.retryable
+    return False
 
 
 def principal_of(credentials: auth_credentials.Credentials, otherwise: str) -> str:

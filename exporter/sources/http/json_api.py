@@ -37,16 +37,20 @@ _CHUNK_BYTES: Final = 64 * 1024
 _MESSAGE_CHARACTERS: Final = 900
 _SHARED_CHARACTERS: Final = 12
 """A word that shares so many characters in a row with a secret is taken for a part of it."""
-_PUBLIC_HEADERS: Final = frozenset({"accept", "anthropic-version", "content-type", "user-agent"})
+_PUBLIC_HEADERS: Final = frozenset(
+    {"accept", "anthropic-version", "content-type", "user-agent", "x-goog-api-client", "x-goog-user-project"}
+)
 
 
 class ApiError(SourceError):
     """A call that was given up."""
 
-    def __init__(self, reason: str, message: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, message: str, status: int | None = None, answer: object = None) -> None:
         super().__init__(reason, message)
         self.status = status
         """HTTP status of the answer; None where there was none."""
+        self.answer = answer
+        """JSON of a refusal, which may quote anything: for telling refusals apart, not for logs."""
 
 
 class _Failed(Exception):
@@ -60,9 +64,11 @@ class _Failed(Exception):
         status: int | None = None,
         transient: bool = False,
         wait: float = 0.0,
+        answer: object = None,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.answer = answer
         self.status = status
         self.transient = transient
         self.wait_seconds = wait
@@ -134,7 +140,9 @@ class JsonApi(AbstractContextManager["JsonApi"]):
         except _Failed as error:
             detail = _without(secrets, str(error))
             # What was raised on the way may quote the server, and the server the key.
-            raise ApiError(error.reason, f"{self._where(path)}: {detail}", error.status) from None
+            raise ApiError(
+                error.reason, f"{self._where(path)}: {detail}", error.status, error.answer
+            ) from None
 
     def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
         self.tally.requests += 1
@@ -192,7 +200,8 @@ class JsonApi(AbstractContextManager["JsonApi"]):
 
     def _refused(self, response: requests.Response) -> _Failed:
         status = response.status_code
-        said = self._said(response)
+        answer = self._json_of(response)
+        said = _said(answer)
         again = "it is tried again at the next refresh"
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).netloc or "another page"
@@ -206,19 +215,14 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             return _Failed(reason, f"{what}{asked}{said}; {again}", status=status, transient=True, wait=wait)
         reason, usual = _REFUSALS.get(status, ("bad_request", "please report this"))
         advice = self.advice.get(status) or usual.format(config_key=self.config_key)
-        return _Failed(reason, f"HTTP {status}{said}; {advice}", status=status)
+        return _Failed(reason, f"HTTP {status}{said}; {advice}", status=status, answer=answer)
 
-    def _said(self, response: requests.Response) -> str:
-        """What the server says in the JSON of an error, in one line; a web page is not quoted."""
+    def _json_of(self, response: requests.Response) -> object:
+        """Return the JSON of an error, or None where it is none."""
         try:
-            found = _parsed(self._body(response))
+            return _parsed(self._body(response))
         except (_Failed, ValueError, InvalidOperation, RecursionError, requests.exceptions.RequestException):
-            return ""
-        for name in ("detail", "error", "message", "detail"):
-            if isinstance(found, dict):
-                found = found.get(name, found)
-        text = " ".join(found.split()) if isinstance(found, str) else ""
-        return f' ("{text}")' if text else ""
+            return None
 
     def _check_address(self) -> str:
         return f"check that {self._host} is the API itself and no proxy or login page in front of it"
@@ -249,6 +253,15 @@ _REFUSALS: Final = {
         "there is no such page: check the address of the API, and what {config_key} gives access to",
     ),
 }
+
+
+def _said(found: object) -> str:
+    """What the server says in the JSON of an error, in one line; a web page is not quoted."""
+    for name in ("detail", "error", "message", "detail"):
+        if isinstance(found, dict):
+            found = found.get(name, found)
+    text = " ".join(found.split()) if isinstance(found, str) else ""
+    return f' ("{text}")' if text else ""
 
 
 def retry_after_seconds(value: str, now: datetime) -> float:

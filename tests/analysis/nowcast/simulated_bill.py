@@ -13,6 +13,7 @@ from exporter.simulator.google.usage import Incident, Meter
 from exporter.simulator.google.world import World
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.variation import ORDINARY, Variation
+from tests.support.world_truth import pieces_exported, true_cost
 
 START = datetime(2026, 9, 18, 7, tzinfo=UTC)
 """Midnight in the billing zone, two weeks before a month's end; 60 days on, the zone has left summer time."""
@@ -41,7 +42,7 @@ class SimulatedBill:
     def restated_usd(self, begin: int, end: int) -> tuple[float, float]:
         """Cost of some hours with later corrections; and with tax, rounding and goodwill on top."""
         since, until = (datetime.fromtimestamp(hour * 3600, UTC) for hour in (begin, end))
-        costs = list(self.world.true_cost(since, until))
+        costs = list(true_cost(self.world, since, until))
         corrected = sum((cost.cost_usd for cost in costs if cost.project_id), Decimal(0))
         return float(corrected), float(sum((cost.cost_usd for cost in costs), Decimal(0)))
 
@@ -70,7 +71,7 @@ def simulated_bill(
 def cells(world: World, since: datetime, until: datetime, before_hour: int) -> Iterator[Cell]:
     """Cells of the usage hours before one, without adjustments, as a ledger gives them."""
     lines: dict[int, Line] = {}
-    for piece in world.pieces_exported(since, until):
+    for piece in pieces_exported(world, since, until):
         if piece.hour >= before_hour:
             continue
         index = piece.meter.index

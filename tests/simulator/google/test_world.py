@@ -18,6 +18,7 @@ from exporter.simulator.google.catalogue import SERVICES
 from exporter.simulator.google.company import ACCOUNTS
 from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
+from tests.support.world_truth import true_cost
 
 SEED = 6
 START = datetime(2026, 10, 27, 6, tzinfo=UTC)
@@ -59,7 +60,7 @@ def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     true = {
         (epoch + cost.hour * HOUR, cost.billing_account_id, cost.project_id, cost.service_name): cost
-        for cost in World(SEED, START).true_cost(START, LAST_USE)
+        for cost in true_cost(World(SEED, START), START, LAST_USE)
     }
     assert {key: cost.cost for key, cost in true.items()} == told
     for key, cost in true.items():
@@ -235,7 +236,7 @@ def test_goodwill_is_an_adjustment_in_the_middle_of_the_month() -> None:
 
 
 def daily_usd(world: World, day: datetime) -> float:
-    return float(sum(cost.cost_usd for cost in world.true_cost(day, day + timedelta(days=1))))
+    return float(sum(cost.cost_usd for cost in true_cost(world, day, day + timedelta(days=1))))
 
 
 def test_a_month_looks_like_a_companys() -> None:
@@ -250,7 +251,7 @@ def test_a_month_looks_like_a_companys() -> None:
 
 
 def vertex_usd(world: World, hour: datetime) -> float:
-    costs = world.true_cost(hour, hour + HOUR)
+    costs = true_cost(world, hour, hour + HOUR)
     return float(sum(cost.cost_usd for cost in costs if cost.service_name == "Vertex AI"))
 
 

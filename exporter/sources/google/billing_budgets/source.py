@@ -83,10 +83,10 @@ class BillingBudgetsSource(Source):
         yield Finding(True, "budgets", f"{told} of billing account {self.billing_account_id}")
 
     def _read(self, context: RefreshContext) -> Iterator[ProviderBudget | Rejected]:
-        token = self._token()
-        with self._api(context, self.base_url, token, self._advice()) as api:
+        advice = self._advice(self._loaded() if self.token is None else None)
+        with self._api(context, self.base_url, advice) as api:
             listed = self._listed(api)
-        with self._api(context, self.projects_url, token, {}) as projects:
+        with self._api(context, self.projects_url, {}) as projects:
             for each in listed:
                 name = str(each.get("displayName") or each.get("name"))
                 try:
@@ -139,48 +139,43 @@ class BillingBudgetsSource(Source):
             self._project_ids[number] = found
         return self._project_ids[number]
 
-    def _token(self) -> str:
-        if self.token is not None:
-            return self.token()
-        from google.auth import exceptions  # noqa: PLC0415 (loaded where it is used)
-        from google.auth.transport.requests import Request  # noqa: PLC0415
-
-        from exporter.sources.google.credentials import CLOUD_PLATFORM, CredentialsSettings, load_identity  # noqa: PLC0415
+    def _loaded(self) -> GoogleIdentity:
+        # Loads google-auth, which nobody without this source should pay for.
+        from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
 
         if self._identity is None:
-            settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
-            self._identity = load_identity(settings, [CLOUD_PLATFORM])
-        credentials = self._identity.credentials
-        try:
-            if not credentials.valid:
-                credentials.refresh(Request())  # type: ignore[no-untyped-call]
-        except exceptions.GoogleAuthError as error:
-            # Without the cause: what the token service answered must not reach a log.
-            raise SourceError(
-                "bad_credentials",
-                f"Cloud Billing: the credentials give no access token ({type(error).__name__}); "
-                "check gcp.credentials_path and gcp.impersonate_service_account",
-            ) from None
-        return str(credentials.token)
+            settings = google_credentials.CredentialsSettings(
+                self.credentials_path, self.impersonate_service_account
+            )
+            self._identity = google_credentials.load_identity(settings, [google_credentials.CLOUD_PLATFORM])
+        return self._identity
 
-    def _api(self, context: RefreshContext, base_url: str, token: str, advice: Mapping[int, str]) -> JsonApi:
+    def _headers(self, backoff: Backoff, url: str) -> dict[str, str]:
+        if self.token is not None:
+            return {"Authorization": f"Bearer {self.token()}"}
+        from exporter.sources.google.credentials import access_headers  # noqa: PLC0415
+
+        return access_headers(self._loaded(), backoff, url)
+
+    def _api(self, context: RefreshContext, base_url: str, advice: Mapping[int, str]) -> JsonApi:
         from exporter.sources.http.json_api import JsonApi  # noqa: PLC0415 (loads the HTTP client)
 
+        backoff = Backoff(
+            sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+        )
         return JsonApi(
             base_url,
-            lambda: {"Authorization": f"Bearer {token}"},
+            lambda: self._headers(backoff, base_url),
             name="Cloud Billing",
             config_key=_CONFIG_KEY,
             tally=context.tally,
-            backoff=Backoff(
-                sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
-            ),
+            backoff=backoff,
             now=lambda: context.now,
             advice=advice,
         )
 
-    def _advice(self) -> dict[int, str]:
-        who = self._identity.principal if self._identity else "the account in use"
+    def _advice(self, identity: GoogleIdentity | None) -> dict[int, str]:
+        who = identity.principal if identity else "the account in use"
         return {
             401: "the access token is not accepted: check gcp.credentials_path",
             403: f"grant {who} the role Billing Account Viewer (roles/billing.viewer) on the billing account "
