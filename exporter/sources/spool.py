@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+
+NULL_TEXT: Final = "\\0"
+"""How a CSV spool file writes that there is no value."""
 
 
 def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
@@ -33,6 +37,8 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | It
 
 
 def _csv_value(value: object) -> object:
+    if value is None:
+        return NULL_TEXT
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return value
