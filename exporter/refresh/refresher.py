@@ -247,8 +247,8 @@ class Refresher:
                     graded_at = started
                     self._estimate("grades", now)
             rest = max(_LEAST_REST_SECONDS, 9 * (time.monotonic() - started))
-            self._wait(self._stopping, rest)
-            self._wait(self._estimate_soon, _LONGEST_WAIT_SECONDS)
+            self._stopping.wait(rest)
+            self._estimate_soon.wait(_LONGEST_WAIT_SECONDS)
 
     def _bills_read(self) -> bool:
         statuses = [health.status for health in self._healths.values()]
