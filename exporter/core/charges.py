@@ -57,6 +57,9 @@ class Charge:
     consumed_unit: str
     tags: str = ""
     """The labels and tags that the configuration asks for, as `tags_text` writes them."""
+    charge_period_end: datetime | None = None
+    """Latest end of the usage of a part of this charge: a month's fee ends a month after its start. None
+    where the bill does not say."""
 
 
 def tags_text(tags: Mapping[str, str]) -> str:
@@ -93,6 +96,7 @@ CHARGE_COLUMNS: Final[dict[str, str]] = {
     "consumed_quantity": "DOUBLE",
     "consumed_unit": "VARCHAR",
     "tags": "VARCHAR",
+    "charge_period_end": "TIMESTAMP",
 }
 """The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
 

@@ -117,7 +117,16 @@ CREATE TABLE remote_outbox (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_CREATE, _ADD_USAGE, _ADD_TAGS, _ADD_SAID, _ADD_REMOTE_WRITE)
+_ADD_PERIOD_END: Final = "ALTER TABLE charge ADD COLUMN charge_period_end TIMESTAMP;"
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _CREATE,
+    _ADD_USAGE,
+    _ADD_TAGS,
+    _ADD_SAID,
+    _ADD_REMOTE_WRITE,
+    _ADD_PERIOD_END,
+)
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+
+NULL_TEXT: Final = "\\0"
+"""How a CSV spool file writes that there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,8 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | It
 
 
 def _csv_value(value: object) -> object:
+    if value is None:
+        return NULL_TEXT
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return value

@@ -38,6 +38,7 @@ CHARGE_FIELDS = (
     ("consumed_quantity", "FLOAT"),
     ("export_rows", "INTEGER"),
     ("exported_at", "TIMESTAMP"),
+    ("charge_period_end", "TIMESTAMP"),
     ("example", "STRING"),
 )
 CURSOR_FIELDS = (("partition_start", "TIMESTAMP"), ("latest_export", "TIMESTAMP"), ("export_rows", "INTEGER"))
@@ -119,7 +120,18 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
     hour = micros(row.exported.replace(minute=0, second=0, microsecond=0))
     if row.reason is not None:
         empty = [None] * 14
-        return [micros(start), "cost", row.reason, *empty, "0", "0.0", "1", micros(row.exported), "the row"]
+        return [
+            micros(start),
+            "cost",
+            row.reason,
+            *empty,
+            "0",
+            "0.0",
+            "1",
+            micros(row.exported),
+            None,
+            "the row",
+        ]
     names = [
         "0A-0B-0C",
         "shop",
@@ -135,5 +147,5 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
     category = "usage" if row.part == "cost" else "credit"
     return [
         *(micros(start), row.part, None, *names, category, "seconds"),
-        *(hour, hour, "1.0", amount, "60.0", "1", micros(row.exported), None),
+        *(hour, hour, "1.0", amount, "60.0", "1", micros(row.exported), None, None),
     ]

@@ -38,9 +38,23 @@ def as_version_1(newest: Path, old: Path) -> None:
     connection.execute("INSERT INTO setting SELECT * FROM newest.setting WHERE name <> 'schema_version'")
     for table in ("partition", "series", "restated"):
         connection.execute(f"INSERT INTO {table} SELECT * FROM newest.{table}")
-    connection.execute("INSERT INTO charge SELECT * EXCLUDE (tags) FROM newest.charge")
+    connection.execute("INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end) FROM newest.charge")
     assert version_of(connection) == 1
     connection.close()
+
+
+def test_a_ledger_of_before_the_end_of_usage_was_kept_takes_charges_with_one(tmp_path: Path) -> None:
+    old = duckdb.connect(str(tmp_path / "old.duckdb"))
+    migrate(old, MIGRATIONS[:5])
+    old.close()
+
+    ledger = Ledger(tmp_path / "old.duckdb")
+    put(ledger, tmp_path, "a", charge("10", charge_period_end=NOW), charge("1", sku_id="X"))
+
+    with ledger.reading() as connection:
+        rows = connection.execute("SELECT billed_cost, charge_period_end FROM charge ORDER BY 1").fetchall()
+    ledger.close()
+    assert rows == [(1, None), (10, NOW.replace(tzinfo=None))]
 
 
 def test_a_version_1_ledger_keeps_charges_counters_and_cursors(tmp_path: Path) -> None:

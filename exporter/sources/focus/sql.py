@@ -103,6 +103,7 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           lower({columns.text("ChargeCategory")}) AS told_category,
           coalesce(lower({columns.text("ChargeClass")}) = 'correction', false) AS corrects,
           {columns.timestamp("ChargePeriodStart")} AS period,
+          {columns.timestamp("ChargePeriodEnd")} AS period_end,
           {columns.timestamp("x_ExportTime")} AS told_export,
           {columns.timestamp("BillingPeriodStart")} AS billing_period,
           coalesce(upper({columns.text("BillingCurrency")}), '') AS billing_currency,
@@ -131,6 +132,7 @@ def aggregate(judged: str) -> str:
       {invoice_month("billing_period")} AS invoice_month,
       billing_currency, coalesce(consumed_unit, '') AS consumed_unit, tags, reason,
       max(exported) AS exported_at,
+      max(period_end) AS charge_period_end,
       sum(cost) AS billed_cost,
       coalesce(sum(quantity) FILTER (isfinite(quantity)), 0) AS consumed_quantity,
       count(*) AS export_rows

@@ -101,6 +101,7 @@ def test_every_format_gives_the_same_charges(context: RefreshContext, tmp_path: 
         "consumed_quantity": 7200.0,
         "consumed_unit": "seconds",
         "tags": "",
+        "charge_period_end": datetime(2026, 11, 10, 9),
     }
     assert (tax["charge_category"], tax["billed_cost"], tax["project_id"]) == ("tax", Decimal("0.1"), "")
     assert (credit["charge_category"], credit["billed_cost"]) == ("credit", Decimal("-0.875"))
@@ -419,3 +420,16 @@ def test_charges_sum_to_cost_plus_credits(
     size = math.fsum(abs(part) for cost, credits, _ in rows for part in (cost, *credits)) + 1e-300
     assert abs(float(sum(charge["billed_cost"] for charge in found)) - net) <= 1e-12 * size + 1e-15
     assert abs(float(sum(charge["billed_cost_usd"] for charge in found)) - net_usd) <= 1e-12 * size + 1e-15
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_the_end_of_usage_is_kept_with_its_charge(
+    context: RefreshContext, tmp_path: Path, suffix: str
+) -> None:
+    fee = export_row(
+        usage_start_time="2026-11-01 07:00:00 UTC",
+        usage_end_time="2026-12-01 08:00:00 UTC",
+        credits=[{"amount": -0.25}],
+    )
+    usage, credit = only_charges(context, WRITERS[suffix](tmp_path / f"a{suffix}", [fee]))
+    assert usage["charge_period_end"] == credit["charge_period_end"] == datetime(2026, 12, 1, 8)

@@ -144,6 +144,7 @@ def test_every_version_gives_the_same_charge(context: RefreshContext, version: s
             "consumed_quantity": 25.0,
             "consumed_unit": "Hours",
             "tags": "",
+            "charge_period_end": datetime(2026, 11, 10, 9),
         }
     ]
 

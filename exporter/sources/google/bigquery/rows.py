@@ -81,5 +81,6 @@ def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
         billed_cost_usd=_MONEY.divide(cost, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY),
         consumed_quantity=float(group["consumed_quantity"] or 0.0),
         consumed_unit=group["consumed_unit"],
+        charge_period_end=group.get("charge_period_end"),
         tags=tags_text({name: value for name, value in values.items() if value is not None}),
     )

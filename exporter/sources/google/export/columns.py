@@ -21,6 +21,7 @@ EXPORT_COLUMNS: Mapping[str, str] = {
     "service": "JSON",
     "sku": "JSON",
     "usage_start_time": "VARCHAR",
+    "usage_end_time": "VARCHAR",
     "project": "JSON",
     "location": "JSON",
     "export_time": "VARCHAR",

@@ -29,7 +29,7 @@ SMALLEST_RATE, LARGEST_RATE = "1e-4", "1e9"
 _GROUPED = tuple(
     name
     for name in CHARGE_COLUMNS
-    if name not in ("exported_at", "billed_cost", "billed_cost_usd", "consumed_quantity")
+    if name not in ("exported_at", "billed_cost", "billed_cost_usd", "consumed_quantity", "charge_period_end")
 )
 
 
@@ -65,6 +65,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         coalesce({text("adjustment_info", "id")}, '') || coalesce({text("adjustment_info", "type")}, '') <> ''
           AS adjusted,
         {columns.timestamp("usage_start_time")} AS period,
+        {columns.timestamp("usage_end_time")} AS period_end,
         {columns.timestamp("export_time")} AS exported,
         coalesce({text("invoice", "month")}, '') AS invoice_month,
         coalesce({text("currency")}, '') AS billing_currency,
@@ -98,6 +99,7 @@ def aggregate(judged: str) -> str:
       date_trunc('hour', exported) AS export_hour,
       invoice_month, billing_currency, consumed_unit, tags, reason,
       max(exported) AS exported_at,
+      max(period_end) AS charge_period_end,
       sum(cost) AS billed_cost,
       sum({in_usd.format("cost")}) AS billed_cost_usd,
       sum(list_sum(credit_amounts)) AS credit,
@@ -119,7 +121,8 @@ def charges_of(aggregated: str) -> str:
     return f"""
     SELECT {names} FROM {aggregated} WHERE reason IS NULL
     UNION ALL BY NAME
-    SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at, sum(credit) AS billed_cost,
+    SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at,
+      max(charge_period_end) AS charge_period_end, sum(credit) AS billed_cost,
       sum(credit_usd) AS billed_cost_usd, 0 AS consumed_quantity, '' AS consumed_unit
     FROM {aggregated} WHERE reason IS NULL AND credit IS NOT NULL GROUP BY ALL"""
 
