@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.cost_cells import NANO
 from exporter.analysis.nowcast.replay import Replay
 from exporter.simulator.variation import Variation
 from tests.analysis.nowcast.plain_bill import PlainBill, plain_bill

@@ -1,0 +1,121 @@
+"""The level of each line: how it grows, and how much it costs now beside its season.
+
+Levels are ratios of sums (Cape Cod): what has arrived over what the season expects to have arrived, with
+exponential forgetting. How fast to forget, and whether growth goes on, is weighed by past one-step errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from exporter.analysis.nowcast.known_costs import Floats
+
+FORGETTING_HOURS: Final = (6.0, 24.0, 72.0, 240.0)
+_CUTOFF_HOURS: Final = 6
+_TESTED_HOURS: Final = 21 * 24
+_AHEAD_HOURS: Final = 12
+_WEEKS: Final = 3
+_MOST_GROWTH: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRule:
+    """How the level of each line is made."""
+
+    growth: Floats
+    """Relative growth an hour, of each line."""
+    weight: Floats
+    """Lines x FORGETTING_HOURS."""
+    error: Floats
+    """Lines: relative size of a one-step error."""
+
+
+def learn_growth(cost: Floats, exposure: Floats) -> Floats:
+    """Growth an hour of each line, from costs and exposures of hours up to now (lines x hours).
+
+    The median over days of how a day compares with that of a week before: one step or one odd day moves it
+    little. Shrunk to the account's, and that to none, by how uncertain each is.
+    """
+    lines, hours = cost.shape
+    days = hours // 24
+    if days < 9:
+        return np.zeros(lines)
+    daily = cost[:, hours - 24 * days :].reshape(lines, days, 24).sum(axis=2)
+    seen = exposure[:, hours - 24 * days :].reshape(lines, days, 24).sum(axis=2)
+    per_day = np.where(seen >= 4.0, daily / np.maximum(seen, 1e-9), np.nan)
+    later, earlier = per_day[:, 7:], per_day[:, :-7]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.log(later / earlier)[:, -7 * _WEEKS :]
+    change = np.where(np.isfinite(change), change, np.nan)
+    known = np.isfinite(change).sum(axis=1)
+    found, variance = np.zeros(lines), np.full(lines, 1.0)
+    enough = known >= 4
+    if not enough.any():
+        return found
+    middle = np.nanmedian(change[enough], axis=1)
+    spread = 1.4826 * np.nanmedian(np.abs(change[enough] - middle[:, None]), axis=1)
+    found[enough] = np.clip(middle / 7.0, -_MOST_GROWTH, _MOST_GROWTH)
+    # Neighbouring comparisons share a day, and a week's noise is partly common.
+    variance[enough] = (1.5 * spread / 7.0) ** 2 / np.maximum(known[enough] / 2.0, 1.0) + 1e-8
+    center = float(np.median(found[enough]))
+    apart = max(
+        float(np.median((found[enough] - center) ** 2)) * 2.2 - float(np.median(variance[enough])), 1e-8
+    )
+    shrunk = (found * apart + center * variance) / (apart + variance)
+    return np.where(enough, shrunk, center) / 24.0
+
+
+def candidates(cost: Floats, expected: Floats, growth: Floats, slow: Floats, now: int) -> Floats:
+    """Levels as of `now` (hours after the first column) by each rule; lines x candidates.
+
+    `expected` is season times exposure. `slow` is the level where nothing recent is known.
+    """
+    hours = cost.shape[1]
+    age = now - np.arange(hours) - 0.5
+    even = 1.0 / (expected + 0.2)
+    decay = np.exp(-np.maximum(age, 0.0)[:, None] / np.array(FORGETTING_HOURS))
+    least = (slow > 0.0)[:, None].astype(np.float64)
+    grown = np.exp(np.clip(growth[:, None] * age, -1.0, 1.0))
+    mass = (expected * even) @ decay
+    found: Floats = ((cost * grown * even) @ decay + least * slow[:, None]) / np.maximum(mass + least, 1e-9)
+    return found
+
+
+def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag: Floats) -> LevelRule:
+    """Weigh the rules by their one-step errors over the last three weeks.
+
+    A step is from what had arrived at a moment, `lag` hours before it, to the hours from then to half a day
+    after it.
+    """
+    lines, hours = cost.shape
+    late = int(np.clip(np.median(lag), 1, 36)) if lines else 1
+    cutoffs = range(max(72, hours - _TESTED_HOURS), hours - late - _AHEAD_HOURS, _CUTOFF_HOURS)
+    errors: list[Floats] = []
+    whole, mass = np.cumsum(cost, axis=1), np.cumsum(expected, axis=1)
+    for cut in cutoffs:
+        low, high = cut, min(cut + late + _AHEAD_HOURS, hours - 1)
+        back = max(0, cut - 720)
+        levels = candidates(cost[:, back:cut], expected[:, back:cut], growth, slow, cut - back)
+        came, due = whole[:, high] - whole[:, low], mass[:, high] - mass[:, low]
+        ahead = np.exp(np.clip(growth * (high - low) / 2.0, -0.5, 0.5))[:, None]
+        levels = levels * ahead
+        usable = (due > 0.25 * (high - low) * 0.5)[:, None] & (levels > 0.0)
+        error = (came[:, None] - due[:, None] * levels) / np.maximum(
+            due[:, None] * np.abs(slow[:, None]), 1e-9
+        )
+        errors.append(np.where(usable, np.clip(error, -2.0, 2.0), 0.0))
+    if not errors:
+        weight = np.zeros((lines, len(FORGETTING_HOURS)))
+        weight[:, 1:3] = 0.5
+        return LevelRule(growth, weight, np.full(lines, 0.1))
+    squares = np.mean(np.stack(errors) ** 2, axis=0) + 1e-8
+    score = np.log(squares)
+    score = score - score.min(axis=1, keepdims=True)
+    strength = 0.5 * len(errors) / 4.0
+    combined = strength * (0.3 * score + 0.7 * score.mean(axis=0))
+    weight = np.exp(-(combined - combined.min(axis=1, keepdims=True)))
+    weight /= weight.sum(axis=1, keepdims=True)
+    return LevelRule(growth, weight, np.sqrt((weight * squares).sum(axis=1)))
