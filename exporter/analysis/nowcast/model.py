@@ -18,9 +18,10 @@ from exporter.analysis.nowcast.observed import Flags, Observed, observe, running
 from exporter.analysis.nowcast.season import Season, learn_season
 
 LEARNT_HOURS: Final = 56 * 24
-_SURELY: Final = 0.02
+_SURELY: Final = 0.001
 """An hour of which nothing has arrived counts as unused once a cost is less likely than this to come."""
 
+_OPEN_HOURS: Final = 72
 _SLOW_HOURS: Final = 240.0
 
 
@@ -77,11 +78,15 @@ def _only(lines: Flags, seen: Observed) -> Observed:
 
 
 def _around(cost: Floats, exposure: Floats) -> Floats:
-    """Mean cost of an hour over the week around each hour; at the ends over the first and last week."""
+    """Mean cost of an hour over the week around each hour; at the ends over the first and last whole week.
+
+    Of the newest hours the bill knows some only, which is no mean of all hours of the day: no week has them.
+    """
     hours = cost.shape[1]
-    width = min(168, hours)
+    ended = hours - min(_OPEN_HOURS, hours // 4)
+    width = min(168, ended)
     sums, seen = (np.cumsum(np.pad(each, ((0, 0), (1, 0))), axis=1) for each in (cost, exposure))
-    low = np.clip(np.arange(hours) - width // 2, 0, hours - width)
+    low = np.clip(np.arange(hours) - width // 2, 0, ended - width)
     total, count = sums[:, low + width] - sums[:, low], seen[:, low + width] - seen[:, low]
     found: Floats = np.divide(total, count, out=np.zeros_like(total), where=count > 1.0)
     return found
