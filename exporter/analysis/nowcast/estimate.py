@@ -15,14 +15,13 @@ from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import credit_ratios
 from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
-from exporter.analysis.nowcast.level import candidates
+from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
 from exporter.analysis.nowcast.observed import Observed, observe, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
-LEVEL_HOURS: Final = 30 * 24
 _DAMPING_HOURS: Final = 14 * 24
 """Growth goes on, and fades over so many hours."""
 
@@ -54,7 +53,7 @@ def estimate_hours(
 ) -> Estimate:
     """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
     as_of = known.as_of
-    since = max(known.first_hour, min(begin, as_of - LEVEL_HOURS))
+    since = max(known.first_hour, min(begin, as_of - MEMORY_HOURS))
     shape, used = model.season.of(clocks.week_hours(since, end))
     seen = observe(known, model.cap, model.lateness, used, since, end)
     runs = running(known, seen)
@@ -94,7 +93,7 @@ def _levels(model: Model, cost: Floats, expected: Floats, past: int) -> Floats:
     """Level of each hour, lines x hours: one for all, and another since a change where there was one."""
     cost, due = cost[:, :past], expected[:, :past]
     rule = model.rule
-    level = (candidates(cost, due, rule.growth, model.slow, past) * rule.weight).sum(axis=1)[:, None]
+    level = (candidates(cost, due, rule.growth, model.slow) * rule.weight).sum(axis=1)[:, None]
     shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
     found = np.repeat(level, expected.shape[1], axis=1)
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):

@@ -14,6 +14,12 @@ import numpy as np
 from exporter.analysis.nowcast.known_costs import Floats
 
 FORGETTING_HOURS: Final = (6.0, 24.0, 72.0, 240.0)
+MEMORY_HOURS: Final = 15 * 24
+"""Older hours play no part in a level, but for the slow one."""
+
+_SMALL: Final = 0.2
+"""Share of the mean hour; noise is taken as relative above, as absolute below it."""
+
 _CUTOFF_HOURS: Final = 6
 _TESTED_HOURS: Final = 21 * 24
 _AHEAD_HOURS: Final = 12
@@ -68,19 +74,26 @@ def learn_growth(cost: Floats, exposure: Floats) -> Floats:
     return np.where(enough, shrunk, center) / 24.0
 
 
-def candidates(cost: Floats, expected: Floats, growth: Floats, slow: Floats, now: int) -> Floats:
-    """Levels as of `now` (hours after the first column) by each rule; lines x candidates.
+def candidates(cost: Floats, expected: Floats, growth: Floats, slow: Floats) -> Floats:
+    """Levels right after the last column by each rule; lines x candidates.
 
     `expected` is season times exposure. `slow` is the level where nothing recent is known.
     """
-    hours = cost.shape[1]
-    age = now - np.arange(hours) - 0.5
-    even = 1.0 / (expected + 0.2)
-    decay = np.exp(-np.maximum(age, 0.0)[:, None] / np.array(FORGETTING_HOURS))
-    least = (slow > 0.0)[:, None].astype(np.float64)
+    return _levels(*_decayed(cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:], growth), slow)
+
+
+def _decayed(cost: Floats, expected: Floats, growth: Floats) -> tuple[Floats, Floats]:
+    """Sums of cost, grown to now, and of what was expected, by each rule; hours of small cost count as others."""
+    age = np.arange(cost.shape[1], 0, -1) - 0.5
+    decay = np.exp(-age[:, None] / np.array(FORGETTING_HOURS))
+    even = 1.0 / (expected + _SMALL)
     grown = np.exp(np.clip(growth[:, None] * age, -1.0, 1.0))
-    mass = (expected * even) @ decay
-    found: Floats = ((cost * grown * even) @ decay + least * slow[:, None]) / np.maximum(mass + least, 1e-9)
+    return (cost * even * grown) @ decay, (expected * even) @ decay
+
+
+def _levels(cost: Floats, mass: Floats, slow: Floats) -> Floats:
+    least = (slow > 0.0)[:, None].astype(np.float64)
+    found: Floats = (cost + least * slow[:, None]) / np.maximum(mass + least, 1e-9)
     return found
 
 
@@ -94,14 +107,20 @@ def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag
     late = int(np.clip(np.median(lag), 1, 36)) if lines else 1
     cutoffs = range(max(72, hours - _TESTED_HOURS), hours - late - _AHEAD_HOURS, _CUTOFF_HOURS)
     errors: list[Floats] = []
-    whole, mass = np.cumsum(cost, axis=1), np.cumsum(expected, axis=1)
+    whole, mass = (np.cumsum(np.pad(each, ((0, 0), (1, 0))), axis=1) for each in (cost, expected))
+    sums: tuple[Floats, Floats] | None = None
     for cut in cutoffs:
-        low, high = cut, min(cut + late + _AHEAD_HOURS, hours - 1)
-        back = max(0, cut - 720)
-        levels = candidates(cost[:, back:cut], expected[:, back:cut], growth, slow, cut - back)
+        low, high = cut, min(cut + late + _AHEAD_HOURS, hours)
+        if sums is None:
+            back = max(0, cut - MEMORY_HOURS)
+            sums = _decayed(cost[:, back:cut], expected[:, back:cut], growth)
+        else:
+            # The sums of six hours ago, a little more forgotten, and what is new.
+            new = _decayed(cost[:, cut - _CUTOFF_HOURS : cut], expected[:, cut - _CUTOFF_HOURS : cut], growth)
+            kept = np.exp(-_CUTOFF_HOURS / np.array(FORGETTING_HOURS))
+            sums = sums[0] * kept * np.exp(growth * _CUTOFF_HOURS)[:, None] + new[0], sums[1] * kept + new[1]
         came, due = whole[:, high] - whole[:, low], mass[:, high] - mass[:, low]
-        ahead = np.exp(np.clip(growth * (high - low) / 2.0, -0.5, 0.5))[:, None]
-        levels = levels * ahead
+        levels = _levels(*sums, slow) * np.exp(np.clip(growth * (high - low) / 2.0, -0.5, 0.5))[:, None]
         usable = (due > 0.25 * (high - low) * 0.5)[:, None] & (levels > 0.0)
         error = (came[:, None] - due[:, None] * levels) / np.maximum(
             due[:, None] * np.abs(slow[:, None]), 1e-9

@@ -44,13 +44,17 @@ class Season:
 
     def of(self, week_hours: Integers) -> tuple[Floats, Floats]:
         """Return shape and use of some hours (clocks x hours), lines x hours."""
-        shape = used = np.zeros(1)
-        for weight, shapes, uses, at in zip(
-            self.clock_weight, self.shape, self.used, week_hours, strict=True
-        ):
-            shape = shape + weight[:, None] * shapes[:, at]
-            used = used + weight[:, None] * uses[:, at]
-        return shape, used
+        found: tuple[Floats, Floats] | None = None
+        groups: dict[bytes, list[int]] = {}
+        for clock, at in enumerate(week_hours):
+            groups.setdefault(at.tobytes(), []).append(clock)
+        for clocks in groups.values():
+            at = week_hours[clocks[0]]
+            weight = self.clock_weight[clocks][:, :, None]
+            part = [(weight * each[clocks]).sum(axis=0)[:, at] for each in (self.shape, self.used)]
+            found = (part[0], part[1]) if found is None else (found[0] + part[0], found[1] + part[1])
+        assert found is not None, "there are clocks"
+        return found
 
 
 def learn_season(
@@ -69,15 +73,15 @@ def learn_season(
         if clock and (at == week_hours[0]).all():
             made.append(made[0])
             continue
-        one_hot = np.zeros((len(at), WEEK))
-        one_hot[np.arange(len(at)), at] = weight
-        sums, counts = ratio @ one_hot, exposure @ one_hot
+        sums, counts, uses, known = (
+            _by_week_hour(each, at) for each in (ratio * weight, exposure * weight, use * weight, seen * weight)
+        )
         whole = _account(sums, counts)
         shape = np.maximum(_shrunk(sums, counts, whole, _quiet(whole), 1.0), 0.0)
-        uses = _shrunk(use @ one_hot, seen @ one_hot, np.ones(WEEK), _quiet(whole), 0.95)
+        used = _shrunk(uses, known, np.ones(WEEK), _quiet(whole), 0.95)
         error = (ratio - exposure * shape[:, at]) ** 2 @ weight
         error /= np.maximum((exposure * shape[:, at]) ** 2 @ weight, 1e-9)
-        made.append((shape, np.clip(uses, 0.0, 0.9999), error, whole))
+        made.append((shape, np.clip(used, 0.0, 0.9999), error, whole))
     squares = np.stack([each[2] for each in made])
     hours = np.maximum(exposure @ weight, 1.0)
     return Season(
@@ -86,6 +90,15 @@ def learn_season(
         _clock_weights(squares, hours, made[0][3]),
         np.sqrt(squares.min(axis=0)),
     )
+
+
+def _by_week_hour(values: Floats, at: Integers) -> Floats:
+    """Sum lines x hours to lines x hours of the week."""
+    order = np.argsort(at, kind="stable")
+    present, starts = np.unique(at[order], return_index=True)
+    found = np.zeros((len(values), WEEK))
+    found[:, present] = np.add.reduceat(values[:, order], starts, axis=1)
+    return found
 
 
 def _account(sums: Floats, counts: Floats) -> Floats:

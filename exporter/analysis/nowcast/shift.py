@@ -40,7 +40,7 @@ def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, n
         begin = hours - span
         if begin < 48:
             continue
-        before = candidates(cost[:, :begin], expected[:, :begin], rule.growth, slow, begin)
+        before = candidates(cost[:, :begin], expected[:, :begin], rule.growth, slow)
         level = (before * rule.weight).sum(axis=1) * np.exp(rule.growth * span / 2.0)
         came, due = cost[:, begin:].sum(axis=1), expected[:, begin:].sum(axis=1) * level
         due_hours = expected[:, begin:].sum(axis=1)
