@@ -48,7 +48,7 @@ class CostCell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CostCells:
-    """Cells of one provider as columns, in the order of their export. Plain arrays: cheap to send elsewhere."""
+    """Cells of one provider as columns, in the order of their export: plain arrays, cheap to send."""
 
     lines: tuple[Line, ...]
     line: Integers

@@ -39,7 +39,7 @@ class CreditRules:
     stepping: tuple[int, ...]
     """Lines whose credits follow the month."""
     by_day: Floats
-    """Credits over gross cost of the stepping lines, by billing day from `first_day` on; NaN where unknown."""
+    """Credits over gross cost of the stepping lines, by billing day from `first_day`; NaN where unknown."""
     first_day: int
     allowances: tuple[Allowance, ...]
 
@@ -73,7 +73,7 @@ def learn_credits(known: KnownCosts, calendar: BillingCalendar) -> CreditRules:
 def credit_ratios(
     rules: CreditRules, known: KnownCosts, calendar: BillingCalendar, begin: int, gross: Floats
 ) -> Floats:
-    """Credits over gross cost to expect of what is still to come; `gross` is lines x hours from `begin` on."""
+    """Credits over gross cost to expect of what is to come; `gross` is lines x hours from `begin` on."""
     recent = _recent(known)
     found = np.repeat(recent[:, None], gross.shape[1], axis=1)
     hours = range(begin, begin + gross.shape[1])
@@ -83,7 +83,7 @@ def credit_ratios(
         for at, hour in enumerate(hours):
             found[list(rules.stepping), at] = moved[calendar.day(hour)]
     for allowance in rules.allowances:
-        _spend(allowance, found, known, calendar, begin, gross)
+        _spend(allowance, found, (known, calendar), begin, gross)
     return found
 
 
@@ -153,16 +153,16 @@ def _free_run(known: KnownCosts, lines: list[int], low: int, high: int) -> tuple
 def _spend(
     allowance: Allowance,
     ratios: Floats,
-    known: KnownCosts,
-    calendar: BillingCalendar,
+    bill: tuple[KnownCosts, BillingCalendar],
     begin: int,
     gross: Floats,
 ) -> None:
     """Let what is left of an allowance cover the hours in their order, each month anew."""
+    known, calendar = bill
     lines, end = list(allowance.lines), begin + gross.shape[1]
     for month in range(calendar.month(begin), calendar.month(end - 1) + 1):
         low, high = calendar.month_hours(month)
-        used, ran_out = _free_run(known, lines, max(low, known.first_hour), min(max(low, known.as_of), high))
+        _, ran_out = _free_run(known, lines, max(low, known.first_hour), min(max(low, known.as_of), high))
         first, last = max(low, begin), min(high, end)
         part = slice(first - begin, last - begin)
         if allowance.usd is None:

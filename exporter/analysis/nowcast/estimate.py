@@ -18,15 +18,29 @@ from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
 from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
-from exporter.analysis.nowcast.observed import Observed, observe, running
+from exporter.analysis.nowcast.observed import Flags, Observed, observe, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
 _DAMPING_HOURS: Final = 14 * 24
 """Growth goes on, and fades over so many hours."""
 
+_HARDLY: Final = 0.5
+"""Live usage takes the place of a bill of which less than this can have arrived."""
+
+_PEAK: Final = 6.0
 _SPIKY: Final = 0.25
 """A line used in fewer of its hours than this, as daily jobs are, flows evenly over its day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an estimate is made from, beside the model."""
+
+    known: KnownCosts
+    calendar: BillingCalendar
+    clocks: Clocks
+    live: PricedUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,60 +56,56 @@ class Estimate:
     """Gross: season times level."""
 
 
-def estimate_hours(
-    model: Model,
-    known: KnownCosts,
-    calendar: BillingCalendar,
-    clocks: Clocks,
-    begin: int,
-    end: int,
-    live: PricedUsage | None = None,
-) -> Estimate:
+def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
-    as_of = known.as_of
-    since = max(known.first_hour, min(begin, as_of - MEMORY_HOURS))
-    shape, used = model.season.of(clocks.week_hours(since, end))
-    seen = observe(known, model.cap, model.lateness, used, since, end)
+    known = past.known
+    since = max(known.first_hour, min(begin, known.as_of - MEMORY_HOURS))
+    shape, used = model.season.of(past.clocks.week_hours(since, end))
+    seen = observe(known, model.cap, model.lateness, used, (since, end))
     runs = running(known, seen)
-    trust = _trust(model, seen.part)
-    usage = _live(live, since, end) if live is not None else None
-    cost, exposure = seen.cost * trust, seen.exposure * trust
-    if usage is not None and live is not None:
-        fresh = np.isfinite(usage) & (exposure < 0.5)
-        exact = _exactness(model, live)[:, None]
-        cost, exposure = np.where(fresh, usage * exact, cost), np.where(fresh, exact, exposure)
-    level = _levels(model, cost, shape * exposure, as_of - since)
-    level[~runs] = 0.0
-    prior = shape * level * _grown(model, np.arange(since, end) + 0.5 - as_of)
-    likely = prior
-    if usage is not None and live is not None:
-        exact = _exactness(model, live)[:, None]
-        likely = np.where(np.isfinite(usage), exact * np.nan_to_num(usage) + (1.0 - exact) * prior, prior)
-    missing = likely * seen.to_come / np.maximum(1.0 - used + used * seen.to_come, 1e-9)
-    if usage is not None:
-        missing = np.where(np.isfinite(usage), likely, missing)
-    rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
-    extra = np.where(seen.once, 0.0, np.where(seen.arrived, rest, missing))[:, begin - since :]
-    fees = by_hour(expected_fees(known, calendar, _seldom(known, seen, runs), end), len(level), begin, end)
-    gross = seen.cost[:, begin - since :] + extra
-    ratio = credit_ratios(model.credits, known, calendar, begin, gross)
-    net = extra * (1.0 + ratio)
+    live = _live(past.live, since, end)
+    prior = shape * _levels(model, seen, shape, live, known.as_of - since) * runs[:, None]
+    prior *= _grown(model, np.arange(since, end, dtype=np.float64) + 0.5 - known.as_of)
+    extra = _to_come(model, seen, prior, used, live)
+    at = begin - since
+    gross = seen.cost[:, at:] + extra[:, at:]
+    ratio = credit_ratios(model.credits, known, past.calendar, begin, gross)
+    fees = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
     usual = gross * (1.0 + ratio) * runs[:, None]
     return Estimate(
         begin,
-        net + fees,
-        _evened(model, usual, shape, prior, ratio, begin - since),
-        prior[:, begin - since :],
+        extra[:, at:] * (1.0 + ratio) + by_hour(fees, len(gross), begin, end),
+        _evened(model, usual, prior, ratio),
+        prior[:, at:],
     )
 
 
-def _levels(model: Model, cost: Floats, expected: Floats, past: int) -> Floats:
+def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _Live | None) -> Floats:
+    """Gross cost on top of what has arrived."""
+    likely, waiting = prior, seen.to_come / np.maximum(1.0 - used + used * seen.to_come, 1e-9)
+    if live is not None:
+        exact = _exactness(model, live)
+        likely = np.where(live.told, exact * live.usd + (1.0 - exact) * prior, prior)
+        waiting = np.where(live.told, 1.0, waiting)
+    trust = _trust(model, seen.part)
+    rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
+    found: Floats = np.where(seen.once, 0.0, np.where(seen.arrived, rest, likely * waiting))
+    return found
+
+
+def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, past: int) -> Floats:
     """Level of each hour, lines x hours: one for all, and another since a change where there was one."""
-    cost, due = cost[:, :past], expected[:, :past]
+    trust = _trust(model, seen.part)
+    cost, exposure = seen.cost * trust, seen.exposure * trust
+    if live is not None:
+        exact = _exactness(model, live)
+        fresh = live.told & (exposure < _HARDLY)
+        cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
+    cost, due = cost[:, :past], (shape * exposure)[:, :past]
     rule = model.rule
     level = (candidates(cost, due, rule.growth, model.slow) * rule.weight).sum(axis=1)[:, None]
     shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
-    found = np.repeat(level, expected.shape[1], axis=1)
+    found = np.repeat(level, shape.shape[1], axis=1)
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
         moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
         found[:, max(past - span, 0) : past + 24] += moved
@@ -105,9 +115,8 @@ def _levels(model: Model, cost: Floats, expected: Floats, past: int) -> Floats:
 
 
 def _grown(model: Model, ahead: Floats) -> Floats:
-    faded = np.where(
-        ahead > 0, _DAMPING_HOURS * (1.0 - np.exp(-np.maximum(ahead, 0) / _DAMPING_HOURS)), ahead
-    )
+    fading = _DAMPING_HOURS * (1.0 - np.exp(-np.maximum(ahead, 0.0) / _DAMPING_HOURS))
+    faded = np.where(ahead > 0.0, fading, ahead)
     found: Floats = np.exp(np.clip(model.rule.growth[:, None] * faded, -1.0, 1.0))
     return found
 
@@ -122,10 +131,31 @@ def _trust(model: Model, part: Floats) -> Floats:
     return found
 
 
-def _exactness(model: Model, live: PricedUsage) -> Floats:
-    """The same of live usage."""
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Live usage, lines x hours."""
+
+    usd: Floats
+    told: Flags
+    """Where it is known."""
+    noise: Floats
+    """Lines: relative deviation of the bill from it."""
+
+
+def _live(priced: PricedUsage | None, begin: int, end: int) -> _Live | None:
+    """Live usage of the hours from `begin` to before `end`."""
+    if priced is None:
+        return None
+    usd = np.full((len(priced.usd), end - begin), np.nan)
+    inside = priced.usd[:, begin - priced.first_hour : end - priced.first_hour]
+    usd[:, : inside.shape[1]] = inside
+    return _Live(np.nan_to_num(usd), np.isfinite(usd), priced.noise)
+
+
+def _exactness(model: Model, live: _Live) -> Floats:
+    """How much live usage says of an hour, beside its prior."""
     own = _own_variance(model)
-    return own / (own + live.noise**2)
+    return (own / (own + live.noise**2))[:, None]
 
 
 def _own_variance(model: Model) -> Floats:
@@ -133,32 +163,25 @@ def _own_variance(model: Model) -> Floats:
     return found
 
 
-def _live(live: PricedUsage, begin: int, end: int) -> Floats:
-    """Live usage of the hours from `begin` to before `end`; NaN where nothing is known."""
-    found = np.full((len(live.usd), end - begin), np.nan)
-    inside = live.usd[:, begin - live.first_hour : end - live.first_hour]
-    found[:, : inside.shape[1]] = inside
-    return found
-
-
-def _seldom(known: KnownCosts, seen: Observed, runs: Floats) -> Floats:
+def _seldom(known: KnownCosts, seen: Observed, runs: Flags) -> Flags:
     """Charges that belong to no running: all of a line that does not run, single ones of one that does."""
-    found = (known.delay != NEVER) & ~runs[:, None]
+    found: Flags = (known.delay != NEVER) & ~runs[:, None]
     low, high = seen.begin - known.first_hour, known.as_of - known.first_hour
     found[:, low:high] |= seen.once[:, : high - low]
     return found
 
 
-def _evened(model: Model, usual: Floats, shape: Floats, prior: Floats, ratio: Floats, at: int) -> Floats:
+def _evened(model: Model, usual: Floats, prior: Floats, ratio: Floats) -> Floats:
     """Cost per hour; a line that is booked in few hours of its day costs the mean of the day around it."""
     busy = (model.season.used[0] > 0.5).mean(axis=1)
-    spiky = np.flatnonzero(((busy < _SPIKY) | (shape[:, -24:].max(axis=1) > 6.0)) & (prior.max(axis=1) > 0.0))
+    peak = model.season.shape[0].max(axis=1)
+    spiky = np.flatnonzero(((busy < _SPIKY) | (peak > _PEAK)) & (prior.max(axis=1, initial=0.0) > 0.0))
     if not len(spiky):
         return usual
     found = usual.copy()
+    hours, shown = prior.shape[1], usual.shape[1]
     sums = np.cumsum(np.pad(prior[spiky], ((0, 0), (1, 0))), axis=1)
-    hours = np.arange(at, prior.shape[1])
-    low = np.clip(hours - 12, 0, max(prior.shape[1] - 24, 0))
-    high = np.minimum(low + 24, prior.shape[1])
-    found[spiky] = (sums[:, high] - sums[:, low]) / np.maximum(high - low, 1) * (1.0 + ratio[spiky])
+    low = np.clip(np.arange(hours - shown, hours) - 12, 0, max(hours - 24, 0))
+    high = np.minimum(low + 24, hours)
+    found[spiky] = (sums[:, high] - sums[:, low]) / (high - low) * (1.0 + ratio[spiky])
     return found

@@ -83,7 +83,7 @@ def candidates(cost: Floats, expected: Floats, growth: Floats, slow: Floats) -> 
 
 
 def _decayed(cost: Floats, expected: Floats, growth: Floats) -> tuple[Floats, Floats]:
-    """Sums of cost, grown to now, and of what was expected, by each rule; hours of small cost count as others."""
+    """Sums by each rule of cost, grown to now, and of what was expected; every hour counts alike."""
     age = np.arange(cost.shape[1], 0, -1) - 0.5
     decay = np.exp(-age[:, None] / np.array(FORGETTING_HOURS))
     even = 1.0 / (expected + _SMALL)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
 from exporter.core.cost_cells import Line
@@ -35,7 +36,7 @@ class PricedUsage:
     first_hour: int
 
 
-def usage_matrix(live: LiveUsage, known: KnownCosts) -> Floats:
+def usage_matrix(live: LiveUsage, known: KnownCosts) -> NDArray[np.float32]:
     """Lay out live usage as lines x hours of the known costs; NaN where there is none."""
     found = np.full(known.gross.shape, np.nan, np.float32)
     for number, line in enumerate(known.cells.lines):
@@ -45,7 +46,7 @@ def usage_matrix(live: LiveUsage, known: KnownCosts) -> Floats:
     return found
 
 
-def price_usage(known: KnownCosts, used: Floats) -> PricedUsage:
+def price_usage(known: KnownCosts, used: NDArray[np.float32]) -> PricedUsage:
     """Learn the rate of each line with enough hours that are both live and billed."""
     high = known.as_of - known.first_hour
     low = max(0, high - _LEARNT_HOURS)

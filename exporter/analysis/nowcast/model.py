@@ -49,7 +49,7 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     cap = usual_caps(known, begin)
     week_hours = clocks.week_hours(begin, as_of)
     age = as_of - np.arange(begin, as_of)
-    seen = observe(known, cap, lateness, 0.9, begin, as_of)
+    seen = observe(known, cap, lateness, 0.9, (begin, as_of))
     seen = _only(running(known, seen), seen)
     growth = learn_growth(seen.cost, seen.exposure)
     grown = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
@@ -61,7 +61,7 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     active[seen.once] = np.nan
     season = learn_season(ratio, seen.exposure, active, age, week_hours)
     shape, used = season.of(week_hours)
-    seen = _only(running(known, seen), observe(known, cap, lateness, used, begin, as_of))
+    seen = _only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
     expected = shape * seen.exposure
     weight = np.exp(-age / _SLOW_HOURS)
     mass = expected @ weight
@@ -73,7 +73,9 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
 def _only(lines: Flags, seen: Observed) -> Observed:
     """The same, with nothing known of the other lines: a fee says nothing of any season."""
     return replace(
-        seen, cost=np.where(lines[:, None], seen.cost, 0.0), exposure=np.where(lines[:, None], seen.exposure, 0.0)
+        seen,
+        cost=np.where(lines[:, None], seen.cost, 0.0),
+        exposure=np.where(lines[:, None], seen.exposure, 0.0),
     )
 
 

@@ -46,14 +46,15 @@ class Observed:
 
 
 def observe(
-    known: KnownCosts, cap: Floats, lateness: Lateness, used: Floats | float, begin: int, end: int
+    known: KnownCosts, cap: Floats, lateness: Lateness, used: Floats | float, span: tuple[int, int]
 ) -> Observed:
-    """Lay out the hours from `begin` to before `end`; `used` is how likely an hour is used at all.
+    """Lay out the hours of a span, the last excluded; `used` is how likely an hour is used at all.
 
     The exposure of an hour of which nothing has arrived is such that sums of costs over sums of exposures
     are unbiased at every age: with s = share not arrived yet and p = used, E[cost] = season p (1 - s) part in
     all, of which the hours that have arrived stand for season part each.
     """
+    begin, end = span
     ages = known.as_of - np.arange(begin, end)
     cost = _columns(known.gross, begin - known.first_hour, end - begin, 0.0)
     arrived = _columns(known.delay, begin - known.first_hour, end - begin, NEVER) != NEVER
@@ -97,7 +98,7 @@ def running(known: KnownCosts, observed: Observed) -> Flags:
 
 
 def single_charges(cost: Floats, cap: Floats) -> Flags:
-    """Hours far beyond what the line costs else, unlike their neighbours in time and by the clock; refunds."""
+    """Hours far beyond what the line costs else, unlike their neighbours in time and by clock; refunds."""
     large = np.abs(cost) > cap[:, None]
     alone = large.copy()
     if large.any():
@@ -105,7 +106,8 @@ def single_charges(cost: Floats, cap: Floats) -> Flags:
             if shift < cost.shape[1]:
                 alone[:, shift:] &= ~large[:, :-shift]
                 alone[:, :-shift] &= ~large[:, shift:]
-    return alone | (cost < 0.0)
+    found: Flags = alone | (cost < 0.0)
+    return found
 
 
 def _before_first(arrived: Flags) -> Flags:

@@ -13,7 +13,7 @@ import numpy as np
 from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.baseline import plain_to_come
 from exporter.analysis.nowcast.clocks import Clocks
-from exporter.analysis.nowcast.estimate import Estimate, estimate_hours
+from exporter.analysis.nowcast.estimate import Estimate, Past, estimate_hours
 from exporter.analysis.nowcast.known_costs import Floats, Integers, KnownCosts
 from exporter.analysis.nowcast.live_usage import LiveUsage, PricedUsage, price_usage, usage_matrix
 from exporter.analysis.nowcast.model import Model, fit_model
@@ -69,7 +69,8 @@ class Replay:
             usd = priced.usd.copy()
             usd[:, as_of - self.known.first_hour :] = np.nan
             priced = PricedUsage(usd, priced.noise, priced.first_hour)
-        return estimate_hours(model, self.known, self.calendar, self._clocks, begin, end, priced)
+        past = Past(self.known, self.calendar, self._clocks, priced)
+        return estimate_hours(model, past, begin, end)
 
     def plain_to_come(self, as_of: int, begin: int, end: int) -> Floats:
         """What the plain estimate expects on top of the bill, services x hours."""

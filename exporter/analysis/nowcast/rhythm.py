@@ -37,15 +37,15 @@ def expected_fees(
     for line in np.flatnonzero(marked.any(axis=1)):
         hours = np.flatnonzero(marked[line]) + known.first_hour
         by_day: dict[int, list[int]] = {}
-        for hour in hours:
-            by_day.setdefault(calendar.day(int(hour)), []).append(int(hour))
+        for hour in hours.tolist():
+            by_day.setdefault(calendar.day(hour), []).append(hour)
         charges = {
             day: (found[0], float(net[line, np.array(found) - known.first_hour].sum()))
             for day, found in by_day.items()
         }
-        for hour, usd in (*_monthly(charges, calendar, known.as_of), *_weekly(charges, known.as_of, end)):
-            if known.as_of - _LATE_HOURS < hour < end:
-                yield int(line), hour, usd
+        for due, usd in (*_monthly(charges, calendar, known.as_of), *_weekly(charges, end)):
+            if known.as_of - _LATE_HOURS < due < end:
+                yield int(line), due, usd
 
 
 def _monthly(
@@ -66,7 +66,7 @@ def _monthly(
             yield calendar.day_hours(due)[0] + (hour - calendar.day_hours(day)[0]), usd
 
 
-def _weekly(charges: dict[int, tuple[int, float]], as_of: int, end: int) -> Iterator[tuple[int, float]]:
+def _weekly(charges: dict[int, tuple[int, float]], end: int) -> Iterator[tuple[int, float]]:
     """The next ones of a charge that has come each of the last three weeks."""
     days = sorted(charges)[-3:]
     if len(days) < 3 or days[2] - days[1] != 7 or days[1] - days[0] != 7:

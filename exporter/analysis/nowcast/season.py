@@ -74,7 +74,8 @@ def learn_season(
             made.append(made[0])
             continue
         sums, counts, uses, known = (
-            _by_week_hour(each, at) for each in (ratio * weight, exposure * weight, use * weight, seen * weight)
+            _by_week_hour(each, at)
+            for each in (ratio * weight, exposure * weight, use * weight, seen * weight)
         )
         whole = _account(sums, counts)
         shape = np.maximum(_shrunk(sums, counts, whole, _quiet(whole), 1.0), 0.0)
@@ -118,7 +119,7 @@ def _quiet(whole: Floats) -> Floats:
 
 
 def _shrunk(sums: Floats, counts: Floats, whole: Floats, quiet: Floats, unseen: float) -> Floats:
-    """Means by hour of the week, shrunk to those of like hours, and the less is seen the more to the account."""
+    """Means by hour of the week, shrunk to those of like hours; where little is seen, to the account's."""
     lines = len(sums)
     exposure = counts.sum(axis=1, keepdims=True)
     overall = np.divide(

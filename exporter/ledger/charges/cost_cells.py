@@ -51,7 +51,8 @@ def cost_cells(
               SELECT *, place <= $always OR (before < $share * whole AND place <= $most) AS alone FROM ranked
             ), numbered AS (
               SELECT *, dense_rank() OVER (
-                ORDER BY NOT alone, CASE WHEN alone THEN place END, billing_account_id, service_name) - 1 AS line
+                ORDER BY NOT alone, CASE WHEN alone THEN place END, billing_account_id, service_name
+              ) - 1 AS line
               FROM named
             )
             SELECT line, billing_account_id, service_name, project_id, sku_id, alone FROM numbered""",
@@ -64,16 +65,17 @@ def cost_cells(
         },
     )
     names = connection.execute(
-        """SELECT any_value(billing_account_id), CASE WHEN bool_and(alone) THEN any_value(project_id) ELSE '' END,
+        """SELECT any_value(billing_account_id),
+             CASE WHEN bool_and(alone) THEN any_value(project_id) ELSE '' END,
              any_value(service_name), CASE WHEN bool_and(alone) THEN any_value(sku_id) ELSE '' END
            FROM estimated_line GROUP BY line ORDER BY line"""
     ).fetchall()
     columns = connection.execute(
         f"""SELECT line, epoch(charge_period_start)::BIGINT // 3600 AS usage,
               epoch(export_hour)::BIGINT // 3600 AS export,
-              coalesce((sum(billed_cost_usd) FILTER (charge_category <> 'credit') * 1000000000)::BIGINT, 0) AS gross,
-              coalesce((sum(billed_cost_usd) FILTER (charge_category = 'credit') * 1000000000)::BIGINT, 0) AS credit,
-              coalesce(least(greatest(max(date_diff('hour', charge_period_start, charge_period_end)), 1), 100000), 1)
+              {_nano("charge_category <> 'credit'")} AS gross,
+              {_nano("charge_category = 'credit'")} AS credit,
+              coalesce(greatest(max(date_diff('hour', charge_period_start, charge_period_end)), 1), 1)
                 ::BIGINT AS span
             FROM charge JOIN series USING (series_id)
               JOIN estimated_line USING (billing_account_id, project_id, service_name, sku_id)
@@ -85,6 +87,10 @@ def cost_cells(
     return CostCells(
         tuple(Line(*name) for name in names), *(np.asarray(columns[name], np.int64) for name in order)
     )
+
+
+def _nano(condition: str) -> str:
+    return f"coalesce((sum(billed_cost_usd) FILTER ({condition}) * 1000000000)::BIGINT, 0)"
 
 
 def _taken(since: datetime) -> str:

@@ -111,7 +111,7 @@ class Nowcasting:
             return None
         live = live_per_line(view, usage, history, now) if usage else None
         record = self._record(history, provider, timezone, as_of, live)
-        return make_outlook(history, provider, timezone, as_of, live, record)
+        return make_outlook(history, provider, timezone, as_of, live=live, record=record)
 
     def _record(
         self, cells: CostCells, provider: str, timezone: str, as_of: int, live: LivePerLine | None
@@ -128,6 +128,7 @@ def make_outlook(
     provider: str,
     timezone: str,
     as_of: int,
+    *,
     live: LivePerLine | None,
     record: TrackRecord,
 ) -> Outlook:

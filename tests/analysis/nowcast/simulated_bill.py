@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from exporter.analysis.nowcast.cost_history import Cell, CostHistory, Line
+from exporter.core.cost_cells import CostCell, CostCells, Line
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.usage import Incident, Meter
 from exporter.simulator.variation import ORDINARY, Variation
@@ -27,7 +27,7 @@ class SimulatedBill:
     """Hours are counted since 1970-01-01 00:00 UTC."""
 
     world: World
-    history: CostHistory
+    history: CostCells
     first_hour: int
     end_hour: int
     """End of the last hour of use."""
@@ -63,11 +63,11 @@ def simulated_bill(
     end = first + days * 24
     until = start + timedelta(days=days + TELLING_DAYS)
     settled, live = _truth(world, seed, first, end)
-    history = CostHistory(cells(world, start, until, end))
+    history = CostCells.of(cells(world, start, until, end))
     return SimulatedBill(world, history, first, end, end + TELLING_DAYS * 24, settled, live)
 
 
-def cells(world: World, since: datetime, until: datetime, before_hour: int) -> Iterator[Cell]:
+def cells(world: World, since: datetime, until: datetime, before_hour: int) -> Iterator[CostCell]:
     """Cells of the usage hours before one, without adjustments, as a ledger gives them."""
     lines: dict[int, Line] = {}
     for piece in world.pieces_exported(since, until):
@@ -78,7 +78,7 @@ def cells(world: World, since: datetime, until: datetime, before_hour: int) -> I
         if line is None:
             line = lines[index] = line_of(piece.meter)
         credit = sum(credit.micros for credit in piece.use.credits)
-        yield Cell(
+        yield CostCell(
             line,
             piece.hour,
             piece.exported_microseconds // MICROSECONDS_PER_HOUR,

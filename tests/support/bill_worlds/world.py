@@ -111,9 +111,7 @@ def _means(rng: np.random.Generator, kind: Kind, clock: _Clock, lines: int) -> F
     return found
 
 
-def _specials(
-    rng: np.random.Generator, kind: Kind, clock: _Clock, services: Ints, mean: Floats
-) -> Floats:
+def _specials(rng: np.random.Generator, kind: Kind, clock: _Clock, services: Ints, mean: Floats) -> Floats:
     """Add the events of a kind. They fall into the last three weeks, where days are judged."""
     found = mean.copy()
     count = mean.shape[1]
@@ -159,9 +157,7 @@ def _noise(rng: np.random.Generator, kind: Kind, lines: int, count: int, days: I
     return scale * noise - 0.5 * scale**2
 
 
-def _credits(
-    rng: np.random.Generator, kind: Kind, clock: _Clock, gross: Floats, services: Ints
-) -> Floats:
+def _credits(rng: np.random.Generator, kind: Kind, clock: _Clock, gross: Floats, services: Ints) -> Floats:
     share = rng.choice([0.0, 0.0, 0.1, 0.3], size=(len(gross), 1))
     credit = -share * gross
     if "sustained" in kind.special:
