@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.bill.spikes import spike
-from exporter.analysis.nowcast.cost_history import NANO, Line
+from exporter.core.cost_cells import NANO, Line
 from exporter.config.budgets import Alerts
 from exporter.core import llm_meters
 from exporter.core.charges import Charge, UsagePoint

@@ -31,8 +31,8 @@ class KnownCosts:
         self.credit: Final = np.zeros(shape, np.float32)
         self.delay: Final = np.full(shape, NEVER, np.int16)
         """Hours from use until the first part of it arrived."""
-        self.span: Final = np.ones(len(cells.lines), np.int32)
-        """Longest span of a line's charges, in hours."""
+        self.span: Final = np.zeros(shape, np.uint8)
+        """Longest span of the charges of an hour, in hours, at most 255."""
         services = dict.fromkeys(line.service_name for line in cells.lines)
         self.services: Final = tuple(services)
         numbers = {name: number for number, name in enumerate(services)}
@@ -55,17 +55,17 @@ class KnownCosts:
         part = slice(begin, stop)
         line, at = cells.line[part], cells.usage[part] - self.first_hour
         service, export = self.service_of[line], cells.export[part]
-        np.add.at(
-            self.billed, (service[at >= 0], at[at >= 0]), (cells.gross[part] + cells.credit[part])[at >= 0]
-        )
         np.minimum.at(self.exporting_since, service, export)
-        np.maximum.at(self.span, line, cells.span[part].astype(np.int32))
         inside = at >= 0
-        line, at = line[inside], at[inside]
+        line, at, service = line[inside], at[inside], service[inside]
+        net = (cells.gross[part] + cells.credit[part])[inside]
+        np.add.at(self.billed, (service, at), net)
         np.add.at(self.gross, (line, at), (cells.gross[part][inside] / NANO).astype(np.float32))
         np.add.at(self.credit, (line, at), (cells.credit[part][inside] / NANO).astype(np.float32))
         delay = np.clip(export[inside] - cells.usage[part][inside], 0, NEVER - 1).astype(np.int16)
         np.minimum.at(self.delay, (line, at), delay)
+        span = np.clip(cells.span[part][inside], 0, 255).astype(np.uint8)
+        np.maximum.at(self.span, (line, at), span)
 
     @property
     def seen(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import numpy as np
 from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
 from exporter.analysis.nowcast.live_usage import LiveUsage
 from exporter.analysis.nowcast.model import LEARNT_HOURS
-from exporter.analysis.nowcast.observed import LEAST_HOURS, single_charges, usual_caps
+from exporter.analysis.nowcast.observed import LEAST_HOURS, LONG_HOURS, single_charges, usual_caps
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells
@@ -130,7 +130,8 @@ def _recurring(known: KnownCosts) -> Floats:
     cap = usual_caps(known, known.as_of - LEARNT_HOURS)
     single = single_charges(known.gross.astype(np.float64), cap)
     used = (known.delay != NEVER) & ~single
-    runs = (used.sum(axis=1) >= LEAST_HOURS) & (known.span <= 48)
+    used &= known.span <= LONG_HOURS
+    runs = used.sum(axis=1) >= LEAST_HOURS
     net = known.gross + np.clip(known.credit, -np.abs(known.gross), 0.0)
     found: Floats = np.where(used & runs[:, None], net, 0.0).sum(axis=0, dtype=np.float64)
     return found

@@ -25,6 +25,8 @@ LEAST_HOURS: Final = 6
 
 _LEAST_DAYS: Final = 3
 _DAY_LONG_HOURS: Final = 20
+LONG_HOURS: Final = 40
+"""A charge for longer than this, as for a month, is none of a running line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def observe(
     to_come = 1.0 - came
     idle = part * came * (1.0 - used) / np.maximum((1.0 - used) + used * to_come, 1e-9)
     once = single_charges(cost, cap)
+    once |= _columns(known.span, begin - known.first_hour, end - begin, 0.0) > LONG_HOURS
     unusable = once | (ages[None, :] <= 0) | _before_first(arrived)
     exposure = np.where(unusable, 0.0, np.where(arrived, part, idle))
     return Observed(begin, np.where(unusable, 0.0, cost), exposure, arrived, once, to_come, part)
@@ -87,14 +90,15 @@ def usual_caps(known: KnownCosts, begin: int) -> Floats:
 
 
 def running(known: KnownCosts, observed: Observed) -> Flags:
-    """Lines that run: used in several hours of late, or on several days, and not for months at once."""
+    """Lines that run: used in several hours of late, or on several days."""
     past = max(known.as_of - observed.begin, 0)
     used = (observed.arrived & ~observed.once)[:, :past]
-    hours = used[:, -28 * 24 :].sum(axis=1)
+    low = observed.begin - known.first_hour
+    hours = (used & (known.span[:, low : low + past] < _DAY_LONG_HOURS)).sum(axis=1)
     whole = min(past, 168) // 24 * 24
     days = used[:, past - whole :].reshape(len(used), -1, 24).any(axis=2).sum(axis=1)
-    found: Flags = (days >= _LEAST_DAYS) & (known.span <= 2 * _DAY_LONG_HOURS)
-    return found | ((hours >= LEAST_HOURS) & (known.span < _DAY_LONG_HOURS))
+    found: Flags = (days >= _LEAST_DAYS) | (hours >= LEAST_HOURS)
+    return found
 
 
 def single_charges(cost: Floats, cap: Floats) -> Flags:
