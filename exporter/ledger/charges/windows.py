@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
@@ -85,17 +85,6 @@ class Arrival:
     usd: float
     usage_hours: int
     """Number of distinct usage hours of the account in the asked range."""
-
-
-class CostCell(NamedTuple):
-    """What arrived in one hour of the export for one usage hour of one SKU of one project."""
-
-    line: tuple[str, ...]
-    """Billing account, project, service name, SKU id."""
-    usage_hour: int
-    export_hour: int
-    gross_nano_usd: int
-    credit_nano_usd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,28 +230,6 @@ class LedgerView:
                FROM series WHERE source IN (SELECT unnest($sources)) AND charge_category = 'usage'"""
         )
         return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
-
-    def cost_cells(self, provider: str, since: datetime) -> Iterator[CostCell]:
-        """Yield what arrived when for each usage hour from `since` on, in the order of the export.
-
-        Of usage, purchases and their credits; taxes and corrections are left out. Money in billionths of a
-        dollar, times in hours since 1970-01-01 00:00 UTC.
-        """
-        rows = self._rows(
-            f"""SELECT billing_account_id, project_id, service_name, sku_id,
-                  epoch(charge_period_start)::BIGINT // 3600, epoch(export_hour)::BIGINT // 3600 AS exported,
-                  (sum(billed_cost_usd) FILTER (charge_category <> 'credit') * 1000000000)::BIGINT,
-                  (sum(billed_cost_usd) FILTER (charge_category = 'credit') * 1000000000)::BIGINT
-                FROM {
-                self._charges(
-                    "provider = $provider AND charge_category IN ('usage', 'purchase', 'credit') "
-                    f"AND charge_period_start >= {sql_time(since)}"
-                )
-            } GROUP BY ALL ORDER BY exported""",
-            provider=provider,
-        )
-        for *names, usage_hour, export_hour, gross, credit in rows:
-            yield CostCell(_labels(tuple(names)), usage_hour, export_hour, gross or 0, credit or 0)
 
     def _charges(self, condition: str = "true") -> str:
         """Return a FROM clause of the charges in this view, joined with their dimensions."""

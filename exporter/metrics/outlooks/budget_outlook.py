@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from exporter.analysis.bill.attribution import Combination
 from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.unbilled import unbilled_since
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
