@@ -171,7 +171,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_gives_its_place_back(
     current = large_snapshot()
     server = Server(LOOPBACK, lambda: current, max_streams=1, response_timeout_seconds=0.3)
     with server, stalled(server):
-        until(lambda: "broke off a stream to 127.0.0.1" in caplog.text)
+        until(lambda: "closed a stream to 127.0.0.1" in caplog.text)
         current = snapshot()
         until(lambda: has_room(server))
     assert "an event was not read within 0.3 s" in caplog.text

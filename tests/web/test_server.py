@@ -287,7 +287,7 @@ def test_a_reader_that_stops_reading_is_broken_off_and_gives_its_place_back(
         announced, actual = reader.read_to_end()
         assert announced > actual
         reader.close()
-    assert "broke off a scrape by 127.0.0.1: not read within 0.2 s" in caplog.text
+    assert "aborted a scrape by 127.0.0.1: not read within 0.2 s" in caplog.text
 
 
 def test_a_reader_that_hangs_up_gives_its_place_back_without_a_word(caplog: pytest.LogCaptureFixture) -> None:

@@ -215,7 +215,7 @@ def test_a_renewed_certificate_is_served_from_the_next_connection_on(
         assert served_certificate(server, authority, name) == second
         authority.sign("server", ["localhost", "127.0.0.1"])
         assert served_certificate(server, authority, name) not in (first, second)
-    assert "the certificate in use stays" in caplog.text
+    assert "the current certificate stays in use" in caplog.text
 
 
 def test_a_stop_finishes_a_running_response_over_tls(
@@ -348,7 +348,7 @@ def test_no_hash_shows_in_a_repr(tmp_path: Path) -> None:
         (
             "tls_server_config: {cipher_suites: [RC4]}",
             "tls_server_config.cipher_suites[0]",
-            "no cipher suite",
+            "not a safe cipher suite",
         ),
         (
             "tls_server_config: {cipher_suites: [TLS_AES_128_GCM_SHA256]}",
@@ -438,7 +438,7 @@ def test_files_that_tls_cannot_use_are_told(tmp_path: Path, authority: Authority
     assert "tls_server_config.key_file (line 1): " in told()
     assert "is not the key of the certificate" in told()
     authority.sign("server", password=b"password")
-    assert "is encrypted; give a key without a password" in told()
+    assert "is encrypted; use a key without a password" in told()
     pair.key.write_text("no key", encoding="utf-8")
     assert "are not a PEM certificate and its PEM key" in told()
     pair.key.unlink()
