@@ -146,7 +146,7 @@ def test_text_format_names_a_counter_with_total() -> None:
     )
 
 
-def test_openmetrics_names_a_counter_family_without_total_and_tells_the_unit() -> None:
+def test_openmetrics_names_a_counter_family_without_total_and_states_the_unit() -> None:
     assert openmetrics(of(COUNTER, (("Run", "cpu"), 2.5))) == (
         "# HELP billed_usd What was billed.\n"
         "# TYPE billed_usd counter\n"
