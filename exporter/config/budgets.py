@@ -214,12 +214,6 @@ class Alerts(Section):
     pacing_ratio: float = _threshold(1.2, "times what the season expects by now")
     pacing_lead_ratio: float = _threshold(0.05, "a share of the limit ahead of the season")
     quiet_period_ratio: float = _threshold(0.15, "a share of the period, from its start")
-    burn_ratio_6h: float = _threshold(
-        6.0, "times the pace that uses up the limit exactly at the end of the period"
-    )
-    burn_ratio_1d: float = _threshold(
-        3.0, "times the pace that uses up the limit exactly at the end of the period"
-    )
-    burn_ratio_3d: float = _threshold(
-        1.5, "times the pace that uses up the limit exactly at the end of the period"
-    )
+    burn_ratio_6h: float = _threshold(6.0, "times the pace that uses the whole limit in the period")
+    burn_ratio_1d: float = _threshold(3.0, "times the pace that uses the whole limit in the period")
+    burn_ratio_3d: float = _threshold(1.5, "times the pace that uses the whole limit in the period")

@@ -99,7 +99,7 @@ def test_nothing_given_is_nothing() -> None:
         ({"ml": {"labels": ["team"]}}, "cost_attribution.ml.labels", "expected labels, each with a value"),
         ({"ml": {"tags": {"env": [""]}}}, "cost_attribution.ml.tags.env[0]", "expected resource tags"),
         ({"ml": {"category": "x"}}, "cost_attribution.ml.category", "no such key"),
-        ({"unattributed": ["a"]}, "cost_attribution.unattributed", "call the category something else"),
+        ({"unattributed": ["a"]}, "cost_attribution.unattributed", "choose another name for the category"),
         ({"Other": ["a"]}, "cost_attribution.Other", "for example Other_costs"),
         ({"": ["a"]}, "cost_attribution['']", "a category needs a name of 1 to 100 characters"),
         ({"a\nb": ["a"]}, "cost_attribution['a\\nb']", "on one line"),
@@ -184,7 +184,7 @@ def test_a_unit_has_what_it_costs_and_where_its_number_is() -> None:
     ("changed", "key", "text"),
     [
         ({"match": {}}, "unit_costs.order.match", "has no condition"),
-        ({"match": ["shop"]}, "unit_costs.order.match", "expected what its charges are like"),
+        ({"match": ["shop"]}, "unit_costs.order.match", "expected the conditions on its charges"),
         ({"match": {"project": ["x"]}}, "unit_costs.order.match.project", "did you mean projects"),
         ({"promql": 7}, "unit_costs.order.promql", "sum(increase(orders_total[1d]))"),
         ({"prometheus": "localhost:9090"}, "unit_costs.order.prometheus", "starting with http://"),

@@ -77,8 +77,8 @@ def test_every_key_of_a_budget_is_taken() -> None:
         ({"thresholds": {"actual": {"info": 0}}}, "budgets[0].thresholds.actual.info", "or null for none"),
         ({"thresholds": {"actual": {"page": 1}}}, "budgets[0].thresholds.actual.page", "no such key"),
         ({"limit": 7}, "budgets[0].limit", "did you mean limit_usd"),
-        ({"name": "gcp daily limit"}, "budgets[0].name", "of the exporter's own"),
-        ({"name": "openai spend limit"}, "budgets[0].name", "of the exporter's own"),
+        ({"name": "gcp daily limit"}, "budgets[0].name", "that the exporter makes itself"),
+        ({"name": "openai spend limit"}, "budgets[0].name", "that the exporter makes itself"),
         ({"match": {"category": "none"}}, "budgets[0].match.category", "cost_attribution does not have"),
     ],
 )

@@ -84,7 +84,7 @@ def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_report
         (
             "labels",
             "no charge of the last 31 days has label:branch: check the spelling; keys that are new in the "
-            "configuration are read at the next start",
+            "configuration are read from the next start on",
         ),
     ]
     assert [each.warning for each in findings] == [False] + [True] * 5
