@@ -307,4 +307,4 @@ def test_the_demo_company_s_idle_machine_is_found_through_cloud_monitoring(tmp_p
     }
     [(labels, _)] = found[INFO].items()
     assert labels[3] == "legacy-search-1"
-    assert "used 2.0% of its CPU in the last 3 days and costs what no bill tells yet" in labels[5]
+    assert "used 2.0% of its CPU in the last 3 days and has no known cost in the bill yet" in labels[5]

@@ -196,7 +196,7 @@ def test_a_service_that_takes_far_more_cpu_than_the_others_is_reported_with_what
     assert (saving.recommender, saving.resource, saving.kind) == (RUN_CPU, "resizer", "run_service")
     # Eight seconds a request, of which one is granted: five times the median of 0.2.
     assert saving.usd_per_month == pytest.approx(70_000 * 0.000024 * MONTH_DAYS)
-    assert "takes 8.0 CPU seconds per request; the median of your other services is 0.20" in saving.advice
+    assert "uses 8.0 CPU seconds per request; the median of your other services is 0.20" in saving.advice
     assert "beyond 1.0 s costs about $51 a month" in saving.advice
 
 
@@ -301,7 +301,7 @@ def test_disks_where_no_machine_was_billed_for_two_weeks_are_reported() -> None:
     (saving,) = unused_resources(days_of("Storage PD Capacity", 2.0), SETTLED)
     assert saving.kind == "disk"
     assert saving.usd_per_month == pytest.approx(2.0 * MONTH_DAYS)
-    assert "switched off" in saving.advice
+    assert "attached to stopped machines" in saving.advice
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_a_declaration_that_breaks_a_format_is_refused(family: Family, message: 
 
 
 def test_two_families_of_one_openmetrics_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="already there"):
+    with pytest.raises(ValueError, match="already a family of that name"):
         render(
             [of(Family("cost", "gauge", (), "A."), ((), 1.0)), of(Family("cost_total", "counter", (), "B."))]
         )
