@@ -77,8 +77,8 @@ class SimulatedUsage:
         total = self._total(emission, meter, use, hour, name)
         labels = _labels(emission, meter, name)
         for added, amount in _split_by_label(emission, total):
-            labels = {label: text.format(name=name) for label, text in emission.metric_labels}
-            metric_labels = {**labels, **added}
+            own = {label: text.format(name=name) for label, text in emission.metric_labels}
+            metric_labels = {**own, **added}
             minutes = self._minutes(emission, meter, name, hour, amount)
             if not emission.by_revision:
                 yield Samples(meter.project.id, labels, metric_labels, minutes)
