@@ -1,4 +1,4 @@
-"""From the configuration to what sends hourly costs: the receiver with its credentials, and the sender."""
+"""From the configuration to the sender of hourly costs, with the receiver and its credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECTION = "history.remote_write"
 
 
 def history_sender(config: Config, ledger: Ledger, sources: Sequence[str]) -> HistorySender | None:
-    """Return what sends the charges of `sources`; None where no receiver is configured.
+    """Return the sender of the charges of `sources`; None where no receiver is configured.
 
     Nothing is read or connected yet.
     """

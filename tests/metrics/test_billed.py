@@ -41,7 +41,7 @@ def lateness(
         return values(lateness_families(view, now, PACIFIC))
 
 
-def test_restated_dollars_are_told_by_direction_and_are_nought_before_any_are(
+def test_restated_dollars_are_reported_by_direction_and_are_zero_before(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     put(ledger, tmp_path, "a", charge("10"))
@@ -58,7 +58,7 @@ def test_without_any_charge_nothing_is_claimed(ledger: Ledger) -> None:
         assert values(invoice_families(view)) == {"spend_invoice_month_cost": {}}
 
 
-def test_freshness_is_told_by_service(ledger: Ledger, tmp_path: Path) -> None:
+def test_freshness_is_reported_by_service(ledger: Ledger, tmp_path: Path) -> None:
     put(
         ledger,
         tmp_path,
@@ -157,7 +157,7 @@ def test_invoices_of_which_a_part_was_forgotten_are_left_out(ledger: Ledger, tmp
         charge("1", charge_period_start=september, invoice_month="202609"),
         charge("2", charge_period_start=october, invoice_month="202610"),
         charge("4", charge_period_start=november, invoice_month="202611"),
-        # Of October, and told so late that the November invoice has it.
+        # Of October, and reported so late that the November invoice has it.
         charge("8", charge_period_start=october, invoice_month="202611", sku_id="late"),
         charge("16", charge_period_start=november, invoice_month="202612", sku_id="later"),
         charge("0.5", charge_period_start=november, invoice_month="202612", charge_category="tax"),

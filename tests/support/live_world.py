@@ -36,7 +36,7 @@ def world() -> World:
 
 @dataclass
 class Clock:
-    """Time that passes when it is told to; sleeping is the one way to tell it within the source."""
+    """Time that passes when a test says so; sleeping is the one way to tell it within the source."""
 
     now: datetime = NOW
     slept: list[float] = field(default_factory=list)

@@ -85,7 +85,7 @@ WHERE charge_period_start < $moment
   AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
 """
 """Remember the invoices of which charges are about to be forgotten: late and corrected usage is on later ones
-than the month of usage tells."""
+than those of the month of usage."""
 
 COUNT_RESTATED: Final = f"""
 INSERT INTO restated
@@ -108,6 +108,6 @@ SELECT $source, provider, direction, sum(usd) FROM (
     ELSE 0 END AS change)
 ) WHERE usd > 0 GROUP BY provider, direction
 """
-"""Count what the bill changed after it had said it: corrections (adjustments and credits taken back), and
+"""Count restatements of the bill: corrections (adjustments and credits taken back), and
 charges of an export hour read in full before that now read otherwise. The latest export hour was perhaps not
-complete when it was read, so its growth is news and no restatement."""
+complete when it was read, so its growth is new cost and no restatement."""

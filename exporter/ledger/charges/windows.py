@@ -1,6 +1,6 @@
-"""Reading the ledger: sums over windows, counters, invoices, freshness and lateness of the charges.
+"""Reads the ledger: sums over windows, counters, invoices, freshness and lateness of the charges.
 
-All sums are exact decimals; what the ledger has no charge for is absent, never zero.
+All sums are exact decimals; without a charge a sum is absent, never zero.
 """
 
 from __future__ import annotations
@@ -84,19 +84,19 @@ class Arrival:
     age_hours: int
     usd: float
     usage_hours: int
-    """Number of distinct usage hours of the account in the asked range."""
+    """Number of distinct usage hours of the account in the given range."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """One consistent state of the ledger, limited to some sources and, if asked, to what was known then."""
+    """One consistent state of the ledger, limited to some sources and, optionally, to a past time."""
 
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
     exported_before: datetime | None = None
 
     def providers(self) -> list[str]:
-        """Return the providers that any charge is from."""
+        """Return the providers of all charges."""
         rows = self._rows(f"SELECT DISTINCT provider FROM {self._charges()} ORDER BY provider")
         return [provider for (provider,) in rows]
 
@@ -134,7 +134,7 @@ class LedgerView:
         ]
 
     def series_totals(self) -> list[SeriesTotals]:
-        """Return the counters of every series; as of a past hour, from the charges known then alone."""
+        """Return the counters of every series; as of a past hour, only from the charges known then."""
         if self.exported_before is None:
             rows = self._rows(
                 f"""SELECT series_id, {_LABELS}, billed_usd_total, credit_usd_total, published,
@@ -153,7 +153,7 @@ class LedgerView:
         return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]
 
     def restated(self) -> list[tuple[str, str, Decimal]]:
-        """Return (provider, direction, US dollars) of what the bill changed after it had said it."""
+        """Return (provider, direction, US dollars) of the bill's restatements."""
         if self.exported_before is None:
             counted = self._rows(
                 """SELECT provider, direction, sum(usd_total) FROM restated
@@ -172,7 +172,7 @@ class LedgerView:
         return [(provider, direction, usd) for provider, direction, usd in rows]
 
     def invoice_costs(self) -> list[InvoiceCost]:
-        """Return cost by invoice month, without the months of which a part has been forgotten."""
+        """Return cost by invoice month, without months whose charges have been deleted in part."""
         rows = self._rows(
             f"""SELECT billing_account_id, invoice_month, billing_currency, charge_category, sum(billed_cost)
                 FROM {self._charges()}
@@ -199,7 +199,7 @@ class LedgerView:
         """Return at what age the cost of the usage hours in [since, until) became known, per account.
 
         Usage from before an account's first export is left out: it arrived all at once when the export was
-        set up, which says nothing about lateness. Taxes and corrections are left out as well.
+        set up, which is no measure of lateness. Taxes and corrections are left out too.
         """
         rows = self._rows(
             f"""WITH known AS (SELECT * FROM {self._charges("charge_category = 'usage'")}),
@@ -219,7 +219,7 @@ class LedgerView:
         return [Arrival(*row) for row in rows]
 
     def state(self) -> tuple[object, ...]:
-        """Return something that differs whenever the charges in view do."""
+        """Return a value that changes whenever the charges in view change."""
         rows = self._rows(f"SELECT count(*), max(exported_at), sum(billed_cost_usd) FROM {self._charges()}")
         return next(rows)
 
@@ -240,7 +240,7 @@ class LedgerView:
         )
 
     def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows some at a time: as objects they are many times larger than in the database."""
+        """Yield the rows in chunks: as objects they are many times larger than in the database."""
         result = self.connection.execute(sql, {"sources": list(self.sources), **parameters})
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             yield from rows

@@ -1,6 +1,6 @@
-"""Cloud Monitoring of the demo world: a gRPC server on this machine that tells of the use behind the bill.
+"""Cloud Monitoring of the demo world: a gRPC server on this machine that reports the use behind the bill.
 
-It speaks ListTimeSeries and ListMetricDescriptors, and misbehaves when told to.
+It implements ListTimeSeries and ListMetricDescriptors, and can simulate failures.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ _WORKERS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error status, with the wait that it asks for if any."""
+    """An error status, with the wait that it requests, if any."""
 
     code: grpc.StatusCode
-    message: str = "the simulator was told to fail"
+    message: str = "the simulator was configured to fail"
     retry_after_seconds: float | None = None
 
 
 @dataclass(slots=True)
 class Faults:
-    """How the server misbehaves; it does not unless told to."""
+    """Simulated failures of the server; none by default."""
 
     denied_projects: Collection[str] = ()
     missing_metrics: Collection[str] = ()
     fail: Callable[[str, str, int], Failure | None] = lambda _project, _metric, _offset: None
-    """Asked before every page, with project, metric type and the page's first point."""
+    """Called before every page, with project, metric type and the page's first point."""
     late_share: float = 0.0
     """Share of the samples that can be seen only after `late_seconds` more."""
     late_seconds: int = 0
@@ -105,7 +105,7 @@ class CloudMonitoring:
         return page
 
     def list_metric_descriptors(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Answer with the descriptors whose type begins as the filter says."""
+        """Answer with the descriptors whose type begins with the filter's prefix."""
         self.calls += 1
         project_id = request.name.removeprefix("projects/")
         prefix = request.filter.partition('starts_with("')[2].removesuffix('")')

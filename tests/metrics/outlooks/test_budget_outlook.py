@@ -250,7 +250,7 @@ def test_a_daily_bill_counts_whole_days_in_the_period_that_they_begin_in(ledger:
     assert used(ledger, late, estimate, now=NOW + DAY) == Decimal("10.5")
 
 
-def test_until_anything_is_known_only_limit_period_and_thresholds_are_told(ledger: Ledger) -> None:
+def test_until_anything_is_known_only_limit_period_and_thresholds_are_reported(ledger: Ledger) -> None:
     budget = Budget("all", "month", Decimal(5), thresholds=(Threshold("actual", "critical", 1.0),))
     families = {each.family.name for each in budget_families(made(ledger, budget), NOW)}
     assert families == {
