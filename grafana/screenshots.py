@@ -1,4 +1,4 @@
-"""`python -m grafana.screenshots --grafana http://localhost:3000`: the boards as Grafana shows them.
+"""`python -m grafana.screenshots --grafana http://localhost:3000`: takes pictures of the boards in Grafana.
 
 A Grafana without anonymous access needs GRAFANA_USER and GRAFANA_PASSWORD in the environment.
 """
