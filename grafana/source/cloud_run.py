@@ -164,7 +164,7 @@ def _parts() -> list[Placed]:
         ),
         over_time(
             "Cost per hour by revision",
-            "Estimated cost of each revision, stacked. A deploy moves it from one revision to the next.",
+            "Estimated cost of each revision, stacked. A deploy moves cost to a new revision.",
             Query(f"3600 * {_rate('estimated_usd', 'revision')}", "{{revision}}"),
             empty=reasons.NO_LIVE_USAGE,
             stacked=True,

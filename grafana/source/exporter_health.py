@@ -86,8 +86,8 @@ def _health() -> list[Placed]:
         ),
         listing(
             "Figure status",
-            "Each part of the last snapshot: whether it could be computed, and how long that took. What a "
-            "failed part shows is missing or out of date; the log has the error.",
+            "Each part of the last snapshot: whether it could be computed, and how long that took. The "
+            "figures of a failed part are missing or out of date; the exporter's log has the error.",
             {"figure": "Figure"},
             Column("State", "min by (figure) (spend_figure_success)", STATE),
             Column("Duration", "max by (figure) (spend_figure_duration_seconds)", Reading(SECONDS, 2)),
