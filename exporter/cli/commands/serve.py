@@ -57,7 +57,7 @@ def serve(
 ) -> None:
     """Serve until `stopping` is set. `announce` gets the base address once it answers.
 
-    `more_sources` are read beside those of the configuration; `clock` is what they are refreshed by.
+    `more_sources` are read in addition to the configured ones; `clock` is the time of everything shown.
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
@@ -75,6 +75,7 @@ def serve(
             web_config,
             version=__version__,
             stop_timeout_seconds=STOP_SECONDS,
+            now=clock,
         )
         server.start()
         try:
