@@ -157,6 +157,7 @@ def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: l
         "spend_last_month_usd": f"date_trunc('month', {local}) "
         f"= date_trunc('month', date_trunc('month', {now}::DATE) - INTERVAL 1 DAY)",
     }
+    assert found["spend_source_up"] == {(("source", "files"),): 1.0}
     size = sum(abs(row["cost"]) for row in rows) * 4
     for metric, window in windows.items():
         where = f"{known} AND {window}"
