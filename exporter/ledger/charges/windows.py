@@ -106,6 +106,11 @@ class LedgerView:
     sources: Sequence[str]
     exported_before: datetime | None = None
 
+    def renew(self) -> None:
+        """Read on after a statement failed: from the state of now, which may be newer than the one before."""
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
+
     def providers(self) -> list[str]:
         """Return the providers that any charge is from."""
         rows = self._rows(f"SELECT DISTINCT provider FROM {self._charges()} ORDER BY provider")
