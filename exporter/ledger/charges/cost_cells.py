@@ -98,5 +98,7 @@ def _taken(since: datetime) -> str:
     return (
         "provider = $provider AND source IN (SELECT unnest($sources)) "
         "AND charge_category IN ('usage', 'purchase', 'credit') "
-        f"AND charge_period_start >= {sql_time(since)}"
+        f"AND charge_period_start >= {sql_time(since)} "
+        # Usage that has not begun is paid ahead: it is no rate.
+        "AND charge_period_start <= (SELECT max(export_hour) FROM charge) + INTERVAL 1 DAY"
     )

@@ -60,7 +60,8 @@ class Freshness:
     provider: str
     billing_account_id: str
     service_name: str
-    billed_through: datetime
+    billed_through: datetime | None
+    """None where everything was billed ahead of its usage."""
     last_export: datetime
 
 
@@ -94,6 +95,11 @@ class LedgerView:
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
     exported_before: datetime | None = None
+
+    def renew(self) -> None:
+        """Read on after a statement failed: from the state of now, which may be newer than the one before."""
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
 
     def providers(self) -> list[str]:
         """Return the providers of all charges."""
@@ -161,7 +167,8 @@ class LedgerView:
             )
             return [(provider, direction, usd) for provider, direction, usd in counted]
         corrections = self._charges(
-            "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
+            "(charge_category = 'adjustment' AND coalesce(corrects, true)) "
+            "OR (charge_category = 'credit' AND billed_cost_usd > 0)"
         )
         rows = self._rows(
             f"""SELECT provider, CASE WHEN billed_cost_usd > 0 THEN 'up' ELSE 'down' END AS direction,
@@ -172,10 +179,18 @@ class LedgerView:
         return [(provider, direction, usd) for provider, direction, usd in rows]
 
     def invoice_costs(self) -> list[InvoiceCost]:
-        """Return cost by invoice month, without months whose charges have been deleted in part."""
+        """Return cost by invoice month, without the months of which a part was never read or kept."""
+        # Marks of cut invoices are from versions that did not keep their sums.
         rows = self._rows(
             f"""SELECT billing_account_id, invoice_month, billing_currency, charge_category, sum(billed_cost)
-                FROM {self._charges()}
+                FROM (
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM {self._charges()}
+                  UNION ALL
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM invoice_part JOIN partition USING (partition_id)
+                  WHERE source IN (SELECT unnest($sources)) AND {self._known()}
+                )
                 WHERE invoice_month > (SELECT coalesce(max(strftime(value::TIMESTAMP, '%Y%m')), '')
                                        FROM setting WHERE name = 'kept_from') AND invoice_month <> ''
                   AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
@@ -185,13 +200,21 @@ class LedgerView:
 
     def freshness(self) -> list[Freshness]:
         """Return how far each service's bill reaches, and when it last grew."""
+        # What was billed ahead of its usage does not say that the bill reaches so far.
         rows = self._rows(
             f"""SELECT provider, billing_account_id, service_name,
-                  max(charge_period_start) + INTERVAL 1 HOUR, max(exported_at)
+                  max(charge_period_start) FILTER (charge_period_start <= exported_at) + INTERVAL 1 HOUR,
+                  max(exported_at)
                 FROM {self._charges()} GROUP BY ALL ORDER BY ALL"""
         )
         return [
-            Freshness(provider, account, service, through.replace(tzinfo=UTC), exported.replace(tzinfo=UTC))
+            Freshness(
+                provider,
+                account,
+                service,
+                through.replace(tzinfo=UTC) if through else None,
+                exported.replace(tzinfo=UTC),
+            )
             for provider, account, service, through, exported in rows
         ]
 
@@ -233,11 +256,13 @@ class LedgerView:
 
     def _charges(self, condition: str = "true") -> str:
         """Return a FROM clause of the charges in this view, joined with their dimensions."""
-        known = f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
         return (
             "(SELECT * FROM charge JOIN series USING (series_id) "
-            f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
+            f"WHERE source IN (SELECT unnest($sources)) AND {self._known()} AND ({condition}))"
         )
+
+    def _known(self) -> str:
+        return f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
 
     def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows in chunks: as objects they are many times larger than in the database."""
