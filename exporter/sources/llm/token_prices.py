@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from exporter.core.providers import price_name, provider_label, slug
+
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
@@ -21,34 +23,6 @@ OUTPUT: Final = "output"
 
 TOKEN_TYPES: Final = (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT)
 """Values of the label `token_type`; disjoint, so that their sum is all tokens."""
-
-_PRICED_AS: Final[Mapping[str, str]] = {
-    "gcp": "google",
-    "google": "google",
-    "gemini": "google",
-    "vertex": "google",
-    "vertex_ai": "google",
-    "gcp.gen_ai": "google",
-    "gcp.gemini": "google",
-    "gcp.vertex_ai": "google",
-    "aws.bedrock": "aws",
-    "bedrock": "aws",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "mistral_ai": "mistral",
-    "moonshot": "moonshotai",
-    "moonshot_ai": "moonshotai",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-    "fireworks_ai": "fireworks",
-    "together_ai": "together",
-    "github_copilot": "github-copilot",
-    "z_ai": "zai",
-}
-"""Provider names, ours and those that the OpenTelemetry GenAI conventions have or had in
-`gen_ai.provider.name` and `gen_ai.system`, as genai-prices calls them. What it calls the same is left out."""
 
 _FALLS_BACK_TO: Final[Mapping[str, tuple[str, ...]]] = {
     INPUT: ("input_mtok",),
@@ -144,12 +118,14 @@ class TokenPrices:
 def _look_up(provider: str, model: str) -> ModelInfo | None:
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
 
-    name = provider.strip().lower()
-    priced_as = _PRICED_AS.get(name, name)
+    snapshot = get_snapshot()
+    # A name of the price data itself says more than the label: `huggingface_groq` has prices of its own.
+    ids = {slug(each.id): each.id for each in snapshot.providers}
+    priced_as = ids.get(slug(provider)) or price_name(provider_label(provider))
     if not priced_as or not model:
         return None
     try:
-        owner, found = get_snapshot().find_provider_model(model, None, priced_as, None)
+        owner, found = snapshot.find_provider_model(model, None, priced_as, None)
     except LookupError:
         return None
     # A name that is not known is taken for that of a provider which it contains: rather no price than that.
