@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.core.providers import provider_label
-from exporter.sources.llm.token_prices import Tokens
+from exporter.sources.llm.tokens import Tokens
 
 REASONS: Final[Mapping[str, str]] = {
     "bad_json": "not a JSON object on one line",
