@@ -36,7 +36,11 @@ def write_extract(ledger: Ledger, folder: Path, since: datetime) -> None:
 
 def open_extract(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     """Open an extract: the views of a ledger read it as they read the ledger."""
-    settings = {"memory_limit": memory_limit, "threads": 1, "temp_directory": str(folder / "spill")}
+    settings: dict[str, database.Setting] = {
+        "memory_limit": memory_limit,
+        "threads": 1,
+        "temp_directory": str(folder / "spill"),
+    }
     connection = database.connect(settings=settings)
     for table in (*_WHOLE, *_SINCE):
         file = _text(folder / f"{table}.parquet")
