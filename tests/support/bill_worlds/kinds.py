@@ -40,7 +40,7 @@ class Kind:
     batches: bool = False
     """The rows of a service come together."""
     special: frozenset[str] = frozenset()
-    """step, holiday, jobs, subscription, allowance, sustained, new service, incident, late service, one-off."""
+    """step, holiday, jobs, subscription, allowance, sustained, new service, incident, late service."""
 
 
 def plain_kinds() -> list[Kind]:
