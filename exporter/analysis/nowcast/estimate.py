@@ -18,7 +18,7 @@ from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCos
 from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
-from exporter.analysis.nowcast.observed import Observed, observe, running
+from exporter.analysis.nowcast.observed import Observed, observe, only, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
@@ -64,7 +64,7 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     seen = observe(known, model.cap, model.lateness, used, (since, end))
     runs = running(known, seen)
     live = _live(past.live, since, end)
-    prior = shape * _levels(model, seen, shape, live, known.as_of - since) * runs[:, None]
+    prior = shape * _levels(model, only(runs, seen), shape, live, known.as_of - since) * runs[:, None]
     prior *= _grown(model, np.arange(since, end, dtype=np.float64) + 0.5 - known.as_of)
     extra = _to_come(model, seen, prior, used, live)
     at = begin - since

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,10 +11,10 @@ from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.baseline import learn_development
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import CreditRules, learn_credits
-from exporter.analysis.nowcast.known_costs import Flags, Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import Floats, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness, learn_lateness
 from exporter.analysis.nowcast.level import LevelRule, learn_growth, learn_rule
-from exporter.analysis.nowcast.observed import Observed, observe, running
+from exporter.analysis.nowcast.observed import observe, only, running
 from exporter.analysis.nowcast.season import Season, learn_season
 from exporter.analysis.nowcast.single_charges import usual_caps
 
@@ -51,7 +51,7 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     week_hours = clocks.week_hours(begin, as_of)
     age = as_of - np.arange(begin, as_of)
     seen = observe(known, cap, lateness, 0.9, (begin, as_of))
-    seen = _only(running(known, seen), seen)
+    seen = only(running(known, seen), seen)
     growth = learn_growth(seen.cost, seen.exposure)
     grown = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
     cost = seen.cost * grown
@@ -62,7 +62,7 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     active[seen.once] = np.nan
     season = learn_season(ratio, seen.exposure, active, age, week_hours)
     shape, used = season.of(week_hours)
-    seen = _only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
+    seen = only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
     expected = shape * seen.exposure
     weight = np.exp(-age / _SLOW_HOURS)
     mass = expected @ weight
@@ -70,15 +70,6 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     medians = lateness.median_hours()[expected.any(axis=1)]
     rule = learn_rule(seen.cost, expected, growth, slow, float(np.median(medians)) if len(medians) else 1.0)
     return Model(lateness, season, rule, slow, cap, learn_credits(known, calendar), learn_development(known))
-
-
-def _only(lines: Flags, seen: Observed) -> Observed:
-    """The same, with nothing known of the other lines: a fee says nothing of any season."""
-    return replace(
-        seen,
-        cost=np.where(lines[:, None], seen.cost, 0.0),
-        exposure=np.where(lines[:, None], seen.exposure, 0.0),
-    )
 
 
 def _around(cost: Floats, exposure: Floats) -> Floats:

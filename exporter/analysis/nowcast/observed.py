@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -77,6 +77,15 @@ def running(known: KnownCosts, observed: Observed) -> Flags:
     days = used[:, past - whole :].reshape(len(used), -1, 24).any(axis=2).sum(axis=1)
     found: Flags = (days >= _LEAST_DAYS) | (hours >= LEAST_HOURS)
     return found
+
+
+def only(lines: Flags, seen: Observed) -> Observed:
+    """The same, with nothing known of the other lines: a fee says nothing of any season."""
+    return replace(
+        seen,
+        cost=np.where(lines[:, None], seen.cost, 0.0),
+        exposure=np.where(lines[:, None], seen.exposure, 0.0),
+    )
 
 
 def _before_first(arrived: Flags) -> Flags:

@@ -60,7 +60,7 @@ def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, n
     if not odds:
         return Shift(np.zeros((len(cost), 1)), np.zeros((len(cost), 1)))
     evidence = np.stack(odds, axis=1) - np.log(len(odds))
-    running = (slow > 0.0) | (expected.sum(axis=1) > 0.0)
+    running = expected.any(axis=1)
     prior = _SELDOM
     for _ in range(_ROUNDS):
         of_each = evidence + np.log(prior)

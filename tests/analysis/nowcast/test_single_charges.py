@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from exporter.analysis.nowcast.month_forecast import TrackRecord, forecast_month, track_record
@@ -100,7 +100,7 @@ def test_a_large_single_charge_on_a_metered_line_leaves_its_rate(usd: float) -> 
     assert month_end(with_it, as_of) - month_end(without, as_of) == pytest.approx(usd, rel=0.05)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(
     seed=st.integers(0, 10_000),
     days=st.integers(3, 45),
