@@ -14,11 +14,11 @@ import numpy as np
 from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import credit_ratios
-from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCosts
 from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
-from exporter.analysis.nowcast.observed import Flags, Observed, observe, running
+from exporter.analysis.nowcast.observed import Observed, observe, only, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
@@ -59,12 +59,12 @@ class Estimate:
 def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
     known = past.known
-    since = max(known.first_hour, min(begin, known.as_of - MEMORY_HOURS))
+    since = min(begin, max(known.begin, known.as_of - MEMORY_HOURS))
     shape, used = model.season.of(past.clocks.week_hours(since, end))
     seen = observe(known, model.cap, model.lateness, used, (since, end))
     runs = running(known, seen)
     live = _live(past.live, since, end)
-    prior = shape * _levels(model, seen, shape, live, known.as_of - since) * runs[:, None]
+    prior = shape * _levels(model, only(runs, seen), shape, live, known.as_of - since) * runs[:, None]
     prior *= _grown(model, np.arange(since, end, dtype=np.float64) + 0.5 - known.as_of)
     extra = _to_come(model, seen, prior, used, live)
     at = begin - since

@@ -12,10 +12,17 @@ from exporter.core.cost_cells import NANO, CostCells
 NEVER: Final = 30_000
 """Delay of what has not arrived."""
 
+LEAST_HOURS: Final = 6
+"""A line runs once it was used in so many hours."""
+
+LONG_HOURS: Final = 40
+"""A charge for longer than this, as for a month, is none of a running line."""
+
 _AT_MOST_HOURS: Final = 24 * 400
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class KnownCosts:
@@ -39,6 +46,8 @@ class KnownCosts:
         self.service_of: Final = np.array([numbers[line.service_name] for line in cells.lines], np.int64)
         self.billed: Final = np.zeros((len(services), shape[1]), np.int64)
         """Net, by service, exact: billionths of a US dollar."""
+        self.begin = self.end
+        """Earliest usage hour of which anything is known."""
         self.as_of = self.first_hour
         self.exporting_since: Final = np.full(len(services), np.iinfo(np.int64).max)
         """Export hour of each service's first cell."""
@@ -58,6 +67,7 @@ class KnownCosts:
         np.minimum.at(self.exporting_since, service, export)
         inside = at >= 0
         line, at, service = line[inside], at[inside], service[inside]
+        self.begin = min(self.begin, self.first_hour + int(at.min(initial=self.end - self.first_hour)))
         net = (cells.gross[part] + cells.credit[part])[inside]
         np.add.at(self.billed, (service, at), net)
         np.add.at(self.gross, (line, at), (cells.gross[part][inside] / NANO).astype(np.float32))
@@ -68,7 +78,14 @@ class KnownCosts:
         np.maximum.at(self.span, (line, at), span)
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def seen(self) -> Flags:
         """Lines of which anything is known."""
-        found: NDArray[np.bool_] = (self.delay != NEVER).any(axis=1)
+        found: Flags = (self.delay != NEVER).any(axis=1)
+        return found
+
+    @property
+    def regular(self) -> Flags:
+        """Lines with enough hours for their rhythm and lateness to say something of others."""
+        used = (self.delay != NEVER) & (self.span <= LONG_HOURS)
+        found: Flags = used.sum(axis=1) >= LEAST_HOURS
         return found

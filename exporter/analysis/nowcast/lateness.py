@@ -58,7 +58,7 @@ def learn_lateness(known: KnownCosts) -> Lateness:
     stop = int(np.searchsorted(cells.export, as_of))
     usage, line = cells.usage[:stop], cells.line[:stop]
     recent = usage >= np.maximum(as_of - _LEARNT_HOURS, known.exporting_since[known.service_of[line]])
-    recent &= (usage < as_of) & (cells.gross[:stop] > 0)
+    recent &= (usage < as_of) & (cells.gross[:stop] > 0) & known.regular[line]
     usage, line = usage[recent], line[recent]
     delay = np.clip(cells.export[:stop][recent] - usage, 0, AGES - 1)
     at = usage - known.first_hour

@@ -97,14 +97,14 @@ def _levels(cost: Floats, mass: Floats, slow: Floats) -> Floats:
     return found
 
 
-def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag: Floats) -> LevelRule:
+def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag: float) -> LevelRule:
     """Weigh the rules by their one-step errors over the last three weeks.
 
     A step is from what had arrived at a moment, `lag` hours before it, to the hours from then to half a day
     after it.
     """
     lines, hours = cost.shape
-    late = int(np.clip(np.median(lag), 1, 36)) if lines else 1
+    late = int(min(max(lag, 1.0), 36.0))
     cutoffs = range(max(72, hours - _TESTED_HOURS), hours - late - _AHEAD_HOURS, _CUTOFF_HOURS)
     errors: list[Floats] = []
     whole, mass = (np.cumsum(np.pad(each, ((0, 0), (1, 0))), axis=1) for each in (cost, expected))
@@ -126,7 +126,7 @@ def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag
             due[:, None] * np.abs(slow[:, None]), 1e-9
         )
         errors.append(np.where(usable, np.clip(error, -2.0, 2.0), 0.0))
-    if not errors:
+    if not errors or not expected.any():
         weight = np.zeros((lines, len(FORGETTING_HOURS)))
         weight[:, 1:3] = 0.5
         return LevelRule(growth, weight, np.full(lines, 0.1))
@@ -134,7 +134,7 @@ def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag
     score = np.log(squares)
     score = score - score.min(axis=1, keepdims=True)
     strength = 0.5 * len(errors) / 4.0
-    combined = strength * (0.3 * score + 0.7 * score.mean(axis=0))
+    combined = strength * (0.3 * score + 0.7 * score[expected.any(axis=1)].mean(axis=0))
     weight = np.exp(-(combined - combined.min(axis=1, keepdims=True)))
     weight /= weight.sum(axis=1, keepdims=True)
     return LevelRule(growth, weight, np.sqrt((weight * squares).sum(axis=1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,8 +14,9 @@ from exporter.analysis.nowcast.credits import CreditRules, learn_credits
 from exporter.analysis.nowcast.known_costs import Floats, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness, learn_lateness
 from exporter.analysis.nowcast.level import LevelRule, learn_growth, learn_rule
-from exporter.analysis.nowcast.observed import Flags, Observed, observe, running, usual_caps
+from exporter.analysis.nowcast.observed import observe, only, running
 from exporter.analysis.nowcast.season import Season, learn_season
+from exporter.analysis.nowcast.single_charges import usual_caps
 
 LEARNT_HOURS: Final = 56 * 24
 _SURELY: Final = 0.001
@@ -44,13 +45,13 @@ class Model:
 def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> Model:
     """Learn from what is known."""
     as_of = known.as_of
-    begin = max(known.first_hour, as_of - LEARNT_HOURS)
+    begin = min(max(known.begin, as_of - LEARNT_HOURS), as_of)
     lateness = learn_lateness(known)
-    cap = usual_caps(known, begin)
+    cap = usual_caps(known.gross[:, begin - known.first_hour : as_of - known.first_hour].astype(np.float64))
     week_hours = clocks.week_hours(begin, as_of)
     age = as_of - np.arange(begin, as_of)
     seen = observe(known, cap, lateness, 0.9, (begin, as_of))
-    seen = _only(running(known, seen), seen)
+    seen = only(running(known, seen), seen)
     growth = learn_growth(seen.cost, seen.exposure)
     grown = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
     cost = seen.cost * grown
@@ -61,22 +62,14 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     active[seen.once] = np.nan
     season = learn_season(ratio, seen.exposure, active, age, week_hours)
     shape, used = season.of(week_hours)
-    seen = _only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
+    seen = only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
     expected = shape * seen.exposure
     weight = np.exp(-age / _SLOW_HOURS)
     mass = expected @ weight
     slow = np.divide((seen.cost * grown) @ weight, mass, out=np.zeros(len(mass)), where=mass > 0.5)
-    rule = learn_rule(seen.cost, expected, growth, slow, lateness.median_hours())
+    medians = lateness.median_hours()[expected.any(axis=1)]
+    rule = learn_rule(seen.cost, expected, growth, slow, float(np.median(medians)) if len(medians) else 1.0)
     return Model(lateness, season, rule, slow, cap, learn_credits(known, calendar), learn_development(known))
-
-
-def _only(lines: Flags, seen: Observed) -> Observed:
-    """The same, with nothing known of the other lines: a fee says nothing of any season."""
-    return replace(
-        seen,
-        cost=np.where(lines[:, None], seen.cost, 0.0),
-        exposure=np.where(lines[:, None], seen.exposure, 0.0),
-    )
 
 
 def _around(cost: Floats, exposure: Floats) -> Floats:

@@ -9,12 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import LONG_HOURS, NEVER, Floats, KnownCosts
 from exporter.analysis.nowcast.live_usage import LiveUsage
-from exporter.analysis.nowcast.model import LEARNT_HOURS
-from exporter.analysis.nowcast.observed import LEAST_HOURS, LONG_HOURS, single_charges, usual_caps
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
+from exporter.analysis.nowcast.single_charges import single_charges, usual_caps
 from exporter.core.cost_cells import NANO, CostCells
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -127,13 +126,11 @@ def _test_days(replay: Replay, day: int, final_day: int, actual: Floats, by_days
 
 def _recurring(known: KnownCosts) -> Floats:
     """Net cost of each hour without single charges, all lines together."""
-    cap = usual_caps(known, known.as_of - LEARNT_HOURS)
-    single = single_charges(known.gross.astype(np.float64), cap)
-    used = (known.delay != NEVER) & ~single
-    used &= known.span <= LONG_HOURS
-    runs = used.sum(axis=1) >= LEAST_HOURS
+    gross = known.gross.astype(np.float64)
+    single = single_charges(gross, usual_caps(gross))
+    used = (known.delay != NEVER) & ~single & (known.span <= LONG_HOURS) & known.regular[:, None]
     net = known.gross + np.clip(known.credit, -np.abs(known.gross), 0.0)
-    found: Floats = np.where(used & runs[:, None], net, 0.0).sum(axis=0, dtype=np.float64)
+    found: Floats = np.where(used, net, 0.0).sum(axis=0, dtype=np.float64)
     return found
 
 

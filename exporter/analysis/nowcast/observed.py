@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import LEAST_HOURS, LONG_HOURS, NEVER, Flags, Floats, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness
-
-Flags = NDArray[np.bool_]
-
-_LARGE: Final = 5.0
-_RARE: Final = 0.05
-"""An hour is out of the line's usual running above _LARGE times what all but _RARE of its hours cost."""
+from exporter.analysis.nowcast.single_charges import single_charges
 
 _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""
 
-LEAST_HOURS: Final = 6
-"""A line runs once it was used in so many hours."""
-
 _LEAST_DAYS: Final = 3
 _DAY_LONG_HOURS: Final = 20
-LONG_HOURS: Final = 40
-"""A charge for longer than this, as for a month, is none of a running line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +52,8 @@ def observe(
     arrived = _columns(known.delay, begin - known.first_hour, end - begin, NEVER) != NEVER
     came, part = lateness.at(ages)
     # Where nothing at all of an hour or a later one has arrived, the bill is late, and nothing has stopped.
-    newest = begin + int(np.flatnonzero(arrived.any(axis=0))[-1]) if arrived.any() else begin - 1
+    regular = arrived[known.regular].any(axis=0)
+    newest = begin + int(np.flatnonzero(regular)[-1]) if regular.any() else begin - 1
     if known.as_of - newest < _SILENT_HOURS:
         came = np.where(np.arange(begin, end)[None, :] > newest, 0.0, came)
     to_come = 1.0 - came
@@ -74,24 +65,11 @@ def observe(
     return Observed(begin, np.where(unusable, 0.0, cost), exposure, arrived, once, to_come, part)
 
 
-def usual_caps(known: KnownCosts, begin: int) -> Floats:
-    """Lines: what an hour costs at most in usual running, from the hours since `begin`; infinite if unknown.
-
-    The largest hour plays no part, so that one charge among few cannot speak for itself.
-    """
-    low, high = max(begin - known.first_hour, 0), known.as_of - known.first_hour
-    cost = np.sort(known.gross[:, low:high], axis=1)
-    if not cost.size:
-        return np.full(len(cost), np.inf)
-    count = (cost > 0.0).sum(axis=1)
-    rank = cost.shape[1] - 2 - np.ceil(np.maximum(count - 1, 0) * _RARE).astype(np.int64)
-    cap = _LARGE * np.take_along_axis(cost, np.maximum(rank, 0)[:, None], axis=1)[:, 0]
-    return np.where((count >= 3) & (cap > 0.0), cap, np.inf).astype(np.float64)
-
-
 def running(known: KnownCosts, observed: Observed) -> Flags:
     """Lines that run: used in several hours of late, or on several days."""
     past = max(known.as_of - observed.begin, 0)
+    if not known.cells.lines:
+        return np.zeros(0, np.bool_)
     used = (observed.arrived & ~observed.once)[:, :past]
     low = observed.begin - known.first_hour
     hours = (used & (known.span[:, low : low + past] < _DAY_LONG_HOURS)).sum(axis=1)
@@ -101,20 +79,18 @@ def running(known: KnownCosts, observed: Observed) -> Flags:
     return found
 
 
-def single_charges(cost: Floats, cap: Floats) -> Flags:
-    """Hours far beyond what the line costs else, unlike their neighbours in time and by clock; refunds."""
-    large = np.abs(cost) > cap[:, None]
-    alone = large.copy()
-    if large.any():
-        for shift in (1, 24, 168):
-            if shift < cost.shape[1]:
-                alone[:, shift:] &= ~large[:, :-shift]
-                alone[:, :-shift] &= ~large[:, shift:]
-    found: Flags = alone | (cost < 0.0)
-    return found
+def only(lines: Flags, seen: Observed) -> Observed:
+    """The same, with nothing known of the other lines: a fee says nothing of any season."""
+    return replace(
+        seen,
+        cost=np.where(lines[:, None], seen.cost, 0.0),
+        exposure=np.where(lines[:, None], seen.exposure, 0.0),
+    )
 
 
 def _before_first(arrived: Flags) -> Flags:
+    if not arrived.size:
+        return arrived
     first = np.where(arrived.any(axis=1), arrived.argmax(axis=1), arrived.shape[1])
     found: Flags = np.arange(arrived.shape[1])[None, :] < first[:, None]
     return found

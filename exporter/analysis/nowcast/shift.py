@@ -20,6 +20,7 @@ _USUAL_SIZE: Final = 0.5
 
 _SELDOM: Final = 0.004
 _ROUNDS: Final = 4
+_CERTAIN: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,17 @@ def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, n
         variance = noise**2 / np.maximum(seen, 1.0) + rule.error**2 + 1e-6
         wide = variance + _USUAL_SIZE**2
         log_odds = 0.5 * (ratio**2 / variance - ratio**2 / wide + np.log(variance / wide))
-        odds.append(np.where(usable, np.clip(log_odds, -30.0, 30.0), -30.0))
+        odds.append(np.where(usable, log_odds, -_CERTAIN))
         levels.append(level * np.exp(ratio * _USUAL_SIZE**2 / wide))
     if not odds:
         return Shift(np.zeros((len(cost), 1)), np.zeros((len(cost), 1)))
-    likelihood = np.exp(np.stack(odds, axis=1)) / len(odds)
+    evidence = np.stack(odds, axis=1) - np.log(len(odds))
+    running = expected.any(axis=1)
     prior = _SELDOM
     for _ in range(_ROUNDS):
-        chance = prior * likelihood / (1.0 - prior + prior * likelihood.sum(axis=1, keepdims=True))
-        prior = min(max(float(chance.sum(axis=1).mean()), _SELDOM), 0.5)
+        of_each = evidence + np.log(prior)
+        whole = np.logaddexp(np.logaddexp.reduce(of_each, axis=1, keepdims=True), np.log(1.0 - prior))
+        chance = np.exp(of_each - whole)
+        share = float(chance[running].sum(axis=1).mean()) if running.any() else 0.0
+        prior = min(max(share, _SELDOM), 0.5)
     return Shift(chance, np.stack(levels, axis=1))

@@ -245,6 +245,11 @@ def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     return error_ratios((row.hour, row.day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
 
 
+def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
+    """Grade the plain estimates of the same days likewise."""
+    return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
+
+
 def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:
     named = SERVICE_NAMES.get(row.service_id, row.service_id)
     return row.skus is not None and named in (service_id, service) and row.skus.matches(sku_id, sku)

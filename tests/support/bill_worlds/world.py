@@ -136,10 +136,6 @@ def _specials(rng: np.random.Generator, kind: Kind, clock: _Clock, services: Int
         for n, day in ((0, 1), (1, 15), (2, int(rng.integers(2, 28)))):
             fee = (clock.pacific_month_day == day) & (clock.pacific_hour == 0)
             found[n] = np.where(fee, mean[n].mean() * 200.0, 0.0)
-    if "one-off" in kind.special:
-        at = count - int(rng.integers(60, 400))
-        found[0] = 0.0
-        found[0, at] = mean.sum() / count * 20.0
     return found
 
 
