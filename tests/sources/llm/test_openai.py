@@ -102,7 +102,6 @@ def test_the_bill_becomes_one_charge_for_each_line_of_a_day(world: FakeAdminApi,
         "consumed_quantity": 2_000_000.0,
         "consumed_unit": "tokens",
         "tags": "",
-        "charge_period_end": None,
     }
     assert told.usd == Decimal("1.25")
 
