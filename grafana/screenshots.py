@@ -39,9 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=1600, help="width of the window, in pixels")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder for the pictures")
-    parser.add_argument(
-        "--chromium", help="program to use; by default the first of the usual names found"
-    )
+    parser.add_argument("--chromium", help="program to use; by default the first of the usual names found")
     parser.add_argument("--wait", type=float, default=30, help="seconds to wait for a page to be drawn")
     given = parser.parse_args(argv)
     try:
