@@ -22,6 +22,7 @@ from exporter.analysis.nowcast.observed import Observed, observe, only, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
+_HEARD_HOURS: Final = 48
 _DAMPING_HOURS: Final = 14 * 24
 """Growth goes on, and fades over so many hours."""
 
@@ -60,7 +61,12 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
     known = past.known
     since = min(begin, max(known.begin, known.as_of - MEMORY_HOURS))
-    shape, used = model.season.of(past.clocks.week_hours(since, end))
+    newest = max(since, known.as_of - _HEARD_HOURS)
+    recent = observe(known, model.cap, model.lateness, 0.9, (newest, known.as_of))
+    season = model.season.heard(
+        (recent.cost, recent.exposure), model.slow, past.clocks.week_hours(newest, known.as_of)
+    )
+    shape, used = season.of(past.clocks.week_hours(since, end))
     seen = observe(known, model.cap, model.lateness, used, (since, end))
     runs = running(known, seen)
     live = _live(past.live, since, end)
