@@ -64,9 +64,6 @@ class Season:
 
         It matters on the days after a clock has changed, and not before the model has been learnt anew.
         """
-        moved = (week_hours - week_hours[0]) % WEEK
-        if not moved.size or (moved == moved[:, :1]).all():
-            return self
         cost, exposure = seen
         expected = np.stack([shape[:, at] for shape, at in zip(self.shape, week_hours, strict=True)])
         expected = expected * level[:, None] * exposure
@@ -74,6 +71,12 @@ class Season:
         misfit = (((cost - expected) / spread) ** 2).sum(axis=(1, 2))
         weight = self.clock_weight * np.exp(-_DISCOUNT * (misfit - misfit.min()))[:, None]
         return replace(self, clock_weight=weight / np.maximum(weight.sum(axis=0), 1e-300))
+
+
+def changed(week_hours: Integers) -> bool:
+    """Whether any clock changes within some hours (clocks x hours)."""
+    moved = (week_hours - week_hours[0]) % WEEK
+    return bool((moved != moved[:, :1]).any())
 
 
 def learn_season(
