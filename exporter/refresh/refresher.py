@@ -236,6 +236,7 @@ class Refresher:
         graded_at: float | None = None
         while not self._stopping.is_set():
             started = time.monotonic()
+            worked = 0.0
             self._estimate_soon.clear()
             if self._bills_read():
                 now = self._clock()
@@ -243,11 +244,14 @@ class Refresher:
                 if state != estimated:
                     estimated = state
                     self._estimate("outlooks", now)
-                if graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds():
+                worked = time.monotonic() - started
+                due = graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds()
+                if due and self._estimator.outlooks:
                     graded_at = started
+                    # The month's forecast follows from how past ones turned out.
                     self._estimate("grades", now)
-            rest = max(_LEAST_REST_SECONDS, 9 * (time.monotonic() - started))
-            self._stopping.wait(rest)
+                    self._estimate("outlooks", now)
+            self._stopping.wait(max(_LEAST_REST_SECONDS, 9 * worked))
             self._estimate_soon.wait(_LONGEST_WAIT_SECONDS)
 
     def _bills_read(self) -> bool:

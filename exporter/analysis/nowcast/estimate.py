@@ -20,8 +20,10 @@ from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
 from exporter.analysis.nowcast.observed import Observed, observe, only, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
+from exporter.analysis.nowcast.season import Season, changed
 from exporter.analysis.nowcast.shift import SPANS, find_shifts
 
+_HEARD_HOURS: Final = 48
 _DAMPING_HOURS: Final = 14 * 24
 """Growth goes on, and fades over so many hours."""
 
@@ -60,7 +62,8 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
     known = past.known
     since = min(begin, max(known.begin, known.as_of - MEMORY_HOURS))
-    shape, used = model.season.of(past.clocks.week_hours(since, end))
+    season = _season(model, past, max(since, known.as_of - _HEARD_HOURS))
+    shape, used = season.of(past.clocks.week_hours(since, end))
     seen = observe(known, model.cap, model.lateness, used, (since, end))
     runs = running(known, seen)
     live = _live(past.live, since, end)
@@ -78,6 +81,16 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
         _evened(model, usual, prior, ratio),
         prior[:, at:],
     )
+
+
+def _season(model: Model, past: Past, begin: int) -> Season:
+    """The season, with clocks weighed by what the hours from `begin` on show, if one has changed."""
+    known = past.known
+    week_hours = past.clocks.week_hours(begin, known.as_of)
+    if not changed(week_hours):
+        return model.season
+    seen = observe(known, model.cap, model.lateness, 0.9, (begin, known.as_of))
+    return model.season.heard((seen.cost, seen.exposure), model.slow, week_hours)
 
 
 def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _Live | None) -> Floats:
@@ -103,7 +116,7 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
         cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
     cost, due = cost[:, :past], (shape * exposure)[:, :past]
     rule = model.rule
-    level = (candidates(cost, due, rule.growth, model.slow) * rule.weight).sum(axis=1)[:, None]
+    level = (candidates(cost, due, rule.growth, model.slow)[0] * rule.weight).sum(axis=1)[:, None]
     shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
     found = np.repeat(level, shape.shape[1], axis=1)
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):

@@ -18,6 +18,7 @@ LEAST_HOURS: Final = 6
 LONG_HOURS: Final = 40
 """A charge for longer than this, as for a month, is none of a running line."""
 
+_ROWS_AT_ONCE: Final = 50_000
 _AT_MOST_HOURS: Final = 24 * 400
 
 Floats = NDArray[np.float64]
@@ -61,7 +62,11 @@ class KnownCosts:
         cells, begin = self.cells, self._next
         stop = begin + int(np.searchsorted(cells.export[begin:], as_of))
         self._next = stop
-        part = slice(begin, stop)
+        for low in range(begin, stop, _ROWS_AT_ONCE):
+            self._take(slice(low, min(low + _ROWS_AT_ONCE, stop)))
+
+    def _take(self, part: slice) -> None:
+        cells = self.cells
         line, at = cells.line[part], cells.usage[part] - self.first_hour
         service, export = self.service_of[line], cells.export[part]
         np.minimum.at(self.exporting_since, service, export)

@@ -6,6 +6,7 @@ exponential forgetting. How fast to forget, and whether growth goes on, is weigh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ FORGETTING_HOURS: Final = (6.0, 24.0, 72.0, 240.0)
 MEMORY_HOURS: Final = 15 * 24
 """Older hours play no part in a level, but for the slow one."""
 
+_NOTHING: Final = 1e-3
 _SMALL: Final = 0.2
 """Share of the mean hour; noise is taken as relative above, as absolute below it."""
 
@@ -74,12 +76,29 @@ def learn_growth(cost: Floats, exposure: Floats) -> Floats:
     return np.where(enough, shrunk, center) / 24.0
 
 
-def candidates(cost: Floats, expected: Floats, growth: Floats, slow: Floats) -> Floats:
-    """Levels right after the last column by each rule; lines x candidates.
+def candidates(
+    cost: Floats, expected: Floats, growth: Floats, slow: Floats, before: Sequence[int] = (0,)
+) -> list[Floats]:
+    """Levels by each rule, lines x candidates, so many hours before the end of the last column.
 
     `expected` is season times exposure. `slow` is the level where nothing recent is known.
     """
-    return _levels(*_decayed(cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:], growth), slow)
+    whole = _decayed(cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:], growth)
+    found: list[Floats] = []
+    for hours in before:
+        if not hours:
+            found.append(_levels(*whole, slow))
+            continue
+        # What came since is taken out of the sums, and what is left is less forgotten.
+        since = _decayed(cost[:, -hours:], expected[:, -hours:], growth)
+        kept = np.exp(hours / np.array(FORGETTING_HOURS))
+        shrunk = np.exp(-growth * hours)[:, None]
+        sums = (
+            np.maximum(whole[0] - since[0], 0.0) * kept * shrunk,
+            np.maximum(whole[1] - since[1], 0.0) * kept,
+        )
+        found.append(_levels(*sums, slow))
+    return found
 
 
 def _decayed(cost: Floats, expected: Floats, growth: Floats) -> tuple[Floats, Floats]:
@@ -93,7 +112,10 @@ def _decayed(cost: Floats, expected: Floats, growth: Floats) -> tuple[Floats, Fl
 
 def _levels(cost: Floats, mass: Floats, slow: Floats) -> Floats:
     least = (slow > 0.0)[:, None].astype(np.float64)
-    found: Floats = (cost + least * slow[:, None]) / np.maximum(mass + least, 1e-9)
+    known = mass + least
+    found: Floats = np.where(
+        known > _NOTHING, (cost + least * slow[:, None]) / np.maximum(known, _NOTHING), 0.0
+    )
     return found
 
 

@@ -60,7 +60,9 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     active = np.where(seen.arrived, 1.0, np.where(seen.to_come < _SURELY, 0.0, np.nan))
     active[(seen.exposure == 0.0) & ~seen.arrived] = np.nan
     active[seen.once] = np.nan
-    season = learn_season(ratio, seen.exposure, active, age, week_hours)
+    # A line too young for a level of its own has the account's shape.
+    levelled = np.where(level > 0.0, seen.exposure, 0.0)
+    season = learn_season(ratio, levelled, active, age, week_hours)
     shape, used = season.of(week_hours)
     seen = only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
     expected = shape * seen.exposure

@@ -7,7 +7,7 @@ so, wherever people work. Which clock a line follows is weighed by how well it e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,9 @@ HALF_LIFE_HOURS: Final = 21 * 24
 
 _QUIET: Final = 0.9
 """Hours below this share of the busy days' are of another kind."""
+
+_DISCOUNT: Final = 0.25
+"""Hours are no independent witnesses: each counts for half of what it would."""
 
 _LIKE_WEEKS: Final = 4.0
 """Like hours count as so many weeks of the hour's own."""
@@ -55,6 +58,25 @@ class Season:
             found = (part[0], part[1]) if found is None else (found[0] + part[0], found[1] + part[1])
         assert found is not None, "there are clocks"
         return found
+
+    def heard(self, seen: tuple[Floats, Floats], level: Floats, week_hours: Integers) -> Season:
+        """Weigh the clocks anew by some newest hours: costs and exposures, lines x hours.
+
+        It matters on the days after a clock has changed, and not before the model has been learnt anew.
+        """
+        cost, exposure = seen
+        expected = np.stack([shape[:, at] for shape, at in zip(self.shape, week_hours, strict=True)])
+        expected = expected * level[:, None] * exposure
+        spread = np.maximum(self.noise, 0.05)[:, None] * expected.mean(axis=0) + 0.02 * level[:, None] + 1e-9
+        misfit = (((cost - expected) / spread) ** 2).sum(axis=(1, 2))
+        weight = self.clock_weight * np.exp(-_DISCOUNT * (misfit - misfit.min()))[:, None]
+        return replace(self, clock_weight=weight / np.maximum(weight.sum(axis=0), 1e-300))
+
+
+def changed(week_hours: Integers) -> bool:
+    """Whether any clock changes within some hours (clocks x hours)."""
+    moved = (week_hours - week_hours[0]) % WEEK
+    return bool((moved != moved[:, :1]).any())
 
 
 def learn_season(
@@ -147,7 +169,7 @@ def _by_hour(values: Floats) -> Floats:
 
 def _clock_weights(squares: Floats, hours: Floats, whole: Floats) -> Floats:
     """Weigh clocks by how well they explain a line, and all lines together; clocks x lines."""
-    likelihood = -0.25 * hours * np.log(np.maximum(squares, 1e-12))
+    likelihood = -_DISCOUNT * hours * np.log(np.maximum(squares, 1e-12))
     likelihood = likelihood - likelihood.max(axis=0)
     score = 0.5 * likelihood + 0.5 * likelihood.sum(axis=1, keepdims=True)
     score += np.log(_clock_prior(whole))[:, None]

@@ -19,6 +19,7 @@ _USUAL_SIZE: Final = 0.5
 """Standard deviation of the logarithm of a change."""
 
 _SELDOM: Final = 0.004
+_LEAST_HOURS: Final = 48
 _ROUNDS: Final = 4
 _CERTAIN: Final = 300.0
 
@@ -37,11 +38,10 @@ def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, n
     """Look for changes in the hours up to now; lines x hours."""
     hours = cost.shape[1]
     odds, levels = [], []
-    for span in SPANS:
+    spans = [span for span in SPANS if hours - span >= _LEAST_HOURS]
+    earlier = candidates(cost, expected, rule.growth, slow, spans)
+    for span, before in zip(spans, earlier, strict=True):
         begin = hours - span
-        if begin < 48:
-            continue
-        before = candidates(cost[:, :begin], expected[:, :begin], rule.growth, slow)
         level = (before * rule.weight).sum(axis=1) * np.exp(rule.growth * span / 2.0)
         came, due = cost[:, begin:].sum(axis=1), expected[:, begin:].sum(axis=1) * level
         due_hours = expected[:, begin:].sum(axis=1)

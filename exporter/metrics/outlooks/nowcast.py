@@ -85,42 +85,64 @@ class Outlook:
 
 
 class Nowcasting:
-    """Makes outlooks; what is the same for a day is computed once a day."""
+    """Computes outlooks. How past forecasts turned out takes longest to compute, and is kept for a day."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[object, Outlook | None]] = {}
-        self._records: dict[str, tuple[object, TrackRecord]] = {}
+        self.records: dict[str, TrackRecord] = {}
+        """By provider; empty until `judge` has been called."""
+        self._judged_on: int | None = None
 
     def outlooks(
-        self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+        self,
+        view: LedgerView,
+        usage: UsageView | None,
+        now: datetime,
+        timezones: Mapping[str, str],
+        *,
+        judging: bool = True,
     ) -> list[Outlook]:
-        """Return the outlook of each provider with enough of a bill to learn from."""
-        state = (int(_hours(now)), view.state())
+        """Return the outlook of each provider with enough of a bill to learn from.
+
+        Without `judging` only what `judge` found earlier is used. Before it has found anything, an outlook
+        has no forecast of the month, since nobody knows how far it may be off.
+        """
+        if judging and self._judged_on != now.toordinal():
+            self.judge(view, usage, now, timezones)
+        state = (int(_hours(now)), view.state(), self._judged_on)
         for provider, timezone in timezones.items():
             made = self._made.get(provider)
             if made is None or made[0] != state:
                 self._made[provider] = (state, self._make(view, usage, now, provider, timezone))
         return [outlook for _, outlook in self._made.values() if outlook is not None]
 
+    def judge(
+        self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+    ) -> None:
+        """Find out how past forecasts of each provider turned out, by what is known now."""
+        for provider, timezone in timezones.items():
+            history = _enough_history(view, provider, now)
+            if history is not None:
+                live = live_per_line(view, usage, history, now) if usage else None
+                self.records[provider] = track_record(history, timezone, int(_hours(now)), live)
+        self._judged_on = now.toordinal()
+
     def _make(
         self, view: LedgerView, usage: UsageView | None, now: datetime, provider: str, timezone: str
     ) -> Outlook | None:
-        history = cost_history(view, provider, now)
-        as_of = int(_hours(now))
-        if len(history) == 0 or as_of - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+        history = _enough_history(view, provider, now)
+        if history is None:
             return None
         live = live_per_line(view, usage, history, now) if usage else None
-        record = self._record(history, provider, timezone, as_of, live)
-        return make_outlook(history, provider, timezone, as_of, live=live, record=record)
+        record = self.records.get(provider)
+        return make_outlook(history, provider, timezone, int(_hours(now)), live=live, record=record)
 
-    def _record(
-        self, cells: CostCells, provider: str, timezone: str, as_of: int, live: LivePerLine | None
-    ) -> TrackRecord:
-        day = as_of // 24
-        kept = self._records.get(provider)
-        if kept is None or kept[0] != day:
-            kept = self._records[provider] = (day, track_record(cells, timezone, as_of, live))
-        return kept[1]
+
+def _enough_history(view: LedgerView, provider: str, now: datetime) -> CostCells | None:
+    history = cost_history(view, provider, now)
+    if len(history) == 0 or int(_hours(now)) - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+        return None
+    return history
 
 
 def make_outlook(
@@ -130,17 +152,17 @@ def make_outlook(
     as_of: int,
     *,
     live: LivePerLine | None,
-    record: TrackRecord,
+    record: TrackRecord | None,
 ) -> Outlook:
-    """Make the outlook of a provider as of an hour, from plain values alone."""
+    """Make the outlook of a provider as of an hour, from plain values; without a record, of no month."""
     replay = Replay(cells, timezone, as_of, live)
-    replay.plain = record.plain
+    replay.plain = record.plain if record else frozenset()
     calendar = replay.calendar
     month_began, _ = calendar.month_hours(calendar.month(as_of))
     day_began, _ = calendar.day_hours(calendar.day(as_of))
     since = max(month_began, as_of - UNBILLED_HOURS, cells.first_hour)
     nowcast = replay.nowcast(as_of, min(since, day_began))
-    month = forecast_month(replay, as_of, record)
+    month = forecast_month(replay, as_of, record) if record else None
     return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
 
 

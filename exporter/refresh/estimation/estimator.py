@@ -81,10 +81,11 @@ class Estimator:
             self.outcomes = {**self.outcomes, **failed}
             return False
         self.outcomes = {**self.outcomes, **estimates.outcomes}
+        self._carried = estimates.carried
         if task == "grades":
             self.grades = estimates.grades
         else:
-            self.outlooks, self._carried = estimates.outlooks, estimates.carried
+            self.outlooks = estimates.outlooks
         return all(outcome.success for outcome in estimates.outcomes.values())
 
     def stop(self) -> None:

@@ -67,12 +67,19 @@ def compute(job: EstimationJob) -> Estimates:
             nothing: Sequence[_Computed] = ()
             return tuple(outcomes.compute(name, _unless_out_of_memory(work), nothing))
 
-        if job.task == "grades":
-            graded = figure("nowcast_grades", lambda: grade(view, usage, job.now, hourly))
-            return Estimates(grades=_plain(graded), outcomes=outcomes.latest)
         nowcasting: Nowcasting = pickle.loads(job.carried) if job.carried else Nowcasting()  # noqa: S301
+
+        def judged_and_graded() -> list[FamilySamples]:
+            nowcasting.judge(view, usage, job.now, hourly)
+            return grade(view, usage, job.now, hourly)
+
+        if job.task == "grades":
+            graded = figure("nowcast_grades", judged_and_graded)
+            return Estimates(
+                grades=_plain(graded), outcomes=outcomes.latest, carried=pickle.dumps(nowcasting)
+            )
         outlooks: tuple[Outlook, ...] = (
-            *figure("nowcast", lambda: nowcasting.outlooks(view, usage, job.now, hourly)),
+            *figure("nowcast", lambda: nowcasting.outlooks(view, usage, job.now, hourly, judging=False)),
             *figure(
                 "daily_nowcast",
                 lambda: daily_outlooks(view, LlmView(connection, job.sources), job.now, zones),

@@ -40,7 +40,8 @@ class Kind:
     batches: bool = False
     """The rows of a service come together."""
     special: frozenset[str] = frozenset()
-    """step, holiday, jobs, subscription, allowance, sustained, new service, incident, late service."""
+    """step, holiday, jobs, subscription, allowance, sustained, new service, incident, late service,
+    refund."""
 
 
 def plain_kinds() -> list[Kind]:
@@ -72,5 +73,6 @@ def unusual_kinds() -> list[Kind]:
         Kind("in six pieces", pieces=6),
         Kind("drifting noise", noise="drift"),
         Kind("noisy days", noise="days", noise_range=(0.05, 0.1)),
+        Kind("refunds and corrections", special=with_("refund")),
         Kind("five lines", services=5, lines_per_service=1),
     ]

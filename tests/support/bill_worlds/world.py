@@ -68,6 +68,9 @@ def make_world(kind: Kind, seed: int) -> BillWorld:
     gross_mean = _specials(rng, kind, clock, services, mean)
     gross = gross_mean * np.exp(_noise(rng, kind, *gross_mean.shape, clock.pacific_day))
     credit = _credits(rng, kind, clock, gross, services)
+    if "refund" in kind.special:
+        for n in range(0, len(lines), 3):
+            gross[n, count - int(rng.integers(60, 460))] += gross[n].mean() * rng.choice([-15.0, 30.0, 150.0])
     mean = gross_mean + _credits_of_mean(gross, credit, gross_mean)
     lags = _lags(rng, kind, services, count)
     live = {
@@ -207,7 +210,7 @@ def _bill(
     parts: dict[str, list[Any]] = {"line": [], "used": [], "arrived": [], "gross": [], "credit": []}
     total = np.zeros_like(gross)
     for piece in range(kind.pieces):
-        line, hour = np.nonzero(gross > 0.0)
+        line, hour = np.nonzero(gross)
         parts["line"].append(line)
         parts["used"].append(first + hour)
         parts["arrived"].append(first + hour + np.ceil(lags[piece, line, hour]).astype(np.int64))
