@@ -92,6 +92,7 @@ def test_it_returns_what_an_estimate_in_the_same_process_returns(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:
     estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("grades", NOW)
     assert estimator.run("outlooks", NOW)
     here = refresher(bill, ledger, tmp_path)
     here.rebuild()
@@ -99,6 +100,19 @@ def test_it_returns_what_an_estimate_in_the_same_process_returns(
     here.rebuild(estimated=estimator.outlooks)
     assert expected["spend_nowcast_today_usd"]
     assert estimated(here.snapshot.text) == expected
+
+
+def test_before_past_forecasts_are_judged_the_day_is_estimated_and_the_month_is_not(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("outlooks", NOW)
+    assert [outlook.month for outlook in estimator.outlooks] == [None]
+    here = refresher(bill, ledger, tmp_path)
+    here.rebuild(estimated=estimator.outlooks)
+    shown = estimated(here.snapshot.text)
+    assert shown["spend_nowcast_today_usd"]
+    assert not shown["spend_forecast_month_end_usd"]
 
 
 def test_a_second_estimate_goes_on_from_the_first(bill: Bill, ledger: Ledger, tmp_path: Path) -> None:
