@@ -33,7 +33,7 @@ _UNTESTED_NOISE: Final = 0.25
 """Standard deviation of the logarithm of a forecast's error, before any forecast could be tested."""
 
 _LARGEST_NOISE: Final = 0.5
-_DRIFT_PER_DAY: Final = 0.002
+_DRIFT_PER_DAY: Final = 0.0005
 """The level may drift by so much a day in a way that the tested past has not shown."""
 
 

@@ -20,7 +20,10 @@ Judged = Mapping[str, Sequence[BacktestRow]]
 
 
 class JsonReport:
-    """One document: `{"days": [row, ...]}`, a row per day and hour, with `provider` if there are several."""
+    """One document: `{"days": [row, ...], "errors": {provider: ...}}`, a row per day and hour.
+
+    Rows have a `provider` if there are several; `errors` is left out where no day was judged.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -32,7 +35,11 @@ class JsonReport:
             for provider, days in judged.items()
             for row in days
         ]
-        self._out.write('{"days": [' + ",".join("\n  " + row for row in rows) + "\n]}\n")
+        self._out.write('{"days": [' + ",".join("\n  " + row for row in rows) + "\n]")
+        if judged:
+            graded = {provider: _graded(days) for provider, days in judged.items()}
+            self._out.write(f',\n"errors": {json.dumps(graded)}')
+        self._out.write("}\n")
 
 
 class TextReport:
@@ -56,8 +63,24 @@ def _as_json(row: BacktestRow) -> dict[str, Any]:
         "final_so_far_usd": row.final_so_far_nano_usd / NANO,
         "day_forecast_usd": row.day_forecast_nano_usd / NANO,
         "day_final_usd": row.day_final_nano_usd / NANO,
-        "plain_day_forecast_usd": row.plain_day_forecast_nano_usd / NANO,
-        "plain_services": list(row.plain_services),
+    }
+
+
+def _graded(rows: Sequence[BacktestRow]) -> dict[str, Any]:
+    """Errors by the hour as shares of the final cost, and the same of the plain estimate."""
+    plain = graded_plain_hours(rows)
+    return {
+        "by_hour": [
+            {
+                "hour": hour,
+                "mean_size": own.absolute,
+                "bias": own.signed,
+                "plain_mean_size": plain[hour].absolute,
+                "plain_bias": plain[hour].signed,
+            }
+            for hour, own in sorted(graded_hours(rows).items())
+        ],
+        "plain_services": sorted({name for row in rows for name in row.plain_services}),
     }
 
 
