@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 EARLIEST_PLAUSIBLE: Final = datetime(2015, 1, 1, tzinfo=UTC)
-"""Usage or export times before this are refused: no billing export is that old."""
+"""Usage or export times before this are no real times: no billing export reaches back so far."""
+
+FARTHEST_AHEAD: Final = timedelta(days=3660)
+"""Usage may begin so long after the present: a plan can be paid for some years ahead."""
 
 LARGEST_PLAUSIBLE: Final = Decimal(10) ** 12
 """An export row whose amount is not smaller than this (in any currency) is refused as damaged."""
@@ -51,8 +54,9 @@ class Charge:
     billing_currency: str
     billed_cost: Decimal
     """In billing_currency; credits are negative."""
-    billed_cost_usd: Decimal
-    """The same in US dollars, converted row by row at the bill's own rate."""
+    billed_cost_usd: Decimal | None
+    """The same in US dollars, converted row by row at the bill's own rate. None where the bill gives no rate,
+    or no real time of usage: such a charge counts on its invoice alone."""
     consumed_quantity: float
     consumed_unit: str
     tags: str = ""
@@ -60,6 +64,9 @@ class Charge:
     charge_period_end: datetime | None = None
     """Latest end of the usage of a part of this charge: a month's fee ends a month after its start. None
     where the bill does not have it."""
+    corrects: bool | None = None
+    """Whether it changes what was billed before; None: it does if its category is `adjustment`. The rounding
+    of an invoice is an adjustment that corrects nothing."""
 
 
 def tags_text(tags: Mapping[str, str]) -> str:
@@ -97,6 +104,7 @@ CHARGE_COLUMNS: Final[dict[str, str]] = {
     "consumed_unit": "VARCHAR",
     "tags": "VARCHAR",
     "charge_period_end": "TIMESTAMP",
+    "corrects": "BOOLEAN",
 }
 """The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from exporter.core.database import Setting, connect
 from exporter.ledger.schema import SCHEMA_VERSION, migrate, version_of
 
 
@@ -28,7 +29,7 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
     and this process may not write it. Raises LedgerError.
     """
     if path is None:
-        connection = duckdb.connect(":memory:", config=_settings(memory_limit))
+        connection = connect(settings=_settings(memory_limit))
         return _ready(connection, "in memory", read_only=False), False
     read_only = path.exists() and not may_write(path)
     connection = _connect(path, memory_limit, read_only=read_only)
@@ -52,18 +53,17 @@ def may_write(path: Path) -> bool:
     return _writable(path) and _writable(path.parent)
 
 
-def _settings(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+def _settings(memory_limit: str) -> dict[str, Setting]:
     return {
         "memory_limit": memory_limit,
         "threads": 2,
-        "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
 
 
 def _connect(path: Path, memory_limit: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=_settings(memory_limit))
+        return connect(path, _settings(memory_limit), read_only=read_only)
     except duckdb.Error as error:
         raise _unopenable(path, error) from error
 

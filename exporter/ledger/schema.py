@@ -119,6 +119,18 @@ CREATE TABLE remote_outbox (
 
 _ADD_PERIOD_END: Final = "ALTER TABLE charge ADD COLUMN charge_period_end TIMESTAMP;"
 
+_ADD_INVOICE_PARTS: Final = """
+ALTER TABLE charge ADD COLUMN corrects BOOLEAN;
+
+-- Parts of invoices that no charge carries: usage that retention removed, money without a rate to US dollars,
+-- money without a real time of usage. Only of invoices that are still shown, so that it stays small.
+CREATE TABLE invoice_part (
+  partition_id INTEGER NOT NULL, billing_account_id VARCHAR NOT NULL, charge_category VARCHAR NOT NULL,
+  export_hour TIMESTAMP NOT NULL, invoice_month VARCHAR NOT NULL, billing_currency VARCHAR NOT NULL,
+  billed_cost DECIMAL(38,18) NOT NULL
+);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -126,6 +138,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_SAID,
     _ADD_REMOTE_WRITE,
     _ADD_PERIOD_END,
+    _ADD_INVOICE_PARTS,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 

@@ -128,7 +128,8 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
     last_export: dict[tuple[str, str], datetime] = {}
     for each in view.freshness():
         labels = (each.provider, each.billing_account_id, each.service_name)
-        through.append((labels, each.billed_through.timestamp()))
+        if each.billed_through is not None:
+            through.append((labels, each.billed_through.timestamp()))
         exported.append((labels, each.last_export.timestamp()))
         account = labels[:2]
         last_export[account] = max(each.last_export, last_export.get(account, each.last_export))

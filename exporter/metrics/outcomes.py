@@ -41,6 +41,11 @@ class Outcomes:
         self._last_good: dict[str, tuple[datetime, object]] = {}
 
     @property
+    def latest(self) -> dict[str, Outcome]:
+        """How each part ended the last time."""
+        return dict(self._latest)
+
+    @property
     def failed(self) -> tuple[str, ...]:
         """Parts that could not be computed the last time."""
         return tuple(sorted(name for name, outcome in self._latest.items() if not outcome.success))

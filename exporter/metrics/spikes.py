@@ -13,9 +13,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.spikes import COMPARED_DAYS, Spike, spike
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core import llm_meters
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.spikes import Hours, SpikeView, first_usage_hours, usage_by_resource
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.month_forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot

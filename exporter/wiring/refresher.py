@@ -53,7 +53,7 @@ def opened_refresher(
                 provider_budgets=lambda: provider_budgets(sources, named),
                 units=business_units(config),
                 log=_history_log(config),
-                history_sender=history_sender(config, ledger, [source.name for source in sources]),
+                history_sender=history_sender(config, ledger, [source.name for source in sources], clock),
                 clock=clock,
             )
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter.config.history import RemoteWrite
@@ -16,15 +16,18 @@ from exporter.ledger.charges.store import Ledger
 _SECTION = "history.remote_write"
 
 
-def history_sender(config: Config, ledger: Ledger, sources: Sequence[str]) -> HistorySender | None:
-    """Return the sender of the charges of `sources`; None where no receiver is configured.
+def history_sender(
+    config: Config, ledger: Ledger, sources: Sequence[str], clock: Callable[[], datetime]
+) -> HistorySender | None:
+    """Return what sends the charges of `sources`; None where no receiver is configured.
 
     Nothing is read or connected yet.
     """
     wanted = config.history.remote_write if config.history else None
     if wanted is None:
         return None
-    return HistorySender(ledger, receiver(wanted), sources, since=timedelta(days=wanted.since_days))
+    since = timedelta(days=wanted.since_days)
+    return HistorySender(ledger, receiver(wanted), sources, since=since, clock=clock)
 
 
 def receiver(wanted: RemoteWrite) -> Receiver:

@@ -8,6 +8,7 @@ from exporter.analysis.unit_cost.rates import RateCard
 from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
+from exporter.core.meters import USAGE_TABLE, UsageMeter, check_meters
 from exporter.metrics.collect import FigureSettings
 from exporter.sources.base import Source
 from exporter.sources.google.billing import TIMEZONE
@@ -19,13 +20,17 @@ from exporter.wiring.budgets import alert_thresholds, budget_rules, kept_tags
 
 
 def configured_sources(
-    config: Config, environment: Mapping[str, str], registry: tuple[Registration, ...] = REGISTRY
+    config: Config,
+    environment: Mapping[str, str],
+    registry: tuple[Registration, ...] = REGISTRY,
+    meters: tuple[UsageMeter, ...] = USAGE_TABLE,
 ) -> list[Source]:
     """Return the configured sources. Nothing is read or connected yet.
 
-    `environment` has the variables that hold keys. Raises ConfigError without any source, and where two
-    sources bill the same provider.
+    `environment` has the variables that hold keys. Raises ConfigError where there is no source, or
+    where two bill the same provider; MeterTableError where two of the usage meters claim the same SKU.
     """
+    check_meters(meters)
     sources = make_sources(registry, config, environment, kept_tags(config))
     if not sources:
         raise ConfigError(config.place, [_no_source(config, registry)])

@@ -253,10 +253,12 @@ ANYTHING = st.recursive(
 @given(key=st.sampled_from(["cost_attribution", "label_costs", "unit_costs"]), value=ANYTHING)
 def test_any_value_is_accepted_or_reported_at_its_key(key: str, value: object) -> None:
     try:
-        Outer.model_validate({key: value})
+        taken = Outer.model_validate({key: value})
     except ValidationError as error:
         found = list(problems_of(error, Outer, {}))
         assert found
         for problem in found:
             assert problem.key.startswith(key)
             assert len(str(problem).splitlines()) == 1
+    else:
+        assert taken.model_fields_set == {key}

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.bill.spikes import spike
-from exporter.analysis.nowcast.cost_history import NANO, Line
 from exporter.config.budgets import Alerts
 from exporter.core import llm_meters
 from exporter.core.charges import Charge, UsagePoint
+from exporter.core.cost_cells import NANO, Line
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.llm import LlmView
 from exporter.ledger.usage.store import UsageLedger

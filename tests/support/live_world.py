@@ -143,12 +143,12 @@ def new_source(endpoint: str, clock: Clock, **changes: Any) -> CloudMonitoringSo
 
 @contextmanager
 def reading(
-    folder: Path, *, temper: Faults | None = None, parallel_revisions: int = 1, **changes: Any
+    folder: Path, *, faults: Faults | None = None, parallel_revisions: int = 1, **changes: Any
 ) -> Iterator[Reader]:
     """A reader of the world at NOW, with an empty ledger in memory."""
     clock = Clock()
     usage = SimulatedUsage(world(), parallel_revisions=parallel_revisions)
-    service = CloudMonitoring(usage, clock, temper or Faults())
+    service = CloudMonitoring(usage, clock, faults or Faults())
     ledger = Ledger(None)
     try:
         with serving(service) as endpoint:

@@ -57,7 +57,7 @@ def serve(
 ) -> None:
     """Serve until `stopping` is set. `announce` gets the base address once it answers.
 
-    `more_sources` are read in addition to those of the configuration; `clock` gives the time of refreshes.
+    `more_sources` are read in addition to the configured ones; `clock` is the time of everything shown.
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
@@ -77,6 +77,7 @@ def serve(
             web_config,
             version=__version__,
             stop_timeout_seconds=STOP_SECONDS,
+            now=clock,
         )
         server.start()
         try:

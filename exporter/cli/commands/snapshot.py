@@ -16,6 +16,7 @@ from exporter.cli import argument_types
 from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
 from exporter.config.model import Config, load
 from exporter.metrics.billed import WINDOW_FAMILIES
+from exporter.metrics.outcomes import BILL
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
@@ -74,6 +75,8 @@ def snapshot(
     if output is None:
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
+    elif BILL in built.failed_figures:
+        logger.error("%s is left as it was: no snapshot could be made; what failed is above", output)
     elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)

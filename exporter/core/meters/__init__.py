@@ -12,7 +12,7 @@ from exporter.core.meters.cloud_run import CLOUD_RUN, RUN
 from exporter.core.meters.cloud_sql import CLOUD_SQL
 from exporter.core.meters.cloud_storage import CLOUD_STORAGE
 from exporter.core.meters.compute_engine import COMPUTE, COMPUTE_ENGINE
-from exporter.core.meters.meter import GIBIBYTE, UsageMeter, describes
+from exporter.core.meters.meter import GIBIBYTE, UsageMeter, check_meters, describes
 from exporter.core.meters.vertex_ai import VERTEX_AI
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SERVICE_NAMES",
     "USAGE_TABLE",
     "UsageMeter",
+    "check_meters",
     "describes",
     "meters_by_name",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -90,6 +91,37 @@ class UsageMeter:
     skus: Skus | None = None
     """None: it costs nothing by itself."""
     people_unit: ShownUnit | None = None
+
+
+class MeterTableError(ValueError):
+    """A usage table in which two meters claim the same name or the same SKU."""
+
+
+def check_meters(meters: Iterable[UsageMeter]) -> None:
+    """Raise MeterTableError where two meters have one name, or explain one SKU by its id or one pattern.
+
+    Otherwise one of the two would win in silence, or the SKU's cost would be estimated twice.
+    """
+    owners: dict[tuple[str, ...], str] = {}
+    for meter in meters:
+        for claim, what in _claims(meter):
+            if claim in owners:
+                raise MeterTableError(
+                    f"the usage meters {owners[claim]} and {meter.name} both claim {what}: "
+                    "let only one of them have it; the tables are in exporter/core/meters"
+                )
+            owners[claim] = meter.name
+
+
+def _claims(meter: UsageMeter) -> Iterator[tuple[tuple[str, ...], str]]:
+    yield ("name", meter.name), f"the name {meter.name}"
+    if meter.skus is None:
+        return
+    for sku_id in sorted(meter.skus.ids):
+        yield ("id", sku_id), f"the SKU {sku_id}"
+    if meter.skus.pattern:
+        pattern = meter.skus.pattern
+        yield ("pattern", meter.service_id, pattern.lower()), f"SKUs of {meter.service_id} like {pattern!r}"
 
 
 def describes(description: str, resource: str, dimension: str) -> bool:

@@ -81,9 +81,13 @@ def hourly_costs(
 
 
 def usage_bounds(view: LedgerView, provider: str) -> tuple[datetime, datetime] | None:
-    """Return the begin of the first usage hour of a provider and the end of the last; None without any."""
+    """Return the begin of the first usage hour of a provider and the end of the last; None without any.
+
+    Usage that was billed ahead and begins after the latest export has no hour yet.
+    """
     first, last = view.connection.execute(
-        """SELECT min(charge_period_start), max(charge_period_start) + INTERVAL 1 HOUR
+        """SELECT min(charge_period_start),
+             least(max(charge_period_start), max(export_hour)) + INTERVAL 1 HOUR
            FROM charge SEMI JOIN (SELECT series_id FROM series
              WHERE provider = $provider AND source IN (SELECT unnest($sources))) USING (series_id)""",
         {"sources": list(view.sources), "provider": provider},

@@ -28,7 +28,7 @@ class SpikeView:
 
     def first_hour(self) -> int | None:
         """Return the earliest hour of usage in the bill."""
-        rows = list(self._rows("SELECT epoch(min(charge_period_start))::BIGINT // 3600 FROM {charges}", []))
+        rows = list(self._rows("SELECT epoch(min(charge_period_start))::BIGINT // 3600 FROM {charges}"))
         return rows[0][0] if rows else None
 
     def by_service(self, wanted: Sequence[tuple[str, int]]) -> dict[str, Hours]:
@@ -48,15 +48,20 @@ class SpikeView:
         return _hours((tuple(names), hour, usd) for *names, hour, usd in self._summed(columns, wanted))
 
     def _summed(self, columns: str, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
+        if not wanted:
+            return iter(())
         return self._rows(
-            f"""SELECT {columns}, epoch(charge_period_start)::BIGINT // 3600, sum(billed_cost_usd)::DOUBLE
+            f"""WITH wanted AS (SELECT unnest($services::VARCHAR[]) AS wanted_service,
+                  unnest($hours::TIMESTAMP[]) AS wanted_hour)
+                SELECT {columns}, epoch(charge_period_start)::BIGINT // 3600, sum(billed_cost_usd)::DOUBLE
                 FROM {{charges}} SEMI JOIN wanted
                   ON service_name = wanted_service AND charge_period_start = wanted_hour
                 GROUP BY ALL""",
-            wanted,
+            services=[service for service, _ in wanted],
+            hours=[naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in wanted],
         )
 
-    def _rows(self, sql: str, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
         known = self.view.exported_before
         limit = "true" if known is None else f"export_hour < TIMESTAMP '{naive_utc(known)}'"
         charges = (
@@ -64,15 +69,10 @@ class SpikeView:
             "AND source IN (SELECT unnest($sources)) AND charge_category IN ('usage', 'purchase', 'credit') "
             f"AND {limit})"
         )
-        parameters: dict[str, object] = {"provider": self.provider, "sources": list(self.view.sources)}
-        if wanted:
-            sql = (
-                "WITH wanted AS (SELECT unnest($services::VARCHAR[]) AS wanted_service, "
-                f"unnest($hours::TIMESTAMP[]) AS wanted_hour) {sql}"
-            )
-            parameters["services"] = [service for service, _ in wanted]
-            parameters["hours"] = [naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in wanted]
-        yield from self.view.connection.execute(sql.format(charges=charges), parameters).fetchall()
+        yield from self.view.connection.execute(
+            sql.format(charges=charges),
+            {"provider": self.provider, "sources": list(self.view.sources), **parameters},
+        ).fetchall()
 
 
 def first_usage_hours(

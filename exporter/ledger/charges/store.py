@@ -19,8 +19,10 @@ from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
     COUNT_SERIES,
-    CUT_INVOICES,
+    FORGET_INVOICES,
     INSERT_CHARGES,
+    INSERT_INVOICE_PARTS,
+    KEEP_INVOICES,
     NEW_SERIES,
     RETIRE,
 )
@@ -68,7 +70,7 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {', '.join(CHARGE_COLUMNS)} "
-                f"FROM {_spool_relation(charges)} WHERE charge_period_start >= {_kept_from_sql()}"
+                f"FROM {_spool_relation(charges)}"
             )
             partition_id = self._partition_id(connection, source, partition)
             self._replace(connection, source, partition_id)
@@ -85,7 +87,7 @@ class Ledger:
             self._replace(connection, source, self._partition_id(connection, source, partition))
 
     def forget_before(self, moment: datetime) -> None:
-        """Remove charges of usage before `moment`, for good; counters keep what they counted.
+        """Remove charges of usage before `moment`, for good; counters and invoices keep what they counted.
 
         The limit only moves forward, so that nothing is counted twice after a clock jumps back. Raises
         LedgerError.
@@ -96,7 +98,8 @@ class Ledger:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
             connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [naive_utc(moment).isoformat()])
             connection.execute(RETIRE, {"moment": naive_utc(moment)})
-            connection.execute(CUT_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(KEEP_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(FORGET_INVOICES, {"moment": naive_utc(moment)})
             connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [naive_utc(moment)])
 
     def kept_from(self) -> datetime:
@@ -154,7 +157,13 @@ class Ledger:
             connection.close()
 
     def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, partition_id: int) -> None:
-        """Replace the partition's charges by the temporary table `incoming`."""
+        """Put the temporary table `incoming` in the place of the partition's charges."""
+        kept_from = naive_utc(self.kept_from())
+        connection.execute("DELETE FROM invoice_part WHERE partition_id = ?", [partition_id])
+        connection.execute(INSERT_INVOICE_PARTS, {"partition_id": partition_id, "kept_from": kept_from})
+        connection.execute(
+            "DELETE FROM incoming WHERE charge_period_start < ? OR billed_cost_usd IS NULL", [kept_from]
+        )
         connection.execute(NEW_SERIES, {"source": source})
         same = " AND ".join(f"series.{name} = incoming.{name}" for name in SERIES_COLUMNS)
         connection.execute(

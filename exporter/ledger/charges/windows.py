@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
@@ -60,7 +60,8 @@ class Freshness:
     provider: str
     billing_account_id: str
     service_name: str
-    billed_through: datetime
+    billed_through: datetime | None
+    """None where everything was billed ahead of its usage."""
     last_export: datetime
 
 
@@ -87,17 +88,6 @@ class Arrival:
     """Number of distinct usage hours of the account in the given range."""
 
 
-class CostCell(NamedTuple):
-    """What arrived in one hour of the export for one usage hour of one SKU of one project."""
-
-    line: tuple[str, ...]
-    """Billing account, project, service name, SKU id."""
-    usage_hour: int
-    export_hour: int
-    gross_nano_usd: int
-    credit_nano_usd: int
-
-
 @dataclass(frozen=True, slots=True)
 class LedgerView:
     """One consistent state of the ledger, limited to some sources and, optionally, to a past time."""
@@ -105,6 +95,11 @@ class LedgerView:
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
     exported_before: datetime | None = None
+
+    def renew(self) -> None:
+        """Read on after a statement failed: from the state of now, which may be newer than the one before."""
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
 
     def providers(self) -> list[str]:
         """Return the providers of all charges."""
@@ -172,7 +167,8 @@ class LedgerView:
             )
             return [(provider, direction, usd) for provider, direction, usd in counted]
         corrections = self._charges(
-            "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
+            "(charge_category = 'adjustment' AND coalesce(corrects, true)) "
+            "OR (charge_category = 'credit' AND billed_cost_usd > 0)"
         )
         rows = self._rows(
             f"""SELECT provider, CASE WHEN billed_cost_usd > 0 THEN 'up' ELSE 'down' END AS direction,
@@ -183,10 +179,18 @@ class LedgerView:
         return [(provider, direction, usd) for provider, direction, usd in rows]
 
     def invoice_costs(self) -> list[InvoiceCost]:
-        """Return cost by invoice month, without months whose charges have been deleted in part."""
+        """Return cost by invoice month, without the months of which a part was never read or kept."""
+        # Marks of cut invoices are from versions that did not keep their sums.
         rows = self._rows(
             f"""SELECT billing_account_id, invoice_month, billing_currency, charge_category, sum(billed_cost)
-                FROM {self._charges()}
+                FROM (
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM {self._charges()}
+                  UNION ALL
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM invoice_part JOIN partition USING (partition_id)
+                  WHERE source IN (SELECT unnest($sources)) AND {self._known()}
+                )
                 WHERE invoice_month > (SELECT coalesce(max(strftime(value::TIMESTAMP, '%Y%m')), '')
                                        FROM setting WHERE name = 'kept_from') AND invoice_month <> ''
                   AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
@@ -196,13 +200,21 @@ class LedgerView:
 
     def freshness(self) -> list[Freshness]:
         """Return how far each service's bill reaches, and when it last grew."""
+        # What was billed ahead of its usage does not say that the bill reaches so far.
         rows = self._rows(
             f"""SELECT provider, billing_account_id, service_name,
-                  max(charge_period_start) + INTERVAL 1 HOUR, max(exported_at)
+                  max(charge_period_start) FILTER (charge_period_start <= exported_at) + INTERVAL 1 HOUR,
+                  max(exported_at)
                 FROM {self._charges()} GROUP BY ALL ORDER BY ALL"""
         )
         return [
-            Freshness(provider, account, service, through.replace(tzinfo=UTC), exported.replace(tzinfo=UTC))
+            Freshness(
+                provider,
+                account,
+                service,
+                through.replace(tzinfo=UTC) if through else None,
+                exported.replace(tzinfo=UTC),
+            )
             for provider, account, service, through, exported in rows
         ]
 
@@ -242,35 +254,15 @@ class LedgerView:
         )
         return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
 
-    def cost_cells(self, provider: str, since: datetime) -> Iterator[CostCell]:
-        """Yield arrivals of cost for each usage hour from `since` on, in the order of the export.
-
-        Of usage, purchases and their credits; taxes and corrections are left out. Money in billionths of a
-        dollar, times in hours since 1970-01-01 00:00 UTC.
-        """
-        rows = self._rows(
-            f"""SELECT billing_account_id, project_id, service_name, sku_id,
-                  epoch(charge_period_start)::BIGINT // 3600, epoch(export_hour)::BIGINT // 3600 AS exported,
-                  (sum(billed_cost_usd) FILTER (charge_category <> 'credit') * 1000000000)::BIGINT,
-                  (sum(billed_cost_usd) FILTER (charge_category = 'credit') * 1000000000)::BIGINT
-                FROM {
-                self._charges(
-                    "provider = $provider AND charge_category IN ('usage', 'purchase', 'credit') "
-                    f"AND charge_period_start >= {sql_time(since)}"
-                )
-            } GROUP BY ALL ORDER BY exported""",
-            provider=provider,
-        )
-        for *names, usage_hour, export_hour, gross, credit in rows:
-            yield CostCell(_labels(tuple(names)), usage_hour, export_hour, gross or 0, credit or 0)
-
     def _charges(self, condition: str = "true") -> str:
         """Return a FROM clause of the charges in this view, joined with their dimensions."""
-        known = f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
         return (
             "(SELECT * FROM charge JOIN series USING (series_id) "
-            f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
+            f"WHERE source IN (SELECT unnest($sources)) AND {self._known()} AND ({condition}))"
         )
+
+    def _known(self) -> str:
+        return f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
 
     def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows in chunks: as objects they are many times larger than in the database."""

@@ -123,6 +123,11 @@ class UsageView:
 
     connection: duckdb.DuckDBPyConnection
 
+    def latest(self) -> datetime | None:
+        """Return the latest time through which any meter is known."""
+        rows = self._rows("SELECT max(through) FROM usage_cursor")
+        return next(iter(rows))[0]  # type: ignore[no-any-return]
+
     def read_through(self) -> list[tuple[str, str, datetime]]:
         """Return (project_id, meter, time through which it is known) of the meters in use.
 

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from exporter.analysis.bill.attribution import Combination
 from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
-from exporter.analysis.nowcast.cost_history import NANO
+from exporter.analysis.nowcast.single_charges import without_single_charges
 from exporter.analysis.nowcast.unbilled import unbilled_since
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
@@ -240,6 +241,9 @@ class _Read:
         for provider, hours in self._hourly.get(number, {}).items():
             usd = {hour: float(self._usd(number, each)) for hour, each in hours.items()}
             daily = provider not in HOURLY_BILLS
+            if not daily:
+                # A fee counts when it is billed; the plan for other hours has nothing of it.
+                usd = without_single_charges(usd)
             learnt = learn_season(usd, int(_hours(until)), zone, daily=daily)
             usual = [one + other for one, other in zip(usual, learnt.usd, strict=True)]
             for hour, each in usd.items():

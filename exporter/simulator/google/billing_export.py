@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from exporter.core.database import connect
 from exporter.simulator.google.export_schema import EXPORT_COLUMNS
 from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
@@ -74,7 +75,7 @@ def write_export(
 
 def _writer(format: Format, stack: ExitStack) -> Writer:
     if format == "parquet":
-        return partial(write_parquet, connection=stack.enter_context(duckdb.connect(config={"threads": 1})))
+        return partial(write_parquet, connection=stack.enter_context(connect(settings={"threads": 1})))
     return write_jsonl if format == "jsonl" else write_csv
 
 

@@ -74,7 +74,7 @@ class CloudMonitoring:
 
     usage: SimulatedUsage
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    temper: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults)
     series_returned: int = 0
     """What Google would bill."""
     calls: int = 0
@@ -89,7 +89,7 @@ class CloudMonitoring:
             query = _query(request)
             self._refuse(context, project_id, query.metric_type, offset)
             seen_at = int(now) if now else int(self.clock().timestamp())
-            known = METRICS.keys() - set(self.temper.missing_metrics)
+            known = METRICS.keys() - set(self.faults.missing_metrics)
             found = answer(self.usage, query, self._visible_at(seen_at), known)
         except BadRequestError as error:
             _abort(context, Failure(grpc.StatusCode.INVALID_ARGUMENT, str(error)))
@@ -112,15 +112,15 @@ class CloudMonitoring:
         self._refuse(context, project_id, prefix, 0)
         found = _DESCRIPTORS.response.pb()()
         for metric in METRICS.values():
-            if metric.type.startswith(prefix) and metric.type not in self.temper.missing_metrics:
+            if metric.type.startswith(prefix) and metric.type not in self.faults.missing_metrics:
                 found.metric_descriptors.append(_descriptor(metric))
         return found
 
     def _refuse(self, context: grpc.ServicerContext, project_id: str, metric_type: str, offset: int) -> None:
-        if project_id in self.temper.denied_projects:
+        if project_id in self.faults.denied_projects:
             message = "Permission monitoring.timeSeries.list denied (or the resource may not exist)."
             _abort(context, Failure(grpc.StatusCode.PERMISSION_DENIED, message))
-        failure = self.temper.fail(project_id, metric_type, offset)
+        failure = self.faults.fail(project_id, metric_type, offset)
         if failure is not None:
             _abort(context, failure)
 
@@ -129,22 +129,22 @@ class CloudMonitoring:
 
         def visible(_series: Samples, metric: Metric, minute: int) -> bool:
             age = now - (minute + 1) * 60 - metric.ingest_delay_seconds
-            if age >= 0 and self.temper.late_share and uniform(late, minute) < self.temper.late_share:
-                return age >= self.temper.late_seconds
+            if age >= 0 and self.faults.late_share and uniform(late, minute) < self.faults.late_share:
+                return age >= self.faults.late_seconds
             return age >= 0
 
         return visible
 
     def _fill(self, page: Any, found: list[AlignedSeries], offset: int, size: int) -> bool:
         """Put the points from `offset` on into a page; return whether there are more."""
-        if self.temper.repeat:
+        if self.faults.repeat:
             found = [each for each in found for _ in range(2)]
         position = 0
         for series in found:
             begin, end = max(0, offset - position), min(len(series.points), offset + size - position)
             if begin < end:
                 points = list(series.points[begin:end])
-                if self.temper.disorder:
+                if self.faults.disorder:
                     points.sort(key=lambda point: stream(point[0], "disorder"))
                 _add(page, series, points)
             position += len(series.points)

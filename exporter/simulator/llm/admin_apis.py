@@ -69,13 +69,13 @@ class LlmAdminApis:
         self,
         usage: LlmUsage,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        temper: LlmTemper | None = None,
+        faults: LlmTemper | None = None,
         *,
         openai_key: str = OPENAI_ADMIN_KEY,
         anthropic_key: str = ANTHROPIC_ADMIN_KEY,
     ) -> None:
         self._clock = clock
-        self._temper = temper or LlmTemper()
+        self._temper = faults or LlmTemper()
         self._keys = (openai_key, anthropic_key)
         arrival = LlmArrival(usage)
         openai = OpenAiReports(arrival, amounts_as_text=self._temper.amounts_as_text)

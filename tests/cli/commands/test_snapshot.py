@@ -157,6 +157,7 @@ def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: l
         "spend_last_month_usd": f"date_trunc('month', {local}) "
         f"= date_trunc('month', date_trunc('month', {now}::DATE) - INTERVAL 1 DAY)",
     }
+    assert found["spend_source_up"] == {(("source", "files"),): 1.0}
     size = sum(abs(row["cost"]) for row in rows) * 4
     for metric, window in windows.items():
         where = f"{known} AND {window}"
@@ -352,3 +353,40 @@ def test_what_does_not_fit_into_memory_goes_to_the_spool_and_leaves_nothing_behi
     assert by(found["spend_billed_usd_total"]) == {(): 300_000.0}
     assert list(spool.iterdir()) == []
     assert [path.name for path in elsewhere.iterdir()] == [".tmp"]
+
+
+def ledger_without(folder: Path, table: str) -> Path:
+    """Read a small export into the ledger, then damage the ledger so that queries of one table fail."""
+    write_json_lines(folder / "export.jsonl", [export_row()])
+    code, _, err = run("snapshot", "--config", str(config_file(folder, "*.jsonl")))
+    assert code == 0, err
+    with duckdb.connect(str(folder / "spend.duckdb")) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    return config_file(folder, "*.jsonl")
+
+
+def test_a_textfile_stays_where_no_snapshot_can_be_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = ledger_without(tmp_path, "restated")
+    output = tmp_path / "spend.prom"
+    output.write_text("spend_llm_requests_total 3\n")
+
+    code, _, _ = run("snapshot", "--config", str(config), "--output", str(output))
+
+    assert code == 1
+    assert output.read_text() == "spend_llm_requests_total 3\n"
+    assert f"{output} is left as it was" in caplog.text
+
+
+def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:
+    config = ledger_without(tmp_path, "usage_hour")
+
+    code, text, _ = run("snapshot", "--config", str(config))
+
+    found = samples(text)
+    outcomes = {key[0][1]: value for key, value in found["spend_figure_success"].items()}
+    assert code == 1
+    assert {outcomes["language_models"], outcomes["bill"], outcomes["settled_days"]} == {0.0, 1.0}
+    assert outcomes["bill"] == 1.0
+    assert sum(found["spend_invoice_month_cost"].values()) == 1.25

@@ -166,4 +166,5 @@ def test_sums_are_those_of_all_that_was_added(tmp_path: Path, additions: list[li
             expected[hour] = expected.get(hour, 0.0) + value
         assert by_hour(ledger) == expected
         assert total(ledger) == sum(expected.values())
+    assert by_hour(ledger) == expected
     ledger.close()

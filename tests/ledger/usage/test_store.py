@@ -210,4 +210,5 @@ def test_counters_are_the_highest_sum_seen_whatever_is_answered(
         highest = max(highest, float(sum(answer.values())))
         assert used(ledger) == sum(answer.values())
         assert total(ledger) == highest
+    assert total(ledger) == max(sum(answer.values()) for answer in answers)
     ledger.close()

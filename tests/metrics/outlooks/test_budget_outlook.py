@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.core.charges import Charge, tags_text
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.budgets import budget_families
 from exporter.metrics.outlooks.budget import Budget, BudgetRules, Threshold
