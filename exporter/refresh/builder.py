@@ -1,6 +1,6 @@
-"""Builds the snapshot from the ledger as it is: billed figures, what is computed beside them, and its health.
+"""Builds the snapshot from the ledger: billed figures, the figures computed from them, and their health.
 
-The last snapshot stays where a new one cannot be built, and its figures say so.
+The last snapshot stays if a new one cannot be built, and spend_figure_success shows it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SnapshotBuilder:
         history_sender: HistorySender | None,
         clock: Callable[[], datetime],
     ) -> None:
-        """`statuses` returns how each source is doing."""
+        """`statuses` returns the state of each source."""
         self._ledger = ledger
         self._collector = collector
         self._outcomes = collector.outcomes
@@ -72,9 +72,9 @@ class SnapshotBuilder:
             yield view, self._collector.live_usage(view)
 
     def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
-        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
+        """Build the snapshot from the present ledger; the last one stays if this fails.
 
-        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill.
+        `estimated` are outlooks to show instead of new ones, which take a while on a large bill.
         """
         with self._building:
             statuses = list(self._statuses())
@@ -138,7 +138,7 @@ class SnapshotBuilder:
         )
 
     def _keep_last(self, error: Exception, statuses: Sequence[SourceStatus], seconds: float) -> None:
-        """Report on the last snapshot that no newer one could be built."""
+        """Show in the last snapshot that no newer one could be built."""
         if isinstance(error, LedgerError):
             logger.error("%s", error)
         else:
@@ -152,18 +152,18 @@ class SnapshotBuilder:
         )
 
     def take_estimates(self, grades: Sequence[FamilySamples], outcomes: Mapping[str, Outcome]) -> None:
-        """Show grades, and how the figures ended that were computed elsewhere, from the next snapshot on."""
+        """Show grades, and the outcomes of figures computed elsewhere, from the next snapshot on."""
         self._grades = list(grades)
         for figure, outcome in outcomes.items():
             self._outcomes.note(figure, success=outcome.success, seconds=outcome.seconds)
 
     def ledger_state(self) -> tuple[object, ...]:
-        """Return what differs whenever there is something new to estimate from. Raises LedgerError."""
+        """Return a value that changes whenever there is new data for estimates. Raises LedgerError."""
         with self.state() as (view, usage):
             return (*view.state(), usage.latest() if usage else None)
 
     def grade(self, zones: Mapping[str, str]) -> None:
-        """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
+        """Grade past nowcasts by the bill, which takes a while, and show the grades from then on."""
         now = self._clock()
 
         def graded() -> list[FamilySamples]:
@@ -173,7 +173,7 @@ class SnapshotBuilder:
         self._grades = self._outcomes.compute("nowcast_grades", graded, self._grades)
 
     def count_units(self) -> None:
-        """Read yesterday's numbers of the user's units; what has no number has no cost meanwhile."""
+        """Read yesterday's numbers of the user's units; a unit without a number has no cost."""
         if self._units is None:
             return
         found = self._units.read(self._clock())
@@ -183,17 +183,17 @@ class SnapshotBuilder:
         self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
 
     def keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
-        """Keep this hour's estimates, to be graded by the bill; a ledger that is full must dim nothing."""
+        """Keep this hour's estimates, to be graded by the bill; a full disk must not affect the snapshot."""
         try:
             PastEstimates(self._ledger).keep([outlook.past_estimate() for outlook in outlooks])
         except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+            logger.error("%s", error)  # noqa: TRY400 (the text is complete)
 
     def _publish(self, built: Built, as_of: datetime | None) -> None:
-        """Remember the choice of series before anybody sees it; a ledger that is full must dim nothing."""
+        """Keep the choice of series before it is shown; a full disk must not affect the snapshot."""
         if as_of is not None:
             return
         try:
             self._ledger.publish(built.newly_own, built.newly_folded)
         except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+            logger.error("%s", error)  # noqa: TRY400 (the text is complete)

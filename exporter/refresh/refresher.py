@@ -1,6 +1,6 @@
 """Refreshing in the background: reads what changed at each source, stores it, and has a snapshot built.
 
-Every source has its own thread, schedule and health, so that one that fails or hangs never dims the others.
+Every source has its own thread, schedule and health, so that one that fails or hangs never affects others.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from exporter.sources.registry import HOURLY_BILLS
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS = 15.0
-"""The builder looks at the clock at least so often, so that a clock that jumps is noticed."""
+"""The builder checks the clock at least this often, so that it notices a clock that jumps."""
 
 _SHOW_PROGRESS_SECONDS = 10.0
-"""During a long refresh, what has arrived so far is shown so often."""
+"""How often a long refresh shows what has arrived so far."""
 
 _LEAST_REST_SECONDS = 5.0
-"""Between two estimations: sources that end one after the other are estimated together."""
+"""Between two estimations, so that sources that finish one after the other are estimated together."""
 
 _GRADE_EVERY = timedelta(hours=24)
 
 _COUNT_UNITS_EVERY = timedelta(minutes=15)
-"""They are yesterday's; read again since a Prometheus may have been down, or late with them."""
+"""They are yesterday's numbers; read again because Prometheus may have been down or late."""
 
 Wait = Callable[[threading.Event, float], bool]
-"""Waits until the event is set, at most so many seconds; returns whether it is."""
+"""Waits until the event is set, for at most this many seconds; returns whether it is."""
 
 
 class Refresher:
@@ -80,7 +80,7 @@ class Refresher:
     ) -> None:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept.
 
-        `interval` is for sources that have none of their own; `provider_budgets` returns what sources read.
+        `interval` is for sources without their own; `provider_budgets` returns budgets that sources read.
         """
         self._sources = list(sources)
         self._interval = interval
@@ -117,11 +117,11 @@ class Refresher:
 
     @property
     def timezones(self) -> Mapping[str, str]:
-        """Billing zone of each provider whose bill is read and says in which hour a cost arose."""
+        """Billing zone of each provider whose bill is read and has the hour of each cost."""
         return {name: zone for name, zone in billing_zones(self._sources).items() if name in HOURLY_BILLS}
 
     def start(self) -> None:
-        """Show what the ledger has, then refresh every source now and at its interval, until `stop`."""
+        """Show the data of the ledger, then refresh every source now and at its interval, until `stop`."""
         self.rebuild(estimated=())
         self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
@@ -141,7 +141,7 @@ class Refresher:
             thread.start()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:
-        """End the threads and return whether all have; a refresh under way stops after its partition."""
+        """Stop the threads and return whether all have ended; a running refresh stops after its partition."""
         self._stopping.set()
         self._changed.set()
         self._estimate_soon.set()
@@ -208,16 +208,16 @@ class Refresher:
             yield state
 
     def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
-        """Build the snapshot anew, as SnapshotBuilder.rebuild."""
+        """Build a new snapshot, as SnapshotBuilder.rebuild."""
         self._builder.rebuild(as_of=as_of, estimated=estimated)
 
     def grade(self) -> None:
-        """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
+        """Grade past nowcasts by the bill, which takes a while, and show the grades from then on."""
         self._builder.grade(self.timezones)
         self._changed.set()
 
     def count_units(self) -> None:
-        """Read yesterday's numbers of the user's units, and have their costs shown from then on."""
+        """Read yesterday's numbers of the user's units, and show their costs from then on."""
         self._builder.count_units()
         self._changed.set()
 
@@ -229,8 +229,8 @@ class Refresher:
     def _keep_estimating(self) -> None:
         """Estimate when the ledger has changed or an hour has begun; grade once a day.
 
-        Nothing is estimated before each source of a bill has been read once: what is missing would be taken
-        for a fall. Estimating rests nine times as long as it worked, so that it takes a tenth of a core.
+        Nothing is estimated before each source of a bill has been read once: missing cost would look like a
+        fall. After each estimation it rests nine times as long, so that it uses a tenth of a core.
         """
         estimated: object = None
         graded_at: float | None = None
@@ -262,7 +262,7 @@ class Refresher:
         try:
             return now.replace(minute=0, second=0, microsecond=0), self._builder.ledger_state()
         except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+            logger.error("%s", error)  # noqa: TRY400 (the text is complete)
             return None
 
     def _estimate(self, task: Task, now: datetime) -> None:
@@ -281,7 +281,7 @@ class Refresher:
             self._wait(self._stopping, wait_seconds(failures, interval, self._chance))
 
     def _keep_building(self) -> None:
-        """Rebuild when something changed and at the start of every quarter hour, where billing days end."""
+        """Rebuild when something changed, and at each quarter hour, when billing days may end."""
         while not self._stopping.is_set():
             now = self._clock()
             until_next = (quarter(now) + QUARTER - now).total_seconds()

@@ -68,7 +68,7 @@ def to_microseconds(time: datetime) -> int:
 
 @lru_cache(maxsize=256)
 def from_microseconds(microseconds: int) -> datetime:
-    """The time so many microseconds after the epoch, in UTC."""
+    """The time this many microseconds after the epoch, in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 

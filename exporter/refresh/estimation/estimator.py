@@ -152,7 +152,7 @@ class Estimator:
 
 
 class _FailedError(Exception):
-    """An estimation did not succeed; the text says why."""
+    """An estimation failed; the text has the reason."""
 
 
 def _ending(code: int) -> str:
@@ -164,7 +164,7 @@ def _close(process: subprocess.Popen[bytes]) -> None:
     try:
         process.stdin.close()
     except BrokenPipeError:
-        # It ended before it had read everything; its exit code says why.
+        # It ended before it had read everything; its exit code has the reason.
         logger.debug("the process that estimates ended early")
 
 

@@ -1,4 +1,4 @@
-"""The process that estimates: reads one job from standard input, writes the result beside the extract, ends.
+"""The process that estimates: reads one job from standard input, writes the result next to the extract, ends.
 
 It gives way to every other process, and ends at once when the process that started it does.
 """

@@ -68,9 +68,9 @@ class World:
         incident_began: timedelta = timedelta(hours=30),
         incident_lasts: timedelta = timedelta(hours=72),
     ) -> Self:
-        """A world with so much past at `now`, in which a runaway began so long before.
+        """A world whose past ends at `now`, with a runaway that began some time before.
 
-        The runaway lets the support assistant use some 14 times its normal tokens. No length, no runaway.
+        In the runaway the support assistant uses about 14 times its normal tokens. No length, no runaway.
         Some of its batch work comes in bursts.
         """
         hour = to_microseconds(now) // MICROSECONDS_PER_HOUR

@@ -66,9 +66,9 @@ class LlmUsage:
         incident_began: timedelta = timedelta(hours=30),
         incident_lasts: timedelta = timedelta(hours=72),
     ) -> Self:
-        """Calls with so much past at `now`, in which a runaway began so long before; as `World.ending_at`.
+        """Calls whose past ends at `now`, with a runaway that began some time before; as `World.ending_at`.
 
-        The runaway lets the key of the support bot call its model some 14 times as often. No length, no
+        In the runaway the key of the support bot calls its model about 14 times as often. No length, no
         runaway.
         """
         hour = to_microseconds(now) // MICROSECONDS_PER_HOUR
