@@ -28,7 +28,7 @@ from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.spool import write_usage_csv
 from exporter.sources.usage_logs.check import findings
 from exporter.sources.usage_logs.identity import Copies, Log, Logs, partition_number, tell_apart
-from exporter.sources.usage_logs.tailing import READ_FAILURES, LogFile, LogLines, Mark
+from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile, LogLines, Mark
 from exporter.sources.usage_logs.usage import LogUsage
 
 
@@ -43,8 +43,8 @@ class UsageLogsSource(Source):
     batch_bytes: int = 8 << 20
     """Of log that is stored at once."""
     chunk_bytes: int = 1 << 18
-    longest_line_bytes: int = 1 << 20
-    """What is longer is set aside: a call's line has some hundred bytes."""
+    longest_line_bytes: int = LONGEST_LINE
+    """What is longer is set aside."""
     gone_remembered: int = 5000
     """Logs that are gone: so many may come back, from a folder that was not mounted, and be known."""
 

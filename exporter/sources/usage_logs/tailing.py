@@ -23,6 +23,9 @@ READ_FAILURES: Final = (OSError, EOFError, zlib.error)
 REMEMBERED_BYTES: Final = 1024
 """Bytes at the start of a file, and before where it was read to, that it is known by."""
 
+LONGEST_LINE: Final = 4 << 20
+"""Bytes. A call's line has some hundred, a batch of OTLP spans up to some millions."""
+
 _MORE_TO_READ: Final = -1
 
 

@@ -182,6 +182,7 @@ def test_a_line_of_ten_megabytes_is_passed_over_in_bounded_memory(world: LogWorl
     with world.path(APP).open("ab") as handle:
         handle.write(b'{"prompt":"' + b"x" * 10_000_000 + b'"}\n' + text(call()))
     world.source.prices.price("openai", "gpt-4o", Tokens(), NOW)
+    world.source.longest_line_bytes = 1 << 20
     tracemalloc.start()
     assert world.refresh() == 2
     _, peak = tracemalloc.get_traced_memory()
@@ -249,7 +250,7 @@ def test_a_check_tells_files_lines_and_models_without_a_price(world: LogWorld) -
     found = {each.what: each for each in checked(world)}
     assert found["pattern"].detail.startswith(f"{world.path('*')}: 1 file, ")
     assert found["lines"].detail == "2 of 3 lines at the start of the newest file can be counted"
-    assert found["lines set aside"].detail == "1 x bad_json; `serve` logs where"
+    assert found["lines set aside"].detail.startswith("1 x bad_json: not a JSON object on one line; ")
     assert found["models without a price"].warning
     assert found["models without a price"].detail.startswith(
         "openai/no-such-model: nobody knows a list price"
