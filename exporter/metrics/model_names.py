@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from exporter.analysis.bill.attribution import Combination
-from exporter.analysis.llm.models import LLM_SERVICES, llm_model
+from exporter.analysis.llm.models import llm_model
+from exporter.analysis.llm.services import LLM_SERVICES
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import billed_skus
 

@@ -13,6 +13,10 @@ from typing import Final
 COMPARED: Final = timedelta(days=30)
 """How far back from the latest day that both know: long enough for calls at midnight not to matter."""
 
+LARGEST_PLAUSIBLE: Final = 2.5
+"""A proxy does not calculate with prices so many times those that are billed. Beyond this, what it saw is on
+another bill, or the bill names its LLM spend in a way that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownDays:
@@ -34,7 +38,7 @@ class Capture:
 
     @property
     def ratio(self) -> float:
-        """1 where the proxy saw all; above it where the proxy reckons with higher prices than are billed."""
+        """1 where the proxy saw all; above it where its prices are higher than what is billed."""
         return self.proxy_usd / self.billed_usd
 
 
@@ -48,9 +52,9 @@ def capture_ratios(
     """Compare US dollars by (provider, UTC day), by provider in order of name.
 
     `proxy_knows` are whole days: neither the one on which its counters were first read nor today.
-    `billed_knows` tells by provider the days that are settled. Of a provider that bills other things too,
-    `billed_usd` has what it bills for LLMs alone. Absent is a provider without a day in common, or to which
-    nothing was billed on those days.
+    `billed_knows` has by provider the days that are settled. Of a provider that bills other things too,
+    `billed_usd` has what it bills for LLMs alone. Absent is a provider without a day in common, one to which
+    nothing was billed on those days, and one whose ratio would be beyond LARGEST_PLAUSIBLE.
     """
     found = []
     for provider, settled in sorted(billed_knows.items()):
@@ -58,8 +62,11 @@ def capture_ratios(
         first = max(settled.first, proxy_knows.first, last - compared + timedelta(days=1))
         days = KnownDays(first, last)
         billed = _sum(billed_usd, provider, days)
-        if billed > 0:
-            found.append(Capture(provider, _sum(proxy_usd, provider, days), billed, days))
+        if billed <= 0:
+            continue
+        capture = Capture(provider, _sum(proxy_usd, provider, days), billed, days)
+        if capture.ratio <= LARGEST_PLAUSIBLE:
+            found.append(capture)
     return found
 
 
