@@ -88,7 +88,8 @@ def _quantity(result: Result) -> tuple[float, str]:
 def usage_reports(api: JsonApi) -> Iterator[UsageReport]:
     """All reports of usage that costs money, by project and model and what else decides the price."""
     for name, group_by, usage in _USAGE_REPORTS:
-        yield UsageReport(Report(api, _DIALECT, f"{_USAGE}{name}", group_by, HOUR, _HOURS_A_PAGE), usage)
+        report = Report(api, _DIALECT, f"{_USAGE}{name}", group_by, HOUR, _HOURS_A_PAGE)
+        yield UsageReport(report, usage, _KNOWN_COUNTS)
 
 
 def _completions(result: Result) -> Usage:
@@ -123,6 +124,13 @@ _PARTS: Final[tuple[tuple[str, str, PartKind], ...]] = (
     ("input_cached_image_tokens", CACHE_READ, "image"),
     ("output_audio_tokens", OUTPUT, "audio"),
     ("output_image_tokens", OUTPUT, "image"),
+)
+
+
+_KNOWN_COUNTS: Final = frozenset(
+    {"input_cached_tokens", "input_uncached_tokens", "input_cache_write_tokens", "input_cached_text_tokens"}
+    | {name for name, _, _ in _PARTS}
+    | {"images", "num_images"}
 )
 
 

@@ -5,8 +5,9 @@ What cannot be used is set aside and counted; a report that repeats itself or ha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
@@ -220,6 +221,19 @@ def count(result: Result, name: str) -> int:
     if not 0 <= number < _MOST_OF_ANYTHING or number != int(number):
         raise SetAsideError("bad_usage", f"`{name}` is no count")
     return int(number)
+
+
+_MAY_HAVE_ITS_OWN_PRICE: Final = re.compile(r"cach|audio|image|video|reasoning|thinking")
+
+
+def unknown_counts(result: Result, known: Collection[str]) -> Iterator[str]:
+    """Yield the fields that count what may have its own price, and that are not among the known ones."""
+    for name, value in result.items():
+        inner = {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else {}
+        for key, each in (inner or {name: value}).items():
+            counts = isinstance(each, int | Decimal) and not isinstance(each, bool) and each > 0
+            if counts and key not in known and _MAY_HAVE_ITS_OWN_PRICE.search(key):
+                yield key
 
 
 def amount(value: object, *, cents: bool = False) -> Decimal:

@@ -16,7 +16,7 @@ from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
 from exporter.core.errors import SourceError
 from exporter.sources.base import HoursRead, RefreshContext, Unreadable, UsageBatch, UsageChange
-from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError
+from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError, unknown_counts
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.llm.tokens import STANDARD, Terms, Tokens
 from exporter.sources.spool import write_usage_csv
@@ -52,6 +52,8 @@ class Usage:
     requests: int = 0
     requests_for_price: int = 0
     """Calls that the tokens are priced as; 0 where nobody knows, and none of them counts as long then."""
+    longest_call: int | None = None
+    """Input tokens that no single call had more of, where only that is known."""
     terms: Terms = STANDARD
     free: bool = False
     """Whether nothing is charged for it."""
@@ -65,6 +67,8 @@ class UsageReport:
 
     report: Report
     usage: Callable[[Result], Usage]
+    known_counts: frozenset[str] = frozenset()
+    """Fields with cached, audio, image or reasoning tokens that `usage` reads, or that it may ignore."""
 
 
 def usage_hours(
@@ -118,6 +122,12 @@ def _read(each: UsageReport, since: datetime, until: datetime, hours: UsageHours
                 hours.add(bucket.start, each.usage(result))
             except SetAsideError as error:
                 set_aside.add(error.reason, str(error))
+                continue
+            for name in unknown_counts(result, each.known_counts):
+                detail = (
+                    f"`{name}` is not known: such tokens are priced wrongly if they have a price of their own"
+                )
+                set_aside.add("unknown_token_key", detail)
     for rejected in set_aside.rejected():
         yield Unreadable(each.report.path, rejected)
 
@@ -177,6 +187,7 @@ class UsageHours:
             usage.tokens,
             hour,
             requests=usage.requests_for_price,
+            longest_call=usage.longest_call,
             terms=usage.terms,
         )
         for token_type, part in (priced.by_token_type if priced else {}).items():

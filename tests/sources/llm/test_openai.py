@@ -349,6 +349,16 @@ def test_sound_that_nobody_knows_a_price_for_is_unpriced_and_the_text_around_it_
     assert sums["llm_tokens", "input"] == 500
 
 
+def test_a_count_that_is_not_known_and_may_have_its_own_price_is_reported(
+    world: FakeAdminApi, tmp_path: Path
+) -> None:
+    world.add(COMPLETIONS, THIS_HOUR, **completions(input_video_tokens=9, output_reasoning_tokens=0))
+    with world.serve() as server:
+        told = refresh(server, tmp_path / "spool")
+    assert told.set_aside == [("unknown_token_key", 1)]
+    assert told.sums("meter")["llm_tokens",] == 1500
+
+
 def test_more_sound_than_there_are_tokens_is_set_aside(world: FakeAdminApi, tmp_path: Path) -> None:
     world.add(COMPLETIONS, THIS_HOUR, **completions(output_audio_tokens=501))
     with world.serve() as server:
