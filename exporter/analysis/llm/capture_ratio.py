@@ -1,6 +1,6 @@
-"""Which share of a provider's bill a proxy saw: what is missing went past it.
+"""The share of a provider's bill that a proxy saw; the rest did not go through it.
 
-Pure: from days of both to one ratio by provider. Nothing of it is added to anything.
+Pure: from days of both to one ratio by provider. It is never added to anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 COMPARED: Final = timedelta(days=30)
-"""How far back from the latest day that both know: long enough for calls at midnight not to matter."""
+"""How far back from the latest day that both know: so long that calls at midnight do not matter."""
 
 LARGEST_PLAUSIBLE: Final = 2.5
 """A proxy does not calculate with prices so many times those that are billed. Beyond this, what it saw is on
@@ -20,7 +20,7 @@ another bill, or the bill names its LLM spend in a way that is not known."""
 
 @dataclass(frozen=True, slots=True)
 class KnownDays:
-    """UTC days, `first` and `last` included, of which all is known: a day without an amount had none."""
+    """UTC days, `first` and `last` included, that are known completely: a day without an amount had none."""
 
     first: date
     last: date

@@ -119,7 +119,7 @@ def token_type(sku: str) -> TokenType:
     for pattern, kind in _TYPES:
         if pattern.search(text):
             return kind
-    # "output token count gemini 2.5 flash short input text": how long the input was is no direction.
+    # "output token count gemini 2.5 flash short input text": how long the input was is not a direction.
     found = _DIRECTION.search(_LENGTH.sub(" ", text)) or _DIRECTION.search(text)
     if found is None:
         return ""

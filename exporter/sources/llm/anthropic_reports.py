@@ -1,4 +1,4 @@
-"""The reports of Anthropic's admin API: which there are, and what one result of each says."""
+"""The reports of Anthropic's admin API: which ones exist, and what one result of each contains."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def cost_line(result: Result) -> CostLine:
 
 
 def _sku_id(result: Result) -> str:
-    """`<model>/<what>`; what the tokens were, or else what kind of cost it is."""
+    """`<model>/<what>`; the type of the tokens, or else the kind of cost."""
     token_type, tier = text(result, "token_type"), text(result, "service_tier")
     words = [_WHAT.get(token_type, token_type) or text(result, "cost_type")]
     words += ["long_context"] * (text(result, "context_window") in _LONG_CONTEXT)
@@ -121,5 +121,5 @@ def _object(result: Result, name: str) -> Result:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SetAsideError("bad_usage", f"`{name}` is no object")
+        raise SetAsideError("bad_usage", f"`{name}` is not an object")
     return value

@@ -1,4 +1,4 @@
-"""The reports of OpenAI's organization API: which there are, and what one result of each says."""
+"""The reports of OpenAI's organization API: which ones exist, and what one result of each contains."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ _USAGE_REPORTS: Final = (
     ("images", _BY_MODEL, _counted("images", "llm_images")),
     ("audio_speeches", _BY_MODEL, _counted("characters", "llm_characters")),
     ("audio_transcriptions", _BY_MODEL, _counted("seconds", "llm_audio_seconds")),
-    # What is stored is a level, told as level times time.
+    # Storage is a level, reported as level times time.
     ("vector_stores", ("project_id",), _counted("usage_bytes", "llm_vector_store_byte_seconds", 3600, "")),
     ("code_interpreter_sessions", ("project_id",), _counted("num_sessions", "llm_sessions", requests="")),
     ("file_search_calls", ("project_id",), _counted("num_requests", "llm_file_searches", requests="")),
@@ -183,7 +183,7 @@ _USAGE_REPORTS: Final = (
 
 
 def spend_limit_usd(api: JsonApi) -> Decimal | None:
-    """Return the organization's spend limit for a month; None where there is none, or it may not be read.
+    """Return the organization's spend limit for a month; None without a limit or without access to it.
 
     Raises SourceError.
     """

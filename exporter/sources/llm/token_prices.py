@@ -60,7 +60,7 @@ class Priced:
     """Parts that sum to `usd`, by the token types that there were tokens of. A fee for each request, which a
     few models have, is under the empty string."""
     unpriced: Mapping[str, int] = field(default_factory=dict)
-    """Tokens by type that nobody knows a price for; they are not in `usd`."""
+    """Tokens by type without a known price; they are not in `usd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class TokenPrices:
         longest_call: int | None = None,
         terms: Terms = STANDARD,
     ) -> Priced | None:
-        """Price tokens used at a moment (aware); None when nobody knows a price for any of them.
+        """Price tokens used at a moment (aware); None when no price is known for any of them.
 
         Without `requests` they are those of one call. With it they are those of so many calls together,
         priced as calls of the average size, so that the prices for a long context do not depend on how many
         calls were summed. 0 means that their number is unknown: no call counts as long then. But where some
-        may have been long, with no more than `longest_call` input tokens, nobody knows a price.
+        may have been long, with no more than `longest_call` input tokens, the price is unknown.
         """
         found = self._model(provider, model)
         if found is None:

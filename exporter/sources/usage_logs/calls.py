@@ -48,7 +48,7 @@ class Call:
     model: str
     """As the provider reported it, or else as it was requested."""
     project_id: str
-    """What service.name says of the caller, or empty."""
+    """The caller by service.name, or empty."""
     at: datetime
     tokens: Tokens
     terms: Terms

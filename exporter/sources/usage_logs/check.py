@@ -61,7 +61,7 @@ def findings(
     prices: TokenPrices,
     latest_plausible: datetime,
 ) -> Iterator[Finding]:
-    """Yield what there is to say of the files that the patterns match."""
+    """Yield the findings about the files that the patterns match."""
     for pattern in patterns:
         yield _of_pattern(pattern)
     if not files and not unreadable:
@@ -142,7 +142,7 @@ def _of_sample(sample: _Sample, files: int) -> Iterator[Finding]:
         shown = ", ".join(sorted(sample.unpriced)[:_SHOWN])
         more = f" and {len(sample.unpriced) - _SHOWN} more" if len(sample.unpriced) > _SHOWN else ""
         detail = (
-            f"{shown}{more}: nobody knows a list price for some or all of their tokens, which are counted "
+            f"{shown}{more}: no list price is known for some or all of their tokens, which are counted "
             "without one in spend_llm_unpriced_tokens_total; a `cost_usd` in each line gives their cost"
         )
         yield Finding(True, "models without a price", detail, warning=True)

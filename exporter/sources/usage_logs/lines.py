@@ -1,6 +1,6 @@
 """One line of an LLM usage log: a JSON object with one call, or with several spans.
 
-What cannot be used says why: it is set aside and counted by that reason.
+What cannot be used is set aside and counted by its reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LineContent:
 
 
 def plain_content(line: bytes) -> bytes:
-    """Return a line without what is no part of it; empty where there is nothing else."""
+    """Return a line without bytes that do not belong to it; empty where nothing else is left."""
     # A writer that does not append leaves a hole of zeros when its file is truncated under it.
     return line.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf").strip()
 

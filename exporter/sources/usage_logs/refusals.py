@@ -21,16 +21,16 @@ REASONS: Final[Mapping[str, str]] = {
     "bad_name": "the provider, the model and service.name are texts of 256 characters at most",
     "bad_timestamp": "the time is not RFC 3339 with an offset, such as 2026-11-20T12:00:00Z, or before 2015",
     "future_timestamp": "the time is more than a day ahead: check the clock of the machine that wrote it",
-    "bad_tokens": "a token count is no whole number, or absurdly large",
+    "bad_tokens": "a token count is not a whole number, or absurdly large",
     "negative_tokens": "a token count is below zero",
     "cache_exceeds_input": "more tokens from and to the cache than input tokens, which have to include them",
     "part_exceeds_whole": "more tokens of sound or images than the input or output that they are a part of",
-    "unknown_token_key": "a count of cached, audio, image or reasoning tokens under a name that is not "
-    "known, which may have its own price: rename it to gen_ai.usage.cache_read.input_tokens, "
+    "unknown_token_key": "a count of cached, audio, image or reasoning tokens under an unknown "
+    "name, which may have its own price: rename it to gen_ai.usage.cache_read.input_tokens, "
     "gen_ai.usage.cache_creation.input_tokens, gen_ai.usage.input_audio_tokens, "
     "gen_ai.usage.output_audio_tokens, gen_ai.usage.input_image_tokens, gen_ai.usage.output_image_tokens or "
     "gen_ai.usage.reasoning.output_tokens, or add cost_usd",
-    "bad_cost": "the cost is no number, below zero or absurdly large",
+    "bad_cost": "the cost is not a number, below zero or absurdly large",
     "line_too_long": "longer than any call's line; something else was written to the file",
     "bad_otlp": "OTLP JSON that is damaged: resourceSpans, scopeSpans, spans and attributes are lists",
     "otlp_without_spans": "OTLP logs or metrics; only spans have a call's tokens, so let the collector "

@@ -144,7 +144,7 @@ def number(value: object, otherwise: str) -> Decimal:
         found = Decimal(value)
     except InvalidOperation:
         raise UnusableLineError(otherwise) from None
-    # Exponents beyond these are no amounts, and would take an age to write out.
+    # Numbers with larger exponents are not amounts, and would take very long to write out.
     if not found.is_finite() or not -60 <= found.adjusted() <= 60:
         raise UnusableLineError(otherwise)
     return found

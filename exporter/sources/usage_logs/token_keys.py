@@ -62,14 +62,14 @@ _MEANINGLESS: Final = (
     | {"langfuse", "observation", "response", "attributes", "metadata", "object", "metrics", "standard"}
     | {"detail", "details", "number", "num", "of", "content", "total", "the", "usd"}
 )
-"""Words that say nothing about which tokens are counted."""
+"""Words that do not change which tokens are counted."""
 
 _NO_COUNT: Final = frozenset(
     {"cost", "costs", "usd", "price", "ms", "latency", "duration", "time", "ttl", "savings", "saved"}
     | {"ratio", "rate", "percent", "score", "budget", "max", "limit", "effort", "enabled", "key", "id"}
     | {"hash", "size", "width", "height", "url", "request", "retention", "index", "version"}
 )
-"""Words of what has a number and is no count: a setting, a time, a cost."""
+"""Words of numbers that are not counts: settings, times, costs."""
 
 
 @lru_cache(maxsize=4096)
