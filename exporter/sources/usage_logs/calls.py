@@ -15,7 +15,13 @@ from exporter.core.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.core.providers import provider_label
 from exporter.sources.llm.tokens import Terms, Tokens
 from exporter.sources.usage_logs.refusals import UnusableLineError
-from exporter.sources.usage_logs.token_counts import counts_of, disjoint, has_tokens, number
+from exporter.sources.usage_logs.token_counts import (
+    count_reasoning_beyond_output,
+    counts_of,
+    disjoint,
+    has_tokens,
+    number,
+)
 
 _LONGEST_NAME: Final = 256
 
@@ -27,6 +33,9 @@ _NO_MODEL_CALLS: Final[Mapping[str, frozenset[str]]] = {
     "langfuse.observation.type": frozenset({"span", "agent", "chain", "tool", "retriever", "evaluator"}),
 }
 """What other libraries write of the same."""
+
+_REASONING_BEYOND_OUTPUT: Final = frozenset({"xai"})
+"""Providers that count reasoning tokens next to the output, by their label. https://docs.x.ai/docs/models"""
 
 AGENT_SPAN: Final = "agent or tool"
 FAILED_CALL: Final = "failed call"
@@ -70,6 +79,8 @@ def call_of(flat: Mapping[str, Any], latest_plausible: datetime) -> Call | str:
     provider = provider_label(named)
     if not provider or not model or (not has_tokens(counts) and cost_usd is None):
         raise UnusableLineError("missing_field")
+    if provider in _REASONING_BEYOND_OUTPUT:
+        count_reasoning_beyond_output(counts)
     return Call(
         provider,
         named,
@@ -142,7 +153,7 @@ def _terms(flat: Mapping[str, Any]) -> Terms:
 
 
 def _last_named(flat: Mapping[str, Any], last: str) -> str:
-    keys = [key for key in flat if key == last or key.endswith((f".{last}", f"_{last}"))]
+    keys = [key for key in flat if key == last or key.endswith(f".{last}")]
     keys.sort(key=lambda key: ("response" not in key and "usage" not in key, "request" in key))
     return name({key: value for key, value in flat.items() if isinstance(value, str)}, *keys)
 

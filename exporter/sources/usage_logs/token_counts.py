@@ -35,9 +35,19 @@ def counts_of(flat: Mapping[str, Any], *, priced: bool) -> Counts:
             counts[found] = max(counts.get(found, 0), whole_number(value))
         elif found == UNKNOWN and _counts_something(value):
             unknown.append(key)
+    if any("candidates" in key.lower() for key in flat):
+        # Gemini's own counts.
+        count_reasoning_beyond_output(counts)
     if unknown and not priced:
         raise UnusableLineError("unknown_token_key", ", ".join(sorted(unknown)))
     return counts
+
+
+def count_reasoning_beyond_output(counts: Counts) -> None:
+    """Note that reasoning is not in the output, where no total shows whether it is."""
+    if Meaning(OUTPUT, "reasoning") in counts and Meaning(TOTAL) not in counts:
+        kinds = (Meaning(INPUT), Meaning(OUTPUT), Meaning(OUTPUT, "reasoning"))
+        counts[Meaning(TOTAL)] = sum(counts.get(each, 0) for each in kinds)
 
 
 def has_tokens(counts: Counts) -> bool:
@@ -51,10 +61,14 @@ def disjoint(counts: Counts) -> Tokens:
     cache_write = max(
         _whole(counts, CACHE_WRITE, "5m", "1h"), _whole(counts, CACHE_WRITE, "audio", "image", "text")
     )
-    plain = counts.get(Meaning(INPUT), 0) - cache_read - cache_write
+    cached = cache_read + cache_write
+    output = _all_output(counts, cached)
+    plain = counts.get(Meaning(INPUT), 0)
+    # Anthropic's own counts have the cached tokens beside the input; the total shows it.
+    if not cached or counts.get(Meaning(TOTAL)) != plain + cached + output:
+        plain -= cached
     if plain < 0:
         raise UnusableLineError("cache_exceeds_input")
-    output = _all_output(counts)
     split = _Split({INPUT: plain, CACHE_READ: cache_read, CACHE_WRITE: cache_write, OUTPUT: output})
     split.take(CACHE_WRITE, "1h", counts.get(Meaning(CACHE_WRITE, "1h"), 0))
     for kind in _MODALITIES:
@@ -99,11 +113,12 @@ def _take_sent(counts: Counts, kind: Literal["audio", "image"], split: _Split) -
     split.take(CACHE_WRITE, kind, written)
 
 
-def _all_output(counts: Counts) -> int:
+def _all_output(counts: Counts, cached: int) -> int:
     """Return what was made, with reasoning in it, which some providers count beyond the output."""
     output, reasoning = counts.get(Meaning(OUTPUT), 0), counts.get(Meaning(OUTPUT, "reasoning"), 0)
     sent, total = counts.get(Meaning(INPUT), 0), counts.get(Meaning(TOTAL))
-    beyond = reasoning > output or (total is not None and total == sent + output + reasoning)
+    everything = sent + output + reasoning
+    beyond = reasoning > output or total in (everything, everything + cached)
     return output + reasoning if beyond else output
 
 

@@ -315,3 +315,30 @@ def test_no_damage_of_an_otlp_line_breaks_the_reading(tmp_path: Path, where: str
     found = outcome_of_log(tmp_path, json.dumps(line), otlp(span()))
     assert found.total(REQUESTS) >= 1
     assert sum(found.reasons.values()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "counts", "output"),
+    [
+        ("openai", {"output_tokens": 100, "reasoning.output_tokens": 60}, 100),
+        ("openai", {"output_tokens": 100, "reasoning_tokens": 60, "total_tokens": 110}, 100),
+        ("openai", {"output_tokens": 100, "reasoning_tokens": 60, "total_tokens": 170}, 160),
+        ("openai", {"output_tokens": 50, "reasoning_tokens": 60}, 110),
+        # These providers count reasoning next to the output.
+        ("x_ai", {"output_tokens": 100, "reasoning_tokens": 60}, 160),
+        ("x_ai", {"output_tokens": 100, "reasoning_tokens": 60, "total_tokens": 110}, 100),
+        ("gcp.gemini", {"candidatesTokenCount": 100, "thoughtsTokenCount": 60}, 160),
+    ],
+)
+def test_reasoning_is_output_whether_it_is_counted_in_it_or_not(
+    tmp_path: Path, provider: str, counts: dict[str, int], output: int
+) -> None:
+    line = {
+        "timestamp": "2026-11-25T09:15:02Z",
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": "some-model",
+        "gen_ai.usage.input_tokens": 10,
+        **{f"gen_ai.usage.{name}": count for name, count in counts.items()},
+    }
+    found = outcome_of_log(tmp_path, line)
+    assert found.sums(TOKENS, "token_type") == {("input",): 10, ("output",): output}
