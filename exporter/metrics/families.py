@@ -329,7 +329,7 @@ SPEND_LLM_ESTIMATED_USD_TOTAL = _counter(
 SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
     "spend_llm_unpriced_tokens_total",
     _MODEL,
-    "Tokens of models without a known price; their cost is unknown, not zero.",
+    "Tokens without a known price: of an unknown model, service tier or kind. Their cost is unknown, not 0.",
 )
 SPEND_LLM_TODAY_USD = _gauge(
     "spend_llm_today_usd",

@@ -20,7 +20,7 @@ from exporter.metrics.model_names import ModelNames
 from exporter.sources.registry import OWNERSHIP
 
 SHOWN_FOR = timedelta(days=32)
-"""Counters of a model unused for this long vanish; they continue if it is used again."""
+"""Counters of a model that is unused for so long vanish; they continue if it is used again."""
 
 COMPARED = timedelta(days=32)
 """The capture ratio is computed over this many days."""
@@ -43,10 +43,12 @@ _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY
 def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     """Return the counters of tokens, requests and dollars at list prices, by model."""
     counters = view.counters(_METERS, now - SHOWN_FOR)
-    sources_of: dict[str, set[str]] = {}
+    reported_by: dict[str, set[str]] = {}
     for each in counters:
-        sources_of.setdefault(each.provider, set()).add(each.source)
-    owner = {provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in sources_of.items()}
+        reported_by.setdefault(each.provider, set()).add(each.source)
+    owner = {
+        provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in reported_by.items()
+    }
     counted = [each for each in counters if each.source == owner[each.provider]]
     return [
         _summed(
@@ -67,7 +69,7 @@ def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
 
 
 def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
-    """Return the proxy's data on who used what."""
+    """Return what a proxy reports of who used what."""
     counters = view.counters(_PROXY_METERS, now - SHOWN_FOR)
 
     def who(one: UsageCounter) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
-"""The language model of each SKU of the bills, determined once per SKU."""
+"""The language model of each SKU of the bills, found out once for each SKU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from exporter.analysis.bill.attribution import Combination
-from exporter.analysis.llm.models import LLM_SERVICES, llm_model
+from exporter.analysis.llm.models import llm_model
+from exporter.analysis.llm.services import LLM_SERVICES
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import billed_skus
 
@@ -23,7 +24,7 @@ class ModelNames:
         self._known: dict[_Sku, str | None] = {}
 
     def model(self, provider: str, service_id: str, sku_id: str, sku: str) -> str | None:
-        """Return the model; empty for LLM spend without a single model, None where it is not LLM spend."""
+        """Return the model; empty for LLM spend that is not of one model, None where it is not LLM spend."""
         named = (provider, service_id, sku_id, sku)
         if named not in self._known:
             self._known[named] = llm_model(*named, services=self._services)

@@ -224,7 +224,7 @@ def test_daily_activity_of_the_proxys_own_code_is_read_to_the_cent(tmp_path: Pat
             assert_within(fake.activity({**asked, **more}), answer.json())
 
         reader.restart(key=lambda: LOOSE_KEY)
-        with pytest.raises(SourceError, match="one user alone"):
+        with pytest.raises(SourceError, match="only one user"):
             reader.refresh()
 
 

@@ -1,6 +1,6 @@
-"""The share of a provider's bill that went through a proxy.
+"""The share of a provider's bill that a proxy saw; the rest did not go through it.
 
-Pure: from days of both to one ratio per provider. The ratio is never part of a total.
+Pure: from days of both to one ratio by provider. It is never added to anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from datetime import date, timedelta
 from typing import Final
 
 COMPARED: Final = timedelta(days=30)
-"""How far back from the latest day that both know: long enough that calls at midnight do not matter."""
+"""How far back from the latest day that both know: so long that calls at midnight do not matter."""
+
+LARGEST_PLAUSIBLE: Final = 2.5
+"""A proxy does not calculate with prices so many times those that are billed. Beyond this, what it saw is on
+another bill, or the bill names its LLM spend in a way that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Capture:
 
     @property
     def ratio(self) -> float:
-        """1 where every call went through the proxy; above 1 where the proxy's prices are higher."""
+        """1 where the proxy saw all; above it where its prices are higher than what is billed."""
         return self.proxy_usd / self.billed_usd
 
 
@@ -48,8 +52,9 @@ def capture_ratios(
     """Compare US dollars by (provider, UTC day), by provider in order of name.
 
     `proxy_knows` are whole days: neither the one on which its counters were first read nor today.
-    `billed_knows` has the settled days of each provider. If a provider also bills other things, `billed_usd`
-    has only its LLM cost. A provider without common days, or without a bill on those days, is left out.
+    `billed_knows` has by provider the days that are settled. Of a provider that bills other things too,
+    `billed_usd` has what it bills for LLMs alone. Absent is a provider without a day in common, one to which
+    nothing was billed on those days, and one whose ratio would be beyond LARGEST_PLAUSIBLE.
     """
     found = []
     for provider, settled in sorted(billed_knows.items()):
@@ -57,8 +62,11 @@ def capture_ratios(
         first = max(settled.first, proxy_knows.first, last - compared + timedelta(days=1))
         days = KnownDays(first, last)
         billed = _sum(billed_usd, provider, days)
-        if billed > 0:
-            found.append(Capture(provider, _sum(proxy_usd, provider, days), billed, days))
+        if billed <= 0:
+            continue
+        capture = Capture(provider, _sum(proxy_usd, provider, days), billed, days)
+        if capture.ratio <= LARGEST_PLAUSIBLE:
+            found.append(capture)
     return found
 
 

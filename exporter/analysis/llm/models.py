@@ -1,4 +1,4 @@
-"""Which charges are LLM spend, and for which model: determined from the provider, service and SKU.
+"""Which charges are LLM spend, and by which model they are shown: from the provider, service and SKU.
 
 Such a charge stays where it is billed; it is shown a second time by model, never added a second time.
 """
@@ -10,38 +10,31 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
-LlmService = Literal["all", "models"]
-"""Which SKUs of a service are LLM spend: `all`, or only `models` without machines and storage."""
+from exporter.analysis.llm.services import (
+    LLM_PROVIDERS,
+    LLM_SERVICES,
+    LlmService,
+    edition_model,
+    service_kind,
+)
+from exporter.analysis.llm.sku_texts import plain_text
 
 TokenType = Literal["input", "cache_read", "cache_write", "output", ""]
 
-LLM_SERVICES: Final[Mapping[str, LlmService]] = {
-    "C7E2-9256-1C43": "models",
-    "AEFD-7695-64FA": "all",
-    "amazon-bedrock": "all",
-    "azure-openai": "all",
-    "azure-openai-service": "all",
-}
-"""By service id: Vertex AI, the Gemini API; as named in FOCUS files, Amazon Bedrock and Azure OpenAI."""
-
-LLM_PROVIDERS: Final = frozenset(
-    {"openai", "anthropic", "mistral", "cohere", "deepseek", "groq", "openrouter"}
-)
-"""Providers that sell only LLMs."""
-
-_LONGEST_TEXT: Final = 1000
+_LONGEST_NAME: Final = 1000
 _MOST_WORDS: Final = 7
 
 _FAMILIES: Final = (
     r"(?:gemini|gemma|palm|medlm|imagen|veo|lyria|learnlm)(?![a-z])",
-    r"(?:text|multimodal|text multilingual) embedding(?![a-z])",
+    r"(?:text|multimodal|text multilingual) embedding(?![a-z])(?: ada)?",
     r"(?:text|chat|code|codechat) (?:bison|gecko)(?![a-z])",
     r"(?:text|text-multilingual)-embedding(?![a-z])",
     r"claude ?(?=\d|-|opus|sonnet|haiku|instant|\b)",
     r"(?:llama|mistral|mixtral|ministral|codestral|magistral|pixtral|devstral|jamba|deepseek|qwen)(?![a-z])",
-    r"(?:gpt|chatgpt|codex|dall-e|whisper|sora|kimi|minimax|glm|grok|cohere)(?![a-z])",
-    r"o[134](?= |-(?:mini|pro|preview|deep)|$)|tts-\d",
-    r"nova (?=pro|lite|micro|premier|canvas|reel|sonic)|titan (?=text|embed|image)|command (?=r|a\b)",
+    r"(?:gpt|chatgpt|codex|dall-e|dall e|whisper|sora|kimi|minimax|glm|grok|cohere|phi|nemotron)(?![a-z])",
+    r"o[134](?= |-(?:mini|pro|preview|deep)|$)|tts[ -]\d|model router",
+    r"nova (?:\d[\d.]* )?(?:pro|lite|micro|premier|canvas|reel|sonic|omni)(?![a-z])",
+    r"titan (?:multimodal )?(?:text|embed\w*|image)(?![a-z])|command (?=r|a\b)",
 )
 """How the names of models begin, in lower case, anywhere in a SKU's text."""
 
@@ -53,16 +46,21 @@ _PARTNERS: Final = re.compile(r"(?:claude|llama|mistral|codestral|jamba|deepseek
 _ABOUT_MODELS: Final = re.compile(
     r"\b(?:tokens?|token count|grounding|generative|provisioned throughput|context cach\w*)\b"
 )
-"""Words in a SKU that is LLM spend but names no known model."""
+"""Words of a SKU that is LLM spend and names no model that is known."""
 
 _END: Final = re.compile(
-    r"text|images?|audio|video|document|characters?|tokens?|requests?|number|count"
+    r"text|images?|audio|speech|video|document|characters?|tokens?|requests?|number|count"
     r"|input|output|prompt|completion|response|inference|predictions?|generat(?:ion|ed|e)|batch|online"
     r"|cach(?:e|ed|ing)|storage|writes?|reads?|hits?|creation|long|short|context|thinking|grounding"
-    r"|ga|preview|priority|flex|standard|provisioned|throughput|regional|global"
+    r"|ga|preview|priority|flex|standard|provisioned|throughput|regional|global|cross|geo|on-?demand"
+    # As Microsoft shortens them.
+    r"|inp|inpt|outp?|outpt|opt|glbl|gl|regn?l|rgnl|rgn|dz|dzn?|dzone|datazone|data|cchd|cach|cd|txt|aud|img"
+    r"|bat|btch|pp|prty|ptu|hosting|lng|shrt|longco|shortco|ft|1m|1k"
     r"|supervised|tun(?:ing|ed)|training|in|for|on|per|with|at|to|of|the|a|and|[-:(].*"
 )
 """Words of a SKU after which the name of a model has ended."""
+
+_NOT_AFTER_IMAGE: Final = frozenset({"input", "output", "token", "tokens", "inp", "outp", "opt"})
 
 _PLACE: Final = re.compile(
     r"(?:us|europe|eu|asia|me|africa|australia|northamerica|southamerica)(?:-[a-z]+\d*)+|\d+[mh]|\d+p"
@@ -76,11 +74,11 @@ _TYPES: Final[tuple[tuple[re.Pattern[str], TokenType], ...]] = (
         ),
         "cache_write",
     ),
-    (re.compile(r"\bcach"), "cache_read"),
+    (re.compile(r"\b(?:cach|cchd)"), "cache_read"),
 )
 """Token type by the words of a SKU; the first match counts."""
 
-_DIRECTION: Final = re.compile(r"\b(input|prompt|output|completion|response)s?\b")
+_DIRECTION: Final = re.compile(r"\b(input|prompt|inpt?|output|completion|response|outp?t?|opt)s?\b")
 _LENGTH: Final = re.compile(r"\b(?:long|short) (?:input|output)\b|\(.*?\)")
 
 
@@ -101,42 +99,41 @@ def llm_model(
     """
     if provider in providers:
         model, slash, _ = sku_id.partition("/")
-        return model[:_LONGEST_TEXT] if slash else _named_model(sku) or ""
-    kind = services.get(service_id)
-    # Most of a bill is neither, so this cheap test comes first.
+        return model[:_LONGEST_NAME] if slash else _named_model(plain_text("", sku))
+    kind = service_kind(provider, service_id, services)
+    # Most of a bill is neither, so that this is decided first and cheaply.
     if kind is None and (provider != "gcp" or "token" not in sku.lower()):
         return None
-    text = _plain(sku)
+    text = plain_text(provider, sku)
     if kind is None:
-        return _named_model(sku) if _PARTNERS.match(text) else None
-    model = _named_model(sku) or _leading_model(text)
+        return _named_model(text) if _PARTNERS.match(text) else None
+    model = edition_model(provider, service_id) or _named_model(text) or _leading_model(text)
     if model:
         return model
     return "" if kind == "all" or _ABOUT_MODELS.search(text) else None
 
 
 def token_type(sku: str) -> TokenType:
-    """Return the token type of a SKU, or the empty string where it has none or does not name it."""
-    text = _plain(sku)
+    """Return which tokens a SKU is about, or the empty string where it does not say or is about no tokens."""
+    text = plain_text("", sku.replace("-", " "))
     for pattern, kind in _TYPES:
         if pattern.search(text):
             return kind
-    # "output token count gemini 2.5 flash short input text": here `input` is about the input's length.
+    # "output token count gemini 2.5 flash short input text": how long the input was is not a direction.
     found = _DIRECTION.search(_LENGTH.sub(" ", text)) or _DIRECTION.search(text)
     if found is None:
         return ""
-    return "input" if found.group(1) in ("input", "prompt") else "output"
+    return "input" if found.group(1)[:2] in ("in", "pr") else "output"
 
 
-def _named_model(sku: str) -> str:
-    """The name of a model of a known family, or None."""
-    text = _plain(sku)
+def _named_model(text: str) -> str:
+    """The name of a model of a known family, or nothing."""
     found = _FAMILY.search(text)
     if found is None:
         return ""
     # The family's own words belong to the name, with their suffixes: "gpt-4o-2024-08-06", "text embedding".
     words, own = text[found.start() :].split(), len(found.group().split())
-    return _joined([*words[:own], *_until_the_end(words[own:])])
+    return _joined([*words[:own], *_until_the_end(words[own:], begun=True)])
 
 
 def _leading_model(text: str) -> str:
@@ -146,11 +143,11 @@ def _leading_model(text: str) -> str:
     return _joined(_until_the_end(text.split()))
 
 
-def _until_the_end(words: list[str]) -> list[str]:
+def _until_the_end(words: list[str], *, begun: bool = False) -> list[str]:
     name: list[str] = []
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
-        # In "Flash Image Text Input" the image belongs to the model, in "Flash Image Input" it is the input.
-        of_the_model = word == "image" and name and following not in ("input", "output", "token", "tokens")
+        # In "Flash Image Text Input" the image is the model's, in "Flash Image Input" it is what goes in.
+        of_the_model = word == "image" and (name or begun) and following not in _NOT_AFTER_IMAGE
         if (_END.fullmatch(word) and not of_the_model) or _PLACE.fullmatch(word) or len(name) == _MOST_WORDS:
             break
         name.append(word)
@@ -161,9 +158,3 @@ def _joined(words: list[str]) -> str:
     name = "-".join(word.strip("-.") for word in words if word.strip("-."))
     # Anthropic writes claude-sonnet-4-5 where Google's bill has "Claude Sonnet 4.5".
     return name.replace(".", "-") if name.startswith("claude") else name
-
-
-def _plain(sku: str) -> str:
-    """Lower case, one space between words, without marks that do not belong to a name."""
-    text = re.sub(r"[()]", lambda mark: f" {mark.group()} ", sku[:_LONGEST_TEXT].lower())
-    return " ".join(re.sub(r"[^\w.:@()-]|_", " ", text).split())

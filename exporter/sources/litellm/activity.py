@@ -1,7 +1,7 @@
 """Reads the daily activity that a LiteLLM proxy keeps in its database: exact, by day, and kept over restarts.
 
-`GET /user/daily/activity` tells models and providers side by side, so with several providers each model is
-asked for by itself. Its shape is that of LiteLLM 1.106.
+`GET /user/daily/activity` lists models and providers separately, so with several providers each model is
+requested by itself. Its shape is that of LiteLLM 1.106.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Activity:
     amounts: dict[tuple[date, Caller], Amounts] = field(default_factory=lambda: defaultdict(dict))
     """Input without cached tokens."""
     team_ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Ids by team as told."""
+    """Ids by team, as reported."""
     rejected: list[Rejected] = field(default_factory=list)
 
     def put(self, when: date, caller: Caller, amounts: Amounts) -> None:
@@ -120,7 +120,7 @@ class ActivityReader:
             found.put(when, self._caller(key, only, ""), left)
 
     def _take_providers(self, found: Activity, when: date, breakdown: Json, model: str) -> None:
-        """Take one model, asked for by itself, from each of its providers."""
+        """Take one model, requested by itself, from each of its providers."""
         for provider, entry in _entries(breakdown, "providers"):
             for key, amounts in self._by_key(found, when, _object(entry, "api_key_breakdown")):
                 found.put(when, self._caller(key, provider, model), amounts)
@@ -196,18 +196,18 @@ class ActivityReader:
         answer = self.api.get(PATH, params)
         metadata = _object(answer, "metadata")
         if metadata.get("page", number) != number:
-            raise _bad(f"page {number} was asked for and page {metadata.get('page')} came")
+            raise _bad(f"page {number} was requested and page {metadata.get('page')} came")
         results = answer.get("results")
         if not isinstance(results, list):
-            raise _bad("`results` is no list")
+            raise _bad("`results` is not a list")
         days: list[tuple[date, Json]] = []
         for each in results:
             if not isinstance(each, dict):
-                raise _bad("a day is no object")
+                raise _bad("a day is not an object")
             try:
                 day = date.fromisoformat(str(each.get("date")))
             except ValueError:
-                raise _bad(f"{str(each.get('date'))[:40]!r} is no date") from None
+                raise _bad(f"{str(each.get('date'))[:40]!r} is not a date") from None
             if first <= day <= last:
                 days.append((day, _object(each, "breakdown")))
         pages = metadata.get("total_pages", number)
@@ -215,7 +215,7 @@ class ActivityReader:
 
 
 def read_team_names(api: JsonApi) -> dict[str, str]:
-    """Return the aliases of teams by id; nothing where the key or the proxy's version cannot tell."""
+    """Return the aliases of teams by id; nothing where the key or the proxy's version cannot list them."""
     names: dict[str, str] = {}
     number, pages = 1, 1
     while number <= pages:
@@ -226,18 +226,18 @@ def read_team_names(api: JsonApi) -> dict[str, str]:
             if error.status in (403, 404):
                 return {}
             raise
-        teams, pages_told = answer.get("teams"), answer.get("total_pages")
-        if not isinstance(teams, list) or not isinstance(pages_told, int):
-            raise _bad("the teams are not told as expected", _TEAMS)
+        teams, total = answer.get("teams"), answer.get("total_pages")
+        if not isinstance(teams, list) or not isinstance(total, int):
+            raise _bad("the list of teams is not in the expected form", _TEAMS)
         for team in teams:
             if isinstance(team, dict) and _text(team.get("team_alias")):
                 names[_text(team.get("team_id"))] = _text(team.get("team_alias"))
-        number, pages = number + 1, pages_told
+        number, pages = number + 1, total
     return names
 
 
 def sees_everybody(api: JsonApi) -> bool:
-    """Whether the key may see all users' activity: a user's own key gets only that user's, without a word."""
+    """Whether the key may see all users' activity: a user's own key silently gets only that user's."""
     today = api.now().date().isoformat()
     params = {"start_date": today, "end_date": today, "user_id": "spend-exporter-sees-everybody"}
     try:
@@ -250,12 +250,12 @@ def sees_everybody(api: JsonApi) -> bool:
 
 
 def _amounts(metrics: Json) -> Amounts:
-    """Raise ValueError where a number is none, is not finite or is negative."""
+    """Raise ValueError where a value is not a number, is not finite or is negative."""
     amounts: Amounts = {}
     for name, key in _FIELDS.items():
         value = metrics.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError(f"`{name}` is {str(value)[:40]!r} and no number")  # noqa: TRY004
+            raise ValueError(f"`{name}` is {str(value)[:40]!r} and not a number")  # noqa: TRY004
         if value < 0:
             raise ValueError(f"`{name}` is negative")
         amounts[key] = Decimal(value)
@@ -267,14 +267,14 @@ def _object(parent: Json, name: str) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _bad(f"`{name}` is no object")
+        raise _bad(f"`{name}` is not an object")
     return value
 
 
 def _entries(parent: Json, name: str) -> Iterator[tuple[str, Json]]:
     for key, entry in _object(parent, name).items():
         if not isinstance(entry, dict):
-            raise _bad(f"an entry of `{name}` is no object")
+            raise _bad(f"an entry of `{name}` is not an object")
         yield key, entry
 
 

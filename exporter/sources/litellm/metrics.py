@@ -52,8 +52,8 @@ _STARTED: Final = "process_start_time_seconds"
 _READ: Final = tuple(f"{name}{end}" for name in (*_COUNTERS, *_CREATED, _STARTED) for end in ("{", " "))
 _PROCESS_KEPT: Final = timedelta(days=7)
 """How long a process that does not answer is remembered, and how old one may be that is counted from its
-start when it is first seen: a proxy may have restarted while nobody looked."""
-_NOT_TOLD: Final = "None"
+start when it is first seen: a proxy may have restarted between two readings."""
+_NOT_REPORTED: Final = "None"
 
 Values = dict[str, float]
 """Counter by a digest of its name, labels and time of creation: no key or user goes into the ledger."""
@@ -64,9 +64,9 @@ class Seen:
     """What the last reading left behind; kept as JSON in the cursor."""
 
     began: float
-    """Unix time of the first reading: what was counted before is nobody's business."""
+    """Unix time of the first reading: what was counted before is not used."""
     processes: dict[str, Values] = field(default_factory=dict)
-    """By start time; the empty string where the proxy does not tell it."""
+    """By start time; the empty string where the proxy does not report it."""
     last_seen: dict[str, float] = field(default_factory=dict)
     """Unix time at which each process last answered."""
     teams: set[str] = field(default_factory=set)
@@ -106,7 +106,7 @@ class Increase:
     amounts: Mapping[Caller, Amounts]
     """Only what is new, input without cached tokens; nothing at the first reading."""
     callers: frozenset[Caller]
-    """All that the proxy tells of, whether anything is new or not."""
+    """All that the proxy reports, whether anything is new or not."""
     seen: Seen
     rejected: tuple[Rejected, ...] = ()
 
@@ -122,7 +122,7 @@ def read_increase(text: str, before: Seen | None, now: datetime) -> Increase:
         process in before.processes
         or (started is not None and started >= max(before.began, moment - _PROCESS_KEPT.total_seconds()))
     )
-    # Also what the proxy does not tell this time: it would be counted twice when it comes back.
+    # Also what the proxy does not report this time: it would be counted twice when it comes back.
     values = dict(seen.processes.get(process, {}))
     amounts: dict[Caller, Amounts] = defaultdict(dict)
     callers, rejected = set(), 0
@@ -143,7 +143,7 @@ def read_increase(text: str, before: Seen | None, now: datetime) -> Increase:
     seen.processes[process] = values
     seen.last_seen[process] = moment
     seen.teams |= {caller.team for caller in callers}
-    detail = f"{rejected} counters are no number; they are read again at the next refresh"
+    detail = f"{rejected} counters are not numbers; they are read again at the next refresh"
     aside = (Rejected("bad_amount", rejected, PATH, detail),) if rejected else ()
     return Increase(amounts, frozenset(callers), seen, aside)
 
@@ -165,14 +165,14 @@ def _carried_on(before: Seen | None, moment: float) -> Seen:
 
 def _samples(text: str) -> list[Sample]:
     """Parse only the lines that are needed: latency histograms are most of the page."""
-    # Loads the client library, which nobody without this source should pay for.
+    # Loads the client library, which only this source needs.
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
     if "litellm_spend_metric" not in text:
         what = (
             "a web page came"
             if text.lstrip()[:1] == "<"
-            else "there is no litellm_spend_metric: the proxy's configuration needs "
+            else "litellm_spend_metric is missing: the proxy's configuration needs "
             '`litellm_settings: {callbacks: ["prometheus"]}`'
         )
         raise SourceError("bad_response", f"LiteLLM: {PATH} cannot be used: {what}")
@@ -205,14 +205,14 @@ def _digest(text: str) -> str:
 
 
 def _caller(labels: Mapping[str, str]) -> Caller:
-    def told(name: str) -> str:
+    def reported(name: str) -> str:
         value = labels.get(name, "")
-        return "" if value == _NOT_TOLD else value
+        return "" if value == _NOT_REPORTED else value
 
-    model = told("model")
+    model = reported("model")
     return Caller(
-        provider=provider_name(told("api_provider"), model),
-        team=told("team_alias") or told("team"),
-        key_alias=told("api_key_alias"),
+        provider=provider_name(reported("api_provider"), model),
+        team=reported("team_alias") or reported("team"),
+        key_alias=reported("api_key_alias"),
         model=model,
     )

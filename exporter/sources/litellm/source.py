@@ -1,4 +1,4 @@
-"""Source `litellm`: what a LiteLLM proxy says was spent, by team, key alias and model.
+"""Source `litellm`: what a LiteLLM proxy reports as spent, by team, key alias and model.
 
 Attribution only: the providers' bills have the same dollars, so nothing of this is ever added to a total.
 """
@@ -36,7 +36,7 @@ from exporter.sources.spool import write_usage_csv
 
 _DAY: Final = timedelta(days=1)
 _TRAILING_DAYS: Final = 3
-"""Days that are read again: the proxy writes its days late, and late calls to the day they began."""
+"""Days that are read again: the proxy writes its days late, and books late calls on the day they began."""
 _DAYS_AT_ONCE: Final = 30
 _TEAMS_KEPT: Final = timedelta(hours=1)
 _METRICS_PARTITION: Final = "/metrics"
@@ -76,8 +76,8 @@ class LiteLLMSource(Source):
     url: str
     """Scheme, host and port, and the path where the proxy is served below one."""
     key: Callable[[], str] | None = field(default=None, repr=False)
-    """The master key or that of an admin or admin viewer, asked for at each refresh. For /metrics alone any
-    key will do, or none where the proxy asks for none."""
+    """The master key or that of an admin or admin viewer, read at each refresh. For /metrics alone any
+    key will do, or none where the proxy needs none."""
     update_interval: timedelta = timedelta(minutes=5)
     """How often it is refreshed."""
     backfill: timedelta = timedelta(days=90)
@@ -100,18 +100,18 @@ class LiteLLMSource(Source):
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
         """Yield the trailing days of activity, or what the counters rose by. Raises SourceError."""
         with self._api(context) as api:
-            if self._way(api, context).activity:
+            if self._mode(api, context).activity:
                 yield self._read_days(api, context)
             else:
                 yield self._read_counters(api, context)
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Say how the proxy is read and what it tells."""
+        """Report how the proxy is read and what it reports."""
         with self._api(context) as api:
             try:
-                way = self._way(api, context)
-                yield Finding(True, "proxy", f"it answers; {way.why}", warning=not way.activity)
-                if way.activity:
+                mode = self._mode(api, context)
+                yield Finding(True, "proxy", f"it answers; {mode.why}", warning=not mode.activity)
+                if mode.activity:
                     callers = {caller for _, caller in self._activity(api, context).amounts}
                 else:
                     callers = set(read_increase(api.get_text(PATH), None, context.now).callers)
@@ -120,7 +120,7 @@ class LiteLLMSource(Source):
                 return
         if self.key is not None:
             yield Finding(True, "key", "it is accepted")
-        yield _told(callers)
+        yield _usage(callers)
 
     def _api(self, context: RefreshContext) -> JsonApi:
         return JsonApi(
@@ -143,15 +143,15 @@ class LiteLLMSource(Source):
     def _headers(self) -> Mapping[str, str]:
         return {} if self.key is None else {"Authorization": f"Bearer {self.key()}"}
 
-    def _way(self, api: JsonApi, context: RefreshContext) -> ReadingMode:
-        """Choose by what answers. Activity once read stays: counters would tell the same usage again."""
+    def _mode(self, api: JsonApi, context: RefreshContext) -> ReadingMode:
+        """Choose by what answers. Activity once read stays: counters would report the same usage again."""
         if _marks(context.known):
             if not litellm_activity.sees_everybody(api):
                 # It would replace what all users spent by what one spent.
                 raise SourceError(
                     "permission_denied",
-                    f"LiteLLM: the key in {self.config_key} is no admin's any more and sees one user alone; "
-                    "give the key of an admin or admin viewer again",
+                    f"LiteLLM: the key in {self.config_key} no longer belongs to an admin and sees only one "
+                    "user; give the key of an admin or admin viewer again",
                 )
             return ReadingMode(True, f"{litellm_activity.PATH} is read, as before")
         if self.key is None:
@@ -169,7 +169,10 @@ class LiteLLMSource(Source):
             if error.status == 404 or "DB not connected" in str(error):
                 return ReadingMode(False, f"it has no {litellm_activity.PATH}, so {PATH} is read")
             raise
-        why = f"the key in {self.config_key} is no admin's and sees one user alone, so {PATH} is read"
+        why = (
+            f"the key in {self.config_key} does not belong to an admin and sees only one user, so {PATH} is "
+            "read"
+        )
         return ReadingMode(False, why)
 
     def _read_days(self, api: JsonApi, context: RefreshContext) -> UsageBatch:
@@ -182,7 +185,7 @@ class LiteLLMSource(Source):
         team_ids = {team: set(mark.team_ids) for team, mark in _marks(context.known).items()}
         for team, ids in activity.team_ids.items():
             team_ids.setdefault(team, set()).update(ids)
-        # What counters told of these days is replaced too: the proxy may have got a database since.
+        # What counters reported for these days is replaced too: the proxy may have got a database since.
         counted = _seen(context.known)
         for team in counted.teams if counted else ():
             team_ids.setdefault(team, set())
@@ -246,7 +249,7 @@ class LiteLLMSource(Source):
 
 
 def _has_no_database(api: JsonApi) -> bool:
-    """Asked first, since without one the proxy answers as if it had failed."""
+    """Checked first, since without one the proxy answers as if it had failed."""
     try:
         return api.get(_READINESS).get("db") == "Not connected"
     except ApiError as error:
@@ -256,7 +259,7 @@ def _has_no_database(api: JsonApi) -> bool:
 
 
 def _marks(known: Mapping[str, str]) -> dict[str, _Mark]:
-    """By team, whose name may hold slashes."""
+    """By team; its name may contain slashes."""
     return {
         partition.rpartition("/")[0]: _Mark.parse(cursor)
         for partition, cursor in known.items()
@@ -286,9 +289,9 @@ def _spooled(context: RefreshContext, points: Iterator[UsagePoint]) -> tuple[Pat
         ) from error
 
 
-def _told(callers: set[Caller]) -> Finding:
+def _usage(callers: set[Caller]) -> Finding:
     if not callers:
-        return Finding(True, "usage", "it tells of no calls yet", warning=True)
+        return Finding(True, "usage", "it reports no calls yet", warning=True)
     teams = sorted({caller.team or "(none)" for caller in callers})
     models = sorted({f"{caller.model or '(none)'} ({caller.provider})" for caller in callers})
     return Finding(True, "usage", f"teams: {_some(teams)}; models: {_some(models)}")

@@ -1,4 +1,4 @@
-"""What a LiteLLM proxy says was used, by who and what used it, and how that becomes usage points."""
+"""What a LiteLLM proxy reports as used, by caller, and how that becomes usage points."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UNKNOWN_PROVIDER: Final = "unknown"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Caller:
-    """Who called what. A dimension that the proxy does not tell is the empty string."""
+    """Who called what. A dimension that the proxy does not report is the empty string."""
 
     provider: str
     team: str
@@ -57,9 +57,9 @@ def provider_name(litellm_provider: str, model: str) -> str:
 
 
 def without_cache(amounts: Amounts) -> None:
-    """Take cached tokens out of the input, of which LiteLLM says they are a part, so that types are disjoint.
+    """Take cached tokens out of the input, which LiteLLM counts in it, so that types are disjoint.
 
-    Where they are more than the input they cannot be a part of it, and it stays as it is.
+    Where they are more than the input they cannot be in it, and the input stays unchanged.
     """
     cached = amounts.get(CACHE_READ, Decimal(0)) + amounts.get(CACHE_WRITE, Decimal(0))
     if cached and amounts.get(INPUT, Decimal(0)) >= cached:

@@ -1,4 +1,4 @@
-"""What the sources have in common that read an LLM provider's bill and usage with an admin key."""
+"""What sources share that read an LLM provider's bill and usage with an admin key."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from exporter.sources.base import Change, Finding, RefreshContext, Source, Usage
 from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days
 from exporter.sources.llm.pages import Report, Result, SetAside
 from exporter.sources.llm.token_prices import TokenPrices
-from exporter.sources.llm.usage import HOUR, UsageReport, usage_hours
+from exporter.sources.llm.usage import HOUR, Usage, UsageReport, usage_hours
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
 
 _HOPELESS: Final = frozenset({"unauthorized", "unavailable", "timeout", "rate_limited", "bad_url"})
-"""After such a failure of one report the others need not be asked for."""
+"""After such a failure of one report the others need not be requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """What is particular to a provider."""
+    """What differs from provider to provider."""
 
     biller: Biller
     name: str
@@ -72,7 +72,7 @@ class LlmAdminSource(Source):
     @property
     @abstractmethod
     def admin_api(self) -> AdminApi:
-        """What is particular to the provider."""
+        """What differs from provider to provider."""
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class LlmAdminSource(Source):
         yield from ()
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Ask for the last two days of costs and the last two hours of usage."""
+        """Request the last two days of costs and the last two hours of usage."""
         try:
             api = self._api(context)
         except SourceError as error:
@@ -121,11 +121,13 @@ class LlmAdminSource(Source):
         admin = self.admin_api
         today = context.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         hour = context.now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        asked = [("costs", admin.cost_report(api), today - DAY, today + DAY)]
-        asked += [("usage", each.report, hour - HOUR, hour + HOUR) for each in admin.usage_reports(api)]
+        costs = UsageReport(admin.cost_report(api), lambda _: Usage("", ""))
+        requests = [("costs", costs, today - DAY, today + DAY)]
+        requests += [("usage", each, hour - HOUR, hour + HOUR) for each in admin.usage_reports(api)]
         works = False
         with api:
-            for what, report, since, until in asked:
+            for what, each, since, until in requests:
+                report = each.report
                 set_aside = SetAside(report.path)
                 try:
                     buckets = report.read(since, until, set_aside)
@@ -140,6 +142,9 @@ class LlmAdminSource(Source):
                 yield Finding(
                     True, what, f"{report.path} answers: {_lines(lines)} since {since:%d %b %H:%M} UTC"
                 )
+                for bucket in buckets if what == "usage" else ():
+                    for result in bucket.results:
+                        each.report_unknown_counts(result, set_aside)
                 for rejected in set_aside.rejected():
                     detail = f"{rejected.count} x {rejected.detail} in {report.path}"
                     yield Finding(True, "set aside", detail, warning=True)
@@ -148,7 +153,7 @@ class LlmAdminSource(Source):
                 yield Finding(True, "a month", "these requests cost nothing")
 
     def check_more(self, _api: JsonApi) -> Iterator[Finding]:
-        """Look at what only one provider has."""
+        """Check what only one provider has."""
         yield from ()
 
     def _api(self, context: RefreshContext) -> JsonApi:
@@ -193,7 +198,7 @@ class LlmAdminSource(Source):
         )
 
     def _advice(self, key: str) -> dict[int, str]:
-        """Say what to do about HTTP 401 and 403, by the look of the key."""
+        """Return what to do about HTTP 401 and 403, which depends on the kind of key."""
         admin, get_one = self.admin_api, self._how_to_get_one()
         if not key.startswith(admin.key_prefix):
             wrong = f"this is {admin.other_key}, an admin key ({admin.key_prefix}...) is needed: {get_one}"

@@ -43,5 +43,5 @@ class AnthropicSource(LlmAdminSource):
 
     @property
     def admin_api(self) -> AdminApi:
-        """What is particular to Anthropic."""
+        """What differs from other providers."""
         return _ANTHROPIC

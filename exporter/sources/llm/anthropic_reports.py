@@ -1,4 +1,4 @@
-"""The reports of Anthropic's admin API: which there are, and what one result of each says."""
+"""The reports of Anthropic's admin API: which ones exist, and what one result of each contains."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ _DIALECT: Final = Dialect("starting_at", "ending_at", "group_by[]", _rfc3339, _m
 _DAYS_A_PAGE: Final = 31
 _HOURS_A_PAGE: Final = 168
 _LONG_CONTEXT: Final = frozenset({"200k-1M"})
+_SHORT_CONTEXT: Final = {"0-200k": 200_000}
+"""Most input tokens that a call in the window had."""
 _WHAT: Final = {
     "uncached_input_tokens": "input",
     "output_tokens": "output",
@@ -63,7 +65,7 @@ def cost_line(result: Result) -> CostLine:
 
 
 def _sku_id(result: Result) -> str:
-    """`<model>/<what>`; what the tokens were, or else what kind of cost it is."""
+    """`<model>/<what>`; the type of the tokens, or else the kind of cost."""
     token_type, tier = text(result, "token_type"), text(result, "service_tier")
     words = [_WHAT.get(token_type, token_type) or text(result, "cost_type")]
     words += ["long_context"] * (text(result, "context_window") in _LONG_CONTEXT)
@@ -79,7 +81,18 @@ _GROUPS: Final = ("model", "workspace_id", "service_tier", "context_window", "in
 def usage_reports(api: JsonApi) -> Iterator[UsageReport]:
     """The report of messages, by workspace and model and what else decides the price."""
     path = "/v1/organizations/usage_report/messages"
-    yield UsageReport(Report(api, _DIALECT, path, _GROUPS, HOUR, _HOURS_A_PAGE, optional_groups=2), _messages)
+    report = Report(api, _DIALECT, path, _GROUPS, HOUR, _HOURS_A_PAGE, optional_groups=2)
+    yield UsageReport(report, _messages, _KNOWN_COUNTS)
+
+
+_KNOWN_COUNTS: Final = frozenset(
+    {
+        "uncached_input_tokens",
+        "cache_read_input_tokens",
+        "cache_creation.ephemeral_5m_input_tokens",
+        "cache_creation.ephemeral_1h_input_tokens",
+    }
+)
 
 
 def _messages(result: Result) -> Usage:
@@ -97,6 +110,7 @@ def _messages(result: Result) -> Usage:
         ),
         # The report has no number of calls, only whether each of them was a long one.
         requests_for_price=1 if text(result, "context_window") in _LONG_CONTEXT else 0,
+        longest_call=_SHORT_CONTEXT.get(text(result, "context_window")),
         terms=Terms(text(result, "service_tier"), text(result, "speed"), text(result, "inference_geo")),
         others={"llm_web_searches": count(tools, "web_search_requests")},
     )
@@ -107,5 +121,5 @@ def _object(result: Result, name: str) -> Result:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SetAsideError("bad_usage", f"`{name}` is no object")
+        raise SetAsideError("bad_usage", f"`{name}` is not an object")
     return value

@@ -54,7 +54,7 @@ def cost_days(
     line: Callable[[Result], CostLine],
     history_days: int,
 ) -> Iterator[Change]:
-    """Yield each day of which the report says something else than the ledger has.
+    """Yield each day whose report differs from what the ledger has.
 
     `line` raises SetAsideError for a result that cannot be used. A day comes once all of its report was read;
     one that the report leaves out stays as it is. Raises SourceError.
@@ -91,7 +91,7 @@ def _window(
     for each in strays.rejected():
         yield Unreadable(report.path, each)
     for day in days:
-        # A day that was never told can be taken for empty, but not where some of the answer was no use.
+        # A day that was never reported counts as empty, but not where part of the answer was unusable.
         if day not in buckets and (partition(day) in context.known or strays):
             continue
         set_aside = SetAside(f"{report.path} {day}")
@@ -141,7 +141,7 @@ def _charges(biller: Biller, day: date, lines: list[CostLine], read_at: datetime
 
 
 def _cursor(lines: list[CostLine], rejected: tuple[Rejected, ...]) -> str:
-    """Say the same of the same content, in whichever order it came."""
+    """Return the same text for the same content, in whichever order it came."""
     content = repr((sorted(map(astuple, lines)), sorted(map(astuple, rejected))))
     return f"{_READING_VERSION}:{blake2b(content.encode(), digest_size=16).hexdigest()}"
 

@@ -46,7 +46,7 @@ class OpenAISource(LlmAdminSource):
 
     @property
     def admin_api(self) -> AdminApi:
-        """What is particular to OpenAI."""
+        """What differs from other providers."""
         return _OPENAI
 
     def read_more(self, api: JsonApi) -> Iterator[Change | UsageChange]:
@@ -71,11 +71,11 @@ class OpenAISource(LlmAdminSource):
         return (budget,)
 
     def check_more(self, api: JsonApi) -> Iterator[Finding]:
-        """Tell the spend limit."""
+        """Report the spend limit."""
         try:
             usd = spend_limit_usd(api)
         except SourceError as error:
             yield Finding(True, "spend limit", str(error), warning=True)
             return
-        told = "none is set, or the key may not read it" if usd is None else f"${usd:,.2f} a month"
-        yield Finding(True, "spend limit", told)
+        limit = "none is set, or the key may not read it" if usd is None else f"${usd:,.2f} a month"
+        yield Finding(True, "spend limit", limit)

@@ -1,4 +1,4 @@
-"""The reports of OpenAI's organization API: which there are, and what one result of each says."""
+"""The reports of OpenAI's organization API: which ones exist, and what one result of each contains."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def _quantity(result: Result) -> tuple[float, str]:
 def usage_reports(api: JsonApi) -> Iterator[UsageReport]:
     """All reports of usage that costs money, by project and model and what else decides the price."""
     for name, group_by, usage in _USAGE_REPORTS:
-        yield UsageReport(Report(api, _DIALECT, f"{_USAGE}{name}", group_by, HOUR, _HOURS_A_PAGE), usage)
+        report = Report(api, _DIALECT, f"{_USAGE}{name}", group_by, HOUR, _HOURS_A_PAGE)
+        yield UsageReport(report, usage, _KNOWN_COUNTS)
 
 
 def _completions(result: Result) -> Usage:
@@ -123,6 +124,13 @@ _PARTS: Final[tuple[tuple[str, str, PartKind], ...]] = (
     ("input_cached_image_tokens", CACHE_READ, "image"),
     ("output_audio_tokens", OUTPUT, "audio"),
     ("output_image_tokens", OUTPUT, "image"),
+)
+
+
+_KNOWN_COUNTS: Final = frozenset(
+    {"input_cached_tokens", "input_uncached_tokens", "input_cache_write_tokens", "input_cached_text_tokens"}
+    | {name for name, _, _ in _PARTS}
+    | {"images", "num_images"}
 )
 
 
@@ -164,7 +172,7 @@ _USAGE_REPORTS: Final = (
     ("images", _BY_MODEL, _counted("images", "llm_images")),
     ("audio_speeches", _BY_MODEL, _counted("characters", "llm_characters")),
     ("audio_transcriptions", _BY_MODEL, _counted("seconds", "llm_audio_seconds")),
-    # What is stored is a level, told as level times time.
+    # Storage is a level, reported as level times time.
     ("vector_stores", ("project_id",), _counted("usage_bytes", "llm_vector_store_byte_seconds", 3600, "")),
     ("code_interpreter_sessions", ("project_id",), _counted("num_sessions", "llm_sessions", requests="")),
     ("file_search_calls", ("project_id",), _counted("num_requests", "llm_file_searches", requests="")),
@@ -175,7 +183,7 @@ _USAGE_REPORTS: Final = (
 
 
 def spend_limit_usd(api: JsonApi) -> Decimal | None:
-    """Return the organization's spend limit for a month; None where there is none, or it may not be read.
+    """Return the organization's spend limit for a month; None without a limit or without access to it.
 
     Raises SourceError.
     """

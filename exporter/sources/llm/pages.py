@@ -5,8 +5,9 @@ What cannot be used is set aside and counted; a report that repeats itself or ha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
@@ -75,7 +76,7 @@ class Dialect:
     group_by: str
     written: Callable[[datetime], str | int]
     understood: Callable[[object], datetime]
-    """Raises ValueError, TypeError or OverflowError for what is no time."""
+    """Raises ValueError, TypeError or OverflowError for what is not a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Report:
 
     def _understood(self, bucket: object) -> tuple[datetime, list[Result]]:
         if not isinstance(bucket, dict):
-            raise SetAsideError("bad_bucket", "a bucket that is no object")
+            raise SetAsideError("bad_bucket", "a bucket that is not an object")
         results = bucket.get("results")
         if not isinstance(results, list):
             raise SetAsideError("bad_bucket", "a bucket without a list `results`")
@@ -179,16 +180,16 @@ class Report:
             start = self.dialect.understood(bucket.get(self.dialect.since))
             end = self.dialect.understood(bucket.get(self.dialect.until))
         except (ValueError, TypeError, OverflowError, OSError):
-            raise SetAsideError("bad_bucket", "a bucket whose times are none") from None
+            raise SetAsideError("bad_bucket", "a bucket whose times cannot be read") from None
         if (start - _EPOCH) % self.bucket_width or not timedelta(0) < end - start <= self.bucket_width:
             width = "day" if self.bucket_width == timedelta(days=1) else "hour"
-            raise SetAsideError("bad_bucket", f"a bucket that is no UTC {width}")
+            raise SetAsideError("bad_bucket", f"a bucket that is not a UTC {width}")
         return start, [result if isinstance(result, dict) else {} for result in results]
 
     def _refused(self, why: str) -> SourceError:
         return SourceError(
             "bad_response",
-            f"{self.api.name}: reading {self.path} failed: {why}; nothing of it was used, "
+            f"{self.api.name}: reading {self.path} failed: {why}; none of it was used, "
             "it is tried again at the next refresh",
         )
 
@@ -205,12 +206,12 @@ def text(result: Result, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise SetAsideError("bad_usage", f"`{name}` is no text")
+        raise SetAsideError("bad_usage", f"`{name}` is not a text")
     return "".join(character for character in value if character.isprintable()).strip()[:_LONGEST_TEXT]
 
 
 def count(result: Result, name: str) -> int:
-    """Return a field's count; 0 where it is null or missing. Raises SetAsideError when it is no count."""
+    """Return a field's count; 0 where it is null or missing. Raises SetAsideError when it is not a count."""
     value = result.get(name)
     if value is None:
         return 0
@@ -218,18 +219,31 @@ def count(result: Result, name: str) -> int:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         number = Decimal(value)
     if not 0 <= number < _MOST_OF_ANYTHING or number != int(number):
-        raise SetAsideError("bad_usage", f"`{name}` is no count")
+        raise SetAsideError("bad_usage", f"`{name}` is not a count")
     return int(number)
 
 
+_MAY_HAVE_ITS_OWN_PRICE: Final = re.compile(r"cach|audio|image|video|reasoning|thinking")
+
+
+def unknown_counts(result: Result, known: Collection[str]) -> Iterator[str]:
+    """Yield the fields that count what may have its own price, and that are not among the known ones."""
+    for name, value in result.items():
+        inner = {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else {}
+        for key, each in (inner or {name: value}).items():
+            counts = isinstance(each, int | Decimal) and not isinstance(each, bool) and each > 0
+            if counts and key not in known and _MAY_HAVE_ITS_OWN_PRICE.search(key):
+                yield key
+
+
 def amount(value: object, *, cents: bool = False) -> Decimal:
-    """Return money given as a number or as its text, exactly. Raises SetAsideError when it is none."""
+    """Return money given as a number or as its text, exactly. Raises SetAsideError for anything else."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-            raise SetAsideError("bad_cost", "an amount that is no number")
+            raise SetAsideError("bad_cost", "an amount that is not a number")
         money = Decimal(value)
     except InvalidOperation:
-        raise SetAsideError("bad_cost", "an amount that is no number") from None
+        raise SetAsideError("bad_cost", "an amount that is not a number") from None
     if not money.is_finite() or money.copy_abs() >= LARGEST_PLAUSIBLE:
-        raise SetAsideError("bad_cost", "an amount that nobody is billed")
+        raise SetAsideError("bad_cost", "an amount that is too large to be a bill")
     return money.scaleb(-2 if cents else 0, EXACT).quantize(_SMALLEST, context=EXACT)

@@ -1,6 +1,6 @@
 """Which prices of a model hold under the terms of a call: its service tier, its speed, where it ran.
 
-Terms whose price nobody knows give no price at all, rather than that of an ordinary call.
+Terms without a known price give no price at all, instead of that of an ordinary call.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class TermPrices:
 def prices_under(
     provider: str, model: ModelInfo, terms: Terms, at: datetime, *, resold: bool = False
 ) -> TermPrices | None:
-    """Return the prices under some terms at a moment (aware); None where nobody knows them.
+    """Return the prices under some terms at a moment (aware); None where they are unknown.
 
     `provider` is a label. Of a model that it resells only the ordinary prices are the maker's.
     """

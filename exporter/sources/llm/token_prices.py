@@ -16,7 +16,7 @@ from exporter.sources.llm.price_terms import prices_under
 from exporter.sources.llm.tokens import CACHE_READ, CACHE_WRITE, INPUT, OUTPUT, STANDARD, Terms, Tokens
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 _FALLS_BACK_TO: Final[Mapping[str, tuple[str, ...]]] = {
     INPUT: ("input_mtok",),
@@ -60,7 +60,7 @@ class Priced:
     """Parts that sum to `usd`, by the token types that there were tokens of. A fee for each request, which a
     few models have, is under the empty string."""
     unpriced: Mapping[str, int] = field(default_factory=dict)
-    """Tokens by type that nobody knows a price for; they are not in `usd`."""
+    """Tokens by type without a known price; they are not in `usd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,15 @@ class TokenPrices:
         at: datetime,
         *,
         requests: int | None = None,
+        longest_call: int | None = None,
         terms: Terms = STANDARD,
     ) -> Priced | None:
-        """Price tokens used at a moment (aware); None when nobody knows a price for any of them.
+        """Price tokens used at a moment (aware); None when no price is known for any of them.
 
         Without `requests` they are those of one call. With it they are those of so many calls together,
         priced as calls of the average size, so that the prices for a long context do not depend on how many
-        calls were summed. 0 means that their number is unknown: no call counts as long then.
+        calls were summed. 0 means that their number is unknown: no call counts as long then. But where some
+        may have been long, with no more than `longest_call` input tokens, the price is unknown.
         """
         found = self._model(provider, model)
         if found is None:
@@ -99,7 +101,7 @@ class TokenPrices:
         under = prices_under(provider_label(provider), found.model, terms, at, resold=found.resold)
         if under is None:
             return None
-        rates = _Rates(under.prices, tokens.all_input, 1 if requests is None else requests)
+        rates = _Rates(under.prices, tokens.all_input, 1 if requests is None else requests, longest_call)
         parts: dict[str, Decimal] = {}
         unpriced: dict[str, int] = {}
         for token_type, kind, count in _pieces(tokens):
@@ -142,6 +144,7 @@ class _Rates:
     prices: ModelPrice
     all_input: int
     calls: int
+    longest_call: int | None
 
     def of(self, token_type: str, kind: str) -> Decimal | None:
         """Return the price of a token type or of a part of it; None where the model has none."""
@@ -163,13 +166,15 @@ class _Rates:
                 from genai_prices.types import TieredPrices  # noqa: PLC0415
 
                 if isinstance(price, TieredPrices):
-                    reached = (
-                        tier.price
-                        for tier in reversed(price.tiers)
-                        if self.all_input > tier.start * self.calls
-                    )
-                    return next(reached, price.base) if self.calls else price.base
+                    return self._of_tier(price)
         return None
+
+    def _of_tier(self, price: TieredPrices) -> Decimal | None:
+        if self.calls:
+            reached = (t.price for t in reversed(price.tiers) if self.all_input > t.start * self.calls)
+            return next(reached, price.base)
+        may_be_long = self.longest_call is not None and any(t.start < self.longest_call for t in price.tiers)
+        return None if may_be_long else price.base
 
 
 def _look_up(provider: str, model: str) -> _Found | None:

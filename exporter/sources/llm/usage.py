@@ -16,14 +16,14 @@ from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
 from exporter.core.errors import SourceError
 from exporter.sources.base import HoursRead, RefreshContext, Unreadable, UsageBatch, UsageChange
-from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError
+from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError, unknown_counts
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.llm.tokens import STANDARD, Terms, Tokens
 from exporter.sources.spool import write_usage_csv
 
 HOUR: Final = timedelta(hours=1)
 TRAILING_HOURS: Final = 2
-"""Hours before the last reading that are read again: reports are late by minutes, sometimes more."""
+"""Hours before the last reading that are read again: reports come minutes late, sometimes later."""
 _HOURS_AT_ONCE: Final = 168
 
 METERS: Final[Mapping[str, str]] = {
@@ -51,7 +51,9 @@ class Usage:
     tokens: Tokens = field(default_factory=Tokens)
     requests: int = 0
     requests_for_price: int = 0
-    """Calls that the tokens are priced as; 0 where nobody knows, and none of them counts as long then."""
+    """Calls that the tokens are priced as; 0 where their number is unknown, and none counts as long then."""
+    longest_call: int | None = None
+    """Input tokens that no single call had more of, where only that is known."""
     terms: Terms = STANDARD
     free: bool = False
     """Whether nothing is charged for it."""
@@ -65,6 +67,14 @@ class UsageReport:
 
     report: Report
     usage: Callable[[Result], Usage]
+    known_counts: frozenset[str] = frozenset()
+    """Fields with cached, audio, image or reasoning tokens that `usage` reads, or that it may ignore."""
+
+    def report_unknown_counts(self, result: Result, set_aside: SetAside) -> None:
+        """Note the fields of a result that may have their own price and are not known."""
+        for name in unknown_counts(result, self.known_counts):
+            detail = f"`{name}` is not known; if such tokens have their own price, it is not used"
+            set_aside.add("unknown_token_key", detail)
 
 
 def usage_hours(
@@ -76,10 +86,10 @@ def usage_hours(
 ) -> Iterator[UsageChange]:
     """Yield what was used since the last reading, and in some hours before it; at first, in the last days.
 
-    Hours come once all reports of them were read, since several tell of the same meters. Raises SourceError.
+    Hours come once all reports of them were read, since several have the same meters. Raises SourceError.
     """
     since, end = _span(context, first_days)
-    # What a project had and no longer has is replaced by nothing.
+    # What a project had and no longer has is removed.
     seen = {("", llm_meters.TOKENS), *_known(context)}
     while since < end and not context.stopping():
         until = min(since + _HOURS_AT_ONCE * HOUR, end)
@@ -89,7 +99,7 @@ def usage_hours(
             try:
                 yield from _read(each, since, until, hours)
             except SourceError as error:
-                # Reports come and go; one that does not exist tells of nothing.
+                # Reports come and go; one that does not exist has no usage.
                 if error.reason != "not_found":
                     raise
                 missing.append(error)
@@ -118,6 +128,8 @@ def _read(each: UsageReport, since: datetime, until: datetime, hours: UsageHours
                 hours.add(bucket.start, each.usage(result))
             except SetAsideError as error:
                 set_aside.add(error.reason, str(error))
+                continue
+            each.report_unknown_counts(result, set_aside)
     for rejected in set_aside.rejected():
         yield Unreadable(each.report.path, rejected)
 
@@ -177,6 +189,7 @@ class UsageHours:
             usage.tokens,
             hour,
             requests=usage.requests_for_price,
+            longest_call=usage.longest_call,
             terms=usage.terms,
         )
         for token_type, part in (priced.by_token_type if priced else {}).items():

@@ -14,8 +14,10 @@ from exporter.core.byte_sizes import size_text
 from exporter.sources.base import Finding
 from exporter.sources.files.reading import first_line, matching
 from exporter.sources.llm.token_prices import TokenPrices
-from exporter.sources.usage_logs.lines import UnusableLineError, read_call
-from exporter.sources.usage_logs.tailing import READ_FAILURES, LogFile
+from exporter.sources.usage_logs.calls import COSTING_NOTHING, Call
+from exporter.sources.usage_logs.lines import LineContent, plain_content, read_line
+from exporter.sources.usage_logs.refusals import REASONS
+from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile
 
 _FILES_SAMPLED: Final = 20
 _LINES_SAMPLED: Final = 500
@@ -25,11 +27,31 @@ _SHOWN: Final = 5
 
 @dataclass(slots=True)
 class _Sample:
-    calls: int = 0
+    lines: int = 0
+    """Those that are not empty."""
+    useful_lines: int = 0
+    """Those with calls that can be counted, or that cost nothing."""
     refused: Counter[str] = field(default_factory=Counter)
+    what: dict[str, str] = field(default_factory=dict)
+    """By reason: what exactly was wrong with the first line."""
+    costing_nothing: Counter[str] = field(default_factory=Counter)
     priced: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
-    """Models, as `provider/model`."""
+    """Models, as `provider/model` with the terms of the call."""
+
+    def add(self, content: LineContent, prices: TokenPrices) -> None:
+        """Take what one line has."""
+        self.useful_lines += bool(content.calls or content.costing_nothing or not content.refused)
+        self.costing_nothing += content.costing_nothing
+        for error in content.refused:
+            self.refused[error.reason] += 1
+            if error.what:
+                self.what.setdefault(error.reason, error.what)
+        for call in content.calls:
+            if call.cost_usd is None:
+                priced = prices.price(call.priced_as, call.model, call.tokens, call.at, terms=call.terms)
+                known = priced is not None and not priced.unpriced
+                (self.priced if known else self.unpriced).add(_named(call, partly=priced is not None))
 
 
 def findings(
@@ -39,7 +61,7 @@ def findings(
     prices: TokenPrices,
     latest_plausible: datetime,
 ) -> Iterator[Finding]:
-    """Yield what there is to say of the files that the patterns match."""
+    """Yield the findings about the files that the patterns match."""
     for pattern in patterns:
         yield _of_pattern(pattern)
     if not files and not unreadable:
@@ -77,47 +99,51 @@ def _of_pattern(pattern: str) -> Finding:
     return Finding(True, "pattern", f"{pattern}: {count}, {size_text(size)}")
 
 
+def _named(call: Call, *, partly: bool) -> str:
+    """Return the model of a call, with what may make its price another one."""
+    terms = " ".join(
+        each
+        for each in (call.terms.service_tier, call.terms.speed, call.terms.inference_geo)
+        if each not in ("", "default", "standard", "global")
+    )
+    kinds = " ".join(dict.fromkeys(part.kind for part in call.tokens.parts)) if partly else ""
+    aside = " ".join(filter(None, (terms, kinds)))
+    return str(PurePath(call.provider) / call.model) + (f" ({aside})" if aside else "")
+
+
 def _read_sample(file: LogFile, sample: _Sample, prices: TokenPrices, latest_plausible: datetime) -> None:
-    with file.lines_after(None, chunk_bytes=1 << 16, longest_line=1 << 20) as lines:
+    with file.lines_after(None, chunk_bytes=1 << 16, longest_line=LONGEST_LINE) as lines:
         for line in islice(lines, _LINES_SAMPLED):
             if line.content is None:
+                sample.lines += 1
                 sample.refused["line_too_long"] += 1
-                continue
-            if not line.content.strip():
-                continue
-            try:
-                call = read_call(line.content, latest_plausible)
-            except UnusableLineError as error:
-                sample.refused[error.reason] += 1
-                continue
-            sample.calls += 1
-            if call.cost_usd is None:
-                model = str(PurePath(call.provider) / call.model)
-                priced = prices.price(call.provider, call.model, call.tokens, call.at)
-                (sample.unpriced if priced is None else sample.priced).add(model)
+            elif content := plain_content(line.content):
+                sample.lines += 1
+                sample.add(read_line(content, latest_plausible), prices)
 
 
 def _of_sample(sample: _Sample, files: int) -> Iterator[Finding]:
-    refused = sample.refused.total()
-    read = sample.calls + refused
-    if not read:
+    if not sample.lines:
         yield Finding(True, "lines", "no whole line in any file yet", warning=True)
         return
     where = "the newest file" if files == 1 else f"the {files} newest files"
     yield Finding(
-        sample.calls > 0,
+        sample.useful_lines > 0,
         "lines",
-        f"{sample.calls:,} of {read:,} lines at the start of {where} can be counted",
+        f"{sample.useful_lines:,} of {sample.lines:,} lines at the start of {where} can be counted",
     )
-    if refused:
-        told = ", ".join(f"{count:,} x {reason}" for reason, count in sample.refused.most_common())
-        yield Finding(True, "lines set aside", f"{told}; `serve` logs where", warning=True)
+    for reason, count in sample.refused.most_common():
+        what = f" ({sample.what[reason]})" if reason in sample.what else ""
+        detail = f"{count:,} x {reason}: {REASONS[reason]}{what}; `serve` logs where"
+        yield Finding(True, "lines set aside", detail, warning=True)
+    for kind, count in sorted(sample.costing_nothing.items()):
+        yield Finding(True, "not counted", f"{count:,} x {kind}: {COSTING_NOTHING[kind]}")
     if sample.unpriced:
         shown = ", ".join(sorted(sample.unpriced)[:_SHOWN])
         more = f" and {len(sample.unpriced) - _SHOWN} more" if len(sample.unpriced) > _SHOWN else ""
         detail = (
-            f"{shown}{more}: nobody knows a list price, so their tokens are counted without one; a "
-            "`cost_usd` in each line gives their cost"
+            f"{shown}{more}: no list price is known for some or all of their tokens, which are counted "
+            "without one in spend_llm_unpriced_tokens_total; a `cost_usd` in each line gives their cost"
         )
         yield Finding(True, "models without a price", detail, warning=True)
     elif sample.priced:

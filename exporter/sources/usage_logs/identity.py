@@ -1,4 +1,4 @@
-"""Tells which file is which log: one read before under whatever name, a copy of another, or a new one."""
+"""Finds out which log a file is: one that was read before under any name, a copy, or a new one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from exporter.sources.usage_logs.tailing import READ_FAILURES, REMEMBERED_BYTES, LogFile, Mark, digest
 
 _COMPARED_FIRST: Final = 64
-"""Bytes; fewer are no line of a log."""
+"""Bytes; a log line has more."""
 
 Copies = dict[LogFile, tuple[int, int]]
 """Copies that were found, with the identity of what they are a copy of."""
@@ -26,7 +26,7 @@ class Log(NamedTuple):
 
 @dataclass(slots=True)
 class Logs:
-    """What a look at some files found out."""
+    """What was found out about some files."""
 
     logs: list[Log] = field(default_factory=list)
     failures: list[tuple[LogFile, Exception]] = field(default_factory=list)
@@ -38,11 +38,11 @@ class Logs:
 
 
 def tell_apart(files: Iterable[LogFile], marks: Mapping[str, Mark], copies: Copies) -> Logs:
-    """Find for each file what was read of it.
+    """Find for each file how far it was read.
 
     A file is known by device and inode as long as it holds what was read. Where it does not, a mark goes over
     to a file that does: a log rotated by copying and truncating, or compressed. While the original is there,
-    its copy is left alone. `copies` are those that the last look found.
+    its copy is left alone. `copies` are those that the last refresh found.
     """
     found = Logs()
     by_identity = {
@@ -128,9 +128,9 @@ def _continued(file: LogFile, unclaimed: Mapping[str, Mark]) -> str | None:
 
 
 def _undecided(file: LogFile, claimed: Mapping[str, Log]) -> bool:
-    """Say whether a file looks like the copy of one that was truncated while this look went on.
+    """Return whether a file looks like the copy of one that was truncated during this refresh.
 
-    The next look will find that out.
+    The next refresh finds that out.
     """
     marks = {partition: log.mark for partition, log in claimed.items() if log.mark is not None}
     partition = _continued(file, marks)

@@ -28,7 +28,7 @@ from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.spool import write_usage_csv
 from exporter.sources.usage_logs.check import findings
 from exporter.sources.usage_logs.identity import Copies, Log, Logs, partition_number, tell_apart
-from exporter.sources.usage_logs.tailing import READ_FAILURES, LogFile, LogLines, Mark
+from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile, LogLines, Mark
 from exporter.sources.usage_logs.usage import LogUsage
 
 
@@ -43,22 +43,22 @@ class UsageLogsSource(Source):
     batch_bytes: int = 8 << 20
     """Of log that is stored at once."""
     chunk_bytes: int = 1 << 18
-    longest_line_bytes: int = 1 << 20
-    """What is longer is set aside: a call's line has some hundred bytes."""
+    longest_line_bytes: int = LONGEST_LINE
+    """What is longer is set aside."""
     gone_remembered: int = 5000
     """Logs that are gone: so many may come back, from a folder that was not mounted, and be known."""
 
     name: str = field(default="usage_logs", init=False)
     provider: str = field(default="", init=False)
-    """None of its own: each line names the provider."""
+    """Empty: each line names its provider."""
     _copies: Copies = field(default_factory=dict, init=False, repr=False)
     """Copies that the last refresh found, so that compressed ones need not be unpacked each time."""
 
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
         """Yield the usage of further lines, in portions, and the files that could not be read.
 
-        What was counted of a file that is gone stays. Raises SourceError where no file matches or none can be
-        read.
+        What was counted from a file that is gone stays. Raises SourceError where no file matches or none can
+        be read.
         """
         files, failures = _looked_at(self.patterns)
         if not files and not failures:
@@ -78,7 +78,7 @@ class UsageLogsSource(Source):
             raise SourceError("unreadable_file", f"none of the {failed} files could be read")
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Say what the patterns match, what cannot be read, and what a sample of the lines holds."""
+        """Report what the patterns match, what cannot be read, and what a sample of the lines contains."""
         files, failures = _looked_at(self.patterns)
         trouble = [f"{path}: {first_line(error)}" for path, error in failures]
         yield from findings(self.patterns, files, trouble, self.prices, context.latest_plausible)
@@ -180,7 +180,7 @@ def _looked_at(patterns: Sequence[str]) -> tuple[list[LogFile], list[tuple[Path,
 
 def _unreadable(path: Path, error: Exception) -> Unreadable:
     detail = (
-        f"{first_line(error)}; what was counted of it stays, and it is tried again at each refresh: check "
+        f"{first_line(error)}; what was counted from it stays, and it is tried again at each refresh: check "
         "that the file is whole and may be read by this user"
     )
     return Unreadable(str(path), Rejected("unreadable_file", 1, str(path), detail))

@@ -23,6 +23,9 @@ READ_FAILURES: Final = (OSError, EOFError, zlib.error)
 REMEMBERED_BYTES: Final = 1024
 """Bytes at the start of a file, and before where it was read to, that it is known by."""
 
+LONGEST_LINE: Final = 4 << 20
+"""Bytes. A call's line has some hundred, a batch of OTLP spans up to some millions."""
+
 _MORE_TO_READ: Final = -1
 
 
@@ -47,7 +50,7 @@ class _Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a log was read, and what it is known by. Holds nothing that was written in the log."""
+    """How far a log was read, and what it is known by. Contains nothing that was written in the log."""
 
     path: str
     device: int
@@ -74,7 +77,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One existing file as a look at its folder found it."""
+    """One existing file, as found in its folder."""
 
     path: Path
     device: int
@@ -84,7 +87,7 @@ class LogFile:
 
     @classmethod
     def at(cls, path: Path) -> LogFile:
-        """Look at a file. Raises OSError."""
+        """Return what is at a path. Raises OSError."""
         return cls._of(path, path.stat())
 
     @classmethod
@@ -97,7 +100,7 @@ class LogFile:
         return self.device, self.inode
 
     def unchanged_since(self, mark: Mark) -> bool:
-        """Say whether it is to the byte what the mark was made of."""
+        """Return whether it is exactly the file that the mark was made from."""
         return (self.device, self.inode, self.size, self.mtime_ns) == (
             mark.device,
             mark.inode,
@@ -106,12 +109,12 @@ class LogFile:
         )
 
     def continues(self, mark: Mark) -> bool:
-        """Say whether it holds what was read up to the mark. Raises one of READ_FAILURES."""
+        """Return whether it contains what was read up to the mark. Raises one of READ_FAILURES."""
         with self._open() as handle:
             return handle is not None and _positioned(handle, mark) is not None
 
     def begins_with_all_of(self, other: LogFile) -> bool:
-        """Say whether it is the same as another, not empty file as far as that goes: that is its copy.
+        """Return whether it begins with all of another file that is not empty, which is then its copy.
 
         Compared are the first and the last bytes. Raises one of READ_FAILURES.
         """
@@ -199,7 +202,7 @@ class LogLines:
         return self._taken.offset
 
     def mark(self, *, at_end: bool) -> Mark:
-        """Return the mark after the last line that was returned; `at_end`: no more is to be had for now."""
+        """Return the mark after the last line that was returned; `at_end`: no more can be read for now."""
         taken, file = self._taken, self._file
         return Mark(
             str(file.path),

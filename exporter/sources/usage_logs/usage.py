@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,9 @@ from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
 from exporter.sources.base import Rejected
 from exporter.sources.llm.token_prices import TokenPrices
-from exporter.sources.usage_logs.lines import REASONS, Call, UnusableLineError, read_call
+from exporter.sources.usage_logs.calls import Call
+from exporter.sources.usage_logs.lines import plain_content, read_line
+from exporter.sources.usage_logs.refusals import REASONS
 from exporter.sources.usage_logs.tailing import LogLine
 
 _PLACES_SHOWN: Final = 3
@@ -23,6 +26,16 @@ class _Hour(NamedTuple):
     project_id: str
     model: str
     start: datetime
+
+
+@dataclass(slots=True)
+class _Refused:
+    """What was set aside for one reason."""
+
+    count: int = 0
+    offsets: list[int] = field(default_factory=list)
+    """Of the first lines. Bytes count from 0."""
+    what: list[str] = field(default_factory=list)
 
 
 _Sums = dict[tuple[str, str], Decimal | int]
@@ -47,27 +60,25 @@ class LogUsage:
         self._latest_plausible = latest_plausible
         self._oldest_kept = oldest_kept
         self._sums: dict[_Hour, _Sums] = {}
-        self._refused: dict[str, tuple[int, list[int]]] = {}
+        self._refused: dict[str, _Refused] = {}
         self.calls = 0
-        """Lines that were counted."""
+        """Calls that were counted."""
 
     def take(self, line: LogLine) -> None:
-        """Count one line, or set it aside."""
+        """Count the calls of one line, and set aside what cannot be used."""
         if line.content is None:
             self._refuse("line_too_long", line.offset)
             return
-        # A writer that does not append leaves a hole of zeros when its file is truncated under it.
-        content = line.content.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf").strip()
+        content = plain_content(line.content)
         if not content:
             return
-        try:
-            call = read_call(content, self._latest_plausible)
-        except UnusableLineError as error:
-            self._refuse(error.reason, line.offset)
-            return
-        if call.at >= self._oldest_kept:
-            self.calls += 1
-            self._count(call)
+        found = read_line(content, self._latest_plausible)
+        for error in found.refused:
+            self._refuse(error.reason, line.offset, error.what)
+        for call in found.calls:
+            if call.at >= self._oldest_kept:
+                self.calls += 1
+                self._count(call)
 
     def points(self) -> Iterator[UsagePoint]:
         """Return the sums, each for a whole hour."""
@@ -90,14 +101,18 @@ class LogUsage:
 
     def rejected(self) -> Iterator[Rejected]:
         """Return what was set aside, by reason, with the first places. Bytes count from 0, lines unpacked."""
-        for reason, (count, offsets) in sorted(self._refused.items()):
-            place = f"{self._path} byte {', '.join(map(str, offsets))}"
-            yield Rejected(reason, count, place, f"{REASONS[reason]}; the line was left out")
+        for reason, refused in sorted(self._refused.items()):
+            place = f"{self._path} byte {', '.join(map(str, refused.offsets))}"
+            what = f" ({'; '.join(refused.what)})" if refused.what else ""
+            yield Rejected(reason, refused.count, place, f"{REASONS[reason]}{what}; it was left out")
 
-    def _refuse(self, reason: str, offset: int) -> None:
-        count, offsets = self._refused.get(reason, (0, []))
-        shown = [*offsets, offset] if len(offsets) < _PLACES_SHOWN else offsets
-        self._refused[reason] = (count + 1, shown)
+    def _refuse(self, reason: str, offset: int, what: str = "") -> None:
+        refused = self._refused.setdefault(reason, _Refused())
+        refused.count += 1
+        if len(refused.offsets) < _PLACES_SHOWN and offset not in refused.offsets:
+            refused.offsets.append(offset)
+        if what and len(refused.what) < _PLACES_SHOWN and what not in refused.what:
+            refused.what.append(what)
 
     def _count(self, call: Call) -> None:
         start = call.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -108,11 +123,9 @@ class LogUsage:
         if call.cost_usd is not None:
             _add(sums, llm_meters.LIST_USD, {"": call.cost_usd})
             return
-        priced = self._prices.price(call.provider, call.model, call.tokens, call.at)
-        if priced is None:
-            _add(sums, llm_meters.UNPRICED_TOKENS, tokens)
-        else:
-            _add(sums, llm_meters.LIST_USD, priced.by_token_type)
+        priced = self._prices.price(call.priced_as, call.model, call.tokens, call.at, terms=call.terms)
+        _add(sums, llm_meters.LIST_USD, priced.by_token_type if priced else {})
+        _add(sums, llm_meters.UNPRICED_TOKENS, priced.unpriced if priced else tokens)
 
 
 def _add(sums: _Sums, meter: str, amounts: Mapping[str, Decimal] | Mapping[str, int]) -> None:

@@ -53,6 +53,13 @@ def test_without_a_billed_amount_there_is_no_ratio(billed: dict[tuple[str, date]
     assert capture_ratios({("openai", day(1)): 1.0}, billed, ALL, {"openai": ALL}) == []
 
 
+def test_a_proxy_that_saw_many_times_the_bill_has_no_ratio() -> None:
+    billed = {("aws", day(1)): 1.0, ("openai", day(1)): 1.0}
+    proxy = {("aws", day(1)): 10.0, ("openai", day(1)): 2.0}
+    (found,) = capture_ratios(proxy, billed, ALL, {"aws": ALL, "openai": ALL})
+    assert (found.provider, found.ratio) == ("openai", 2.0)
+
+
 def test_without_a_day_in_common_there_is_no_ratio() -> None:
     amounts = {("openai", day(n)): 1.0 for n in range(20)}
     settled = {"openai": KnownDays(day(0), day(4))}

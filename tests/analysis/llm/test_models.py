@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.analysis.llm.models import LLM_SERVICES, llm_model, token_type
+from exporter.analysis.llm.models import llm_model, token_type
+from exporter.analysis.llm.services import LLM_SERVICES
 from exporter.simulator.google.catalogue import SERVICES, SKUS, made_up_id
 from exporter.simulator.google.live_metrics import MODELS
 
@@ -154,6 +155,93 @@ def test_the_model_of_other_providers_is_in_the_sku_id_or_in_its_text(
 ) -> None:
     assert llm_model(provider, service_id, sku_id, sku) == model
     assert token_type(sku) == tokens
+
+
+@pytest.mark.parametrize(
+    ("sku", "model", "tokens"),
+    [
+        (
+            "$0.00033 per 1K tokens for USE1-Nova2.0Lite-input-tokens in US East (N. Virginia)",
+            "nova-2.0-lite",
+            "input",
+        ),
+        (
+            "$0.00275 per 1K tokens for USE1-Nova2.0Lite-output-tokens in US East (N. Virginia)",
+            "nova-2.0-lite",
+            "output",
+        ),
+        ("$0.0008 per 1K input tokens for NovaPro in US East (N. Virginia)", "nova-pro", "input"),
+        ("$0.003 per 1K input tokens Claude Sonnet 4.5", "claude-sonnet-4-5", "input"),
+        ("$0.0005 per 1K tokens for EUC1-Claude3.5Haiku-input-tokens-batch", "claude-3-5-haiku", "input"),
+        ("$7.2E-4 per 1K output tokens for Llama 3.3 70B in US East (Ohio)", "llama-3.3-70b", "output"),
+        ("USE1-NovaLite-cache-read-input-token-count", "nova-lite", "cache_read"),
+        ("USE1-NovaLite-cache-write-input-token-count", "nova-lite", "cache_write"),
+        ("USE1-NovaMicro-output-tokens-cross-region-global", "nova-micro", "output"),
+        ("USE1-NovaSonic-speech-input-tokens", "nova-sonic", "input"),
+        ("USW2-Llama3-1-405B-Instruct-output-tokens", "llama-3.1-405b-instruct", "output"),
+        ("USE1-MistralLarge2407-input-tokens", "mistral-large-2407", "input"),
+        ("USE1-gpt-oss-120b-input-tokens", "gpt-oss-120b", "input"),
+        ("USE1-DeepSeek-R1-output-tokens", "deepseek-r1", "output"),
+        ("USE1-TitanEmbeddingV2-Text-input-tokens", "titan-embedding-v2", "input"),
+        ("USE1-Zephyr9-input-tokens", "zephyr-9", "input"),
+        ("$21.18 per hour for USE1-ModelUnits", "", ""),
+    ],
+)
+def test_bedrock_is_shown_by_the_model_in_its_usage_types(sku: str, model: str, tokens: str) -> None:
+    assert llm_model("aws", "amazon-bedrock", "", sku) == model
+    assert token_type(sku) == tokens
+
+
+@pytest.mark.parametrize(
+    ("service_id", "model"),
+    [
+        ("claude-sonnet-4-5-amazon-bedrock-edition", "claude-sonnet-4-5"),
+        ("claude-3-5-haiku-bedrock-edition", "claude-3-5-haiku"),
+        ("llama-3-1-405b-amazon-bedrock-edition", "llama-3.1-405b"),
+    ],
+)
+def test_a_service_of_one_model_is_shown_by_it(service_id: str, model: str) -> None:
+    sku = "AWS Marketplace software usage|us-east-1|Million Input Tokens"
+    assert llm_model("aws", service_id, "", sku) == model
+    assert llm_model("azure", service_id, "", sku) is None
+
+
+@pytest.mark.parametrize(
+    ("service_id", "sku", "model", "tokens"),
+    [
+        ("azure-ai-services", "Azure OpenAI - gpt 4o 0806 Input global - US East 2", "gpt-4o-0806", "input"),
+        ("foundry-models", "Azure OpenAI GPT5 - gpt 5 mini Inp glbl - US East 2", "gpt-5-mini", "input"),
+        ("cognitive-services", "Azure OpenAI - GPT-4o-mini-0718-Inp-glbl", "gpt-4o-mini-0718", "input"),
+        ("azure-openai-service", "gpt-4o-0806-Output-glbl Tokens", "gpt-4o-0806", "output"),
+        ("azure-openai", "text-embedding-3-large-glbl Tokens", "text-embedding-3-large", ""),
+        ("azure-openai", "Azure OpenAI Reasoning - o3 0416 Outp Data Zone - US West", "o3-0416", "output"),
+        ("azure-openai", "gpt-image-1 txt inp glbl", "gpt-image-1", "input"),
+        ("azure-ai-foundry-models", "Claude Sonnet 4.5 Input Tokens", "claude-sonnet-4-5", "input"),
+        ("foundry-models", "Grok 3 mini Outp DZ", "grok-3-mini", "output"),
+        ("foundry-models", "5.4 opt Gl", "gpt-5.4", "output"),
+        ("foundry-models", "5.4 mini cchd Inp Gl", "gpt-5.4-mini", "cache_read"),
+        ("azure-openai", "Provisioned Managed Global Unit", "", ""),
+    ],
+)
+def test_models_of_azure_are_shown_by_their_meters(
+    service_id: str, sku: str, model: str, tokens: str
+) -> None:
+    assert llm_model("azure", service_id, "", sku) == model
+    assert token_type(sku) == tokens
+
+
+@pytest.mark.parametrize(
+    ("service_id", "sku"),
+    [
+        ("cognitive-services", "Speech To Text Hours"),
+        ("cognitive-services", "S1 Text Translation Characters"),
+        ("azure-ai-services", "Content Safety Text Records"),
+        ("azure-ai-services", "Computer Vision S1 Transactions"),
+        ("virtual-machines", "D2s v5"),
+    ],
+)
+def test_speech_and_vision_of_azure_are_no_llm_spend(service_id: str, sku: str) -> None:
+    assert llm_model("azure", service_id, "", sku) is None
 
 
 def test_services_are_what_the_user_says() -> None:

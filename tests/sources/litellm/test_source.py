@@ -243,11 +243,14 @@ def test_a_failure_that_stays_leaves_the_ledger_as_it_was(proxy: LiteLLMProxy, r
     ("body", "said"),
     [
         ("<html><body>Sign in</body></html>", "not JSON but a web page"),
-        ('{"results": "none"}', "`results` is no list"),
-        ('{"results": [{"date": "someday"}]}', "'someday' is no date"),
-        ('{"results": [], "metadata": {"page": 7}}', "page 1 was asked for and page 7 came"),
-        (f'{{"results": [{{"date": "{TODAY}", "breakdown": {{"models": 3}}}}]}}', "`models` is no object"),
-        ('{"results": [3]}', "a day is no object"),
+        ('{"results": "none"}', "`results` is not a list"),
+        ('{"results": [{"date": "someday"}]}', "'someday' is not a date"),
+        ('{"results": [], "metadata": {"page": 7}}', "page 1 was requested and page 7 came"),
+        (
+            f'{{"results": [{{"date": "{TODAY}", "breakdown": {{"models": 3}}}}]}}',
+            "`models` is not an object",
+        ),
+        ('{"results": [3]}', "a day is not an object"),
         ('{"results": [{"spend": NaN}]}', "not JSON"),
     ],
 )
@@ -305,7 +308,7 @@ def test_a_users_key_in_place_of_the_admins_does_not_replace_the_whole_by_a_part
     reader.refresh()
     reader.restart(key=lambda: USER_KEY)
     proxy.rows = []
-    with pytest.raises(SourceError, match="sees one user alone") as raised:
+    with pytest.raises(SourceError, match="sees only one user") as raised:
         reader.refresh(MINUTE)
     assert raised.value.reason == "permission_denied"
     assert reader.used("llm_proxy_usd") == {SHOP: 0.5}
@@ -598,7 +601,7 @@ def test_a_users_own_key_would_tell_a_part_as_the_whole_so_the_metrics_are_read(
     reader.restart(key=lambda: USER_KEY)
     reader.refresh()
     assert list(reader.cursors) == ["/metrics"]
-    assert "is no admin's" in reader.check()[0].detail
+    assert "does not belong to an admin" in reader.check()[0].detail
 
 
 def test_a_proxy_too_old_for_daily_activity_is_read_by_its_metrics(
@@ -640,7 +643,7 @@ def test_a_proxy_without_any_usage_goes_on_being_read_the_same_way(
 # What `check` says
 
 
-def test_check_tells_the_way_the_teams_and_the_models_and_stores_nothing(
+def test_check_reports_the_way_of_reading_the_teams_and_the_models_and_stores_nothing(
     proxy: LiteLLMProxy, reader: Reading
 ) -> None:
     proxy.rows = [row(), row(key="hash-search", model="claude-sonnet-4-5", custom_llm_provider="anthropic")]
@@ -661,7 +664,7 @@ def test_check_warns_that_metrics_know_no_past(proxy: LiteLLMProxy, reader: Read
     found = reader.check()
     assert found[0].warning
     assert "it has no database" in found[0].detail
-    assert found[2].detail == "it tells of no calls yet"
+    assert found[2].detail == "it reports no calls yet"
 
 
 def test_check_says_what_is_wrong(proxy: LiteLLMProxy, reader: Reading) -> None:

@@ -1,4 +1,4 @@
-"""Anthropic's bill and usage: cents become dollars exactly, cache writes by kind, and no key is told."""
+"""Anthropic's bill and usage: cents become dollars exactly, cache writes by kind, and no key is shown."""
 
 from __future__ import annotations
 
@@ -157,6 +157,8 @@ def test_the_documented_example_gives_the_documented_totals(tmp_path: Path) -> N
         ({"context_window": None}, 0.9),
         ({"service_tier": "priority"}, None),
         ({"model": "claude-of-next-year"}, None),
+        # Its long context begins within the window, so that it is unknown which calls cost more.
+        ({"model": "claude-haiku-5-5"}, None),
     ],
 )
 def test_list_prices_follow_tier_and_context(
@@ -171,7 +173,7 @@ def test_list_prices_follow_tier_and_context(
     assert ("llm_requests",) not in sums
 
 
-def test_an_api_key_in_place_of_an_admin_key_is_said_so(world: FakeAdminApi, tmp_path: Path) -> None:
+def test_an_api_key_in_place_of_an_admin_key_is_reported(world: FakeAdminApi, tmp_path: Path) -> None:
     key = "sk-ant-api03-Xy7Lm2Qp9Rt4Vb6Nc1Zd8Kf3"
     with world.serve() as server, pytest.raises(SourceError) as raised:
         refresh(server, tmp_path / "spool", key=key)
@@ -221,7 +223,7 @@ def test_reading_twice_changes_nothing_in_a_ledger(world: FakeAdminApi, tmp_path
     }
 
 
-def test_check_tells_both_reports(world: FakeAdminApi, tmp_path: Path) -> None:
+def test_check_reports_on_both_reports(world: FakeAdminApi, tmp_path: Path) -> None:
     with world.serve() as server:
         source = quick(AnthropicSource, ANTHROPIC_KEY, server.address)
         findings = list(source.check(fresh_context(tmp_path / "spool")))
@@ -250,3 +252,16 @@ def test_a_report_that_refuses_a_group_is_read_without_it_and_that_is_reported(
     # Eight days of hours are two readings.
     assert told.set_aside == sorted(reasons * 2)
     assert told.sums("meter")["llm_tokens",] == 1000
+
+
+def test_a_count_that_is_not_known_and_may_have_its_own_price_is_reported(
+    world: FakeAdminApi, tmp_path: Path
+) -> None:
+    strange = {"ephemeral_24h_input_tokens": 5, "ephemeral_1h_input_tokens": 0}
+    world.add(
+        MESSAGES, THIS_HOUR, **messages(cache_creation=strange, input_image_tokens=7, reasoning_mode=None)
+    )
+    with world.serve() as server:
+        told = refresh(server, tmp_path / "spool")
+    assert told.set_aside == [("unknown_token_key", 1), ("unknown_token_key", 1)]
+    assert "`cache_creation.ephemeral_24h_input_tokens` is not known" in told.unread[0].rejected.detail

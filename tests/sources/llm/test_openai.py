@@ -337,7 +337,7 @@ def test_a_service_tier_costs_its_own_price_or_is_unpriced(
         assert ("llm_unpriced_tokens",) not in sums
 
 
-def test_sound_that_nobody_knows_a_price_for_is_unpriced_and_the_text_around_it_is_priced(
+def test_sound_without_a_known_price_is_unpriced_and_the_text_around_it_is_priced(
     world: FakeAdminApi, tmp_path: Path
 ) -> None:
     spoken = completions(model="gpt-4o", input_audio_tokens=200, input_image_tokens=100)
@@ -349,6 +349,16 @@ def test_sound_that_nobody_knows_a_price_for_is_unpriced_and_the_text_around_it_
     assert sums["llm_tokens", "input"] == 500
 
 
+def test_a_count_that_is_not_known_and_may_have_its_own_price_is_reported(
+    world: FakeAdminApi, tmp_path: Path
+) -> None:
+    world.add(COMPLETIONS, THIS_HOUR, **completions(input_video_tokens=9, output_reasoning_tokens=0))
+    with world.serve() as server:
+        told = refresh(server, tmp_path / "spool")
+    assert told.set_aside == [("unknown_token_key", 1)]
+    assert told.sums("meter")["llm_tokens",] == 1500
+
+
 def test_more_sound_than_there_are_tokens_is_set_aside(world: FakeAdminApi, tmp_path: Path) -> None:
     world.add(COMPLETIONS, THIS_HOUR, **completions(output_audio_tokens=501))
     with world.serve() as server:
@@ -356,9 +366,7 @@ def test_more_sound_than_there_are_tokens_is_set_aside(world: FakeAdminApi, tmp_
     assert told.set_aside == [("bad_usage", 1)]
 
 
-def test_a_model_that_nobody_knows_is_counted_unpriced_and_never_free(
-    world: FakeAdminApi, tmp_path: Path
-) -> None:
+def test_an_unknown_model_is_counted_unpriced_and_never_free(world: FakeAdminApi, tmp_path: Path) -> None:
     world.add(COMPLETIONS, THIS_HOUR, **completions(model="model-of-next-year"))
     with world.serve() as server:
         told = refresh(server, tmp_path / "spool")
@@ -446,7 +454,7 @@ def test_usage_of_the_last_hours_is_read_again_and_replaced(
     with world.serve() as server:
         source = quick(OpenAISource, OPENAI_KEY, server.address)
         stored(ledger, source, tmp_path / "spool", lambda: NOW)
-        # The hour goes on, and what was told of another project turns out to be wrong.
+        # The hour goes on, and what was reported of another project turns out to be wrong.
         world.rows[COMPLETIONS] = [(THIS_HOUR, completions(num_model_requests=3))]
         server.requests.clear()
         stored(ledger, source, tmp_path / "spool", lambda: NOW + timedelta(minutes=10))

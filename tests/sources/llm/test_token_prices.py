@@ -238,11 +238,11 @@ def test_the_time_of_the_call_decides_the_price(
         ("litellm", "openai/gpt-4o"),
         ("", "gpt-4o"),
         ("openai", ""),
-        # Priced by the minute of sound, so nobody knows what a token costs.
+        # Priced by the minute of sound, so the price of a token is unknown.
         ("openai", "whisper-1"),
     ],
 )
-def test_what_nobody_knows_a_price_for_has_none(provider: str, model: str) -> None:
+def test_what_has_no_known_price_has_none(provider: str, model: str) -> None:
     assert TokenPrices().price(provider, model, Tokens(input=1000, output=10), AT) is None
 
 

@@ -84,7 +84,7 @@ def test_a_compressed_log_goes_on_where_the_plain_one_was(world: LogWorld) -> No
     assert world.requests == 3.0
 
 
-def test_a_log_rotated_and_compressed_while_nobody_looked_loses_nothing(world: LogWorld) -> None:
+def test_a_log_rotated_and_compressed_between_two_refreshes_loses_nothing(world: LogWorld) -> None:
     world.append(APP, *map(unique, range(40)))
     world.refresh()
     world.append(APP, unique(40))

@@ -80,7 +80,7 @@ def test_a_cost_in_the_line_wins_over_the_list_price(world: LogWorld) -> None:
     }
 
 
-def test_tokens_of_a_model_nobody_knows_a_price_for_are_unpriced_and_never_free(world: LogWorld) -> None:
+def test_tokens_of_a_model_without_a_known_price_are_unpriced_and_never_free(world: LogWorld) -> None:
     world.append(APP, call(gen_ai__request__model="no-such-model"), call(gen_ai__provider__name="house"))
     world.refresh()
     assert world.sums("dimension") == {
@@ -182,6 +182,7 @@ def test_a_line_of_ten_megabytes_is_passed_over_in_bounded_memory(world: LogWorl
     with world.path(APP).open("ab") as handle:
         handle.write(b'{"prompt":"' + b"x" * 10_000_000 + b'"}\n' + text(call()))
     world.source.prices.price("openai", "gpt-4o", Tokens(), NOW)
+    world.source.longest_line_bytes = 1 << 20
     tracemalloc.start()
     assert world.refresh() == 2
     _, peak = tracemalloc.get_traced_memory()
@@ -228,7 +229,7 @@ def test_no_file_at_all_is_an_error_that_names_the_setting(world: LogWorld) -> N
     assert failure.value.reason == "no_files"
 
 
-def test_a_file_that_cannot_be_read_is_told_and_the_others_are_read(world: LogWorld) -> None:
+def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_read(world: LogWorld) -> None:
     world.append(APP, unique(1))
     world.path("broken.jsonl.gz").write_bytes(b"this was never compressed, whatever its name says, no\n" * 9)
     world.refresh()
@@ -244,16 +245,14 @@ def checked(world: LogWorld) -> list[Finding]:
     return list(world.source.check(context))
 
 
-def test_a_check_tells_files_lines_and_models_without_a_price(world: LogWorld) -> None:
+def test_a_check_reports_files_lines_and_models_without_a_price(world: LogWorld) -> None:
     world.append(APP, call(), call(gen_ai__request__model="no-such-model"), "{")
     found = {each.what: each for each in checked(world)}
     assert found["pattern"].detail.startswith(f"{world.path('*')}: 1 file, ")
     assert found["lines"].detail == "2 of 3 lines at the start of the newest file can be counted"
-    assert found["lines set aside"].detail == "1 x bad_json; `serve` logs where"
+    assert found["lines set aside"].detail.startswith("1 x bad_json: not a JSON object on one line; ")
     assert found["models without a price"].warning
-    assert found["models without a price"].detail.startswith(
-        "openai/no-such-model: nobody knows a list price"
-    )
+    assert found["models without a price"].detail.startswith("openai/no-such-model: no list price is known")
     assert all(each.ok for each in found.values())
     assert world.requests == 0.0
 
