@@ -65,7 +65,7 @@ class Ledger:
             known=dict(self.cursors),
             now=NOW,
             latest_plausible=NOW + timedelta(hours=1),
-            oldest_kept=datetime(2010, 1, 1, tzinfo=UTC),
+            oldest_kept=datetime(1970, 1, 1, tzinfo=UTC),
             spool=self.spool,
             tally=RefreshTally(),
         )

@@ -41,7 +41,7 @@ def lateness(
         return values(lateness_families(view, now, PACIFIC))
 
 
-def test_restated_dollars_are_told_by_direction_and_are_nought_before_any_are(
+def test_restated_dollars_are_reported_by_direction_and_are_zero_before(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     put(ledger, tmp_path, "a", charge("10"))
@@ -58,7 +58,7 @@ def test_without_any_charge_nothing_is_claimed(ledger: Ledger) -> None:
         assert values(invoice_families(view)) == {"spend_invoice_month_cost": {}}
 
 
-def test_freshness_is_told_by_service(ledger: Ledger, tmp_path: Path) -> None:
+def test_freshness_is_reported_by_service(ledger: Ledger, tmp_path: Path) -> None:
     put(
         ledger,
         tmp_path,

@@ -1,4 +1,4 @@
-"""Reading the ledger for spikes: what some hours cost by service, by line, by SKU, and in live LLM usage.
+"""Reads the ledger for spikes: the cost of some hours by service, by line, by SKU, and of live LLM usage.
 
 Only the requested hours are read. Of usage, purchases and their credits; taxes and corrections have no hour.
 """

@@ -1,7 +1,7 @@
-"""Writing to the ledger: replace a partition's charges in one transaction, retract one, forget old ones.
+"""Writes to the ledger: replaces a partition's charges in one transaction, removes one, deletes old ones.
 
-Reading twice, restarting or dying at any moment changes nothing: a partition's charges, its cursor and the
-counters over them move together or not at all.
+Reading twice, restarting or a crash at any moment does no harm: a partition's charges, its cursor and the
+counters over them change together or not at all.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Ledger:
     def spill_to(self, folder: Path) -> None:
         """From now on put what does not fit into memory into an existing folder.
 
-        Otherwise that goes beside the ledger's file, which perhaps may not be written and where a killed
-        process leaves it for good; or, of a ledger in memory, into the working directory.
+        Otherwise it goes next to the ledger's file, where writing may not be allowed and a killed process
+        leaves it for good; or, for a ledger in memory, into the working directory.
         """
         self._spill = folder
         self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
 
     def close(self) -> None:
-        """Close the file; what was committed stays."""
+        """Close the file; committed data stays."""
         self._connection.close()
 
     def cursors(self, source: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Ledger:
             )
 
     def retract(self, source: str, partition: str) -> None:
-        """Take a partition's charges out, since the source no longer has it. Raises LedgerError."""
+        """Remove a partition's charges, because the source no longer has it. Raises LedgerError."""
         with self.transaction() as connection:
             columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in CHARGE_COLUMNS.items())
             connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} LIMIT 0")
@@ -89,7 +89,7 @@ class Ledger:
     def forget_before(self, moment: datetime) -> None:
         """Remove charges of usage before `moment`, for good; counters and invoices keep what they counted.
 
-        The limit only moves forward, so that a clock that jumps back brings nothing back twice. Raises
+        The limit only moves forward, so that nothing is counted twice after a clock jumps back. Raises
         LedgerError.
         """
         if self.read_only or moment <= self.kept_from():
@@ -103,7 +103,7 @@ class Ledger:
             connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [naive_utc(moment)])
 
     def kept_from(self) -> datetime:
-        """Return the time before which usage has been forgotten; long ago where nothing was."""
+        """Return the time before which charges have been deleted; long ago where none were."""
         rows = self._connection.cursor().execute(f"SELECT {_kept_from_sql()}").fetchall()
         kept: datetime = rows[0][0]
         return kept.replace(tzinfo=UTC)
@@ -118,7 +118,7 @@ class Ledger:
     def publish(self, own: Sequence[int], folded: Sequence[int]) -> None:
         """Remember for good which series (by id) are exposed on their own and which are folded into `other`.
 
-        A folded series that gets its own place starts there from zero, and what it had counted stays in
+        A folded series that is now exposed on its own starts at zero, and its earlier count stays in
         `other`: neither counter falls and their sum is exact. Raises LedgerError.
         """
         if self.read_only or not (own or folded):
@@ -194,7 +194,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run what is inside as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
         if self.read_only:
             raise LedgerError(
                 "ledger_read_only",
@@ -215,7 +215,7 @@ class Ledger:
                 raise self._unwritable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """Open the file anew: after a failed write DuckDB may refuse all further work on it."""
+        """Open the file again: after a failed write DuckDB may refuse all further work on it."""
         try:
             self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
         except duckdb.Error:

@@ -53,7 +53,7 @@ def write_export(
 ) -> list[Path]:
     """Bring the files in an existing folder from `since` (or the start) up to rows exported before `until`.
 
-    Every day's file that gets new rows is written anew, whole, under a temporary name that ends in `.tmp`,
+    Every day's file with new rows is written again as a whole, under a temporary name that ends in `.tmp`,
     and then renamed. Returns the files that changed, oldest first. Raises OSError if one cannot be written.
     """
     changed: list[Path] = []
