@@ -175,14 +175,15 @@ class Refresher:
         health.began()
         try:
             context = self._intake.context(source, tally, self._stopping.is_set)
-            for change in source.refresh(context):
-                if isinstance(change, Unreadable):
-                    health.unreadable(change.rejected)
-                else:
-                    health.stored(*self._intake.store(source, change, context.latest_plausible))
-                if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
-                    shown = time.monotonic()
-                    self._changed.set()
+            with self._intake.receiving(source, context) as receiver:
+                for change in source.refresh(context):
+                    if isinstance(change, Unreadable):
+                        health.unreadable(change.rejected)
+                    else:
+                        health.stored(*receiver.take(change))
+                    if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
+                        shown = time.monotonic()
+                        self._changed.set()
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))

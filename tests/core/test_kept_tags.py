@@ -115,7 +115,8 @@ def test_a_parquet_file_whose_labels_are_of_another_type_is_read_without_them(
 ) -> None:
     path = tmp_path / "a.parquet"
     duckdb.sql(
-        f"""COPY (SELECT 1.5 AS cost, {{'id': 'shop'}} AS project, now() AS usage_start_time, now() AS export_time, 'USD' AS currency,
+        f"""COPY (SELECT 1.5 AS cost, {{'id': 'shop'}} AS project, now() AS usage_start_time,
+              now() AS export_time, 'USD' AS currency,
               MAP {{'team': 'shop'}} AS labels, ['prod'] AS tags) TO '{path}'"""
     )
     now = datetime.now(UTC)

@@ -82,3 +82,18 @@ def test_a_plan_paid_ahead_counts_in_the_month_that_it_begins_in(tmp_path: Path)
     assert by(found["spend_last_month_usd"]) == {(): 100.0}
     reaches = by(found["spend_billed_through_timestamp_seconds"], "service_name")
     assert reaches == {("Compute Engine",): datetime(2026, 11, 20, 21, tzinfo=UTC).timestamp()}
+
+
+def test_a_renamed_export_file_changes_no_figure(tmp_path: Path) -> None:
+    config = copied_case("gcp/10b-refund-older-than-400d", tmp_path)
+    config.write_text("gcp:\n  billing_export: {files: ['*.jsonl']}\n")
+    ledger = tmp_path / "spend.duckdb"
+    names = ("spend_month_to_date_usd", "spend_billed_usd_total", "spend_restated_usd_total")
+    before = shown(config, NOW, ledger)
+
+    config.with_name("export.jsonl").rename(config.with_name("november.jsonl"))
+    after = shown(config, NOW, ledger)
+
+    assert {name: after[name] for name in names} == {name: before[name] for name in names}
+    assert after["spend_invoice_month_cost"] == before["spend_invoice_month_cost"]
+    assert by(before["spend_billed_usd_total"]) == {(): 100.0}
