@@ -153,16 +153,17 @@ class Refresher:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def refresh_all(self, *, as_of: datetime | None = None) -> Snapshot:
+    def refresh_all(self, *, as_of: datetime | None = None, known_now: bool = False) -> Snapshot:
         """Refresh every source once, one after the other, and return the snapshot that follows.
 
-        With `as_of`, a whole hour, the snapshot is what was known then.
+        With `as_of`, a whole hour, the snapshot is what was known then; with `known_now` as well, it is what
+        is known now of the usage before that hour.
         """
         for source in self._sources:
             self.refresh(source)
         if as_of is None:
             self.count_units()
-        self.rebuild(as_of=as_of)
+        self._builder.rebuild(as_of=as_of, known_now=known_now)
         return self.snapshot
 
     def refresh(self, source: Source) -> bool:

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
 from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
-from exporter.core.sql_times import naive_utc
+from exporter.core.sql_times import naive_utc, sql_time
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
     COUNT_SERIES,
@@ -29,6 +30,8 @@ from exporter.ledger.charges.replacing import (
 )
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError, open_ledger_file
+
+_END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +177,30 @@ class Ledger:
             )
 
     @contextmanager
-    def view(self, sources: Sequence[str], exported_before: datetime | None = None) -> Iterator[LedgerView]:
-        """Open one consistent state of the charges of `sources` for reading, whatever is written meanwhile.
+    def view(
+        self,
+        sources: Sequence[str],
+        exported_before: datetime | None = None,
+        *,
+        used_before: datetime | None = None,
+    ) -> Iterator[LedgerView]:
+        """Open one consistent state of the charges of `sources` for reading, independent of later writes.
 
-        With `exported_before`, a whole hour, the state is what was known then.
+        With `exported_before`, a whole hour, the state is what was known then. With `used_before` it is the
+        charges of usage before that hour, with all that is known of it now.
         """
         with self.reading() as connection:
-            yield LedgerView(connection, sources, exported_before)
+            if used_before is None:
+                yield LedgerView(connection, sources, exported_before)
+                return
+            [(database,)] = connection.execute("SELECT current_database()").fetchall()
+            # Unqualified names mean it before the table of the same name, for all that reads the view.
+            connection.execute(
+                f"""CREATE TEMP VIEW charge AS FROM "{database}".main.charge
+                    WHERE charge_period_start < {sql_time(used_before)}"""
+            )
+            # As of a past time all the same: counters are not the ledger's own, nothing is live.
+            yield LedgerView(connection, sources, exported_before or _END_OF_TIME)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
