@@ -127,18 +127,25 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
+        # A list that may be given as its one item has the item's keys.
+        item = next(iter(get_args(get_args(kind)[0])), kind) if _may_be_one(kind) else kind
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
     return None
+
+
+def _may_be_one(kind: object) -> bool:
+    return any(getattr(mark, "one_or_more", False) for mark in getattr(kind, "__metadata__", ()))
 
 
 def _requirement(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
     """Requirement and good value of the key at a path; for an item of a list, those of the list."""
     known = dict(every_key(model))
     for length in range(len(path), 0, -1):
-        field = known.get(path[:length])
+        keys = tuple(part for part in path[:length] if not isinstance(part, int))
+        field = known.get(keys)
         if field is not None:
-            return str(field.description), f"; for example {path[length - 1]}: {example_text(field)}"
+            return str(field.description), f"; for example {keys[-1]}: {example_text(field)}"
     return f"a mapping of keys ({', '.join(model.model_fields)})", ""
 
 
@@ -146,7 +153,8 @@ def _known_instead(path: KeyPath, model: type[BaseModel]) -> str:
     """The most similar key of the section, else one of that name elsewhere, else all keys here."""
     wanted = str(path[-1])[:_LONGEST_SHOWN].lower().replace("-", "_")
     known = list(every_key(model))
-    siblings = {str(key[-1]): field for key, field in known if key[:-1] == path[:-1]}
+    above = tuple(part for part in path[:-1] if not isinstance(part, int))
+    siblings = {str(key[-1]): field for key, field in known if key[:-1] == above}
     for name in difflib.get_close_matches(wanted, siblings, n=1, cutoff=0.6):
         return f"did you mean {name}, for example {name}: {example_text(siblings[name])}"
     for key, field in known:

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from exporter.config.problems import EXPLAINED
 
@@ -108,6 +119,41 @@ def _base(info: ValidationInfo) -> Path:
 
 ListenAddress = Annotated[StrictStr, AfterValidator(_listen)]
 """`host:port`; an IPv6 host in brackets."""
+
+
+class _OneOrMore:
+    """Shows in the JSON schema, and to messages, that one value may stand for a list of one."""
+
+    one_or_more: Final = True
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        found = handler(schema)
+        return {"anyOf": [found["items"], found]}
+
+
+def _one_or_more(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """Take one mapping or text for a list of one; its problems are named as if it stood in no list."""
+    if not isinstance(value, Mapping | str):
+        return handler(value)
+    try:
+        return handler([value])
+    except ValidationError as error:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError(found["type"], found["msg"]),
+                loc=found["loc"][1:],
+                input=found["input"],
+            )
+            for found in error.errors(include_url=False, include_context=False)
+        ]
+        raise ValidationError.from_exception_data("list", problems, hide_input=True) from None
+
+
+ONE_OR_MORE: Final = (WrapValidator(_one_or_more), _OneOrMore())
+"""Annotations of a list that may be given as its one item."""
 
 Bytes = Annotated[int, BeforeValidator(_bytes)]
 """A whole number of bytes, or a text such as `10GiB`."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from exporter.core import database
+from exporter.core.database import connect
 from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.store import Ledger
 
@@ -36,12 +36,9 @@ def write_extract(ledger: Ledger, folder: Path, since: datetime) -> None:
 
 def open_extract(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     """Open an extract: the views of a ledger read it as they read the ledger."""
-    settings: dict[str, database.Setting] = {
-        "memory_limit": memory_limit,
-        "threads": 1,
-        "temp_directory": str(folder / "spill"),
-    }
-    connection = database.connect(settings=settings)
+    connection = connect(
+        settings={"memory_limit": memory_limit, "threads": 1, "temp_directory": str(folder / "spill")}
+    )
     for table in (*_WHOLE, *_SINCE):
         file = _text(folder / f"{table}.parquet")
         connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({file})")

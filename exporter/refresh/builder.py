@@ -71,17 +71,24 @@ class SnapshotBuilder:
         with self._ledger.view(self._names) as view:
             yield view, self._collector.live_usage(view)
 
-    def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
-        """Build the snapshot from the present ledger; the last one stays if this fails.
+    def rebuild(
+        self,
+        *,
+        as_of: datetime | None = None,
+        known_now: bool = False,
+        estimated: Sequence[Outlook] | None = None,
+    ) -> None:
+        """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
 
-        `estimated` are outlooks to show instead of new ones, which take a while on a large bill.
+        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill. With
+        `known_now` a snapshot as of a past hour has all that is known now, and estimates nothing.
         """
         with self._building:
             statuses = list(self._statuses())
             now = as_of or self._clock()
             started = time.monotonic()
             try:
-                built = self._built(now, as_of, statuses, estimated)
+                built = self._built(now, as_of, statuses, () if known_now else estimated, known_now=known_now)
             except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
                 self._keep_last(error, statuses, time.monotonic() - started)
                 return
@@ -100,10 +107,13 @@ class SnapshotBuilder:
         as_of: datetime | None,
         statuses: Sequence[SourceStatus],
         estimated: Sequence[Outlook] | None,
+        *,
+        known_now: bool,
     ) -> Built:
         collector = self._collector
         live = collector.live(now) if as_of is None else NOTHING_LIVE
-        with self._ledger.view(self._names, as_of) as view:
+        exported_before, used_before = (None, as_of) if known_now else (as_of, None)
+        with self._ledger.view(self._names, exported_before, used_before=used_before) as view:
             outlooks = collector.outlooks(view, now) if estimated is None else estimated
             budgets = collector.budgets(view, now, outlooks)
             beside = self._beside_the_bill(view, now, live)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from exporter.ledger.charges.store import Ledger
+from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.usage.store import UsageLedger
 from exporter.sources.base import (
@@ -66,6 +67,40 @@ class Intake:
             stopping=stopping,
         )
 
+    @contextmanager
+    def receiving(self, source: Source, context: RefreshContext) -> Iterator[Receiver]:
+        """Yield what takes the changes of one refresh.
+
+        From the first partition that is gone on, changes of the bill are kept until the refresh has ended and
+        then stored together: what was renamed, split or merged is there all the time. Of a refresh that
+        failed or was stopped they are dropped, and the ledger stays as it was. Raises LedgerError.
+        """
+        receiver = Receiver(self, source, context.latest_plausible)
+        try:
+            yield receiver
+            if not context.stopping():
+                receiver.finish()
+        finally:
+            receiver.discard()
+
+    def exchange(
+        self, source: Source, gone: Sequence[str], batches: Sequence[Batch], latest_plausible: datetime
+    ) -> None:
+        """Store what changed in a bill, all at once. Raises LedgerError."""
+        arrived = [
+            ArrivedPartition(
+                batch.partition, _cursor_to_store(batch, latest_plausible), batch.charges, batch.rows
+            )
+            for batch in batches
+        ]
+        try:
+            self._ledger.exchange(source.name, gone, arrived)
+        finally:
+            for batch in batches:
+                batch.charges.unlink(missing_ok=True)
+        for partition in gone:
+            logger.info("%s: %s is gone; its charges are removed", source.name, partition)
+
     def store(
         self, source: Source, change: Change | UsageChange, latest_plausible: datetime
     ) -> tuple[str, int, tuple[Rejected, ...]]:
@@ -75,11 +110,7 @@ class Intake:
         """
         match change:
             case Batch():
-                cursor = _cursor_to_store(change, latest_plausible)
-                try:
-                    self._ledger.put(source.name, change.partition, cursor, change.charges, change.rows)
-                finally:
-                    change.charges.unlink(missing_ok=True)
+                self.exchange(source, (), [change], latest_plausible)
                 return change.partition, change.rows, change.rejected
             case UsageBatch():
                 try:
@@ -96,8 +127,7 @@ class Intake:
                     change.points.unlink(missing_ok=True)
                 return change.partition, change.rows, change.rejected
             case Retraction():
-                self._ledger.retract(source.name, change.partition)
-                logger.info("%s: %s is gone; its charges are removed", source.name, change.partition)
+                self.exchange(source, [change.partition], (), latest_plausible)
                 return change.partition, 0, ()
             case Unreadable():
                 return change.partition, 0, (change.rejected,)
@@ -110,6 +140,47 @@ class Intake:
             self._ledger.forget_before(newest - self._keep)
             self._usage.forget_before(newest - self._keep, newest - KEEP_POINTS)
             self._said.forget_before(newest - self._keep)
+
+
+class Receiver:
+    """Takes the changes of one refresh of one source. For one thread."""
+
+    def __init__(self, intake: Intake, source: Source, latest_plausible: datetime) -> None:
+        self._intake = intake
+        self._source = source
+        self._latest_plausible = latest_plausible
+        self._gone: list[str] = []
+        self._batches: dict[str, Batch] = {}
+
+    def take(self, change: Change | UsageChange) -> tuple[str, int, tuple[Rejected, ...]]:
+        """Store a change, or keep it for the end; return as Intake.store."""
+        if isinstance(change, Retraction):
+            self._gone.append(change.partition)
+            self._drop(change.partition)
+            return change.partition, 0, ()
+        if isinstance(change, Batch) and self._gone:
+            self._drop(change.partition)
+            self._batches[change.partition] = change
+            return change.partition, change.rows, change.rejected
+        return self._intake.store(self._source, change, self._latest_plausible)
+
+    def finish(self) -> None:
+        """Store what was kept. Raises LedgerError."""
+        if self._gone:
+            gone = [partition for partition in self._gone if partition not in self._batches]
+            batches = list(self._batches.values())
+            self._batches = {}
+            self._intake.exchange(self._source, gone, batches, self._latest_plausible)
+
+    def discard(self) -> None:
+        """Remove the spool files of what was kept and not stored."""
+        for partition in list(self._batches):
+            self._drop(partition)
+
+    def _drop(self, partition: str) -> None:
+        batch = self._batches.pop(partition, None)
+        if batch is not None:
+            batch.charges.unlink(missing_ok=True)
 
 
 def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:

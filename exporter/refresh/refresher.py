@@ -153,16 +153,17 @@ class Refresher:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def refresh_all(self, *, as_of: datetime | None = None) -> Snapshot:
+    def refresh_all(self, *, as_of: datetime | None = None, known_now: bool = False) -> Snapshot:
         """Refresh every source once, one after the other, and return the snapshot that follows.
 
-        With `as_of`, a whole hour, the snapshot is what was known then.
+        With `as_of`, a whole hour, the snapshot is what was known then; with `known_now` as well, it is what
+        is known now of the usage before that hour.
         """
         for source in self._sources:
             self.refresh(source)
         if as_of is None:
             self.count_units()
-        self.rebuild(as_of=as_of)
+        self._builder.rebuild(as_of=as_of, known_now=known_now)
         return self.snapshot
 
     def refresh(self, source: Source) -> bool:
@@ -175,14 +176,15 @@ class Refresher:
         health.began()
         try:
             context = self._intake.context(source, tally, self._stopping.is_set)
-            for change in source.refresh(context):
-                if isinstance(change, Unreadable):
-                    health.unreadable(change.rejected)
-                else:
-                    health.stored(*self._intake.store(source, change, context.latest_plausible))
-                if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
-                    shown = time.monotonic()
-                    self._changed.set()
+            with self._intake.receiving(source, context) as receiver:
+                for change in source.refresh(context):
+                    if isinstance(change, Unreadable):
+                        health.unreadable(change.rejected)
+                    else:
+                        health.stored(*receiver.take(change))
+                    if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
+                        shown = time.monotonic()
+                        self._changed.set()
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))

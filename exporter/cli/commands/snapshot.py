@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 
 from exporter.cli import argument_types
-from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
+from exporter.cli.arguments import EXIT_TROUBLE, EXIT_USAGE, add_config, add_ledger
 from exporter.config.model import Config, load
 from exporter.metrics.billed import WINDOW_FAMILIES
 from exporter.metrics.outcomes import BILL
+from exporter.refresh.refresher import Refresher
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
@@ -33,6 +34,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="answer as of this whole hour (2026-11-20T18:00:00Z), from rows exported before it",
     )
+    command.add_argument(
+        "--known-now",
+        action="store_true",
+        help="with --as-of: count usage before that hour with all that is known of it now",
+    )
     add_ledger(command)
     command.add_argument("--format", choices=("text", "openmetrics"), default="text")
     command.add_argument(
@@ -45,9 +51,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Refresh every source once, print the exposition, and exit: 1 if a source or a figure failed."""
+    if chosen.known_now and chosen.as_of is None:
+        logger.error("--known-now says how --as-of TIME is answered: give both")
+        return EXIT_USAGE
     succeeded = snapshot(
         load(chosen.config),
         as_of=chosen.as_of,
+        known_now=chosen.known_now,
         ledger=chosen.ledger,
         openmetrics=chosen.format == "openmetrics",
         output=chosen.output,
@@ -56,18 +66,27 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def snapshot(
-    config: Config, *, as_of: datetime | None, ledger: str | None, openmetrics: bool, output: Path | None
+    config: Config,
+    *,
+    as_of: datetime | None,
+    ledger: str | None,
+    openmetrics: bool,
+    output: Path | None,
+    known_now: bool = False,
 ) -> bool:
     """Print the exposition, or write it to `output` in one step; return whether all of it could be made.
 
     A file at `output` that shows a bill is not replaced by an exposition without one.
 
-    `as_of` is an aware, whole hour: only what was exported before it counts. `ledger` overrides the
+    `as_of` is an aware, whole hour: only what was exported before it counts, and what is left out for that is
+    reported. With `known_now` all usage before that hour counts, as it is known now. `ledger` overrides the
     configured file; `:memory:` reads every source again. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
-        built = refresher.refresh_all(as_of=as_of)
+        built = refresher.refresh_all(as_of=as_of, known_now=known_now)
+        if as_of is not None and not known_now:
+            _report_known_later(refresher, as_of)
     for name in built.failed_figures:
         logger.error("the figure %s could not be computed; its metrics are missing", name)
     succeeded = all(source.up for source in built.sources) and not built.failed_figures
@@ -89,6 +108,21 @@ def snapshot(
         )
         succeeded = False
     return succeeded
+
+
+def _report_known_later(refresher: Refresher, as_of: datetime) -> None:
+    with refresher.state() as (view, _):
+        for left_out in view.known_later(as_of):
+            logger.warning(
+                "%s: left out %s of usage before %s, $%.2f in all, since the bill had them only from %s on "
+                "(of files without export times, that is when the file was written); "
+                "--known-now counts them",
+                left_out.source,
+                "1 charge" if left_out.charges == 1 else f"{left_out.charges:,} charges",
+                f"{as_of:%Y-%m-%d %H:%M} UTC",
+                left_out.usd,
+                f"{left_out.first_known:%Y-%m-%d %H:%M} UTC",
+            )
 
 
 def _has_bill(file: Path) -> bool:

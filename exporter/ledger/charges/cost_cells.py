@@ -31,7 +31,7 @@ def cost_cells(
 ) -> CostCells:
     """Return what arrived when for each usage hour from `since` on, in the order of the export.
 
-    Of usage, purchases and their credits; taxes and corrections are left out.
+    Of usage, purchases and their credits; taxes, corrections and usage that has not begun are left out.
     """
     known = f"AND export_hour < {sql_time(view.exported_before)}" if view.exported_before else ""
     connection, sources = view.connection, list(view.sources)

@@ -1,7 +1,7 @@
-"""The SQL of replacing a partition: what is new, what was restated, and the counters that never fall.
+"""The SQL of replacing partitions: what is new, what was restated, and the counters that never fall.
 
-It works on two temporary tables of the same shape: `before`, the partition's charges as stored, and
-`arrived`, as just read; both carry series_id in place of the dimensions.
+It works on two temporary tables of the same shape: `before`, the charges of the partitions as stored, and
+`arrived`, as just read; both have partition_id, and series_id in place of the dimensions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FROM (SELECT DISTINCT {_DIMENSIONS} FROM incoming
 """Give an id to every combination of dimensions in `incoming` that this source has not had yet."""
 
 INSERT_CHARGES: Final = f"""
-INSERT INTO charge BY NAME SELECT $partition_id AS partition_id, series_id, {_FACTS} FROM arrived
+INSERT INTO charge BY NAME SELECT partition_id, series_id, {_FACTS} FROM arrived
 """
 
 BILLED_USD: Final = """
@@ -55,15 +55,15 @@ FROM (
   SELECT series_id, sum(sign * {BILLED_USD}) AS billed, sum(sign * {CREDIT_USD}) AS credit
   FROM (
     SELECT series_id, sum(billed_cost_usd) AS billed_cost_usd, 1::TINYINT AS sign
-    FROM arrived GROUP BY {SAME_CHARGE}
+    FROM arrived GROUP BY partition_id, {SAME_CHARGE}
     UNION ALL
-    SELECT series_id, sum(billed_cost_usd), -1::TINYINT FROM before GROUP BY {SAME_CHARGE}
+    SELECT series_id, sum(billed_cost_usd), -1::TINYINT FROM before GROUP BY partition_id, {SAME_CHARGE}
   ) JOIN series USING (series_id)
   GROUP BY series_id
 ) AS moved
 WHERE series.series_id = moved.series_id AND (moved.billed <> 0 OR moved.credit <> 0)
 """
-"""Move the counters by what the partition changed. They are the highest sum seen, so that a file that is cut
+"""Move the counters by what the partitions changed. They are the highest sum seen, so that a file that is cut
 short and then whole again is not counted twice."""
 
 RETIRE: Final = f"""
@@ -99,7 +99,7 @@ read."""
 
 INSERT_INVOICE_PARTS: Final = """
 INSERT INTO invoice_part
-SELECT $partition_id, billing_account_id, charge_category, export_hour, invoice_month, billing_currency,
+SELECT partition_id, billing_account_id, charge_category, export_hour, invoice_month, billing_currency,
   sum(billed_cost)
 FROM incoming
 WHERE (charge_period_start < $kept_from OR billed_cost_usd IS NULL)
@@ -114,19 +114,21 @@ SELECT $source, provider, direction, sum(usd) FROM (
   FROM (
     SELECT series_id,
       coalesce(arrived.billed_cost_usd, 0) AS now_usd, coalesce(before.billed_cost_usd, 0) AS then_usd,
-      coalesce(arrived.corrects, before.corrects) AS corrects,
-      before.series_id IS NOT NULL
-        AND export_hour < (SELECT max(export_hour) FROM before) AS said_before
+      coalesce(arrived.corrects, before.corrects) AS corrects, coalesce(before.final, false) AS final
     FROM (SELECT {SAME_CHARGE}, {_SUMS_OF_SAME} FROM arrived GROUP BY ALL) AS arrived
-    FULL JOIN (SELECT {SAME_CHARGE}, {_SUMS_OF_SAME} FROM before GROUP BY ALL) AS before
-    USING ({SAME_CHARGE})
+    FULL JOIN (
+      SELECT {SAME_CHARGE}, {_SUMS_OF_SAME}, bool_or(export_hour < latest) AS final
+      FROM (SELECT *, max(export_hour) OVER (PARTITION BY partition_id) AS latest FROM before)
+      GROUP BY {SAME_CHARGE}
+    ) AS before USING ({SAME_CHARGE})
   ) JOIN series USING (series_id),
   LATERAL (SELECT CASE
-    WHEN (charge_category = 'adjustment' AND corrects) OR said_before THEN now_usd - then_usd
+    WHEN (charge_category = 'adjustment' AND corrects) OR final THEN now_usd - then_usd
     WHEN charge_category = 'credit' THEN greatest(now_usd, 0) - greatest(then_usd, 0)
     ELSE 0 END AS change)
 ) WHERE usd > 0 GROUP BY provider, direction
 """
 """Count what the bill changed after it had reported it: corrections (adjustments but for the rounding of an
 invoice, and credits taken back), and charges of an export hour read in full before that now read otherwise.
-The latest export hour was perhaps not complete when it was read, so its growth is news and no restatement."""
+A partition's latest export hour was perhaps not complete when it was read: its growth is no restatement. What
+moved from one partition to another is not restated either."""

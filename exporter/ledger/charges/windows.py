@@ -89,12 +89,37 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownLater:
+    """Charges that a view as of a past time leaves out, although their usage is from before it."""
+
+    source: str
+    charges: int
+    usd: Decimal
+    first_known: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """One consistent state of the ledger, limited to some sources and, optionally, to a past time."""
 
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
     exported_before: datetime | None = None
+
+    def known_later(self, moment: datetime) -> list[KnownLater]:
+        """Return what usage before `moment` cost that became known only at or after it, by source."""
+        rows = self._rows(
+            f"""SELECT source, count(*), sum(billed_cost_usd), min(exported_at)
+                FROM {
+                self._charges(
+                    f"charge_period_start < {sql_time(moment)} AND export_hour >= {sql_time(moment)}"
+                )
+            } GROUP BY source ORDER BY source"""
+        )
+        return [
+            KnownLater(source, charges, usd, first.replace(tzinfo=UTC))
+            for source, charges, usd, first in rows
+        ]
 
     def renew(self) -> None:
         """Read on after a statement failed: from the state of now, which may be newer than the one before."""

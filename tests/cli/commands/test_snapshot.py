@@ -390,3 +390,36 @@ def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:
     assert {outcomes["language_models"], outcomes["bill"], outcomes["settled_days"]} == {0.0, 1.0}
     assert outcomes["bill"] == 1.0
     assert sum(found["spend_invoice_month_cost"].values()) == 1.25
+
+
+def test_as_of_reports_what_became_known_later_and_known_now_counts_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        export_row(
+            cost=5.0, usage_start_time=f"2026-11-{day:02d} 08:00:00 UTC", export_time=f"{exported} UTC"
+        )
+        for day, exported in (
+            (9, "2026-11-09 13:00:00"),
+            (10, "2026-11-12 13:00:00"),
+            (14, "2026-11-15 13:00:00"),
+        )
+    ]
+    write_json_lines(tmp_path / "export.jsonl", rows)
+    config = str(config_file(tmp_path, "*.jsonl"))
+    arguments = ("snapshot", "--config", config, "--ledger", ":memory:", "--as-of", "2026-11-11T20:00:00Z")
+
+    code, text, _ = run(*arguments)
+    assert (code, by(samples(text)["spend_month_to_date_usd"])) == (0, {(): 5.0})
+    assert "left out 1 charge of usage before 2026-11-11 20:00 UTC, $5.00" in caplog.text
+    assert "only from 2026-11-12 13:00 UTC on" in caplog.text
+
+    caplog.clear()
+    code, text, _ = run(*arguments, "--known-now")
+    assert (code, by(samples(text)["spend_month_to_date_usd"])) == (0, {(): 10.0})
+    assert by(samples(text)["spend_billed_usd_total"]) == {(): 10.0}
+    assert "left out" not in caplog.text
+
+
+def test_known_now_without_an_hour_is_wrong_usage(tmp_path: Path) -> None:
+    assert run("snapshot", "--config", str(config_file(tmp_path)), "--known-now")[0] == 2

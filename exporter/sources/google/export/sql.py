@@ -11,6 +11,7 @@ from typing import Final
 from exporter.core.charges import CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, FARTHEST_AHEAD, LARGEST_PLAUSIBLE
 from exporter.core.sql_times import sql_time
 from exporter.sources.google.export.columns import MONEY, ExportColumns
+from exporter.sources.google.export.values import ACCEPTED_TIMES
 
 REASONS = {
     "bad_json": "the row, or a nested column of it, is not JSON; it was left out",
@@ -21,7 +22,7 @@ REASONS = {
     "bad_conversion_rate": "currency_conversion_rate is missing or no plausible rate; the row counts on its "
     "invoice in its own currency, and is missing from all US dollars",
     "bad_timestamp": "usage_start_time or export_time is missing or cannot be read as a time; the row was "
-    "left out",
+    f"left out. Times are read as {ACCEPTED_TIMES}",
     "undated_usage": "usage_start_time is before 2015, which is no real time of usage; the row counts on its "
     "invoice, and is missing from the sums by day and month",
     "far_timestamp": "usage_start_time lies more than ten years ahead; the row was left out",
@@ -80,7 +81,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         {columns.timestamp("usage_start_time")} AS period,
         {columns.timestamp("usage_end_time")} AS period_end,
         {columns.timestamp("export_time")} AS exported,
-        coalesce({text("invoice", "month")}, '') AS invoice_month,
+        split_part(coalesce({text("invoice", "month")}, ''), '.', 1) AS invoice_month,
         coalesce({text("currency")}, '') AS billing_currency,
         TRY_CAST({number("cost")} AS {MONEY}) AS cost,
         coalesce(
@@ -91,9 +92,26 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         TRY_CAST({number("usage", "amount")} AS DOUBLE) AS quantity,
         coalesce({text("usage", "unit")}, '') AS consumed_unit,
         {columns.tags()} AS tags,
+        {columns.shown("usage_start_time")} AS shown_start,
+        {columns.shown("export_time")} AS shown_export,
+        {columns.shown("cost")} AS shown_cost,
+        {columns.shown("currency_conversion_rate")} AS shown_rate,
         {columns.broken_json()} OR ({columns.all_null()}) AS broken_json
       FROM {relation}
     )"""
+
+
+def examples(judged: str) -> str:
+    """Return a SELECT of (reason, what one refused row has), for the reasons where that explains them."""
+    times = "format('usage_start_time is {} and export_time is {}', shown_start, shown_export)"
+    return f"""
+    SELECT reason, first(CASE
+      WHEN reason IN ('bad_timestamp', 'undated_usage', 'far_timestamp', 'future_timestamp') THEN {times}
+      WHEN reason = 'bad_cost' THEN format('cost is {{}}', shown_cost)
+      WHEN reason = 'bad_conversion_rate'
+        THEN format('currency_conversion_rate is {{}} and currency is {{}}', shown_rate, billing_currency)
+    END) AS example
+    FROM ({judged}) WHERE reason IS NOT NULL GROUP BY reason"""
 
 
 def aggregate(judged: str) -> str:
