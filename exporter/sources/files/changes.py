@@ -277,14 +277,14 @@ class FileChanges:
 
     def _refused(self, paths: Iterable[Path], loss: Loss) -> Iterator[Batch]:
         """Yield what empties the files' partitions, and says why."""
-        reason, text = _WHY[loss.relation]
+        reason, detail = _WHY[loss.relation][0], loss_text(loss, self._shown(loss.winner))
         for path in paths:
             cursor = self._cursors.get(str(path))
             if cursor is None:
                 continue
             cursor = cursor._replace(counted=False)
             self._cursors[str(path)] = cursor
-            rejected = Rejected(reason, 1, str(path), text.format(winner=self._shown(loss.winner)))
+            rejected = Rejected(reason, 1, str(path), detail)
             spool = spool_path(self.context, path, cursor.state).with_suffix(".csv")
             yield Batch(str(path), str(cursor), write_spool_csv(spool, []), 0, (rejected,))
 
@@ -303,13 +303,22 @@ class FileChanges:
         return Unreadable(str(path), Rejected("unreadable_file", 1, str(path), detail))
 
     def _shown(self, key: str) -> str:
-        files = self._units[key].files
-        return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more of its pieces"
+        return shown_files(self._units[key].files)
 
 
 def spool_path(context: RefreshContext, path: Path, state: str) -> Path:
     """Return where the charges of a file go."""
     return context.spool / f"{blake2b(f'{path}{state}'.encode(), digest_size=12).hexdigest()}.parquet"
+
+
+def shown_files(files: Sequence[Path]) -> str:
+    """Return how files that belong together are named to a person."""
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more of its pieces"
+
+
+def loss_text(loss: Loss, winner: str) -> str:
+    """Return why a file does not count; `winner` is the one that does."""
+    return _WHY[loss.relation][1].format(winner=winner)
 
 
 def doubt_text(doubt: Doubt, other: str) -> str:

@@ -33,7 +33,7 @@ def changed_files(
     `key` is the configuration key of the patterns. Raises SourceError `no_files` when nothing matches, rather
     than retracting everything: an unmounted folder must not erase good data.
     """
-    found = _files(patterns)
+    found = files_of(patterns)
     if not found:
         raise SourceError(
             "no_files",
@@ -81,8 +81,8 @@ def refused_csv_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> list
     return [Rejected("bad_csv", len(lines), f"{path} line {shown}", f"{lines[0][1]}; the line was left out")]
 
 
-def _files(patterns: Sequence[str]) -> list[Path]:
-    """Existing files by path, each once, however many patterns or links lead to it."""
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """Return the existing files by path, each once, however many patterns or links lead to it."""
     by_identity: dict[Path, Path] = {}
     for pattern in patterns:
         for path in matching(pattern):

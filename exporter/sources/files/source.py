@@ -15,9 +15,11 @@ from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Source
 from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.check import PATTERNS_KEY, findings
-from exporter.sources.files.fingerprint import fingerprint_of
+from exporter.sources.files.findings import FoundFile
+from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.formats import quoted
-from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
+from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
+from exporter.sources.files.partitions import changed_files, files_of, refused_csv_lines, refused_rows
 from exporter.sources.files.reading import described, reading_connection
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, judged_rows
@@ -49,17 +51,42 @@ class FilesSource(Source):
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
-        same = SameResourcesOnce(
-            _RESOURCES,
-            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
-            self._compared,
+        return changed_files(
+            self.patterns, context, self._read, same=self._same(context), version=version, key=PATTERNS_KEY
         )
-        return changed_files(self.patterns, context, self._read, same=same, version=version, key=PATTERNS_KEY)
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Say what the patterns match, what cannot be read, and what the newest file holds."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(connection, self.patterns, context)
+        yield from self._overlaps(context)
+
+    def _overlaps(self, context: RefreshContext) -> Iterator[Finding]:
+        """Compare the newest files, reading those that the ledger does not know."""
+        found = [FoundFile(path, path.stat()) for path in files_of(self.patterns)]
+        if len(found) < 2:
+            return
+        files, others = newest_within(found)
+
+        def fingerprint(file: FoundFile) -> Fingerprint:
+            known = known_fingerprint(context, file)
+            if known is not None:
+                return known
+            reading = self._read(file.path, "check", context)
+            reading.charges.unlink()
+            return reading.fingerprint
+
+        yield from overlap_findings(files, fingerprint, self._same(context))
+        if others:
+            detail = f"{others:,} older files were not compared with the newer ones; `serve` compares all"
+            yield Finding(True, "repeated files", detail)
+
+    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+        return SameResourcesOnce(
+            _RESOURCES,
+            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            self._compared,
+        )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:

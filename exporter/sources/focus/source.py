@@ -1,4 +1,4 @@
-"""Source `focus`: any provider's cost export in the FinOps FOCUS format 1.0 to 1.3, as CSV or Parquet files.
+"""Source `focus`: any provider's cost export in the FinOps FOCUS format, as CSV or Parquet files.
 
 Each file is a partition, as in the source `files`; one file can hold the bills of several providers.
 """
@@ -26,7 +26,7 @@ from exporter.sources.files.partitions import changed_files, refused_csv_lines, 
 from exporter.sources.files.reading import reading_connection
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.focus.check import PATTERNS_KEY, findings
-from exporter.sources.focus.columns import Cost, focus_file
+from exporter.sources.focus.columns import Cost, FocusColumns, focus_file
 from exporter.sources.focus.sql import (
     LARGEST_RATE,
     OWNED_ELSEWHERE,
@@ -82,11 +82,7 @@ class FocusSource(Source):
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
-        same = SameResourcesOnce(
-            _RESOURCES,
-            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
-            self._compared,
-        )
+        same = self._same(context)
         return changed_files(
             self.patterns, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY
         )
@@ -95,8 +91,20 @@ class FocusSource(Source):
         """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(
-                connection, self.patterns, context, lambda path: self._judged(connection, path, context)
+                connection,
+                self.patterns,
+                context,
+                lambda path: self._judged(connection, path, context),
+                same=self._same(context),
+                cost=self.cost,
             )
+
+    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+        return SameResourcesOnce(
+            _RESOURCES,
+            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            self._compared,
+        )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
@@ -117,8 +125,8 @@ class FocusSource(Source):
 
     def _judged(
         self, connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext
-    ) -> tuple[str, str]:
-        """Return the file's FOCUS version and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+    ) -> tuple[FocusColumns, str]:
+        """Return the file's columns and the SELECT of its judged rows. Raises one of READ_FAILURES."""
         table, columns = focus_file(connection, path, self.cost)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         reading = FocusReading(
@@ -130,7 +138,7 @@ class FocusSource(Source):
             latest_plausible=context.latest_plausible,
             kept=kept_tags(self.kept_tags),
         )
-        return columns.version, judged_rows(table, columns, reading)
+        return columns, judged_rows(table, columns, reading)
 
     def _tell_owned(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         """Log once for each provider that its rows are left out."""

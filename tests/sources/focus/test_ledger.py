@@ -69,9 +69,8 @@ def test_the_ledger_has_each_dollar_of_the_files_that_are_there_once(
                     files.pop(file, None)
                 else:
                     # Each file is of an account of its own, so that none repeats another's rows by chance.
-                    rows = [{**row, "SubAccountId": file} for row in rows]
-                    _write(folder / file, rows)
-                    files[file] = rows
+                    files[file] = [{**row, "SubAccountId": file} for row in rows]
+                    _write(folder / file, files[file])
                 for _ in range(chance.randint(1, 2)):
                     if chance.random() < 0.3:
                         ledger.close()
