@@ -1,7 +1,7 @@
 """A short fingerprint of a file's charges: how many rows of each hour, and which. Files are compared by it.
 
-It is kept in the file's cursor, and adds up: files that belong together are compared by their sum. Of a file
-with many hours it has the days.
+It is kept in the file's cursor, and adds up: files that belong together are compared by their sum. Where a
+file has many hours it has the days.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import duckdb
 
 _PRIME: Final = 2**61 - 1
-"""Sums are kept modulo this, so that they stay exact and short however large the amounts are."""
+"""Sums are kept modulo this, so that they stay short however many rows there are."""
 
 _WHAT_A_ROW_IS_FOR: Final = (
     "provider",
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
     subjects: int
     """Sum over the rows of a hash of what they are for, without the amount."""
     amounts: int
-    """The same, each multiplied by its amount: equal only where every charge is."""
+    """Sum over the charges of a hash of what they are for and of their amounts."""
 
     def plus(self, other: Cell) -> Cell:
         """Return the cell of the rows of both."""
@@ -153,22 +153,23 @@ def fingerprint_of(
     as well: for bills that only grow.
     """
     subject = f"{', '.join(_WHAT_A_ROW_IS_FOR)}{', export_hour' if by_export else ''}"
-    money = " + ".join(
-        f"({_residue(f'hash({subject}, {number})')} * {_units(name)}) % {_PRIME}"
-        for number, name in enumerate(amounts)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE hours AS
+            SELECT {_key(by_export)} AS key, sum(export_rows) AS rows,
+              sum(hash({subject})::HUGEINT * export_rows) AS subjects,
+              sum(hash({subject}, export_rows, {", ".join(amounts)})) AS amounts
+            FROM {aggregated} WHERE reason IS NULL GROUP BY ALL"""
     )
-    counted = f"FROM {aggregated} WHERE reason IS NULL"
-    hours = connection.execute(f"SELECT count(DISTINCT {_key('hour', by_export)}) {counted}").fetchall()[0][0]
-    step = "hour" if hours <= _MOST_HOURS else "day"
+    hourly = connection.execute("SELECT count(*) FROM hours").fetchall()[0][0] <= _MOST_HOURS
+    day = f"key - ((key // {_HOURS}) % {_HOURS} % 24) * {_HOURS} - key % {_HOURS} % 24"
     found = connection.execute(
-        f"""SELECT {_key(step, by_export)}, sum(export_rows),
-              sum({_residue(f"hash({subject})")} * export_rows), sum({money}) {counted} GROUP BY ALL"""
+        f"SELECT {'key' if hourly else day}, sum(rows), sum(subjects), sum(amounts) FROM hours GROUP BY ALL"
     ).fetchall()
     cells = {
-        int(key): Cell(int(rows), int(subjects) % _PRIME, int(money) % _PRIME)
-        for key, rows, subjects, money in found
+        int(key): Cell(int(rows), int(subjects) % _PRIME, int(amounts) % _PRIME)
+        for key, rows, subjects, amounts in found
     }
-    return Fingerprint(cells, hourly=step == "hour")
+    return Fingerprint(cells, hourly)
 
 
 def _added(cells: Iterable[tuple[int, Cell]]) -> dict[int, Cell]:
@@ -178,22 +179,13 @@ def _added(cells: Iterable[tuple[int, Cell]]) -> dict[int, Cell]:
     return added
 
 
-def _key(step: str, by_export: bool) -> str:
-    """Return an expression of account, usage time and export time as one number of 64 bits."""
+def _key(by_export: bool) -> str:
+    """Return an expression of account, hour of usage and hour of export as one number of 64 bits."""
     account = f"hash(provider, billing_account_id) % {2**26}::UBIGINT"
-    exported = _hour(step, "export_hour") if by_export else "0::UBIGINT"
-    return f"(({account} * {_HOURS} + {_hour(step, 'charge_period_start')}) * {_HOURS} + {exported})"
+    exported = _hour("export_hour") if by_export else "0::UBIGINT"
+    return f"(({account} * {_HOURS} + {_hour('charge_period_start')}) * {_HOURS} + {exported})"
 
 
-def _hour(step: str, time: str) -> str:
-    hours = f"date_diff('hour', {_FIRST_DAY}, date_trunc('{step}', {time}))"
-    return f"(({hours} % {_HOURS} + {_HOURS}) % {_HOURS})::UBIGINT"
-
-
-def _residue(value: str) -> str:
-    return f"({value}::HUGEINT % {_PRIME})"
-
-
-def _units(name: str) -> str:
-    """Return an expression of an exact amount in its smallest unit: its digits without the point."""
-    return f"(replace(coalesce({name}, 0)::DECIMAL(38,18)::VARCHAR, '.', '')::HUGEINT % {_PRIME})"
+def _hour(time: str) -> str:
+    # Hours before the first day count from the end, so that none is lost.
+    return f"((date_diff('hour', {_FIRST_DAY}, {time}) % {_HOURS} + {_HOURS}) % {_HOURS})::UBIGINT"
