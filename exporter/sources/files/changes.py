@@ -17,31 +17,11 @@ from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, Rejec
 from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cursor, new_cursor
 from exporter.sources.files.layouts import Period, Unit, laid_out
 from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relation, decide
+from exporter.sources.files.overlap_texts import OVERLAPPING, doubt_text, loss_reason, loss_text, shown_files
 from exporter.sources.files.reading import READ_FAILURES, first_line
 from exporter.sources.spool import write_spool_csv
 
 _DOUBTS_SHOWN: Final = 5
-
-REPEATED: Final = "repeated_file"
-"""The `reason` of a file whose rows another one has; refused whole, and nothing is missing."""
-SUPERSEDED: Final = "superseded_file"
-"""The `reason` of a file in whose place a later one of the same export counts."""
-OVERLAPPING: Final = "overlapping_file"
-"""The `reason` of two files that share charges and both count."""
-
-_WHY: Final = {
-    Relation.COPY: (REPEATED, "it has the same rows as {winner}, which counts; it was refused whole"),
-    Relation.PART: (REPEATED, "{winner} has all its rows and more, and counts; it was refused whole"),
-    Relation.OLDER: (
-        SUPERSEDED,
-        "{winner} is a later export of the same days and counts in its place; it was refused whole",
-    ),
-    Relation.CUT: (
-        SUPERSEDED,
-        "it breaks off where {winner} goes on, which counts in its place; it was refused whole",
-    ),
-}
-
 
 _NONE: Final = new_cursor("", Fingerprint({}), counted=True)
 
@@ -82,6 +62,8 @@ class FileChanges:
     _gone: set[str] = field(default_factory=set, init=False)
     """Partitions of the ledger that have no file any more, or one of an older run."""
     _failed: set[str] = field(default_factory=set, init=False)
+    _stored: set[str] = field(default_factory=set, init=False)
+    """Partitions that the ledger has."""
     _by_day: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set), init=False)
     """Day of an account -> files that have, or had, rows of it."""
     _unit_of: dict[str, str] = field(default_factory=dict, init=False)
@@ -89,6 +71,9 @@ class FileChanges:
     def changes(self, found: Sequence[Path]) -> Iterator[Change]:
         """Yield every change; `found` are all files that there are. Raises nothing: see `all_failed`."""
         plain, periods = laid_out(found)
+        # The largest first: of exports of the month to date it is the one that will count.
+        plain.sort(key=_size, reverse=True)
+        self._stored = set(self.context.known)
         for name, text in self.context.known.items():
             if (cursor := file_cursor(text)) is not None:
                 self._remember(name, cursor)
@@ -273,17 +258,24 @@ class FileChanges:
         for path, reading in readings:
             cursor = new_cursor(self._states[str(path)], reading.fingerprint, counted=True)
             self._cursors[str(path)] = cursor
+            self._stored.add(str(path))
             yield Batch(str(path), str(cursor), reading.charges, reading.rows, reading.rejected)
 
-    def _refused(self, paths: Iterable[Path], loss: Loss) -> Iterator[Batch]:
-        """Yield what empties the files' partitions, and says why."""
-        reason, detail = _WHY[loss.relation][0], loss_text(loss, self._shown(loss.winner))
+    def _refused(self, paths: Iterable[Path], loss: Loss) -> Iterator[Batch | Retraction]:
+        """Yield what empties the files' partitions, and says why.
+
+        What counted until now is retracted first, so that it goes when what takes its place comes.
+        """
+        reason, detail = loss_reason(loss), loss_text(loss, self._shown(loss.winner))
         for path in paths:
             cursor = self._cursors.get(str(path))
             if cursor is None:
                 continue
+            if cursor.counted and str(path) in self._stored:
+                yield Retraction(str(path))
             cursor = cursor._replace(counted=False)
             self._cursors[str(path)] = cursor
+            self._stored.add(str(path))
             rejected = Rejected(reason, 1, str(path), detail)
             spool = spool_path(self.context, path, cursor.state).with_suffix(".csv")
             yield Batch(str(path), str(cursor), write_spool_csv(spool, []), 0, (rejected,))
@@ -311,22 +303,5 @@ def spool_path(context: RefreshContext, path: Path, state: str) -> Path:
     return context.spool / f"{blake2b(f'{path}{state}'.encode(), digest_size=12).hexdigest()}.parquet"
 
 
-def shown_files(files: Sequence[Path]) -> str:
-    """Return how files that belong together are named to a person."""
-    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more of its pieces"
-
-
-def loss_text(loss: Loss, winner: str) -> str:
-    """Return why a file does not count; `winner` is the one that does."""
-    return _WHY[loss.relation][1].format(winner=winner)
-
-
-def doubt_text(doubt: Doubt, other: str) -> str:
-    """Return what a person is to know and do about a file that shares charges with another one."""
-    days = "1 day" if doubt.days == 1 else f"{doubt.days:,} days"
-    same = "some of the same charges" if doubt.equal else "the same things with other amounts"
-    return (
-        f"it has {days} of an account that {other} has as well, with {same}, and neither file has all of the "
-        "other: both count, so that money may count twice; keep one export of each period, or narrow the "
-        "patterns to it"
-    )
+def _size(unit: Unit) -> int:
+    return sum(path.stat().st_size for path in unit.files if path.is_file())

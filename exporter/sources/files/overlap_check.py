@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.changes import SameResources, doubt_text, loss_text, shown_files
+from exporter.sources.files.changes import SameResources
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, file_cursor
 from exporter.sources.files.layouts import laid_out
 from exporter.sources.files.overlap import Decision, Known, Relation, decide
+from exporter.sources.files.overlap_texts import doubt_text, loss_text, shown_files
 from exporter.sources.files.reading import READ_FAILURES
 
 MOST_BYTES: Final = 2 * 2**30
