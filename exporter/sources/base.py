@@ -58,6 +58,11 @@ class Unreadable:
     rejected: Rejected
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful(Unreadable):
+    """The partition was read and counts, though perhaps it should not: reported at each refresh."""
+
+
 Change = Batch | Retraction | Unreadable
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from exporter.cli.main import main
 from exporter.metrics.families import all_families
+from exporter.sources.files import overlap_texts
 from exporter.sources.focus import sql as focus_sql
 from exporter.sources.google.export import sql as export_sql
 from exporter.sources.usage_logs import refusals as log_refusals
@@ -34,7 +35,7 @@ _REASON = re.compile(  # how the code names a reason, in each of its ways
 
 
 def reasons_in_the_code() -> set[str]:
-    found = {*export_sql.REASONS, *focus_sql.REASONS, *log_refusals.REASONS}
+    found = {*export_sql.REASONS, *focus_sql.REASONS, *log_refusals.REASONS, *overlap_texts.REASONS}
     for path in (ROOT / "exporter").rglob("*.py"):
         for match in _REASON.finditer(path.read_text(encoding="utf-8")):
             found.update(filter(None, match.groups()))

@@ -425,7 +425,7 @@ def test_rows_set_aside_because_the_clock_was_behind_are_read_once_it_is_right(
     recent = export_row(export_time=export_time(NOW - HOUR), usage_start_time=export_time(NOW - 5 * HOUR))
     never = export_row(export_time=export_time(NOW + 9999 * DAY))
     write_json_lines(tmp_path / "a.jsonl", [recent])
-    write_json_lines(tmp_path / "b.jsonl", [never, recent])
+    write_json_lines(tmp_path / "b.jsonl", [never, {**recent, "project": {"id": "other"}}])
     refresher = make(FilesSource([str(tmp_path / "*.jsonl")]))
     clock.now = NOW - 10 * DAY
     refresher.refresh_all()

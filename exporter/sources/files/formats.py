@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
@@ -37,12 +38,7 @@ def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
     if kind == ".csv":
-        header = _csv_header(path)
-        if not header:
-            raise UnknownFormatError(
-                f"{path.name!r} is empty: a CSV file begins with the names of its columns"
-            )
-        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_columns(path))
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
@@ -105,9 +101,29 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _csv_header(path: Path) -> list[str]:
+def _csv_columns(path: Path) -> list[str]:
+    """Return a name for each column of the rows; a comma at the end of the header may or may not be one.
+
+    Raises UnknownFormatError for a file without a header, or with a name twice.
+    """
     with _open(path) as handle:
-        return next(csv.reader(handle), [])
+        rows = csv.reader(handle)
+        header, first = next(rows, []), next(rows, [])
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise UnknownFormatError(f"{path.name!r} is empty: a CSV file begins with the names of its columns")
+    while not names[-1] and len(first) < len(names):
+        names.pop()
+    names += [""] * (len(first) - len(names) if not any(first[len(names) :]) else 0)
+    named = [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
+    counts = Counter(name.casefold() for name in named)
+    twice = next((name for name in named if counts[name.casefold()] > 1), None)
+    if twice is not None:
+        raise UnknownFormatError(
+            f"{path.name!r} has the column {twice!r} twice, so that it is unknown which one counts; "
+            "the file was refused whole, export it with each column once"
+        )
+    return named
 
 
 def _starts_with_bracket(path: Path) -> bool:

@@ -2,59 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from exporter.core.errors import SourceError
-from exporter.sources.base import Batch, Change, RefreshContext, Rejected, Retraction, Unreadable
+from exporter.sources.base import Change, RefreshContext, Rejected
+from exporter.sources.files.changes import FileChanges, ReadFile, SameResources
 from exporter.sources.files.formats import broken_json_lines, file_format
-from exporter.sources.files.reading import READ_FAILURES, first_line, matching
+from exporter.sources.files.reading import matching
 
 _PLACES_SHOWN: Final = 3
 
-ReadFile = Callable[[Path, str, RefreshContext], Batch]
-"""Reads one file whole; told its path, its cursor and the refresh. Raises one of READ_FAILURES."""
-
 
 def changed_files(
-    patterns: Sequence[str], context: RefreshContext, read: ReadFile, *, version: str, key: str
+    patterns: Sequence[str],
+    context: RefreshContext,
+    read: ReadFile,
+    *,
+    same: SameResources,
+    version: str,
+    key: str,
 ) -> Iterator[Change]:
     """Yield every file whose size, time or identity changed, and a retraction for each one gone.
 
-    `version` is part of every cursor: where it changes, all files are read again. `key` is the configuration
-    key of the patterns. Raises SourceError `no_files` when nothing matches, rather than retracting
-    everything: an unmounted folder must not erase good data.
+    A file that repeats another one's rows is refused whole, as exporter.sources.files.overlap decides; `same`
+    is the last word before. `version` is part of every cursor: where it changes, all files are read again.
+    `key` is the configuration key of the patterns. Raises SourceError `no_files` when nothing matches, rather
+    than retracting everything: an unmounted folder must not erase good data.
     """
-    found = _files(patterns)
+    found = files_of(patterns)
     if not found:
         raise SourceError(
             "no_files",
             f"no file matches {', '.join(patterns)}: check {key} and that the "
             "folder is mounted and readable; the last good data stays up",
         )
-    # First what is gone, so that no dollar is in the ledger twice where a file was renamed or moved.
-    for partition in sorted(context.known.keys() - {str(path) for path in found}):
-        yield Retraction(partition)
-    failed = 0
-    for number, path in enumerate(found, 1):
-        if context.stopping():
-            return
-        change = _changed(path, context, read, version)
-        if change is not None:
-            failed += isinstance(change, Unreadable)
-            context.tally.progress(f"{number} of {len(found)} files read")
-            yield change
-    if failed == len(found):
-        raise SourceError("unreadable_file", f"none of the {failed} files could be read")
-
-
-def spool_path(context: RefreshContext, path: Path, cursor: str) -> Path:
-    """Return where the charges of a file go."""
-    return context.spool / f"{blake2b(f'{path}{cursor}'.encode(), digest_size=12).hexdigest()}.parquet"
+    # The hashes of fingerprints are DuckDB's own, which another version may change.
+    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}")
+    yield from refresh.changes(found)
+    if refresh.all_failed(found):
+        raise SourceError("unreadable_file", f"none of the {len(found)} files could be read")
 
 
 def refused_rows(
@@ -91,30 +81,13 @@ def refused_csv_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> list
     return [Rejected("bad_csv", len(lines), f"{path} line {shown}", f"{lines[0][1]}; the line was left out")]
 
 
-def _files(patterns: Sequence[str]) -> list[Path]:
-    """Existing files by path, each once, however many patterns or links lead to it."""
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """Return the existing files by path, each once, however many patterns or links lead to it."""
     by_identity: dict[Path, Path] = {}
     for pattern in patterns:
         for path in matching(pattern):
             by_identity.setdefault(path.resolve(), path)
     return sorted(by_identity.values())
-
-
-def _changed(path: Path, context: RefreshContext, read: ReadFile, version: str) -> Batch | Unreadable | None:
-    try:
-        cursor = _fingerprint(path, version)
-        if context.known.get(str(path)) == cursor:
-            return None
-        context.tally.requests += 1
-        return read(path, cursor, context)
-    except READ_FAILURES as error:
-        detail = f"{first_line(error)}; the file's last good charges stay, it is tried again at each refresh"
-        return Unreadable(str(path), Rejected("unreadable_file", 1, str(path), detail))
-
-
-def _fingerprint(path: Path, version: str) -> str:
-    status = path.stat()
-    return f"{version}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
 def _place(path: Path, reason: str, rows: list[int]) -> str:

@@ -14,15 +14,22 @@ from typing import Final
 import duckdb
 
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected, Source
+from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
+from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.check import PATTERNS_KEY, findings
+from exporter.sources.files.findings import FoundFile
+from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.formats import quoted
-from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
+from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
+from exporter.sources.files.partitions import changed_files, files_of, refused_csv_lines, refused_rows
 from exporter.sources.files.reading import described, reading_connection
+from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
 
 _READING_VERSION: Final = "2"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
+
+_RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +45,71 @@ class FilesSource(Source):
     name: str = field(default="files", init=False)
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
+    _compared: dict[tuple[str, ...], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What SameResourcesOnce found."""
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
-        return changed_files(self.patterns, context, self._read, version=version, key=PATTERNS_KEY)
+        return changed_files(
+            self.patterns, context, self._read, same=self._same(context), version=version, key=PATTERNS_KEY
+        )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Report what the patterns match, what cannot be read, and what the newest file holds."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(connection, self.patterns, context)
+        yield from self._overlaps(context)
 
-    def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
+    def _overlaps(self, context: RefreshContext) -> Iterator[Finding]:
+        """Compare the newest files, reading those that the ledger does not know."""
+        found = [FoundFile(path, path.stat()) for path in files_of(self.patterns)]
+        if len(found) < 2:
+            return
+        files, others = newest_within(found)
+
+        def fingerprint(file: FoundFile) -> Fingerprint:
+            known = known_fingerprint(context, file)
+            if known is not None:
+                return known
+            reading = self._read(file.path, "check", context)
+            reading.charges.unlink()
+            return reading.fingerprint
+
+        yield from overlap_findings(files, fingerprint, self._same(context))
+        if others:
+            detail = f"{others:,} older files were not compared with the newer ones; `serve` compares all"
+            yield Finding(True, "repeated files", detail)
+
+    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+        return SameResourcesOnce(
+            _RESOURCES,
+            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            self._compared,
+        )
+
+    def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             judged = judged_rows(
                 *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
             )
             connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
-            spool = spool_path(context, path, cursor)
+            spool = spool_path(context, path, state)
             connection.execute(f"COPY ({charges_of('aggregated')}) TO {quoted(spool)} (FORMAT parquet)")
             rows, refused = connection.execute(
                 "SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0), "
                 "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
             ).fetchall()[0]
+            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost", "credit"), by_export=True)
             rejected = _with_examples(connection, path, judged) if refused else []
-            return Batch(
-                str(path), cursor, spool, int(rows), (*rejected, *refused_csv_lines(connection, path))
-            )
+            lines = refused_csv_lines(connection, path)
+            return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)
 
 
 def _with_examples(connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:
-    """Where the refused rows are, and what one of them has in the place of what was expected."""
+    """Where the refused rows are, and an example of a refused value."""
     found = dict(connection.execute(examples(judged)).fetchall())
     return [
         replace(each, detail=f"{each.detail}; for example {found[each.reason]}")

@@ -6,23 +6,38 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.findings import openable_files
+from exporter.sources.files.changes import SameResources
+from exporter.sources.files.findings import FoundFile, openable_files
+from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
+from exporter.sources.files.overlap_check import overlap_findings
 from exporter.sources.files.reading import READ_FAILURES, first_line
-from exporter.sources.focus.sql import OWNED_ELSEWHERE, invoice_month, known_category
+from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
+from exporter.sources.focus.sql import OWNED_ELSEWHERE, aggregate, invoice_month, known_category
 
 PATTERNS_KEY: Final = "focus.files"
 """The configuration key of the patterns."""
 
 _NAMES_SHOWN: Final = 5
 
-Judge = Callable[[Path], tuple[str, str]]
-"""Gives the FOCUS version of a file and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+Judge = Callable[[Path], tuple[FocusColumns, str]]
+"""Gives the columns of a file and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+
+
+class _Look(NamedTuple):
+    """One file, read whole."""
+
+    columns: FocusColumns
+    groups: list[tuple[Any, ...]]
+    """As _GROUPS gives them."""
+    fingerprint: Fingerprint
 
 
 @dataclass(slots=True)
@@ -37,14 +52,35 @@ class _Seen:
     owned: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     unknown_categories: Counter[str] = field(default_factory=Counter)
-    folders: defaultdict[tuple[str, str, str], set[Path]] = field(default_factory=lambda: defaultdict(set))
-    """Provider, billing account, invoice month -> folders of the files that have charges of them."""
+    months: set[str] = field(default_factory=set)
+    folders: defaultdict[tuple[str, str, str], defaultdict[Path, set[datetime]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+    """Provider, billing account, invoice month -> the folders of its files -> the days that they have."""
+    sums: defaultdict[str, list[Decimal]] = field(
+        default_factory=lambda: defaultdict(lambda: [Decimal(0), Decimal(0)])
+    )
+    """Currency -> the billed and the effective cost of the rows that count."""
+    lacking: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Cost -> names of files that do not have it."""
+    unread_tags: dict[str, str] = field(default_factory=dict)
+    """Name of a file -> the shape of its tags, where none can be read from it."""
     starts: list[datetime] = field(default_factory=list)
     """First and last start of a charge, of each group of rows; UTC without a zone."""
 
-    def add(self, folder: Path, group: tuple[Any, ...]) -> None:
-        """Take one group of rows, as `_GROUPS` gives them."""
-        provider, account, currency, category, month, reason, rows, first, last = group
+    def add(self, path: Path, look: _Look) -> None:
+        """Take what a file holds."""
+        self.versions[look.columns.version].append(path.name)
+        for each, names in COST_COLUMNS.items():
+            if all(map(look.columns.lacks, names)):
+                self.lacking[each].append(path.name)
+        if (shape := look.columns.unread_tags) is not None:
+            self.unread_tags[path.name] = shape
+        for group in look.groups:
+            self._add(path.resolve().parent, group)
+
+    def _add(self, folder: Path, group: tuple[Any, ...]) -> None:
+        provider, account, currency, category, month, day, reason, rows, first, last, *costs = group
         if reason == OWNED_ELSEWHERE:
             self.owned[provider] += rows
             return
@@ -53,9 +89,13 @@ class _Seen:
             return
         self.providers[provider] += rows
         self.currencies[currency] += rows
+        self.sums[currency] = [
+            known + (cost or 0) for known, cost in zip(self.sums[currency], costs, strict=True)
+        ]
         if category is not None:
             self.unknown_categories[category] += rows
-        self.folders[provider, account, month].add(folder)
+        self.months.add(month)
+        self.folders[provider, account, month][folder].add(day)
         self.starts += (first, last)
 
 
@@ -63,32 +103,54 @@ _GROUPS: Final = f"""
 SELECT provider, coalesce(billing_account_id, ''), billing_currency,
   CASE WHEN NOT ({known_category("told_category")} OR corrects) THEN coalesce(told_category, 'none') END
     AS category,
-  {invoice_month("billing_period")} AS month, reason, count(*), min(period), max(period)
+  {invoice_month("billing_period")} AS month, date_trunc('day', period) AS day,
+  reason, count(*), min(period), max(period), sum(as_billed), sum(as_effective)
 FROM ({{judged}}) GROUP BY ALL ORDER BY ALL"""
 
 
+def _look(connection: duckdb.DuckDBPyConnection, path: Path, judge: Judge) -> _Look:
+    columns, judged = judge(path)
+    groups = connection.execute(_GROUPS.format(judged=judged)).fetchall()
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE aggregated AS {aggregate(judged)}")
+    return _Look(columns, groups, fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False))
+
+
 def findings(
-    connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], context: RefreshContext, judge: Judge
+    connection: duckdb.DuckDBPyConnection,
+    patterns: Sequence[str],
+    context: RefreshContext,
+    judge: Judge,
+    *,
+    same: SameResources,
+    cost: Cost,
 ) -> Iterator[Finding]:
-    """Yield what there is to say of the files. `connection` is one of `reading_connection`."""
+    """Yield what there is to report of the files. `connection` is one of `reading_connection`.
+
+    `same` tells files for other resources apart; `cost` is the one that counts.
+    """
     files = yield from openable_files(patterns, context, judge, key=PATTERNS_KEY)
     if not files:
         return
-    seen = _Seen()
-    for number, file in enumerate(files, 1):
+    looks: dict[Path, _Look] = {}
+    failed: list[Finding] = []
+
+    def fingerprint(file: FoundFile) -> Fingerprint:
         try:
-            version, judged = judge(file.path)
-            groups = connection.execute(_GROUPS.format(judged=judged)).fetchall()
+            looks[file.path] = look = _look(connection, file.path, judge)
         except READ_FAILURES as error:
-            yield Finding(
-                False, "unreadable file", f"{file.path} cannot be read to its end: {first_line(error)}"
-            )
-            continue
-        seen.versions[version].append(file.path.name)
-        for group in groups:
-            seen.add(file.path.resolve().parent, group)
-        context.tally.progress(f"{number} of {len(files)} files read")
+            detail = f"{file.path} cannot be read to its end: {first_line(error)}"
+            failed.append(Finding(False, "unreadable file", detail))
+            raise
+        context.tally.progress(f"{len(looks)} of {len(files)} files read")
+        return look.fingerprint
+
+    counting = yield from overlap_findings(files, fingerprint, same)
+    yield from failed
+    seen = _Seen()
+    for path in sorted(looks.keys() & counting):
+        seen.add(path, looks[path])
     yield from _of_content(seen)
+    yield from _of_cost(seen, cost)
     yield from _of_what_is_left_out(seen)
     yield from _of_overlap(seen)
 
@@ -102,10 +164,26 @@ def _of_content(seen: _Seen) -> Iterator[Finding]:
         return
     yield Finding(True, "providers", _counted(seen.providers))
     yield Finding(True, "currencies", _counted(seen.currencies))
-    months = sorted({month for _, _, month in seen.folders} - {""})
+    months = sorted(seen.months - {""})
     billed = f", on the bills of {months[0]} to {months[-1]}" if months else ""
     period = f"{min(seen.starts):%Y-%m-%d %H:%M} to {max(seen.starts):%Y-%m-%d %H:%M} UTC"
     yield Finding(True, "period", f"charges that start from {period}{billed}")
+
+
+def _of_cost(seen: _Seen, cost: Cost) -> Iterator[Finding]:
+    """Report both costs, so that the choice between them is one of knowledge."""
+    if not seen.sums:
+        return
+    told = "; ".join(
+        f"{currency}: billed {billed:,.2f}, effective {effective:,.2f}"
+        for currency, (billed, effective) in sorted(seen.sums.items())
+    )
+    lacking = "".join(
+        f"; {', '.join(names[:_NAMES_SHOWN])} {'has' if len(names) == 1 else 'have'} no {each} cost"
+        for each, names in sorted(seen.lacking.items())
+    )
+    meaning = "sums to the invoices" if cost == "billed" else "spreads what was paid ahead over its use"
+    yield Finding(True, "cost", f"{told}{lacking}; focus.cost is {cost}, which {meaning}, and counts")
 
 
 def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
@@ -115,23 +193,30 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
     if seen.refused:
         told = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(seen.refused.items()))
         yield Finding(True, "rows set aside", f"{told}; `serve` logs where", warning=True)
+    if seen.unread_tags:
+        shown = ", ".join(f"{shape} in {name}" for name, shape in sorted(seen.unread_tags.items()))
+        detail = (
+            f"no tag can be read from Tags of the type {shown}: a map, JSON, or a list of key and value can"
+        )
+        yield Finding(True, "Tags", detail, warning=True)
     if seen.unknown_categories:
         detail = f"{_counted(seen.unknown_categories)}: no category of FOCUS, counted as usage"
         yield Finding(True, "ChargeCategory", detail, warning=True)
 
 
 def _of_overlap(seen: _Seen) -> Iterator[Finding]:
-    """Exports that start a new folder at each run have the same month several times."""
+    """Two folders with other rows for the same days: perhaps two exports of one bill, in other words."""
     for (provider, account, month), folders in sorted(seen.folders.items()):
-        if len(folders) > 1:
-            shown = ", ".join(map(str, sorted(folders)[:_NAMES_SHOWN]))
-            detail = (
-                f"{provider} account {account}, bill of {month}, is in {len(folders)} folders ({shown}): if "
-                "these are runs of one export it counts several times; let the export overwrite its files, "
-                f"or narrow {PATTERNS_KEY}"
-            )
-            yield Finding(True, "same bill twice?", detail, warning=True)
-            return
+        for (one, days), (other, others) in combinations(sorted(folders.items()), 2):
+            if 2 * len(days & others) > min(len(days), len(others)):
+                detail = (
+                    f"{provider} account {account}, bill of {month}: {one} and {other} both have "
+                    f"{len(days & others)} of its days, with other rows: if these are two exports of one "
+                    "bill it counts twice; "
+                    f"narrow {PATTERNS_KEY} to one of them"
+                )
+                yield Finding(True, "same bill twice?", detail, warning=True)
+                return
 
 
 def _counted(rows: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
-"""Finds the columns of a FOCUS file, CSV or Parquet, and the version of FOCUS that they tell.
+"""Finds the columns of a FOCUS file, CSV or Parquet, and the version of FOCUS that they show.
 
-Column names and their meaning are those of the FinOps Open Cost and Usage Specification 1.0 to 1.3.
+Column names and their meaning are those of the FinOps Open Cost and Usage Specification 1.0 to 1.3, and of
+the previews before 1.0 that some providers still write.
 """
 
 from __future__ import annotations
@@ -21,20 +22,33 @@ from exporter.sources.google.export.columns import MONEY, ExportColumns
 Cost = Literal["billed", "effective"]
 """Which cost of a FOCUS row is counted: what is invoiced, or what is amortised."""
 
-COST_COLUMNS: Final[Mapping[Cost, str]] = {"billed": "BilledCost", "effective": "EffectiveCost"}
+COST_COLUMNS: Final[Mapping[Cost, tuple[str, ...]]] = {
+    "billed": ("BilledCost",),
+    "effective": ("EffectiveCost", "AmortizedCost"),
+}
+"""The columns of each cost: the name since 1.0, then that of previews."""
+
+USD_COLUMNS: Final[Mapping[Cost, str]] = {
+    "billed": "x_BilledCostInUsd",
+    "effective": "x_EffectiveCostInUsd",
+}
+"""The columns in which Azure gives the same cost in dollars, converted by its own rate."""
+
+PROVIDER_COLUMNS: Final = ("ServiceProviderName", "ProviderName", "Provider")
+CATEGORY_COLUMNS: Final = ("ChargeCategory", "ChargeType")
 
 _REQUIRED: Final = (
     ("BillingAccountId",),
     ("BillingCurrency",),
     ("BillingPeriodStart",),
-    ("ChargeCategory",),
+    CATEGORY_COLUMNS,
     ("ChargePeriodStart",),
     ("ServiceName",),
-    ("ServiceProviderName", "ProviderName"),
+    PROVIDER_COLUMNS,
 )
 """Mandatory columns without which a charge cannot be made, besides the cost; of each group one is enough.
 
-ProviderName was renamed to ServiceProviderName in 1.3, which still allows the old one."""
+Previews have Provider; since 1.3 it is ServiceProviderName, though ProviderName is still allowed."""
 
 _TELLING: Final[Mapping[str, frozenset[str]]] = {
     "1.3": frozenset(
@@ -74,10 +88,25 @@ _TELLING: Final[Mapping[str, frozenset[str]]] = {
 }
 """By version, newest first: the columns that it brought."""
 
+_PREVIEW: Final = "1.0 preview"
+
 _BEFORE_1_0: Final = frozenset(
-    {"AmortizedCost", "ChargeSubcategory", "ChargeType", "UsageQuantity", "UsageUnit"}
+    {
+        "AmortizedCost",
+        "ChargeSubcategory",
+        "ChargeType",
+        "InvoiceIssuer",
+        "Provider",
+        "Publisher",
+        "Region",
+        "UsageQuantity",
+        "UsageUnit",
+    }
 )
 """Columns that 1.0 no longer has."""
+
+_PAIRS_IN_JSON: Final = ("key", "value"), ("Key", "Value")
+"""How the entries of a JSON list of tags name the key and the value."""
 
 _NAMES_SHOWN: Final = 8
 
@@ -94,7 +123,8 @@ class FocusColumns:
     """
 
     version: str
-    """`1.0` to `1.3`: the oldest that has all of the file's FOCUS columns; later ones count as 1.3."""
+    """`1.0` to `1.3`: the oldest that has all of the file's FOCUS columns; later ones count as 1.3.
+    `1.0 preview` for a file with columns that 1.0 no longer has."""
     types: Mapping[str, DuckDBPyType]
     """Column name as the file spells it -> type."""
 
@@ -112,9 +142,9 @@ class FocusColumns:
         present = ExportColumns(self.types)
         return next((present.timestamp(name) for name in self._present([column])), "NULL::TIMESTAMP")
 
-    def money(self, column: str) -> str:
-        """Return an exact amount; NULL where the file has no number."""
-        for name in self._present([column]):
+    def money(self, *columns: str) -> str:
+        """Return an exact amount, of the first of the columns that is present; NULL where it is no number."""
+        for name in self._present(columns):
             # A double goes through its shortest text: 0.1 is meant, not the binary fraction beside it.
             kind = str(self.types[name])
             exact = kind.startswith("DECIMAL") or kind.endswith("INTEGER") or kind.endswith("BIGINT")
@@ -122,16 +152,33 @@ class FocusColumns:
         return f"NULL::{MONEY}"
 
     def tag(self, key: str) -> str:
-        """Return a VARCHAR expression for the value of a key of Tags; NULL where there is none.
+        """Return a VARCHAR expression for the value of a key of Tags; NULL where it has no such key.
 
-        CSV has Tags as a JSON object, Parquet as that or as a map.
+        CSV has Tags as JSON, an object or a list of keys and values, Parquet as that, as a map, as a list of
+        keys and values, or as a struct.
         """
         for name in self._present(["Tags"]):
-            if str(self.types[name]).startswith("MAP"):
-                return f'element_at("{name}", {quoted(key)})[1]::VARCHAR'
-            path = quoted("$." + json.dumps(key, ensure_ascii=False))
-            return f'json_extract_string(TRY_CAST("{name}"::VARCHAR AS JSON), {path})'
+            kind = self.types[name]
+            column = f'"{name}"'
+            if kind.id == "map":
+                return f"element_at({column}, {quoted(key)})[1]::VARCHAR"
+            if kind.id == "list" and (pair := _pair(kind)) is not None:
+                return _value_of(column, key, pair)
+            if kind.id == "struct":
+                fields = [field for field, _ in kind.children if field == key]
+                return f'{column}."{fields[0]}"::VARCHAR' if fields else "NULL::VARCHAR"
+            return _value_in_json(f"{column}::VARCHAR", key)
         return "NULL::VARCHAR"
+
+    @property
+    def unread_tags(self) -> str | None:
+        """What Tags are where no tag can be read from them; None where tags can be read, or are missing."""
+        for name in self._present(["Tags"]):
+            kind = self.types[name]
+            if kind.id in ("map", "struct", "varchar") or str(kind) == "JSON":
+                return None
+            return None if kind.id == "list" and _pair(kind) is not None else str(kind)
+        return None
 
     def lacks(self, column: str) -> bool:
         """Return whether the file has no such column."""
@@ -151,13 +198,11 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
         raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, which FOCUS files are read from")
     table, types = opened(connection, path)
     columns = FocusColumns(_version(types), types)
-    required = [*_REQUIRED, (COST_COLUMNS[cost],)]
+    required = [*_REQUIRED, COST_COLUMNS[cost]]
     missing = [group for group in required if all(map(columns.lacks, group))]
     if len(missing) > len(required) // 2:
         names = ", ".join(list(types)[:_NAMES_SHOWN]) or "no columns"
         raise NoFocusFileError(f"not a FOCUS file; this has {names}")
-    if not missing and not columns.version.startswith("1."):
-        raise NoFocusFileError(f"{_of_version(columns)}: FOCUS 1.0 to 1.3 is read, export it as one of them")
     if missing:
         names = ", ".join(" or ".join(group) for group in missing)
         raise NoFocusFileError(
@@ -173,13 +218,42 @@ def _version(names: Collection[str]) -> str:
         if present & {name.casefold() for name in telling}:
             return version
     early = present & {name.casefold() for name in _BEFORE_1_0}
-    return "before 1.0" if early else "1.0"
+    return _PREVIEW if early else "1.0"
 
 
 def _of_version(columns: FocusColumns) -> str:
     telling = [
         name
-        for name in _TELLING.get(columns.version, _BEFORE_1_0 if columns.version == "before 1.0" else ())
+        for name in _TELLING.get(columns.version, _BEFORE_1_0 if columns.version == _PREVIEW else ())
         if not columns.lacks(name)
     ]
     return f"FOCUS {columns.version}" + (f" (it has {min(telling)})" if telling else "")
+
+
+def _pair(of_list: DuckDBPyType) -> tuple[str, str] | None:
+    """Return how the entries of a list name the key and the value; None for a list of anything else."""
+    entry = next((child for _, child in of_list.children if isinstance(child, DuckDBPyType)), None)
+    if entry is None or entry.id != "struct":
+        return None
+    fields = {name.casefold(): name for name, _ in entry.children}
+    return (fields["key"], fields["value"]) if {"key", "value"} <= fields.keys() else None
+
+
+def _value_of(pairs: str, key: str, pair: tuple[str, str]) -> str:
+    # The least, so that the order in a list has no influence.
+    chosen = f'list_filter({pairs}, lambda pair: pair."{pair[0]}" = {quoted(key)})'
+    return f'list_min(list_transform({chosen}, lambda pair: pair."{pair[1]}"::VARCHAR))'
+
+
+def _value_in_json(text: str, key: str) -> str:
+    """Return the value of a key in JSON text; Azure leaves out the braces in some exports."""
+    whole = f"coalesce(TRY_CAST({text} AS JSON), TRY_CAST('{{' || {text} || '}}' AS JSON))"
+    path = quoted("$." + json.dumps(key, ensure_ascii=False))
+    lists = ", ".join(
+        _value_of(f'from_json({whole}, \'[{{"{pair[0]}":"VARCHAR","{pair[1]}":"VARCHAR"}}]\')', key, pair)
+        for pair in _PAIRS_IN_JSON
+    )
+    return (
+        f"CASE json_type({whole}) WHEN 'ARRAY' THEN coalesce({lists}) "
+        f"ELSE json_extract_string({whole}, {path}) END"
+    )

@@ -1,4 +1,4 @@
-"""Source `focus`: any provider's cost export in the FinOps FOCUS format 1.0 to 1.3, as CSV or Parquet files.
+"""Source `focus`: any provider's cost export in the FinOps FOCUS format, as CSV or Parquet files.
 
 Each file is a partition, as in the source `files`; one file can hold the bills of several providers.
 """
@@ -18,12 +18,15 @@ import duckdb
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected, Source
+from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
+from exporter.sources.files.changes import FileReading, spool_path
+from exporter.sources.files.fingerprint import fingerprint_of
 from exporter.sources.files.formats import quoted
-from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
+from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
 from exporter.sources.files.reading import reading_connection
+from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.focus.check import PATTERNS_KEY, findings
-from exporter.sources.focus.columns import Cost, focus_file
+from exporter.sources.focus.columns import Cost, FocusColumns, focus_file
 from exporter.sources.focus.sql import (
     LARGEST_RATE,
     OWNED_ELSEWHERE,
@@ -37,8 +40,12 @@ from exporter.sources.focus.sql import (
 
 logger = logging.getLogger(__name__)
 
-_READING_VERSION: Final = "1"
+_READING_VERSION: Final = "2"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
+
+_RESOURCES: Final = ResourceColumns(
+    of_one_format=("ResourceId", "ResourceName", "Tags"), of_any_format=("ResourceId",)
+)
 
 
 @dataclass(slots=True)
@@ -64,6 +71,8 @@ class FocusSource(Source):
     billing_timezone: str = field(default="UTC", init=False)
     """FOCUS has all its times in UTC."""
     _told: set[str] = field(default_factory=set, init=False, repr=False)
+    _compared: dict[tuple[str, ...], float] = field(default_factory=dict, init=False, repr=False)
+    """What SameResourcesOnce found."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where a rate is none."""
@@ -73,36 +82,51 @@ class FocusSource(Source):
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
-        return changed_files(self.patterns, context, self._read, version=self._version(), key=PATTERNS_KEY)
+        same = self._same(context)
+        return changed_files(
+            self.patterns, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY
+        )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(
-                connection, self.patterns, context, lambda path: self._judged(connection, path, context)
+                connection,
+                self.patterns,
+                context,
+                lambda path: self._judged(connection, path, context),
+                same=self._same(context),
+                cost=self.cost,
             )
 
-    def _read(self, path: Path, cursor: str, context: RefreshContext) -> Batch:
+    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+        return SameResourcesOnce(
+            _RESOURCES,
+            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            self._compared,
+        )
+
+    def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             _, judged = self._judged(connection, path, context)
             connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
-            spool = spool_path(context, path, cursor)
+            spool = spool_path(context, path, state)
             charges = charges_of("aggregated", self.usd_per)
             connection.execute(f"COPY ({charges}) TO {quoted(spool)} (FORMAT parquet)")
             rows, refused = connection.execute(
                 f"""SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0),
                       coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0) FROM aggregated"""
             ).fetchall()[0]
+            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False)
             self._tell_owned(connection, path)
             rejected = self._rejected(connection, path, judged) if refused else []
-            return Batch(
-                str(path), cursor, spool, int(rows), (*rejected, *refused_csv_lines(connection, path))
-            )
+            lines = refused_csv_lines(connection, path)
+            return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)
 
     def _judged(
         self, connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext
-    ) -> tuple[str, str]:
-        """Return the file's FOCUS version and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+    ) -> tuple[FocusColumns, str]:
+        """Return the file's columns and the SELECT of its judged rows. Raises one of READ_FAILURES."""
         table, columns = focus_file(connection, path, self.cost)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         reading = FocusReading(
@@ -114,7 +138,7 @@ class FocusSource(Source):
             latest_plausible=context.latest_plausible,
             kept=kept_tags(self.kept_tags),
         )
-        return columns.version, judged_rows(table, columns, reading)
+        return columns, judged_rows(table, columns, reading)
 
     def _tell_owned(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         """Log once for each provider that its rows are left out."""

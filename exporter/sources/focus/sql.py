@@ -17,11 +17,19 @@ from exporter.core.kept_tags import KeptTag, tags_expression
 from exporter.core.providers import LEGAL_FORMS, PROVIDERS
 from exporter.core.sql_times import sql_time
 from exporter.sources.files.formats import quoted
-from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
+from exporter.sources.focus.columns import (
+    CATEGORY_COLUMNS,
+    COST_COLUMNS,
+    PROVIDER_COLUMNS,
+    USD_COLUMNS,
+    Cost,
+    FocusColumns,
+)
 from exporter.sources.google.export.columns import MONEY
 
 REASONS: Final[Mapping[str, str]] = {
-    "bad_provider": "ServiceProviderName, ProviderName and PublisherName are empty; the row was left out",
+    "bad_provider": "no column names the provider or the publisher (ServiceProviderName, ProviderName, "
+    "PublisherName); the row was left out",
     "bad_timestamp": "ChargePeriodStart is missing, no timestamp, or before 2015; the row was left out",
     "future_timestamp": "ChargePeriodStart or x_ExportTime lies in the future; the row was left out: "
     "check the clock of this machine",
@@ -34,6 +42,9 @@ REASONS: Final[Mapping[str, str]] = {
 
 OWNED_ELSEWHERE: Final = "owned_elsewhere"
 """The `reason` of a row that is fine, and that another source counts."""
+
+UNNAMED_SERVICE: Final = "unnamed service"
+"""The service of a row that names none: rounding and fees of Azure, for instance."""
 
 RATE_DECIMALS: Final = 12
 LARGEST_RATE: Final = Decimal(10) ** 6
@@ -72,7 +83,7 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
         WHEN greatest(period, exported) > {sql_time(reading.latest_plausible)} THEN 'future_timestamp'
         WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN billing_currency = '' THEN 'bad_currency'
-        WHEN billing_currency NOT IN ({rated}) THEN 'no_usd_rate'
+        WHEN billing_currency NOT IN ({rated}) AND told_usd IS NULL THEN 'no_usd_rate'
       END AS reason
     FROM (
       SELECT *,
@@ -81,24 +92,27 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           AS exported
       FROM (
         SELECT
-          {_slug(columns.text("ServiceProviderName", "ProviderName", "PublisherName"))} AS provider_slug,
+          {_slug(columns.text(*PROVIDER_COLUMNS, "PublisherName", "Publisher"))} AS provider_slug,
           {columns.text("BillingAccountId")} AS billing_account_id,
           {columns.text("SubAccountId")} AS project_id,
           {columns.text("x_ServiceId")} AS service_id,
-          {columns.text("ServiceName")} AS service_name,
+          coalesce({columns.text("ServiceName", "x_SkuMeterCategory")}, '{UNNAMED_SERVICE}') AS service_name,
           {columns.text("SkuId", "SkuPriceId")} AS sku_id,
           {columns.text("x_SkuDescription", "ChargeDescription", "SkuMeter")} AS sku,
-          {columns.text("RegionId")} AS region_id,
-          lower({columns.text("ChargeCategory")}) AS told_category,
+          {columns.text("RegionId", "Region")} AS region_id,
+          {_category(columns)} AS told_category,
           coalesce(lower({columns.text("ChargeClass")}) = 'correction', false) AS corrects,
           {columns.timestamp("ChargePeriodStart")} AS period,
           {columns.timestamp("ChargePeriodEnd")} AS period_end,
           {columns.timestamp("x_ExportTime")} AS told_export,
           {columns.timestamp("BillingPeriodStart")} AS billing_period,
           coalesce(upper({columns.text("BillingCurrency")}), '') AS billing_currency,
-          {columns.money(COST_COLUMNS[reading.cost])} AS cost,
-          TRY_CAST({columns.text("ConsumedQuantity")} AS DOUBLE) AS quantity,
-          {columns.text("ConsumedUnit")} AS consumed_unit,
+          {columns.money(*COST_COLUMNS[reading.cost])} AS cost,
+          {columns.money(*COST_COLUMNS["billed"])} AS as_billed,
+          {columns.money(*COST_COLUMNS["effective"])} AS as_effective,
+          {_told_usd(columns, reading.cost)} AS told_usd,
+          TRY_CAST({columns.text("ConsumedQuantity", "UsageQuantity")} AS DOUBLE) AS quantity,
+          {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
           {tags} AS tags
         FROM {relation}
       )
@@ -120,6 +134,8 @@ def aggregate(judged: str) -> str:
       date_trunc('hour', exported) AS export_hour,
       {invoice_month("billing_period")} AS invoice_month,
       billing_currency, coalesce(consumed_unit, '') AS consumed_unit, tags, reason,
+      told_usd IS NOT NULL AND billing_currency <> 'USD' AS has_usd,
+      sum(told_usd) AS told_usd,
       max(exported) AS exported_at,
       max(period_end) AS charge_period_end,
       sum(cost) AS billed_cost,
@@ -139,10 +155,26 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
     made = {
         "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
-        "billed_cost_usd": f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END",
+        "billed_cost_usd": (
+            "CASE WHEN has_usd THEN told_usd ELSE "
+            f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END END"
+        ),
     }
     selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)
     return f"SELECT {selected} FROM {aggregated} WHERE reason IS NULL"
+
+
+def _category(columns: FocusColumns) -> str:
+    """Return the category in lower case. Previews have credits as a kind of adjustment."""
+    category = f"lower({columns.text(*CATEGORY_COLUMNS)})"
+    kind = f"lower({columns.text('ChargeSubcategory')})"
+    return f"CASE WHEN {category} = 'adjustment' AND {kind} = 'credit' THEN 'credit' ELSE {category} END"
+
+
+def _told_usd(columns: FocusColumns, cost: Cost) -> str:
+    """Return the dollars that the file itself gives; NULL where it gives none that can be true."""
+    usd = columns.money(USD_COLUMNS[cost])
+    return f"CASE WHEN abs({usd}) < {LARGEST_PLAUSIBLE} THEN {usd} END"
 
 
 def known_category(name: str) -> str:

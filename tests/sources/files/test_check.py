@@ -39,7 +39,7 @@ def aged(path: Path, days: int) -> Path:
 @pytest.mark.parametrize("suffix", list(WRITERS))
 def test_good_files_are_counted_and_the_newest_tells_its_rows_and_times(tmp_path: Path, suffix: str) -> None:
     rows = [export_row(), export_row(usage_start_time="2026-11-12 09:00:00 UTC")]
-    aged(WRITERS[suffix](tmp_path / f"old{suffix}", [export_row()]), 9)
+    aged(WRITERS[suffix](tmp_path / f"old{suffix}", [export_row(cost_type="tax")]), 9)
     aged(WRITERS[suffix](tmp_path / f"new{suffix}", rows), 1)
 
     findings = check(tmp_path, f"*{suffix}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.focus.source import FocusSource
@@ -38,6 +41,8 @@ def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Pa
         "FOCUS version": "1.0: sample.csv.gz",
         "providers": "aws (942 rows), azure (51 rows), oci (7 rows)",
         "currencies": "USD (1,000 rows)",
+        "cost": "USD: billed 20.52, effective 14.98; "
+        "focus.cost is billed, which sums to the invoices, and counts",
         "period": "charges that start from 2024-09-01 00:00 to 2024-09-30 23:00 UTC, "
         "on the bills of 202409 to 202410",
     }
@@ -45,7 +50,7 @@ def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Pa
 
 def test_versions_are_told_file_by_file(tmp_path: Path) -> None:
     for version in ("1.1", "1.2", "1.3"):
-        write_focus_csv(tmp_path / f"{version}.csv", [focus_row(version)])
+        write_focus_csv(tmp_path / f"{version}.csv", [focus_row(version, SubAccountId=version)])
     write_focus_csv(tmp_path / "more.csv", [focus_row("1.2")])
     details = [finding.detail for finding in check(tmp_path, "*.csv")["FOCUS version"]]
     assert details == ["1.1: 1.1.csv", "1.2: 1.2.csv, more.csv", "1.3: 1.3.csv"]
@@ -103,16 +108,50 @@ def test_files_without_any_row_that_counts_are_trouble_only_where_rows_were_refu
     assert (finding.ok, finding.warning) == (True, True)
 
 
-def test_the_same_bill_in_two_folders_is_a_warning_and_in_two_files_of_one_is_not(tmp_path: Path) -> None:
+def test_other_rows_of_the_same_days_in_two_folders_are_a_warning_and_in_two_files_of_one_are_not(
+    tmp_path: Path,
+) -> None:
     for run in ("run-1", "run-2"):
         (tmp_path / run).mkdir()
         for part in ("part-1.csv", "part-2.csv"):
-            write_focus_csv(tmp_path / run / part, [focus_row()])
+            write_focus_csv(tmp_path / run / part, [focus_row(SkuId=run + part)])
 
     assert "same bill twice?" not in check(tmp_path, "run-1/*.csv")
     (tmp_path / "spool").rmdir()
     (finding,) = check(tmp_path, "*/*.csv")["same bill twice?"]
+    assert finding.warning
+    assert f"{tmp_path / 'run-1'} and {tmp_path / 'run-2'} both have 1 of its days" in finding.detail
 
-    assert (finding.ok, finding.warning) == (True, True)
-    assert "aws account 123456789012, bill of 202611, is in 2 folders" in finding.detail
-    assert str(tmp_path / "run-2") in finding.detail
+
+def test_a_copy_is_named_with_the_file_that_counts_and_both_costs_are_those_of_one(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        write_focus_csv(tmp_path / name, [focus_row()])
+
+    findings = check(tmp_path, "*.csv")
+
+    (repeated,) = findings["repeated file"]
+    assert repeated.warning
+    assert {"a.csv", "b.csv"} == set(re.findall(r"[ab]\.csv", repeated.detail))
+    (cost,) = findings["cost"]
+    assert cost.detail.startswith("USD: billed 1.25, effective 1.00; focus.cost is billed")
+
+
+def test_a_cost_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+    write_focus_csv(tmp_path / "a.csv", [without(focus_row(), "EffectiveCost")])
+
+    (cost,) = check(tmp_path, "*.csv")["cost"]
+
+    assert "a.csv has no effective cost" in cost.detail
+
+
+def test_tags_in_a_shape_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    table = write_focus_csv(tmp_path / "a.tmp", [focus_row()])
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * REPLACE ([Tags] AS Tags) FROM read_csv('{table}')) TO '{tmp_path}/a.parquet'"
+        )
+
+    (tags,) = check(tmp_path, "*.parquet")["Tags"]
+
+    assert tags.warning
+    assert "VARCHAR[] in a.parquet" in tags.detail

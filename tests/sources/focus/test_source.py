@@ -438,9 +438,9 @@ def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_ve
         ("rows.jsonl", b'{"BilledCost": 1}\n', "neither CSV nor Parquet"),
         ("table.xlsx", b"PK", "does not say its format"),
         (
-            "preview.csv",
-            b",".join(name.encode() for name in focus_row(ChargeSubcategory="x")) + b"\n",
-            "1.0 to 1.3",
+            "twice.csv",
+            b",".join(name.encode() for name in focus_row()) + b",tags\n",
+            "has the column 'Tags' twice",
         ),
     ],
 )
@@ -528,3 +528,41 @@ def test_a_file_that_is_gone_takes_its_charges_with_it(context: RefreshContext, 
     known = replace(context, known={str(tmp_path / "b.csv"): "x"})
     retraction, _ = refresh(known, tmp_path / "*.csv")
     assert retraction == Retraction(str(tmp_path / "b.csv"))
+
+
+@pytest.mark.parametrize(("cost", "usd"), [("billed", "8.12"), ("effective", "7.5")])
+def test_dollars_that_the_file_gives_are_taken_before_a_rate_row_by_row(
+    context: RefreshContext, tmp_path: Path, cost: str, usd: str
+) -> None:
+    told = {"x_BilledCostInUsd": "8.12", "x_EffectiveCostInUsd": "7.5"}
+    rows = [
+        focus_row(BillingCurrency="EUR", BilledCost="7", EffectiveCost="6", **told),
+        focus_row(BillingCurrency="EUR", BilledCost="10", EffectiveCost="10", **dict.fromkeys(told)),
+        focus_row(BilledCost="1", EffectiveCost="1", **dict.fromkeys(told, "99")),
+    ]
+    path = write_focus_csv(tmp_path / "a.csv", rows)
+    batch = only_batch(context, path, cost=cost, usd_per={"EUR": Decimal("1.5")})
+    assert batch.rejected == ()
+    assert sum(charge["billed_cost_usd"] for charge in charges(batch)) == Decimal(usd) + 15 + 1
+
+
+def test_a_preview_of_focus_is_read_with_its_own_names_of_columns(
+    context: RefreshContext, tmp_path: Path
+) -> None:
+    renamed = {
+        "ProviderName": "Provider",
+        "PublisherName": "Publisher",
+        "RegionId": "Region",
+        "ConsumedQuantity": "UsageQuantity",
+        "ConsumedUnit": "UsageUnit",
+        "ChargeCategory": "ChargeType",
+        "EffectiveCost": "AmortizedCost",
+    }
+    row = focus_row(ChargeCategory="Adjustment", EffectiveCost="3", ChargeSubcategory="Credit")
+    path = write_focus_csv(tmp_path / "a.csv", [{renamed.get(name, name): row[name] for name in row}])
+    (charge,) = charges(only_batch(context, path, cost="effective"))
+    assert charge["provider"] == "aws"
+    assert charge["region_id"] == "eu-central-1"
+    assert charge["charge_category"] == "credit"
+    assert (charge["consumed_quantity"], charge["consumed_unit"]) == (25.0, "Hours")
+    assert charge["billed_cost"] == 3

@@ -1,0 +1,307 @@
+"""What changed in the files of one source since it was last read, with no charge in the ledger twice.
+
+Files are compared by their fingerprints as soon as each one is read, so that the first figures need not wait
+for the last file; when all are read, what counts follows from the files that are there alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, Rejected, Retraction, Unreadable
+from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cursor, new_cursor
+from exporter.sources.files.layouts import Period, Unit, laid_out
+from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relation, decide
+from exporter.sources.files.overlap_texts import OVERLAPPING, doubt_text, loss_reason, loss_text, shown_files
+from exporter.sources.files.reading import READ_FAILURES, first_line
+from exporter.sources.spool import write_spool_csv
+
+_DOUBTS_SHOWN: Final = 5
+
+_NONE: Final = new_cursor("", Fingerprint({}), counted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """One file, read whole."""
+
+    charges: Path
+    """Its spool file."""
+    rows: int
+    rejected: tuple[Rejected, ...]
+    fingerprint: Fingerprint
+
+
+ReadFile = Callable[[Path, str, RefreshContext], FileReading]
+"""Reads one file whole, given its path, its state and the refresh. Raises one of READ_FAILURES."""
+
+SameResources = Callable[[Sequence[Path], Sequence[Path], Relation], bool]
+"""Whether the rows of some files are for the same resources as those of others, if that can be known."""
+
+
+@dataclass(slots=True)
+class FileChanges:
+    """One refresh over the files of a source."""
+
+    context: RefreshContext
+    read: ReadFile
+    same: SameResources
+    version: str
+    """How files are read; a part of every file's state."""
+    _cursors: dict[str, FileCursor] = field(default_factory=dict, init=False)
+    """What the ledger has of each file, as far as it can be compared."""
+    _states: dict[str, str] = field(default_factory=dict, init=False)
+    _written: dict[str, int] = field(default_factory=dict, init=False)
+    _units: dict[str, Unit] = field(default_factory=dict, init=False)
+    """The units that may count: of a period with runs, the chosen one."""
+    _gone: set[str] = field(default_factory=set, init=False)
+    """Partitions of the ledger that have no file any more, or one of an older run."""
+    _failed: set[str] = field(default_factory=set, init=False)
+    _stored: set[str] = field(default_factory=set, init=False)
+    """Partitions that the ledger has."""
+    _by_day: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set), init=False)
+    """Day of an account -> files that have, or had, rows of it."""
+    _unit_of: dict[str, str] = field(default_factory=dict, init=False)
+
+    def changes(self, found: Sequence[Path]) -> Iterator[Change]:
+        """Yield every change; `found` are all files that there are. Raises nothing: see `all_failed`."""
+        plain, periods = laid_out(found)
+        # The largest first: of exports of the month to date it is the one that will count.
+        plain.sort(key=_size, reverse=True)
+        self._stored = set(self.context.known)
+        for name, text in self.context.known.items():
+            if (cursor := file_cursor(text)) is not None:
+                self._remember(name, cursor)
+        self._gone = self.context.known.keys() - {str(path) for path in found}
+        for name in sorted(self._gone - self._cursors.keys()):
+            yield self._retracted(name)
+        for unit in plain:
+            self._may_count(unit)
+        done = 0
+        jobs: list[Unit | Period] = [*plain, *periods]
+        for each in jobs:
+            requests = self.context.tally.requests
+            yield from self._unit(each) if isinstance(each, Unit) else self._period(each)
+            done += len(each.files) if isinstance(each, Unit) else sum(len(run.files) for run in each.runs)
+            if self.context.tally.requests > requests:
+                self.context.tally.progress(f"{done} of {len(found)} files read")
+            if self.context.stopping():
+                return
+        yield from self._settled()
+
+    def all_failed(self, found: Sequence[Path]) -> bool:
+        """Return whether no file could be read."""
+        return len(self._failed) >= len(found)
+
+    def _period(self, period: Period) -> Iterator[Change]:
+        """Take the newest run that can be read whole; the others' charges go when its own have been read."""
+        for run in period.runs:
+            readings, failures = self._readings(run)
+            yield from failures
+            if not failures or all(str(path) in self._cursors for path in run.files):
+                break
+            for _, reading in readings:
+                reading.charges.unlink(missing_ok=True)
+        else:
+            return
+        self._may_count(run)
+        older = {str(path) for other in period.runs if other is not run for path in other.files}
+        self._gone |= older & self.context.known.keys()
+        yield from self._placed(run, readings)
+
+    def _unit(self, unit: Unit) -> Iterator[Change]:
+        pending: list[tuple[Path, FileReading]] = []
+        for path in unit.files:
+            if self.context.stopping():
+                break
+            readings, failures = self._readings(replace(unit, files=(path,)))
+            yield from failures
+            pending += readings
+            if len(unit.files) > 1 and not self._neighbours(unit):
+                # Pieces of an export that nothing else resembles need not wait for each other.
+                yield from self._counted(pending)
+                pending = []
+        yield from self._placed(unit, pending)
+
+    def _readings(self, unit: Unit) -> tuple[list[tuple[Path, FileReading]], list[Unreadable]]:
+        """Read the files of a unit that changed."""
+        readings, failures = [], []
+        for path in unit.files:
+            try:
+                status = path.stat()
+                state = f"{self.version}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+                self._written[str(path)] = status.st_mtime_ns
+                self._states[str(path)] = state
+                cursor = self._cursors.get(str(path))
+                if cursor is not None and cursor.state == state:
+                    continue
+                self.context.tally.requests += 1
+                reading = self.read(path, state, self.context)
+            except READ_FAILURES as error:
+                failures.append(self._unreadable(path, error))
+                continue
+            counted = cursor.counted if cursor is not None else True
+            self._remember(str(path), new_cursor(state, reading.fingerprint, counted=counted))
+            readings.append((path, reading))
+        return readings, failures
+
+    def _placed(self, unit: Unit, readings: list[tuple[Path, FileReading]]) -> Iterator[Change]:
+        """Yield what was read of a unit: as charges, or as refused where other files have its rows."""
+        if not readings:
+            return
+        near = self._neighbours(unit)
+        decision = self._decision([unit, *(each for each in near if self._counts(each))])
+        if (loss := decision.losses.get(unit.key)) is not None:
+            for _, reading in readings:
+                reading.charges.unlink(missing_ok=True)
+            yield from self._refused([path for path, _ in readings], loss)
+            return
+        for each in near:
+            if (loss := decision.losses.get(each.key)) is not None:
+                yield from self._refused(each.files, loss)
+        yield from self._retractions_near(unit)
+        yield from self._counted(readings)
+
+    def _settled(self) -> Iterator[Change]:
+        """Bring the ledger to what follows from all files that are there."""
+        decision = self._final_decision()
+        for name, loss in sorted(decision.losses.items()):
+            if self._counts(self._units[name]):
+                yield from self._refused(self._units[name].files, loss)
+        for name, unit in sorted(self._units.items()):
+            back = [path for path in unit.files if not self._cursors.get(str(path), _NONE).counted]
+            if name not in decision.losses and back:
+                for path in back:
+                    del self._cursors[str(path)]
+                readings, failures = self._readings(replace(unit, files=tuple(back)))
+                yield from failures
+                yield from self._retractions_near(unit)
+                yield from self._counted(readings)
+        for partition in sorted(self._gone):
+            yield self._retracted(partition)
+        yield from self._doubts(decision)
+
+    def _doubts(self, decision: Decision) -> Iterator[Doubtful]:
+        more = len(decision.doubts) - _DOUBTS_SHOWN
+        for number, doubt in enumerate(decision.doubts[:_DOUBTS_SHOWN], 1):
+            detail = doubt_text(doubt, self._shown(doubt.other))
+            if more > 0 and number == _DOUBTS_SHOWN:
+                detail += f" ({more:,} more pairs like this)"
+            place = str(self._units[doubt.name].files[0])
+            yield Doubtful(place, Rejected(OVERLAPPING, 1, self._shown(doubt.name), detail))
+
+    def _final_decision(self) -> Decision:
+        """Decide for each group of units that have days in common, a month of an account for instance."""
+        losses: dict[str, Loss] = {}
+        doubts: list[Doubt] = []
+        seen: set[str] = set()
+        for key in sorted(self._units):
+            group, reached = [], [] if key in seen else [self._units[key]]
+            seen.add(key)
+            while reached:
+                group.append(reached.pop())
+                near = [each for each in self._neighbours(group[-1]) if each.key not in seen]
+                seen |= {each.key for each in near}
+                reached += near
+            if len(group) > 1:
+                decided = self._decision(group)
+                losses |= decided.losses
+                doubts += decided.doubts
+        return Decision(losses, tuple(doubts))
+
+    def _decision(self, units: Iterable[Unit]) -> Decision:
+        known = []
+        for unit in units:
+            parts = [self._cursors[str(path)] for path in unit.files if str(path) in self._cursors]
+            prints = [part.fingerprint for part in parts]
+            known.append(
+                Known(
+                    unit.key,
+                    max((self._written.get(str(path), 0) for path in unit.files), default=0),
+                    Fingerprint.total(prints),
+                    tuple(prints) if len(prints) > 1 else (),
+                )
+            )
+        return decide(known, self._same)
+
+    def _same(self, name: str, other: str, relation: Relation) -> bool:
+        return self.same(self._units[name].files, self._units[other].files, relation)
+
+    def _neighbours(self, unit: Unit) -> list[Unit]:
+        """Return the other units that have rows of a day of the unit."""
+        files = set[str]().union(*(self._by_day[day] for day in self._days(unit)))
+        keys = {self._unit_of[name] for name in files if name in self._unit_of}
+        return [self._units[key] for key in sorted(keys - {unit.key})]
+
+    def _days(self, unit: Unit) -> set[int]:
+        cursors = (self._cursors.get(str(path)) for path in unit.files)
+        return set[int]().union(*(cursor.days for cursor in cursors if cursor is not None))
+
+    def _may_count(self, unit: Unit) -> None:
+        self._units[unit.key] = unit
+        self._unit_of |= dict.fromkeys(map(str, unit.files), unit.key)
+
+    def _remember(self, name: str, cursor: FileCursor) -> None:
+        self._cursors[name] = cursor
+        for day in cursor.days:
+            self._by_day[day].add(name)
+
+    def _counts(self, unit: Unit) -> bool:
+        return any(self._cursors.get(str(path), _NONE).counted for path in unit.files)
+
+    def _counted(self, readings: Iterable[tuple[Path, FileReading]]) -> Iterator[Batch]:
+        for path, reading in readings:
+            cursor = new_cursor(self._states[str(path)], reading.fingerprint, counted=True)
+            self._cursors[str(path)] = cursor
+            self._stored.add(str(path))
+            yield Batch(str(path), str(cursor), reading.charges, reading.rows, reading.rejected)
+
+    def _refused(self, paths: Iterable[Path], loss: Loss) -> Iterator[Batch | Retraction]:
+        """Yield what empties the files' partitions, and says why.
+
+        What counted until now is retracted first, so that it goes when what takes its place comes.
+        """
+        reason, detail = loss_reason(loss), loss_text(loss, self._shown(loss.winner))
+        for path in paths:
+            cursor = self._cursors.get(str(path))
+            if cursor is None:
+                continue
+            if cursor.counted and str(path) in self._stored:
+                yield Retraction(str(path))
+            cursor = cursor._replace(counted=False)
+            self._cursors[str(path)] = cursor
+            self._stored.add(str(path))
+            rejected = Rejected(reason, 1, str(path), detail)
+            spool = spool_path(self.context, path, cursor.state).with_suffix(".csv")
+            yield Batch(str(path), str(cursor), write_spool_csv(spool, []), 0, (rejected,))
+
+    def _retractions_near(self, unit: Unit) -> Iterator[Retraction]:
+        near = set[str]().union(*(self._by_day[day] for day in self._days(unit)))
+        for partition in sorted(self._gone & near):
+            yield self._retracted(partition)
+
+    def _retracted(self, partition: str) -> Retraction:
+        self._gone.discard(partition)
+        return Retraction(partition)
+
+    def _unreadable(self, path: Path, error: Exception) -> Unreadable:
+        self._failed.add(str(path))
+        detail = f"{first_line(error)}; the file's last good charges stay, it is tried again at each refresh"
+        return Unreadable(str(path), Rejected("unreadable_file", 1, str(path), detail))
+
+    def _shown(self, key: str) -> str:
+        return shown_files(self._units[key].files)
+
+
+def spool_path(context: RefreshContext, path: Path, state: str) -> Path:
+    """Return where the charges of a file go."""
+    return context.spool / f"{blake2b(f'{path}{state}'.encode(), digest_size=12).hexdigest()}.parquet"
+
+
+def _size(unit: Unit) -> int:
+    return sum(path.stat().st_size for path in unit.files if path.is_file())
