@@ -197,7 +197,7 @@ def test_a_service_that_takes_far_more_cpu_than_the_others_is_reported_with_what
     # Eight seconds a request, of which one is granted: five times the median of 0.2.
     assert saving.usd_per_month == pytest.approx(70_000 * 0.000024 * MONTH_DAYS)
     assert "uses 8.0 CPU seconds per request; the median of your other services is 0.20" in saving.advice
-    assert "beyond 1.0 s costs about $51 a month" in saving.advice
+    assert "CPU time above 1.0 s costs about $51 a month" in saving.advice
 
 
 @pytest.mark.parametrize(

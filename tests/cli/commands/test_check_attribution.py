@@ -69,9 +69,8 @@ def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_report
         ("rule without effect", "cost_attribution.never matches no charge of the last 31 days"),
         (
             "rule without effect",
-            "everything that cost_attribution.compute[1] matches belongs to rules above it: move it "
-            "up, or take it "
-            "out",
+            "everything that cost_attribution.compute[1] matches goes to rules above it: move it up, or "
+            "remove it",
         ),
         (
             "rules in conflict",
