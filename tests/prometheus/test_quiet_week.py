@@ -180,12 +180,14 @@ def _written(value: float | None) -> str:
     return "_" if value is None else f"{value:.9g}"
 
 
+@pytest.mark.slow
 def test_a_calm_week_notifies_nobody(tmp_path: Path) -> None:
     fired = firing(calm_series(), tmp_path)
     print(f"alerts that fired in {DAYS} calm days: {len(fired)}")  # noqa: T201
     assert fired == set()
 
 
+@pytest.mark.slow
 def test_a_runaway_in_the_same_week_notifies_by_its_cause(tmp_path: Path) -> None:
     series = calm_series()
     began = 6 * DAY

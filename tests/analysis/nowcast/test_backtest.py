@@ -65,16 +65,18 @@ def check_bounds(bill: Bill) -> None:
     assert abs(with_live[20].worst) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2, 7])
 def test_a_simulated_companys_day_is_told_at_noon_and_better_at_eight_and_with_live_usage(seed: int) -> None:
     check_bounds(simulated_bill(seed))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
 def test_the_day_of_plain_services_is_told_at_noon_and_better_at_eight_and_with_live_usage(seed: int) -> None:
     check_bounds(plain_bill(seed))
 
 
+@pytest.mark.slow
 def test_a_service_that_is_two_days_late_spoils_little() -> None:
     late, _ = judge(simulated_bill(2, variation=Variation(late_service="bigquery")))
     assert late[20].absolute < 0.013
