@@ -23,7 +23,7 @@ class BigQueryExport(Section):
     table: Annotated[
         StrictStr,
         Field(
-            # Nothing that could end a quoted name in a query.
+            # No character that could end a quoted name in a query.
             pattern=rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$",
             description="a table as project.dataset.table",
             examples=["project-1.billing.gcp_billing_export_resource_v1_01AB23_4C5D67_89EF01"],
@@ -45,7 +45,7 @@ class BigQueryExport(Section):
 
 
 class BillingExport(Section):
-    """Where the billing export is read: exactly one of the two."""
+    """Where the billing export is: exactly one of the two."""
 
     bigquery: Annotated[
         BigQueryExport | None,
@@ -100,7 +100,7 @@ _Usd = Annotated[
 
 
 class RateCard(Section):
-    """Fixed rates for Cloud Run, in place of those learnt from the bill."""
+    """Fixed rates for Cloud Run, instead of those learnt from the bill."""
 
     request_usd: _Usd
     cpu_second_usd: _Usd
@@ -110,7 +110,7 @@ class RateCard(Section):
 
 
 class LiveUsage(Section):
-    """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
+    """Live usage and unit costs of Cloud Run and of other services that Cloud Monitoring measures."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
     update_interval_minutes: Annotated[
@@ -142,7 +142,7 @@ class LiveUsage(Section):
 
 
 class Recommendations(Section):
-    """What Google's Recommender would save."""
+    """Savings that Google's Recommender suggests."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
     update_interval_minutes: Annotated[
@@ -215,7 +215,7 @@ class Gcp(Section):
             budgets = data.get("budgets")
             wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
             if wanted and data.get("billing_account_id") is None:
-                reason = "gcp.budgets asks Cloud Billing for the budgets of that account"
+                reason = "gcp.budgets reads the budgets of that account from Cloud Billing"
                 example = "billing_account_id: 01AB23-4C5D67-89EF01"
                 yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
             return
@@ -225,6 +225,7 @@ class Gcp(Section):
         ):
             if data.get(key) in (None, [], ()):
                 reason = (
-                    "without gcp.billing_export the export's table is looked for by account in the projects"
+                    "without gcp.billing_export, the exporter looks for the export's table of "
+                    "this account in the projects"
                 )
                 yield explained((key,), f"is missing ({reason}), for example {example}")

@@ -1,6 +1,6 @@
 """Kinds of values in the configuration: sizes in bytes, addresses to listen on, paths and globs.
 
-A function here raises ValueError when a value is of the wrong form, and says more only where that helps.
+A function here raises ValueError for a value of the wrong form, with a text only where that helps.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _listen(value: str) -> str:
 
 
 def _bytes(value: object) -> object:
-    """A text with a unit as a whole number of bytes; anything else as it is."""
+    """A text with a unit as a whole number of bytes; anything else unchanged."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)", value.strip())
@@ -66,7 +66,7 @@ def _path(value: object) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise PydanticCustomError(
-            EXPLAINED, "starts with a ~ whose home folder is not known; write the path in full"
+            EXPLAINED, "starts with a ~ whose home folder is not known; write the full path"
         ) from None
 
 
@@ -78,11 +78,11 @@ def _glob_to_read(pattern: str, info: ValidationInfo) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", pattern):
         raise PydanticCustomError(
             EXPLAINED,
-            "expected local files, got a web address; copy the export to a folder and give that, "
+            "expected local files, got a web address; copy the export to a folder and write its path, "
             "for example files: [exports/*.parquet]",
         )
     path = _path(pattern)
-    # A folder whose name has [ or * in it is that folder, not a pattern.
+    # A [ or * in the name of the base folder belongs to the name, not to a pattern.
     return str(path if path.is_absolute() else Path(glob.escape(str(_base(info)))) / path)
 
 
@@ -93,8 +93,8 @@ def _web_address(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise PydanticCustomError(
             EXPLAINED,
-            "has a user or a password in it; give secrets by file or environment variable, and "
-            "only the address here, for example http://litellm.internal:4000",
+            "contains a user or a password; put secrets into a file or environment variable, and "
+            "write only the address here, for example http://litellm.internal:4000",
         )
     parts.port  # noqa: B018 - raises ValueError for a port that is none
     return text.rstrip("/")

@@ -23,7 +23,7 @@ from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
-from exporter.metrics.outcomes import BILL
+from exporter.metrics.outcomes import BILL, Outcome
 from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, build
@@ -60,8 +60,6 @@ class SnapshotBuilder:
         self._grades: list[FamilySamples] = []
         self._unit_counts: Mapping[str, float] = {}
         self._building = threading.Lock()
-        self.nowcast_seconds = 0.0
-        """What the last nowcast took."""
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
 
     @contextmanager
@@ -90,8 +88,9 @@ class SnapshotBuilder:
             self._publish(built, as_of)
             self.snapshot = built.snapshot
             complete = all(status.up is not None for status in statuses if status.reads_bill)
-            if as_of is None and estimated is None and complete:
-                self._keep_estimates(built.snapshot.outlooks)
+            if as_of is None and complete:
+                if estimated is None:
+                    self.keep_estimates(built.snapshot.outlooks)
                 if self._history_sender is not None:
                     self._history_sender.wake()
 
@@ -105,12 +104,7 @@ class SnapshotBuilder:
         collector = self._collector
         live = collector.live(now) if as_of is None else NOTHING_LIVE
         with self._ledger.view(self._names, as_of) as view:
-            if estimated is None:
-                began = time.monotonic()
-                outlooks = collector.outlooks(view, now)
-                self.nowcast_seconds = time.monotonic() - began
-            else:
-                outlooks = estimated
+            outlooks = collector.outlooks(view, now) if estimated is None else estimated
             budgets = collector.budgets(view, now, outlooks)
             beside = self._beside_the_bill(view, now, live)
             alerting = collector.alerting(view, now, outlooks, budgets, statuses)
@@ -157,6 +151,17 @@ class SnapshotBuilder:
             sources=tuple(statuses),
         )
 
+    def take_estimates(self, grades: Sequence[FamilySamples], outcomes: Mapping[str, Outcome]) -> None:
+        """Show grades, and how the figures ended that were computed elsewhere, from the next snapshot on."""
+        self._grades = list(grades)
+        for figure, outcome in outcomes.items():
+            self._outcomes.note(figure, success=outcome.success, seconds=outcome.seconds)
+
+    def ledger_state(self) -> tuple[object, ...]:
+        """Return what differs whenever there is something new to estimate from. Raises LedgerError."""
+        with self.state() as (view, usage):
+            return (*view.state(), usage.latest() if usage else None)
+
     def grade(self, zones: Mapping[str, str]) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
         now = self._clock()
@@ -177,7 +182,7 @@ class SnapshotBuilder:
                 logger.error("%s", failure.text)
         self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
 
-    def _keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
+    def keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
         """Keep this hour's estimates, to be graded by the bill; a ledger that is full must dim nothing."""
         try:
             PastEstimates(self._ledger).keep([outlook.past_estimate() for outlook in outlooks])

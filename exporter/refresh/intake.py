@@ -1,4 +1,4 @@
-"""What sources yield goes into the ledger here: charges and usage, with cursors, and retention after them."""
+"""Stores what sources yield in the ledger: charges and usage, with cursors; then applies retention."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from exporter.sources.base import (
 logger = logging.getLogger(__name__)
 
 FUTURE_TOLERANCE = timedelta(days=1)
-"""How far ahead of the clock a bill's times may be: room for a clock that is set wrong by some hours."""
+"""How far ahead of the clock a bill's times may be: a clock may be wrong by some hours."""
 
 KEEP_POINTS = timedelta(days=3)
 """How long usage is kept by the minute; by the hour it is kept as long as charges."""
@@ -38,7 +38,7 @@ the future. When the clock is well past that, the partition is read again though
 
 
 class Intake:
-    """Stores changes, and tells a source what has been stored of it."""
+    """Stores changes, and gives each source the state that is stored of it."""
 
     def __init__(self, ledger: Ledger, spool: Path, keep: timedelta, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
@@ -49,9 +49,9 @@ class Intake:
         self._clock = clock
 
     def context(self, source: Source, tally: RefreshTally, stopping: Callable[[], bool]) -> RefreshContext:
-        """Return what a refresh of the source is told."""
+        """Return the context for a refresh of the source."""
         now = self._clock()
-        # A clock that jumped back must not make rows that were fine yesterday look as if from the future.
+        # After a clock jumps back, rows that were fine yesterday must not look as if from the future.
         latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
         stored = self._ledger.cursors(source.name) | self._usage.cursors(source.name)
         return RefreshContext(
@@ -97,13 +97,13 @@ class Intake:
                 return change.partition, change.rows, change.rejected
             case Retraction():
                 self._ledger.retract(source.name, change.partition)
-                logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
+                logger.info("%s: %s is gone; its charges are removed", source.name, change.partition)
                 return change.partition, 0, ()
             case Unreadable():
                 return change.partition, 0, (change.rejected,)
 
     def forget_old(self) -> None:
-        """Apply retention, measured from what was told: a clock that jumps ahead must erase nothing."""
+        """Apply retention by the bill's own times: a clock that jumps ahead must erase nothing."""
         latest = self._ledger.latest_export() or self._usage.latest_hour()
         if latest is not None:
             newest = min(latest, self._clock())
@@ -119,7 +119,7 @@ def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:
 
 
 def _cursor_for_now(stored: str, latest_plausible: datetime) -> str:
-    """The source's own cursor; or one that no partition has, so that it is read again."""
+    """The source's own cursor, or one that no partition has, so that it is read again."""
     cursor, marked, until = stored.rpartition(_READ_UNTIL)
     if not marked or latest_plausible > datetime.fromisoformat(until) + FUTURE_TOLERANCE / 2:
         return stored

@@ -1,4 +1,4 @@
-"""From the configuration to what sends hourly costs: the receiver with its credentials, and the sender."""
+"""From the configuration to the sender of hourly costs, with the receiver and its credentials."""
 
 from __future__ import annotations
 

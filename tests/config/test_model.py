@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, how every mistake is told, and that the docs say the same."""
+"""The configuration: what is accepted, how every mistake is reported, and that the docs agree."""
 
 import json
 import re
@@ -147,7 +147,7 @@ def test_every_key_of_the_contract_has_an_effect() -> None:
     assert parsed(with_projects).keys_without_effect == ()
 
 
-def test_a_unit_of_a_category_that_is_not_there_is_refused() -> None:
+def test_a_unit_of_a_category_that_does_not_exist_is_refused() -> None:
     unit = {"match": {"category": "shop"}, "promql": "orders", "prometheus": "http://127.0.0.1:9090"}
     document = with_value(FROM_FILES, ("unit_costs",), {"order": unit})
     [problem] = refused(document).problems
@@ -283,7 +283,7 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
 def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:
     [problem] = refused(with_value(FROM_BIGQUERY, path, {"enabled": True})).problems
     assert problem.key == key_text(path)
-    assert "this version has no such key" in problem.text
+    assert "there is no such key in this version" in problem.text
 
 
 # The docs.

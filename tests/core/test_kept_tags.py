@@ -216,7 +216,7 @@ def test_a_key_cannot_end_its_quotes_in_the_query() -> None:
     assert r"pair.key = 'it\'s \\ \" 🦊\n'" in query(COLUMNS, "tag:it's \\ \" 🦊\n")
 
 
-def test_a_table_without_the_columns_is_not_asked_for_them() -> None:
+def test_a_table_without_the_columns_is_not_queried_for_them() -> None:
     sql = query(frozenset({"cost"}), "label:team", "tag:env")
     assert "UNNEST(labels)" not in sql
     assert sql.count("CAST(NULL AS STRING) AS tag_") == 2

@@ -34,7 +34,15 @@ GROUPS = {
     f"{USAGE}file_search_calls": _BY_MODEL - {"model"},
     f"{USAGE}web_search_calls": _BY_MODEL | {"context_level"},
     COST_REPORT: {"workspace_id", "description"},
-    MESSAGES: {"model", "workspace_id", "api_key_id", "service_tier", "context_window"},
+    MESSAGES: {
+        "model",
+        "workspace_id",
+        "api_key_id",
+        "service_tier",
+        "context_window",
+        "inference_geo",
+        "speed",
+    },
 }
 
 
@@ -47,6 +55,7 @@ class FakeAdminApi:
     spend_limit: dict[str, Any] | None = None
     faults: list[Fault] = field(default_factory=list)
     """As of WebApi, before any other answer."""
+    refused_groups: frozenset[str] = frozenset()
 
     def add(self, path: str, start: datetime, **result: Any) -> None:
         self.rows.setdefault(path, []).append((start, result))
@@ -75,8 +84,10 @@ class FakeAdminApi:
     def _report(self, asked: Asked) -> Reply:
         since_name, until_name = ("start_time", "end_time") if self.openai else ("starting_at", "ending_at")
         groups = asked.query.get("group_by" if self.openai else "group_by[]", [])
-        if not set(groups) <= GROUPS[asked.path]:
+        if not set(groups) <= GROUPS[asked.path] - self.refused_groups:
             return self._error(400, f"Invalid group_by: {groups}")
+        if "speed" in groups and asked.headers.get("anthropic-beta") != "fast-mode-2026-02-01":
+            return self._error(400, "Grouping by speed requires the fast-mode-2026-02-01 beta header.")
         daily = asked.one("bucket_width") == "1d"
         if not daily and "cost" in asked.path:
             return self._error(400, "bucket_width must be 1d")

@@ -42,7 +42,7 @@ def test_address_headers_and_certificates_are_taken_over(tmp_path: Path) -> None
     assert made(tmp_path) == Receiver(URL)
 
 
-def test_secrets_are_read_anew_and_not_shown(tmp_path: Path) -> None:
+def test_secrets_are_read_again_and_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     basic = made(tmp_path, basic_auth={"username": "spend", "password_file": "secret"})
     bearer = made(tmp_path, bearer_token_file="secret")
@@ -58,7 +58,7 @@ def test_secrets_are_read_anew_and_not_shown(tmp_path: Path) -> None:
         basic.authorization()
 
 
-def test_a_secret_that_is_missing_is_told_and_what_is_billed_waits(tmp_path: Path) -> None:
+def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", charge("1"))
     with RemoteReceiver() as server:

@@ -16,6 +16,7 @@ from exporter.cli import argument_types
 from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
 from exporter.config.model import Config, load
 from exporter.metrics.billed import WINDOW_FAMILIES
+from exporter.metrics.outcomes import BILL
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
@@ -30,12 +31,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--as-of",
         type=argument_types.hour,
         metavar="TIME",
-        help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+        help="answer as of this whole hour (2026-11-20T18:00:00Z), from rows exported before it",
     )
     add_ledger(command)
     command.add_argument("--format", choices=("text", "openmetrics"), default="text")
     command.add_argument(
-        "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="replace this file in one step (for the textfile collector)",
     )
 
 
@@ -59,26 +63,28 @@ def snapshot(
     A file at `output` that shows a bill is not replaced by an exposition without one.
 
     `as_of` is an aware, whole hour: only what was exported before it counts. `ledger` overrides the
-    configured file; `:memory:` reads everything anew. Raises LedgerError, OSError.
+    configured file; `:memory:` reads every source again. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
         built = refresher.refresh_all(as_of=as_of)
     for name in built.failed_figures:
-        logger.error("the figure %s could not be computed; what depends on it is missing", name)
+        logger.error("the figure %s could not be computed; its metrics are missing", name)
     succeeded = all(source.up for source in built.sources) and not built.failed_figures
     exposition = built.openmetrics + b"# EOF\n" if openmetrics else built.text
     if output is None:
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
+    elif BILL in built.failed_figures:
+        logger.error("%s is left as it was: no snapshot could be made; what failed is above", output)
     elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)
         partial.replace(output)
     else:
         logger.error(
-            "%s is left as it was: nothing billed is known now, and it shows a bill. What failed is above; "
-            "`spend-exporter check` says what to do",
+            "%s is not replaced: it shows a bill, and the new metrics do not. See the failures above; "
+            "`spend-exporter check` shows what to do",
             output,
         )
         succeeded = False
@@ -86,7 +92,7 @@ def snapshot(
 
 
 def _has_bill(file: Path) -> bool:
-    """Whether an exposition that was written before shows what was billed."""
+    """Whether an earlier exposition at `file` shows what was billed."""
     try:
         text = file.read_bytes()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Which Cloud Monitoring metric explains which SKUs: one row for each thing that can be metered live.
+"""Which Cloud Monitoring metric explains which SKUs: one row per meter.
 
-Another service is another file of rows. Sources read the left half of a row, analysis the right half.
+Each service has a file of rows. Sources use the first half of a row, analysis the second half.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 SERVICE_NAMES: Final = {BUILD: "Cloud Build"}
-"""Service names of the bill, for rows whose service_id is no id of the bill."""
+"""Service names of the bill, for rows whose service_id is not an id of the bill."""
 
 USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
     *CLOUD_RUN,

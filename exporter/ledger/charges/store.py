@@ -1,7 +1,7 @@
-"""Writing to the ledger: replace a partition's charges in one transaction, retract one, forget old ones.
+"""Writes to the ledger: replaces a partition's charges in one transaction, removes one, deletes old ones.
 
-Reading twice, restarting or dying at any moment changes nothing: a partition's charges, its cursor and the
-counters over them move together or not at all.
+Reading twice, restarting or a crash at any moment does no harm: a partition's charges, its cursor and the
+counters over them change together or not at all.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
     COUNT_SERIES,
-    CUT_INVOICES,
+    FORGET_INVOICES,
     INSERT_CHARGES,
+    INSERT_INVOICE_PARTS,
+    KEEP_INVOICES,
     NEW_SERIES,
     RETIRE,
 )
@@ -42,14 +44,14 @@ class Ledger:
     def spill_to(self, folder: Path) -> None:
         """From now on put what does not fit into memory into an existing folder.
 
-        Otherwise that goes beside the ledger's file, which perhaps may not be written and where a killed
-        process leaves it for good; or, of a ledger in memory, into the working directory.
+        Otherwise it goes next to the ledger's file, where writing may not be allowed and a killed process
+        leaves it for good; or, for a ledger in memory, into the working directory.
         """
         self._spill = folder
         self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
 
     def close(self) -> None:
-        """Close the file; what was committed stays."""
+        """Close the file; committed data stays."""
         self._connection.close()
 
     def cursors(self, source: str) -> dict[str, str]:
@@ -68,7 +70,7 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {', '.join(CHARGE_COLUMNS)} "
-                f"FROM {_spool_relation(charges)} WHERE charge_period_start >= {_kept_from_sql()}"
+                f"FROM {_spool_relation(charges)}"
             )
             partition_id = self._partition_id(connection, source, partition)
             self._replace(connection, source, partition_id)
@@ -78,16 +80,16 @@ class Ledger:
             )
 
     def retract(self, source: str, partition: str) -> None:
-        """Take a partition's charges out, since the source no longer has it. Raises LedgerError."""
+        """Remove a partition's charges, because the source no longer has it. Raises LedgerError."""
         with self.transaction() as connection:
             columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in CHARGE_COLUMNS.items())
             connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} LIMIT 0")
             self._replace(connection, source, self._partition_id(connection, source, partition))
 
     def forget_before(self, moment: datetime) -> None:
-        """Remove charges of usage before `moment`, for good; counters keep what they counted.
+        """Remove charges of usage before `moment`, for good; counters and invoices keep what they counted.
 
-        The limit only moves forward, so that a clock that jumps back brings nothing back twice. Raises
+        The limit only moves forward, so that nothing is counted twice after a clock jumps back. Raises
         LedgerError.
         """
         if self.read_only or moment <= self.kept_from():
@@ -96,11 +98,12 @@ class Ledger:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
             connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [naive_utc(moment).isoformat()])
             connection.execute(RETIRE, {"moment": naive_utc(moment)})
-            connection.execute(CUT_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(KEEP_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(FORGET_INVOICES, {"moment": naive_utc(moment)})
             connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [naive_utc(moment)])
 
     def kept_from(self) -> datetime:
-        """Return the time before which usage has been forgotten; long ago where nothing was."""
+        """Return the time before which charges have been deleted; long ago where none were."""
         rows = self._connection.cursor().execute(f"SELECT {_kept_from_sql()}").fetchall()
         kept: datetime = rows[0][0]
         return kept.replace(tzinfo=UTC)
@@ -115,7 +118,7 @@ class Ledger:
     def publish(self, own: Sequence[int], folded: Sequence[int]) -> None:
         """Remember for good which series (by id) are exposed on their own and which are folded into `other`.
 
-        A folded series that gets its own place starts there from zero, and what it had counted stays in
+        A folded series that is now exposed on its own starts at zero, and its earlier count stays in
         `other`: neither counter falls and their sum is exact. Raises LedgerError.
         """
         if self.read_only or not (own or folded):
@@ -155,6 +158,12 @@ class Ledger:
 
     def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, partition_id: int) -> None:
         """Put the temporary table `incoming` in the place of the partition's charges."""
+        kept_from = naive_utc(self.kept_from())
+        connection.execute("DELETE FROM invoice_part WHERE partition_id = ?", [partition_id])
+        connection.execute(INSERT_INVOICE_PARTS, {"partition_id": partition_id, "kept_from": kept_from})
+        connection.execute(
+            "DELETE FROM incoming WHERE charge_period_start < ? OR billed_cost_usd IS NULL", [kept_from]
+        )
         connection.execute(NEW_SERIES, {"source": source})
         same = " AND ".join(f"series.{name} = incoming.{name}" for name in SERIES_COLUMNS)
         connection.execute(
@@ -185,7 +194,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run what is inside as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
         if self.read_only:
             raise LedgerError(
                 "ledger_read_only",
@@ -206,7 +215,7 @@ class Ledger:
                 raise self._unwritable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """Open the file anew: after a failed write DuckDB may refuse all further work on it."""
+        """Open the file again: after a failed write DuckDB may refuse all further work on it."""
         try:
             self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
         except duckdb.Error:

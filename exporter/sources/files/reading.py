@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
+from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
 from exporter.sources.files.formats import UnknownFormatError, relation
 from exporter.sources.google.export.columns import EXPORT_COLUMNS, TAG_COLUMNS, ExportColumns
@@ -29,14 +30,13 @@ def matching(pattern: str) -> list[Path]:
 @contextmanager
 def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection for reading files, in UTC; what does not fit the limit is spilled to `spool`."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
+    settings: dict[str, Setting] = {
         "memory_limit": memory_limit,
         "threads": threads,
         "temp_directory": str(spool),
-        "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
-    with duckdb.connect(":memory:", config=settings) as connection:
+    with connect(settings=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 

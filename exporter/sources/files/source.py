@@ -19,7 +19,7 @@ from exporter.sources.files.partitions import changed_files, refused_csv_lines, 
 from exporter.sources.files.reading import described, reading_connection
 from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, judged_rows
 
-_READING_VERSION: Final = "1"
+_READING_VERSION: Final = "2"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from exporter.core.charges import CHARGE_CATEGORIES, CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
 from exporter.core.kept_tags import KeptTag, tags_expression
+from exporter.core.providers import LEGAL_FORMS, PROVIDERS
 from exporter.core.sql_times import sql_time
 from exporter.sources.files.formats import quoted
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
@@ -37,19 +38,6 @@ OWNED_ELSEWHERE: Final = "owned_elsewhere"
 RATE_DECIMALS: Final = 12
 LARGEST_RATE: Final = Decimal(10) ** 6
 """Dollars for a unit of a currency: beyond this no currency has ever been worth."""
-
-_LEGAL_FORMS: Final = "inc|llc|l-l-c|ltd|limited|corp|corporation|gmbh|sarl|s-a-r-l|pbc|plc"
-
-_PROVIDERS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "aws": (("aws", "amazon"), ("amazon-web-services",)),
-    "azure": (("microsoft", "azure"), ("microsoft-azure", "microsoft-ireland", "azure-")),
-    "gcp": (("gcp", "google"), ("google-cloud", "google-ireland")),
-    "oci": (("oci", "oracle"), ("oracle-cloud", "oracle-america")),
-    "openai": (("openai",), ("openai-",)),
-    "anthropic": (("anthropic",), ("anthropic-",)),
-    "mistral": (("mistral",), ("mistral-ai",)),
-}
-"""Label of a provider -> what it calls itself, as a slug without the legal form: whole names, beginnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +137,7 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
         if currency != "USD"
     )
     made = {
+        "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
         "billed_cost_usd": f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END",
     }
@@ -171,15 +160,16 @@ def invoice_month(name: str) -> str:
 
 
 def _provider(slug: str) -> str:
-    bare = f"regexp_replace({slug}, '(-({_LEGAL_FORMS}))+$', '')"
+    """Return an expression for the label of the provider that a slug names."""
+    bare = f"regexp_replace({slug}, '(-({LEGAL_FORMS}))+$', '')"
     cases = ""
-    for provider, (names, beginnings) in _PROVIDERS.items():
-        tests = [
-            f"{slug} IN ({', '.join(map(quoted, names))})",
-            f"{bare} IN ({', '.join(map(quoted, names))})",
-        ]
-        tests += [f"starts_with({slug}, {quoted(beginning)})" for beginning in beginnings]
-        cases += f" WHEN {' OR '.join(tests)} THEN {quoted(provider)}"
+    for each in PROVIDERS:
+        names = ", ".join(map(quoted, (each.label, *each.bills)))
+        cases += f" WHEN {slug} IN ({names}) OR {bare} IN ({names}) THEN {quoted(each.label)}"
+    for each in PROVIDERS:
+        tests = [f"starts_with({slug}, {quoted(beginning)})" for beginning in each.bill_beginnings]
+        if tests:
+            cases += f" WHEN {' OR '.join(tests)} THEN {quoted(each.label)}"
     return f"coalesce(CASE{cases} ELSE {bare} END, '')"
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
+from exporter.core.providers import provider_label
 
 HOUR: Final = timedelta(hours=1)
 
@@ -48,37 +49,11 @@ class Caller:
 
 
 def provider_name(litellm_provider: str, model: str) -> str:
-    """Name the provider as bills do: by the proxy's name for it, else by the prefix of the model."""
-    name = litellm_provider.strip().lower()
-    if name in ("", "none", "unknown"):
-        name = model.partition("/")[0].lower() if "/" in model else UNKNOWN_PROVIDER
-    return _PROVIDERS.get(name, name)
-
-
-_PROVIDERS: Final = {
-    "text-completion-openai": "openai",
-    "chatgpt": "openai",
-    "anthropic_text": "anthropic",
-    "azure_ai": "azure",
-    "azure_text": "azure",
-    "vertex_ai": "gcp",
-    "vertex_ai_beta": "gcp",
-    "gemini": "gcp",
-    "palm": "gcp",
-    "bedrock": "aws",
-    "bedrock_converse": "aws",
-    "bedrock_mantle": "aws",
-    "sagemaker": "aws",
-    "sagemaker_chat": "aws",
-    "amazon_nova": "aws",
-    "codestral": "mistral",
-    "text-completion-codestral": "mistral",
-    "cohere_chat": "cohere",
-    "watsonx": "ibm",
-    "watsonx_text": "ibm",
-    "oci": "oracle",
-}
-"""LiteLLM's names of providers that send one bill under another name; all others are told as they are."""
+    """Return the label of a provider: by the proxy's name for it, else by the prefix of the model."""
+    label = provider_label(litellm_provider)
+    if label in ("", "none", UNKNOWN_PROVIDER):
+        label = provider_label(model.partition("/")[0]) if "/" in model else ""
+    return label or UNKNOWN_PROVIDER
 
 
 def without_cache(amounts: Amounts) -> None:

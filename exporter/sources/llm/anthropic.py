@@ -14,6 +14,8 @@ from exporter.sources.llm.anthropic_reports import cost_line, cost_report, usage
 from exporter.sources.llm.costs import Biller
 
 API_VERSION: Final = "2023-06-01"
+FAST_MODE_BETA: Final = "fast-mode-2026-02-01"
+"""Without it the usage report cannot be grouped by speed."""
 
 _ANTHROPIC: Final = AdminApi(
     biller=Biller("anthropic", *llm_meters.ANTHROPIC_SERVICE),
@@ -21,7 +23,11 @@ _ANTHROPIC: Final = AdminApi(
     key_prefix="sk-ant-admin",
     other_key="an API key of a workspace",
     key_page="https://platform.claude.com/settings/admin-keys",
-    headers=lambda key: {"x-api-key": key, "anthropic-version": API_VERSION},
+    headers=lambda key: {
+        "x-api-key": key,
+        "anthropic-version": API_VERSION,
+        "anthropic-beta": FAST_MODE_BETA,
+    },
     cost_report=cost_report,
     cost_line=cost_line,
     usage_reports=usage_reports,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from exporter.sources.llm.costs import CostLine
 from exporter.sources.llm.pages import Dialect, Report, Result, SetAsideError, amount, count, text
-from exporter.sources.llm.token_prices import Tokens
-from exporter.sources.llm.usage import HOUR, LIST_PRICE_OF_TIER, Usage, UsageReport
+from exporter.sources.llm.tokens import CACHE_WRITE, Part, Terms, Tokens
+from exporter.sources.llm.usage import HOUR, Usage, UsageReport
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
@@ -74,11 +73,13 @@ def _sku_id(result: Result) -> str:
     return f"{model}/{what}" if model or what else ""
 
 
+_GROUPS: Final = ("model", "workspace_id", "service_tier", "context_window", "inference_geo", "speed")
+
+
 def usage_reports(api: JsonApi) -> Iterator[UsageReport]:
     """The report of messages, by workspace and model and what else decides the price."""
-    group_by = ("model", "workspace_id", "service_tier", "context_window")
-    report = Report(api, _DIALECT, "/v1/organizations/usage_report/messages", group_by, HOUR, _HOURS_A_PAGE)
-    yield UsageReport(report, _messages)
+    path = "/v1/organizations/usage_report/messages"
+    yield UsageReport(Report(api, _DIALECT, path, _GROUPS, HOUR, _HOURS_A_PAGE, optional_groups=2), _messages)
 
 
 def _messages(result: Result) -> Usage:
@@ -92,11 +93,11 @@ def _messages(result: Result) -> Usage:
             count(result, "cache_read_input_tokens"),
             hour_long + count(written, "ephemeral_5m_input_tokens"),
             count(result, "output_tokens"),
+            (Part(CACHE_WRITE, "1h", hour_long),) if hour_long else (),
         ),
-        # How many calls there were is not told, but whether each of them was a long one is.
+        # The report has no number of calls, only whether each of them was a long one.
         requests_for_price=1 if text(result, "context_window") in _LONG_CONTEXT else 0,
-        hour_long_cache_write=hour_long,
-        of_list_price=LIST_PRICE_OF_TIER.get(text(result, "service_tier"), Decimal(1)),
+        terms=Terms(text(result, "service_tier"), text(result, "speed"), text(result, "inference_geo")),
         others={"llm_web_searches": count(tools, "web_search_requests")},
     )
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from exporter.core.errors import SourceError
 from exporter.sources.llm.costs import CostLine
 from exporter.sources.llm.pages import Dialect, Report, Result, SetAsideError, amount, count, text
-from exporter.sources.llm.token_prices import Tokens
-from exporter.sources.llm.usage import HOUR, LIST_PRICE_OF_TIER, Usage, UsageReport
+from exporter.sources.llm.tokens import CACHE_READ, INPUT, OUTPUT, Part, PartKind, Terms, Tokens
+from exporter.sources.llm.usage import HOUR, Usage, UsageReport
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
@@ -96,18 +96,37 @@ def _completions(result: Result) -> Usage:
     cached, written = count(result, "input_cached_tokens"), count(result, "input_cache_write_tokens")
     uncached = max(0, count(result, "input_tokens") - cached - written)
     requests = count(result, "num_model_requests")
-    tier = "batch" if result.get("batch") is True else text(result, "service_tier")
+    try:
+        tokens = Tokens(uncached, cached, written, count(result, "output_tokens"), _parts(result))
+    except ValueError as error:
+        raise SetAsideError("bad_usage", str(error)) from error
     return Usage(
         text(result, "project_id"),
         text(result, "model"),
-        Tokens(uncached, cached, written, count(result, "output_tokens")),
+        tokens,
         requests,
         requests_for_price=requests,
-        of_list_price=LIST_PRICE_OF_TIER.get(tier, Decimal(1)),
+        terms=Terms("batch" if result.get("batch") is True else text(result, "service_tier")),
     )
 
 
-def _input_only(of_list_price: Decimal) -> Callable[[Result], Usage]:
+def _parts(result: Result) -> tuple[Part, ...]:
+    """Sound and images: what was read from the cache is not in `input_audio_tokens`."""
+    found = (Part(token_type, kind, count(result, name)) for name, token_type, kind in _PARTS)
+    return tuple(part for part in found if part.tokens)
+
+
+_PARTS: Final[tuple[tuple[str, str, PartKind], ...]] = (
+    ("input_audio_tokens", INPUT, "audio"),
+    ("input_image_tokens", INPUT, "image"),
+    ("input_cached_audio_tokens", CACHE_READ, "audio"),
+    ("input_cached_image_tokens", CACHE_READ, "image"),
+    ("output_audio_tokens", OUTPUT, "audio"),
+    ("output_image_tokens", OUTPUT, "image"),
+)
+
+
+def _input_only(*, free: bool = False) -> Callable[[Result], Usage]:
     def usage(result: Result) -> Usage:
         requests = count(result, "num_model_requests")
         return Usage(
@@ -116,7 +135,7 @@ def _input_only(of_list_price: Decimal) -> Callable[[Result], Usage]:
             Tokens(count(result, "input_tokens")),
             requests,
             requests_for_price=requests,
-            of_list_price=of_list_price,
+            free=free,
         )
 
     return usage
@@ -139,9 +158,9 @@ def _counted(
 _BY_MODEL: Final = ("project_id", "model")
 _USAGE_REPORTS: Final = (
     ("completions", (*_BY_MODEL, "batch", "service_tier"), _completions),
-    ("embeddings", _BY_MODEL, _input_only(Decimal(1))),
+    ("embeddings", _BY_MODEL, _input_only()),
     # Nothing is charged for them.
-    ("moderations", _BY_MODEL, _input_only(Decimal(0))),
+    ("moderations", _BY_MODEL, _input_only(free=True)),
     ("images", _BY_MODEL, _counted("images", "llm_images")),
     ("audio_speeches", _BY_MODEL, _counted("characters", "llm_characters")),
     ("audio_transcriptions", _BY_MODEL, _counted("seconds", "llm_audio_seconds")),

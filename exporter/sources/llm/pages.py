@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
 
 Result = Mapping[str, object]
-"""One entry of a bucket: what the report says of one group."""
+"""One entry of a bucket: what the report has for one group."""
 
 _MOST_PAGES: Final = 60
-"""Of one reading, which asks for no more than fits one page as documented."""
+"""Of one reading, which requests no more than fits one page as documented."""
 _MOST_OF_ANYTHING: Final = 10**15
 """No organization uses so much of anything in one hour: such a count is damaged."""
 EXACT: Final = Context(prec=60)
@@ -70,7 +70,7 @@ class Dialect:
     """What providers call the same things."""
 
     since: str
-    """Parameter and field: start of the time asked for, and of a bucket."""
+    """Parameter and field: start of the requested time, and of a bucket."""
     until: str
     group_by: str
     written: Callable[[datetime], str | int]
@@ -80,7 +80,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What a report says of one day or hour."""
+    """What a report has for one day or hour."""
 
     start: datetime
     results: Sequence[Result]
@@ -98,29 +98,49 @@ class Report:
     """A day or an hour."""
     largest_limit: int
     """Buckets that one page may have, as the provider documents."""
+    optional_groups: int = 0
+    """So many of `group_by`, the last first, are given up where the provider refuses them."""
 
     def read(self, since: datetime, until: datetime, set_aside: SetAside) -> list[Bucket]:
-        """Return the buckets of [since, until), by time; those that tell no results are left out.
+        """Return the buckets of [since, until), by time; those without results are left out.
 
         Raises SourceError when any of the pages cannot be read.
         """
         found: dict[datetime, list[list[Result]]] = {}
-        for bucket in self._pages(since, until):
+        for bucket in self._grouped_pages(since, until, set_aside):
             try:
                 start, results = self._understood(bucket)
             except SetAsideError as error:
                 set_aside.add(error.reason, str(error))
                 continue
             if not since <= start < until:
-                set_aside.add("bad_bucket", "a time that was not asked for")
+                set_aside.add("bad_bucket", "a time that was not requested")
                 continue
             parts = found.setdefault(start, [])
             if results and results in parts:
-                raise self._refused(f"it tells {start:%Y-%m-%d %H:%M} twice on its pages")
+                raise self._refused(f"it has {start:%Y-%m-%d %H:%M} twice on its pages")
             parts.append(results)
         return [Bucket(start, list(chain.from_iterable(parts))) for start, parts in sorted(found.items())]
 
-    def _pages(self, since: datetime, until: datetime) -> list[object]:
+    def _grouped_pages(self, since: datetime, until: datetime, set_aside: SetAside) -> list[object]:
+        """Read all pages, with fewer groups where the provider does not know some of them."""
+        from exporter.sources.http.json_api import ApiError  # noqa: PLC0415 (loads the HTTP client)
+
+        groups = tuple(self.group_by)
+        for kept in range(len(groups), len(groups) - self.optional_groups, -1):
+            try:
+                return self._pages(since, until, groups[:kept])
+            except ApiError as error:
+                if error.status != 400:
+                    raise
+                detail = (
+                    f"the report refuses to group by {groups[kept - 1]} ({error}), so calls at another price "
+                    "are counted at the ordinary one"
+                )
+                set_aside.add("no_breakdown", detail)
+        return self._pages(since, until, groups[: len(groups) - self.optional_groups])
+
+    def _pages(self, since: datetime, until: datetime, groups: Sequence[str]) -> list[object]:
         buckets = (until - since) // self.bucket_width
         params: dict[str, str | int | Sequence[str]] = {
             self.dialect.since: self.dialect.written(since),
@@ -128,18 +148,18 @@ class Report:
             "bucket_width": "1d" if self.bucket_width == timedelta(days=1) else "1h",
             "limit": max(1, min(buckets, self.largest_limit)),
         }
-        if self.group_by:
-            params[self.dialect.group_by] = self.group_by
-        told: list[object] = []
+        if groups:
+            params[self.dialect.group_by] = groups
+        read: list[object] = []
         seen: set[str] = set()
         for _ in range(_MOST_PAGES):
             page = self.api.get(self.path, params)
             data = page.get("data")
             if not isinstance(data, list):
                 raise self._refused("the answer has no list `data`")
-            told += data
+            read += data
             if page.get("has_more") is not True:
-                return told
+                return read
             following = page.get("next_page")
             if not isinstance(following, str) or not following:
                 raise self._refused("it says that there is more, and not where")

@@ -17,7 +17,8 @@ from exporter.core.charges import UsagePoint
 from exporter.core.errors import SourceError
 from exporter.sources.base import HoursRead, RefreshContext, Unreadable, UsageBatch, UsageChange
 from exporter.sources.llm.pages import Report, Result, SetAside, SetAsideError
-from exporter.sources.llm.token_prices import CACHE_WRITE, INPUT, TokenPrices, Tokens
+from exporter.sources.llm.token_prices import TokenPrices
+from exporter.sources.llm.tokens import STANDARD, Terms, Tokens
 from exporter.sources.spool import write_usage_csv
 
 HOUR: Final = timedelta(hours=1)
@@ -38,28 +39,12 @@ METERS: Final[Mapping[str, str]] = {
     "llm_sessions": "sessions",
     "llm_vector_store_byte_seconds": "byte-seconds",
 }
-"""Units of all meters that LLM sources tell."""
-
-_HALF: Final = Decimal("0.5")
-LIST_PRICE_OF_TIER: Final[Mapping[str, Decimal | None]] = {
-    "batch": _HALF,
-    "flex": _HALF,
-    "flex_discount": _HALF,
-    "scale": None,
-    "priority": None,
-}
-"""What a service tier costs of the list price, where it is not the whole; None where there is no list price:
-committed capacity is paid for whether it is used or not, and prices of priority are not among the price data.
-https://openai.com/api/pricing and https://platform.claude.com/docs/en/about-claude/pricing"""
-
-_HOUR_LONG_CACHE: Final = 2
-"""Writing to Anthropic's cache for an hour costs so many times what input costs, with every model:
-https://platform.claude.com/docs/en/build-with-claude/prompt-caching"""
+"""Units of all meters that LLM sources write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one result of a report says."""
+    """What one result of a report contains."""
 
     project_id: str
     model: str
@@ -67,10 +52,9 @@ class Usage:
     requests: int = 0
     requests_for_price: int = 0
     """Calls that the tokens are priced as; 0 where nobody knows, and none of them counts as long then."""
-    hour_long_cache_write: int = 0
-    """Of the tokens written to a cache, those that stay there for an hour."""
-    of_list_price: Decimal | None = Decimal(1)
-    """Part of the list price that holds; None where none does."""
+    terms: Terms = STANDARD
+    free: bool = False
+    """Whether nothing is charged for it."""
     others: Mapping[str, int] = field(default_factory=dict)
     """Amounts by METERS."""
 
@@ -176,22 +160,29 @@ class UsageHours:
     def add(self, hour: datetime, usage: Usage) -> None:
         """Count one result of a report."""
 
-        def told(meter: str, dimension: str, value: Decimal | int) -> None:
+        def count(meter: str, dimension: str, value: Decimal | int) -> None:
             if value:
                 self._sums[hour, usage.project_id, usage.model, meter, dimension] += value
 
-        for token_type, count in usage.tokens.by_type().items():
-            told(llm_meters.TOKENS, token_type, count)
-        told(llm_meters.REQUESTS, "", usage.requests)
+        for token_type, tokens in usage.tokens.by_type().items():
+            count(llm_meters.TOKENS, token_type, tokens)
+        count(llm_meters.REQUESTS, "", usage.requests)
         for meter, value in usage.others.items():
-            told(meter, "", value)
-        usd = self._usd(hour, usage)
-        if usd is None:
-            for token_type, count in usage.tokens.by_type().items():
-                told(llm_meters.UNPRICED_TOKENS, token_type, count)
-        else:
-            for token_type, part in usd.items():
-                told(llm_meters.LIST_USD, token_type, part)
+            count(meter, "", value)
+        if usage.free:
+            return
+        priced = self._prices.price(
+            self._provider,
+            usage.model,
+            usage.tokens,
+            hour,
+            requests=usage.requests_for_price,
+            terms=usage.terms,
+        )
+        for token_type, part in (priced.by_token_type if priced else {}).items():
+            count(llm_meters.LIST_USD, token_type, part)
+        for token_type, tokens in (priced.unpriced if priced else usage.tokens.by_type()).items():
+            count(llm_meters.UNPRICED_TOKENS, token_type, tokens)
 
     def seen(self) -> set[tuple[str, str]]:
         """Return project and meter of all points."""
@@ -214,28 +205,3 @@ class UsageHours:
                 value=float(value),
                 unit=METERS[meter],
             )
-
-    def _usd(self, hour: datetime, usage: Usage) -> Mapping[str, Decimal] | None:
-        """What the tokens cost by token type; None where nobody knows."""
-        if usage.of_list_price == 0:
-            return {}
-        if usage.of_list_price is None:
-            return None
-        calls = usage.requests_for_price
-        priced = self._prices.price(self._provider, usage.model, usage.tokens, hour, requests=calls)
-        if priced is None:
-            return None
-        parts = dict(priced.by_token_type) or {"": priced.usd}
-        if usage.hour_long_cache_write:
-            # Priced as input of as many tokens in all, so that the same prices for a long context hold.
-            everything = usage.tokens.all_input
-            plain = self._prices.price(self._provider, usage.model, Tokens(everything), hour, requests=calls)
-            if plain is None or CACHE_WRITE not in parts:
-                return None
-            usd_per_input = plain.by_token_type[INPUT] / everything
-            short = usage.tokens.cache_write - usage.hour_long_cache_write
-            parts[CACHE_WRITE] = (
-                parts[CACHE_WRITE] * short / usage.tokens.cache_write
-                + _HOUR_LONG_CACHE * usd_per_input * usage.hour_long_cache_write
-            )
-        return {token_type: part * usage.of_list_price for token_type, part in parts.items()}

@@ -13,7 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
-from exporter.sources.llm.token_prices import Tokens
+from exporter.core.providers import provider_label
+from exporter.sources.llm.tokens import Tokens
 
 REASONS: Final[Mapping[str, str]] = {
     "bad_json": "not a JSON object on one line",
@@ -30,26 +31,6 @@ REASONS: Final[Mapping[str, str]] = {
     "line_too_long": "longer than any call's line; something else was written to the file",
 }
 """Why lines are set aside, and what to do about it."""
-
-_PROVIDERS: Final[Mapping[str, str]] = {
-    "gcp.gen_ai": "gcp",
-    "gcp.gemini": "gcp",
-    "gcp.vertex_ai": "gcp",
-    "gemini": "gcp",
-    "google": "gcp",
-    "vertex": "gcp",
-    "vertex_ai": "gcp",
-    "aws.bedrock": "aws",
-    "bedrock": "aws",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "mistral_ai": "mistral",
-    "xai": "x_ai",
-}
-"""Values of gen_ai.provider.name, and of gen_ai.system before it, that are on a bill of another name. Other
-values are the provider as they are."""
 
 _LONGEST_NAME: Final = 256
 _MOST_TOKENS: Final = 10**12
@@ -83,15 +64,13 @@ class Call:
 def read_call(line: bytes, latest_plausible: datetime) -> Call:
     """Read one line without its newline. Raises UnusableLineError."""
     said = _json_object(line)
-    provider = _name(said, "gen_ai.provider.name", "gen_ai.system").lower()
+    provider = _name(said, "gen_ai.provider.name", "gen_ai.system")
     model = _name(said, "gen_ai.response.model", "gen_ai.request.model")
     at = _moment(said.get("timestamp"), latest_plausible)
     cost_usd = _cost(said.get("cost_usd"))
     if not provider or not model or (_no_tokens(said) and cost_usd is None):
         raise UnusableLineError("missing_field")
-    return Call(
-        _PROVIDERS.get(provider, provider), model, _name(said, "service.name"), at, _tokens(said), cost_usd
-    )
+    return Call(provider_label(provider), model, _name(said, "service.name"), at, _tokens(said), cost_usd)
 
 
 def _no_number(name: str) -> None:

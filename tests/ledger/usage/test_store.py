@@ -1,4 +1,4 @@
-"""Live usage in the ledger: hours read anew replace what was there, counters never fall, dollars are kept."""
+"""Live usage in the ledger: hours read again replace the old ones, counters never fall, dollars stay."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_every_row_refers_to_rows_that_exist_and_every_sku_is_used() -> None:
     assert {line.season for line in LINES} <= set(SEASONS)
 
 
-def test_ids_have_googles_form_and_tell_skus_apart() -> None:
+def test_ids_have_googles_form_and_identify_skus() -> None:
     ids = [sku.id or made_up_id(SERVICES[sku.service].name, sku.description) for sku in SKUS.values()]
     assert all(ID_FORM.fullmatch(id_) for id_ in ids)
     assert len(set(ids)) == len(ids)

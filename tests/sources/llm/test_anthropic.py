@@ -230,3 +230,23 @@ def test_check_tells_both_reports(world: FakeAdminApi, tmp_path: Path) -> None:
         (True, "usage"),
         (True, "a month"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("refused", "reasons"),
+    [
+        (set(), []),
+        ({"speed"}, [("no_breakdown", 1)]),
+        ({"speed", "inference_geo"}, [("no_breakdown", 1), ("no_breakdown", 1)]),
+    ],
+)
+def test_a_report_that_refuses_a_group_is_read_without_it_and_that_is_reported(
+    world: FakeAdminApi, tmp_path: Path, refused: set[str], reasons: list[tuple[str, int]]
+) -> None:
+    world.refused_groups = frozenset(refused)
+    world.add(MESSAGES, THIS_HOUR, **messages())
+    with world.serve() as server:
+        told = refresh(server, tmp_path / "spool")
+    # Eight days of hours are two readings.
+    assert told.set_aside == sorted(reasons * 2)
+    assert told.sums("meter")["llm_tokens",] == 1000

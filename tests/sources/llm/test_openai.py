@@ -19,7 +19,8 @@ from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.sources.llm.openai import OpenAISource
 from exporter.sources.llm.openai_reports import sku_id
-from exporter.sources.llm.token_prices import TokenPrices, Tokens
+from exporter.sources.llm.token_prices import TokenPrices
+from exporter.sources.llm.tokens import Tokens
 from tests.fakes.llm_admin import COSTS, DAY, HOUR, OPENAI_KEY, USAGE, FakeAdminApi, edited
 from tests.fakes.web_api import Fault, Reply, WebApi
 from tests.support import places
@@ -306,30 +307,53 @@ def test_many_short_calls_in_one_hour_do_not_cost_as_one_long_call(
 
 
 @pytest.mark.parametrize(
-    ("changes", "part"),
+    ("changes", "usd"),
     [
-        ({"batch": True}, 0.5),
-        ({"batch": None}, 1.0),
-        ({"service_tier": "flex"}, 0.5),
-        ({"batch": True, "service_tier": "flex"}, 0.5),
-        ({"service_tier": None}, 1.0),
+        # 500 plain, 400 cached and 100 written in, 500 out.
+        ({"batch": None}, 0.007),
+        ({"service_tier": None}, 0.007),
+        # Cached tokens are no cheaper in a batch than other input.
+        ({"batch": True}, 0.00375),
+        ({"batch": True, "service_tier": "flex"}, 0.00375),
+        # The model has no flex price of its own: half, as with every model.
+        ({"service_tier": "flex"}, 0.0035),
+        ({"service_tier": "priority"}, 0.0119),
         ({"service_tier": "scale"}, None),
-        ({"service_tier": "priority"}, None),
+        ({"service_tier": "tier of next year"}, None),
     ],
 )
-def test_batches_cost_half_and_tiers_without_a_list_price_are_unpriced(
-    world: FakeAdminApi, tmp_path: Path, changes: dict[str, Any], part: float | None
+def test_a_service_tier_costs_its_own_price_or_is_unpriced(
+    world: FakeAdminApi, tmp_path: Path, changes: dict[str, Any], usd: float | None
 ) -> None:
     world.add(COMPLETIONS, THIS_HOUR, **completions(**changes))
     with world.serve() as server:
         sums = refresh(server, tmp_path / "spool").sums("meter")
     assert sums["llm_tokens",] == 1500
-    if part is None:
+    if usd is None:
         assert sums["llm_unpriced_tokens",] == 1500
         assert ("llm_list_usd",) not in sums
     else:
-        assert sums["llm_list_usd",] == pytest.approx(0.007 * part)
+        assert sums["llm_list_usd",] == pytest.approx(usd)
         assert ("llm_unpriced_tokens",) not in sums
+
+
+def test_sound_that_nobody_knows_a_price_for_is_unpriced_and_the_text_around_it_is_priced(
+    world: FakeAdminApi, tmp_path: Path
+) -> None:
+    spoken = completions(model="gpt-4o", input_audio_tokens=200, input_image_tokens=100)
+    world.add(COMPLETIONS, THIS_HOUR, **spoken)
+    with world.serve() as server:
+        sums = refresh(server, tmp_path / "spool").sums("meter", "dimension")
+    assert sums["llm_unpriced_tokens", "input"] == 200
+    assert sums["llm_list_usd", "input"] == pytest.approx(300 * 2.5e-6)
+    assert sums["llm_tokens", "input"] == 500
+
+
+def test_more_sound_than_there_are_tokens_is_set_aside(world: FakeAdminApi, tmp_path: Path) -> None:
+    world.add(COMPLETIONS, THIS_HOUR, **completions(output_audio_tokens=501))
+    with world.serve() as server:
+        told = refresh(server, tmp_path / "spool")
+    assert told.set_aside == [("bad_usage", 1)]
 
 
 def test_a_model_that_nobody_knows_is_counted_unpriced_and_never_free(
@@ -504,7 +528,7 @@ def test_a_report_without_an_end_is_given_up(world: FakeAdminApi, tmp_path: Path
 def test_a_bucket_that_comes_twice_is_not_counted_twice(world: FakeAdminApi, tmp_path: Path) -> None:
     world.add(COSTS, TODAY, project_id="p", line_item="x", amount=money(1))
     twice = edited("/costs", lambda page: page["data"].append(page["data"][-1]), world)
-    with twice as server, pytest.raises(SourceError, match="tells 2026-11-20 00:00 twice"):
+    with twice as server, pytest.raises(SourceError, match="has 2026-11-20 00:00 twice"):
         refresh(server, tmp_path / "spool")
 
 

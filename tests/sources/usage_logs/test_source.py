@@ -12,7 +12,7 @@ import pytest
 
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshTally
-from exporter.sources.llm.token_prices import Tokens
+from exporter.sources.llm.tokens import Tokens
 from tests.sources.usage_logs.log_world import NOW, LogWorld, call, text, unique
 
 APP = "app.jsonl"
