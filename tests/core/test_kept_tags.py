@@ -234,7 +234,13 @@ def test_result_rows_become_charges_with_their_tags() -> None:
         **dict.fromkeys(("sku", "region_id", "invoice_month", "consumed_unit"), ""),
         **{"part": "cost", "reason": None, "billing_currency": "USD", "charge_category": "usage"},
         **{"charge_period_start": NOW, "export_hour": NOW, "exported_at": NOW, "conversion_rate": 1.0},
-        **{"billed_cost": Decimal(1), "consumed_quantity": 0.0, "export_rows": 1, "example": None},
+        **{
+            "billed_cost": Decimal(1),
+            "consumed_quantity": 0.0,
+            "export_rows": 1,
+            "example": None,
+            "corrects": None,
+        },
     }
     taken = PartitionCharges("table/partition", kept)
     groups = [{**group, "tag_0": "a", "tag_1": None}, {**group, "tag_0": None, "tag_1": None}]
