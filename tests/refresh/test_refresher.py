@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ from exporter.sources.base import (
     Unreadable,
 )
 from exporter.sources.files.source import FilesSource
+from exporter.sources.prometheus_units import UnitCounts, UnitQuery
 from exporter.sources.spool import write_spool_csv
+from tests.sources.test_prometheus_units import saying, server, vector
 from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
 from tests.support.export_rows import export_row, export_time, write_json_lines
@@ -510,6 +513,21 @@ def test_figures_as_of_a_past_hour_are_not_remembered(make: Make, ledger: Ledger
     refresher.refresh_all(as_of=NOW)
     assert month(refresher) == {(): 1.0}
     assert published(ledger) == {"CF4E-A0C7-E3BF": None}
+
+
+def test_only_a_snapshot_of_now_reads_the_numbers_of_units(make: Make) -> None:
+    queries: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        queries.append(request.path)
+        saying(vector("7"))(request)
+
+    with server(answer) as address:
+        refresher = make(Scripted([nothing_new]), units=UnitCounts([UnitQuery("order", "orders", address)]))
+        refresher.refresh_all(as_of=NOW)
+        assert queries == []
+        refresher.refresh_all()
+        assert len(queries) == 1
 
 
 def test_a_restart_shows_the_ledger_before_any_source_has_answered(make: Make) -> None:
