@@ -53,6 +53,7 @@ class Scripted(TestedSource):
     provider: str = "gcp"
     billing_timezone: str = "America/Los_Angeles"
     billed_reads: BilledReads | None = None
+    update_interval: timedelta | None = None
     refreshes: int = field(default=0, init=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
@@ -221,7 +222,9 @@ def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
     assert shown(refresher)["spend_bigquery_billed_bytes_total"] == {(): 7.0}
 
 
-def test_rows_set_aside_and_unreadable_partitions_are_counted_by_reason(make: Make) -> None:
+def test_rows_set_aside_and_unreadable_partitions_are_logged_and_counted_by_reason(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     bad_cost, bad_json = (
         Rejected(reason, 2, "a row 7, 9", "left out") for reason in ("bad_cost", "bad_json")
     )
@@ -242,6 +245,9 @@ def test_rows_set_aside_and_unreadable_partitions_are_counted_by_reason(make: Ma
     }
     assert of_source(refresher, "spend_source_up") == {"files": 1.0}
     assert set(refresher.snapshot.sources[0].rejected) == {truncated, bad_cost, bad_json}
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    for each in (truncated, bad_cost, bad_json):
+        assert f"files: {each.place}: {each.count} x {each.reason}: {each.detail}" in warnings
 
 
 def test_what_is_set_aside_is_shown_until_that_partition_reads_well_or_is_gone(make: Make) -> None:
@@ -308,6 +314,14 @@ def test_a_success_ends_the_back_off(make: Make) -> None:
     assert 7.5 <= first <= 15 <= second <= 30 <= third <= 60
     assert (after_success, last) == (900.0, 900.0)
     assert 7.5 <= again <= 15
+
+
+def test_a_source_is_read_at_its_own_interval_where_it_has_one(make: Make) -> None:
+    live = Scripted([nothing_new], name="cloud_monitoring", update_interval=timedelta(minutes=1))
+    waits = Waits(1)
+    make(live, Scripted([nothing_new]), wait=waits).start()
+    until(lambda: len(waits.seconds) == 2, "one refresh of each source")
+    assert sorted(waits.seconds) == [60.0, 900.0]
 
 
 def test_a_source_that_hangs_blocks_neither_the_others_nor_the_builder_nor_the_end(
