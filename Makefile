@@ -44,8 +44,8 @@ dashboards: .venv/.installed-test ## Write grafana/dashboards from grafana/sourc
 dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Grafana (GRAFANA=address)
 	@$(BIN)/python -m grafana.screenshots --grafana $(or $(GRAFANA),http://localhost:3000)
 
-unit: .venv/.installed-test ## Run the tests that start no other servers
-	@$(BIN)/pytest -m "not integration"
+unit: .venv/.installed-test ## Run the quick tests, which start no other servers
+	@$(BIN)/pytest -n auto --dist worksteal -m "not integration and not slow"
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration

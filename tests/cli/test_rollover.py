@@ -19,7 +19,7 @@ from exporter.cli.main import main
 from exporter.config.model import load
 from tests.support.charge_rows import charge
 from tests.support.export_rows import export_row, export_time, write_json_lines
-from tests.support.exposed import Samples, by, samples, until
+from tests.support.exposed import DEADLINE_SECONDS, Samples, by, samples, until
 from tests.support.history_world import charges, keep
 
 HOUR = timedelta(hours=1)
@@ -198,7 +198,7 @@ def serving(config: Path, clock: Clock) -> Iterator[str]:
 
 
 def get(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=60) as response:
+    with urllib.request.urlopen(address, timeout=DEADLINE_SECONDS) as response:
         text: str = response.read().decode()
     return text
 

@@ -247,7 +247,7 @@ def test_result_rows_become_charges_with_their_tags() -> None:
     groups = [{**group, "tag_0": "a", "tag_1": None}, {**group, "tag_0": None, "tag_1": None}]
     assert [charge.tags for charge in taken.take(groups)] == ['{"label:team":"a"}', ""]
     assert taken.cursor.endswith(cursor_mark(kept))
-    assert PartitionCharges("table/partition").cursor == "/0/2"
+    assert "tags" not in PartitionCharges("table/partition").cursor
 
 
 @pytest.fixture

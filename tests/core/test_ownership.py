@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
-from exporter.core.ownership import ANY_OTHER
+from exporter.core.ownership import ANY_OTHER, OwnershipRow, ownership_of
 from exporter.sources.registry import OWNERSHIP
 from tests.support import places
 
@@ -56,3 +58,24 @@ def test_the_docs_have_the_same_table() -> None:
     for cells, row in zip(rows, OWNERSHIP.rows, strict=True):
         names = [tuple(re.findall(r"`(\w+)`", cell)) for cell in cells[1:]]
         assert names == [row.billed_by, row.estimated_by, row.attribution]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one source says of the dollars of providers."""
+
+    name: str
+    bills: Mapping[str, str] = field(default_factory=dict)
+    estimates: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+
+
+def test_the_first_source_that_bills_a_provider_owns_it_and_names_its_money() -> None:
+    first, second = Claim("first", {"acme": "Acme's bill"}), Claim("second", {"acme": "another word for it"})
+    found = ownership_of([first, second, Claim("logs", estimates=("acme",), attributes=("acme",))])
+    assert found.of("acme") == OwnershipRow("acme", "Acme's bill", ("first", "second"), ("logs",), ("logs",))
+
+
+def test_a_provider_that_no_source_names_has_a_row_also_where_no_source_takes_any() -> None:
+    found = ownership_of([Claim("first", {"acme": "Acme's bill"})])
+    assert found.of("another") == OwnershipRow(ANY_OTHER, "any other provider", (), (), ())

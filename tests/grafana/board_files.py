@@ -46,9 +46,11 @@ def boards() -> dict[str, dict[str, Any]]:
     return {board["uid"]: board for board in found}
 
 
-def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The panels of a board that have queries."""
-    return (panel for panel in board["panels"] if panel["type"] != "row")
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """The panels of a board that have queries; no board is without."""
+    found = [panel for panel in board["panels"] if panel["type"] != "row"]
+    assert found, board["title"]
+    return found
 
 
 def expressions(board: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -123,7 +123,9 @@ def test_only_history_has_a_longer_time_range_than_the_board(uid: str) -> None:
 @each_board
 def test_every_metric_exists_and_every_label_exists_on_it(uid: str) -> None:
     known = labels_by_metric()
-    for place, expr in expressions(BOARDS[uid]):
+    queries = list(expressions(BOARDS[uid]))
+    assert queries
+    for place, expr in queries:
         found = named(expr)
         assert found.metrics, (place, expr)
         present: set[str] = set()
@@ -147,7 +149,9 @@ def test_every_legend_uses_labels_that_its_query_returns(uid: str) -> None:
 
 @each_board
 def test_every_link_leads_to_a_board_with_the_variables_that_it_sets(uid: str) -> None:
-    for title, url in links_of(BOARDS[uid]):
+    links = list(links_of(BOARDS[uid]))
+    assert links
+    for title, url in links:
         address = urlsplit(url)
         target = address.path.removeprefix("/d/")
         assert target in BOARDS, f"{title}: {url}"
@@ -195,7 +199,9 @@ def test_every_panel_is_wide_enough_for_its_title_at_1280_pixels(uid: str) -> No
 
 @each_board
 def test_variables_list_the_values_of_a_label(uid: str) -> None:
-    for variable in BOARDS[uid]["templating"]["list"]:
+    variables = BOARDS[uid]["templating"]["list"]
+    assert variables
+    for variable in variables:
         if variable["type"] == "query":
             assert re.fullmatch(r"label_values\([a-z_]+(?:\{.*\})?, [a-z_]+\)", variable["query"]["query"])
             assert variable["multi"] == variable["includeAll"]

@@ -19,7 +19,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.metrics.remote_write import remote_write_families
 from tests.fakes.remote_receiver import Answer, RemoteReceiver, Written
 from tests.support.charge_rows import HOUR, charge, put
-from tests.support.exposed import until
+from tests.support.exposed import DEADLINE_SECONDS, until
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 START = datetime(2026, 11, 10, tzinfo=UTC)
@@ -73,7 +73,7 @@ def running(sender: HistorySender) -> Iterator[threading.Event]:
         yield changed
     finally:
         sender.stop()
-        thread.join(20)
+        thread.join(DEADLINE_SECONDS)
         assert not thread.is_alive()
 
 
@@ -141,7 +141,7 @@ def test_a_slow_receiver_that_stored_it_all_the_same_has_it_once(world: World) -
     late = threading.Event()
     answers = [Answer(waits_for=late)]
     world.server.answer = first(answers)
-    sender = world.sender(timeout_seconds=0.2)
+    sender = world.sender(timeout_seconds=2)
     assert sender.send() is None
     late.set()
     until(lambda: len(world.server.stored) == 3, "the late request")

@@ -26,7 +26,7 @@ PACKAGES = (
     "numpy",
 )
 LAUNCHER = Path(__file__).with_name("bqemulator_launch.py")
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 
 
 def cache_folder() -> Path:

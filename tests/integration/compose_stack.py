@@ -93,7 +93,7 @@ class Stack:
         return found[0]
 
     def get(self, service: str, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=60) as answer:
             return str(answer.read().decode())
 
     def prometheus(self, path: str) -> Any:

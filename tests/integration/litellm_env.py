@@ -22,7 +22,7 @@ from tests.integration.bqemulator_env import cache_folder
 
 HERE = Path(__file__).parent
 PACKAGES = ("litellm[proxy]==1.106.0", "prometheus-client")
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 ADMIN_KEY = "sk-admin-0123456789abcdefghijklmnop"
 SHOP_KEY = "sk-shop-0123456789abcdefghijklmnop"
 SEARCH_KEY = "sk-search-0123456789abcdefghijklmnop"

@@ -18,7 +18,7 @@ import pytest
 from tests.integration.bqemulator_env import cache_folder
 
 PINNED = Path(__file__).with_name("prism")
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 
 def ensure_prism() -> Path:

@@ -88,7 +88,7 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
 
 
 def exposed(url: str) -> Samples:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as response:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as response:
         return samples(response.read())
 
 

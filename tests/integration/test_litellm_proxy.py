@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from tests.integration.litellm_env import (
     running_proxy,
 )
 from tests.sources.litellm.litellm_reading import Reading, Total, reading
+from tests.support.exposed import DEADLINE_SECONDS, until
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +40,6 @@ METERS = (
     ("llm_proxy_tokens", "output"),
     ("llm_proxy_requests", ""),
 )
-READ_SECONDS = 30.0
 
 
 class Calls:
@@ -54,7 +53,7 @@ class Calls:
             f"{address}/v1/chat/completions",
             headers={"Authorization": f"Bearer {key}"},
             json={"model": model, "messages": [{"role": "user", "content": "word " * words}]},
-            timeout=30,
+            timeout=DEADLINE_SECONDS,
         )
         assert response.status_code == 200, response.text
         usage, (team, alias), (provider, name) = response.json()["usage"], CALLERS[key], MODELS[model]
@@ -75,14 +74,17 @@ class Calls:
 
 
 def read_until_all_calls_are_there(reader: Reading, calls: Calls) -> None:
-    """The proxy counts a call some moments after it answered it."""
-    deadline = time.monotonic() + READ_SECONDS
-    expected = sum(calls.said["llm_proxy_requests", ""].values())
-    while time.monotonic() < deadline:
+    """The proxy counts a call some moments after it answered it: its requests, tokens and dollars apart."""
+
+    def all_there() -> bool:
         reader.now = datetime.now(UTC)
         reader.refresh()
-        if sum(reader.used("llm_proxy_requests").values()) >= expected:
-            break
+        return all(
+            sum(reader.used(*meter).values()) >= sum(said.values()) * (1 - 1e-9)
+            for meter, said in calls.said.items()
+        )
+
+    until(all_there, "every call's requests, tokens and dollars", pause_seconds=0.2)
     for meter in METERS:
         assert reader.used(*meter) == pytest.approx(calls.said[meter], rel=1e-9), meter
 
@@ -93,10 +95,7 @@ def test_counters_tell_what_the_responses_said_over_restarts_of_both(tmp_path: P
         with running_proxy(tmp_path, port) as address:
             before_us = Calls()
             before_us.make_some(address, times=1)
-            # Until the proxy has counted what was before us; each look is a first one.
-            deadline = time.monotonic() + READ_SECONDS
-            while requests_shown(address) < 18 and time.monotonic() < deadline:
-                pass
+            until(lambda: shows_all(address, before_us), "what was before us, counted", pause_seconds=0.2)
             reader.now = datetime.now(UTC)
             reader.refresh()
             assert reader.used("llm_proxy_requests") == {}
@@ -116,10 +115,25 @@ def test_counters_tell_what_the_responses_said_over_restarts_of_both(tmp_path: P
     assert "teams: (none), shop, team-2" in found[2].detail
 
 
-def requests_shown(address: str) -> float:
-    page = requests.get(f"{address}/metrics/", headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=30)
-    lines = [line for line in page.text.split("\n") if line.startswith("litellm_requests_metric_total{")]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
+SHOWN_AS = {
+    ("llm_proxy_usd", ""): "litellm_spend_metric_total",
+    ("llm_proxy_tokens", "input"): "litellm_input_tokens_metric_total",
+    ("llm_proxy_tokens", "output"): "litellm_output_tokens_metric_total",
+    ("llm_proxy_requests", ""): "litellm_requests_metric_total",
+}
+
+
+def shows_all(address: str, calls: Calls) -> bool:
+    """Whether the proxy shows the requests, tokens and dollars of all calls."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    page = requests.get(f"{address}/metrics/", headers=headers, timeout=DEADLINE_SECONDS)
+    shown: dict[str, float] = {}
+    for name in SHOWN_AS.values():
+        lines = [line for line in page.text.split("\n") if line.startswith(f"{name}{{")]
+        shown[name] = sum(float(line.rpartition(" ")[2]) for line in lines)
+    return all(
+        shown[SHOWN_AS[meter]] >= sum(said.values()) * (1 - 1e-9) for meter, said in calls.said.items()
+    )
 
 
 TODAY = datetime.now(UTC).date()
@@ -219,7 +233,7 @@ def test_daily_activity_of_the_proxys_own_code_is_read_to_the_cent(tmp_path: Pat
                 f"{address}/user/daily/activity",
                 headers={"Authorization": f"Bearer {ADMIN_KEY}"},
                 params={**asked, **more},
-                timeout=30,
+                timeout=DEADLINE_SECONDS,
             )
             assert_within(fake.activity({**asked, **more}), answer.json())
 

@@ -53,7 +53,7 @@ def storage(data: Path) -> Iterator[str]:
 
 def is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=60) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False
@@ -61,7 +61,7 @@ def is_ready(url: str) -> bool:
 
 def ask(url: str, query: str, at: float) -> dict[str, float]:
     parameters = urllib.parse.urlencode({"query": query, "time": f"{at:.3f}"})
-    with urllib.request.urlopen(f"{url}/api/v1/query?{parameters}", timeout=20) as response:
+    with urllib.request.urlopen(f"{url}/api/v1/query?{parameters}", timeout=60) as response:
         result = json.load(response)["data"]["result"]
     return {series["metric"].get("charge_category", ""): float(series["value"][1]) for series in result}
 

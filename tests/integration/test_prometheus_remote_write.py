@@ -24,7 +24,7 @@ import yaml
 
 from tests.integration.test_prometheus_scrapes import free_port
 from tests.support.export_rows import Row, export_row, export_time, write_json_lines
-from tests.support.exposed import by, until
+from tests.support.exposed import DEADLINE_SECONDS, by, until
 from tests.support.running import Running, serving, write_config
 
 pytestmark = [
@@ -72,7 +72,7 @@ class Prometheus:
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(DEADLINE_SECONDS)
             self._process = None
 
     def ask(self, query: str, at: datetime | None = None) -> dict[tuple[str, ...], float]:
@@ -80,7 +80,7 @@ class Prometheus:
         asked = {"query": query, **({"time": str(at.timestamp())} if at else {})}
         address = f"{self.url}/api/v1/query?{urllib.parse.urlencode(asked)}"
         try:
-            with urllib.request.urlopen(address, timeout=20) as response:
+            with urllib.request.urlopen(address, timeout=60) as response:
                 result = json.load(response)["data"]["result"]
         except (urllib.error.URLError, ConnectionError):
             return {}

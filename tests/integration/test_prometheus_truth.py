@@ -80,7 +80,7 @@ def truth(folder: Path, since: datetime) -> dict[str, dict[str, float]]:
 def ask(url: str, query: str, label: str = "") -> dict[str, float]:
     address = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     try:
-        with urllib.request.urlopen(address, timeout=20) as response:
+        with urllib.request.urlopen(address, timeout=60) as response:
             result = json.load(response)["data"]["result"]
     except (urllib.error.URLError, ConnectionError):
         return {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -69,7 +71,7 @@ def net(ledger: Ledger) -> Decimal:
 
 def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True, timeout=300
     )
 
 
@@ -126,13 +128,18 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 
 
 class unprivileged:
-    """Be a user who may read a folder and not write it, for a while."""
+    """Be a user who may read a folder and not write it, for a while; one process at a time.
+
+    The folders above belong to all processes that run tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parents = [parent for parent in folder.parents if parent.stat().st_uid == os.geteuid()]
 
     def __enter__(self) -> None:
+        self._lock = os.open(tempfile.gettempdir(), os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._modes = {path: path.stat().st_mode for path in (*self._parents, self._folder)}
         for path, mode in self._modes.items():
             path.chmod(mode | 0o055)
@@ -147,3 +154,4 @@ class unprivileged:
             os.seteuid(0)
         for path, mode in self._modes.items():
             path.chmod(mode)
+        os.close(self._lock)

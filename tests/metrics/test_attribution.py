@@ -211,7 +211,7 @@ charges = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(charges, max_size=12))
 def test_every_division_has_the_same_exact_sum_as_the_bill(tmp_path: Path, rows: list[Charge]) -> None:
     ledger = Ledger(None)

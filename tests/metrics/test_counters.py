@@ -132,7 +132,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(history=[("restart", 10), ("restart", 20)])
 @example(history=[("files", [("p", [])]), ("restart", 10), ("restart", 20)])
 @example(history=[("files", [("p", [])]), ("restart", 20), ("restart", 1000), ("restart", 20)])

@@ -106,7 +106,9 @@ def test_no_label_chooses_a_receiver_and_the_file_has_no_secret() -> None:
             return [pair for key, value in node.items() for pair in ((key, value), *values(value))]
         return [pair for item in node for pair in values(item)] if isinstance(node, list) else []
 
-    for key, value in values(CONFIGURATION):
+    found = values(CONFIGURATION)
+    assert found
+    for key, value in found:
         assert not re.fullmatch(r".*(password|secret|token|credentials|api_url)", key), key
         assert key != "receiver" or "{{" not in str(value)
 

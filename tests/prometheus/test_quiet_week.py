@@ -181,12 +181,14 @@ def _written(value: float | None) -> str:
     return "_" if value is None else f"{value:.9g}"
 
 
+@pytest.mark.slow
 def test_a_calm_week_fires_no_alert(tmp_path: Path) -> None:
     fired = firing(calm_series(), tmp_path)
     print(f"alerts that fired in {DAYS} calm days: {len(fired)}")  # noqa: T201
     assert fired == set()
 
 
+@pytest.mark.slow
 def test_a_runaway_cost_in_the_same_week_fires_the_alerts_of_its_cause(tmp_path: Path) -> None:
     series = calm_series()
     began = 6 * DAY

@@ -137,7 +137,13 @@ def test_promtool_finds_no_problem_in_the_rules() -> None:
 
 
 @needs_promtool
-@pytest.mark.parametrize("cases", CASE_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] if path.stem == "budgets_over_days" else [], id=path.stem)
+        for path in CASE_FILES
+    ],
+)
 def test_the_rules_do_what_their_cases_say(cases: Path) -> None:
     tested = subprocess.run(["promtool", "test", "rules", cases], capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stdout + tested.stderr

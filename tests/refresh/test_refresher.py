@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ from exporter.sources.base import (
     Unreadable,
 )
 from exporter.sources.files.source import FilesSource
+from exporter.sources.prometheus_units import UnitCounts, UnitQuery
 from exporter.sources.spool import write_spool_csv
+from tests.sources.test_prometheus_units import saying, server, vector
 from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
 from tests.support.export_rows import export_row, export_time, write_json_lines
@@ -50,6 +53,7 @@ class Scripted(TestedSource):
     provider: str = "gcp"
     billing_timezone: str = "America/Los_Angeles"
     billed_reads: BilledReads | None = None
+    update_interval: timedelta | None = None
     refreshes: int = field(default=0, init=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
@@ -218,7 +222,9 @@ def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
     assert shown(refresher)["spend_bigquery_billed_bytes_total"] == {(): 7.0}
 
 
-def test_rows_set_aside_and_unreadable_partitions_are_counted_by_reason(make: Make) -> None:
+def test_rows_set_aside_and_unreadable_partitions_are_logged_and_counted_by_reason(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     bad_cost, bad_json = (
         Rejected(reason, 2, "a row 7, 9", "left out") for reason in ("bad_cost", "bad_json")
     )
@@ -239,6 +245,9 @@ def test_rows_set_aside_and_unreadable_partitions_are_counted_by_reason(make: Ma
     }
     assert of_source(refresher, "spend_source_up") == {"files": 1.0}
     assert set(refresher.snapshot.sources[0].rejected) == {truncated, bad_cost, bad_json}
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    for each in (truncated, bad_cost, bad_json):
+        assert f"files: {each.place}: {each.count} x {each.reason}: {each.detail}" in warnings
 
 
 def test_what_is_set_aside_is_shown_until_that_partition_reads_well_or_is_gone(make: Make) -> None:
@@ -305,6 +314,14 @@ def test_a_success_ends_the_back_off(make: Make) -> None:
     assert 7.5 <= first <= 15 <= second <= 30 <= third <= 60
     assert (after_success, last) == (900.0, 900.0)
     assert 7.5 <= again <= 15
+
+
+def test_a_source_is_read_at_its_own_interval_where_it_has_one(make: Make) -> None:
+    live = Scripted([nothing_new], name="cloud_monitoring", update_interval=timedelta(minutes=1))
+    waits = Waits(1)
+    make(live, Scripted([nothing_new]), wait=waits).start()
+    until(lambda: len(waits.seconds) == 2, "one refresh of each source")
+    assert sorted(waits.seconds) == [60.0, 900.0]
 
 
 def test_a_source_that_hangs_blocks_neither_the_others_nor_the_builder_nor_the_end(
@@ -510,6 +527,21 @@ def test_figures_as_of_a_past_hour_are_not_remembered(make: Make, ledger: Ledger
     refresher.refresh_all(as_of=NOW)
     assert month(refresher) == {(): 1.0}
     assert published(ledger) == {"CF4E-A0C7-E3BF": None}
+
+
+def test_only_a_snapshot_of_now_reads_the_numbers_of_units(make: Make) -> None:
+    queries: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        queries.append(request.path)
+        saying(vector("7"))(request)
+
+    with server(answer) as address:
+        refresher = make(Scripted([nothing_new]), units=UnitCounts([UnitQuery("order", "orders", address)]))
+        refresher.refresh_all(as_of=NOW)
+        assert queries == []
+        refresher.refresh_all()
+        assert len(queries) == 1
 
 
 def test_a_restart_shows_the_ledger_before_any_source_has_answered(make: Make) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import exporter
-from tests.support.exposed import Samples, samples, until
+from tests.support.exposed import DEADLINE_SECONDS, Samples, samples, until
 
 _PROGRAM = """
 import faulthandler, signal, sys
@@ -48,7 +48,7 @@ class Running:
         """Status and body."""
         asked = urllib.request.Request(self.address() + path, headers=dict(headers or {}))
         try:
-            with urllib.request.urlopen(asked, timeout=20) as response:
+            with urllib.request.urlopen(asked, timeout=DEADLINE_SECONDS) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -58,7 +58,7 @@ class Running:
         assert status == 200
         return samples(text)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
         """Send a signal and return the exit code; where there is none in time, report what it is doing."""
         self.process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -12,11 +12,11 @@ from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.snapshot import Snapshot
 from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
+from tests.support.exposed import DEADLINE_SECONDS
 
 COST = Family("cost_usd", "gauge", ("sku",), "What it cost.", "usd")
 BILLED = Family("billed_usd_total", "counter", ("sku",), "What was billed.", "usd")
 BUILT_AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-DEADLINE_SECONDS = 20.0
 
 
 def snapshot(

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.metrics.snapshot import Snapshot
 from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
-from tests.support.served import DEADLINE_SECONDS, Answer, large_snapshot, request, snapshot
+from tests.support.exposed import DEADLINE_SECONDS, until
+from tests.support.served import Answer, large_snapshot, request, snapshot
 
 LOOPBACK = ("127.0.0.1", 0)
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -28,15 +29,6 @@ def server() -> Iterator[Server]:
     current = snapshot()
     with Server(LOOPBACK, lambda: current, version="1.2.3") as running:
         yield running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, or fail at the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline
-        pause.wait(0.005)
 
 
 class SlowReader:
@@ -272,7 +264,7 @@ def test_scrapes_beyond_the_cap_get_a_retry_after() -> None:
             announced, actual = reader.read_to_end()
             assert announced == actual > 40_000_000
             reader.close()
-        until(lambda: request(server, "/metrics", method="HEAD").status == 200)
+        until(lambda: request(server, "/metrics", method="HEAD").status == 200, "room for another scrape")
         assert b'spend_exporter_scrapes_total{code="503"} ' in request(server, "/metrics").body[-300:]
 
 
@@ -283,7 +275,7 @@ def test_a_reader_that_stops_reading_is_broken_off_and_gives_its_place_back(
     server = Server(LOOPBACK, lambda: current, max_concurrent_scrapes=1, response_timeout_seconds=0.2)
     with server:
         reader = SlowReader(server)
-        until(lambda: request(server, "/metrics", method="HEAD").status == 200)
+        until(lambda: request(server, "/metrics", method="HEAD").status == 200, "room for another scrape")
         announced, actual = reader.read_to_end()
         assert announced > actual
         reader.close()
@@ -294,13 +286,13 @@ def test_a_reader_that_hangs_up_gives_its_place_back_without_a_word(caplog: pyte
     current = large_snapshot()
     with Server(LOOPBACK, lambda: current, max_concurrent_scrapes=1) as server:
         SlowReader(server).close()
-        until(lambda: request(server, "/metrics", method="HEAD").status == 200)
+        until(lambda: request(server, "/metrics", method="HEAD").status == 200, "room for another scrape")
     assert not reported(caplog)
 
 
 def refuses_connections(server: Server) -> bool:
     try:
-        socket.create_connection(server.address, timeout=1).close()
+        socket.create_connection(server.address, timeout=DEADLINE_SECONDS).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -313,7 +305,7 @@ def test_a_stop_lets_a_running_response_finish() -> None:
     reader = SlowReader(server)
     stop = threading.Thread(target=server.stop)
     stop.start()
-    until(lambda: refuses_connections(server))
+    until(lambda: refuses_connections(server), "refused connections")
     assert stop.is_alive()
     announced, actual = reader.read_to_end()
     reader.close()
@@ -329,7 +321,7 @@ def test_a_stop_does_not_wait_for_a_reader_beyond_its_bound() -> None:
     reader = SlowReader(server)
     begin = time.monotonic()
     server.stop()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 50
     assert refuses_connections(server)
     reader.close()
 
@@ -342,7 +334,7 @@ def test_a_stop_closes_idle_connections_at_once() -> None:
         assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
         begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 50
         assert idle.recv(4096) == b""
 
 

@@ -16,7 +16,8 @@ from exporter.web.server import Server
 from exporter.web.tls import TLS12_CIPHER_SUITES, TLS13_CIPHER_SUITES
 from exporter.web.web_config import WebConfig, load_web_config
 from tests.support.certificates import Authority, Pair
-from tests.support.served import DEADLINE_SECONDS, Answer, large_snapshot, request, snapshot
+from tests.support.exposed import DEADLINE_SECONDS
+from tests.support.served import Answer, large_snapshot, request, snapshot
 
 LOOPBACK = ("127.0.0.1", 0)
 HASH = bcrypt.hashpw(b"secret", b"$2b$04$abcdefghijklmnopqrstuu").decode()

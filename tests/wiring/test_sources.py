@@ -10,6 +10,8 @@ import pytest
 
 from exporter.config.model import parse
 from exporter.core.errors import SourceError
+from exporter.core.meters import USAGE_TABLE
+from exporter.core.meters.meter import MeterTableError
 from exporter.sources.base import Source
 from exporter.sources.files.source import FilesSource
 from exporter.sources.focus.source import FocusSource
@@ -117,3 +119,9 @@ def test_units_are_counted_by_the_days_of_googles_bill_where_there_is_one(tmp_pa
     assert with_bill is not None
     assert without is not None
     assert (with_bill.timezone, without.timezone) == ("America/Los_Angeles", "UTC")
+
+
+def test_a_usage_table_in_which_two_meters_claim_the_same_is_refused_at_the_start(tmp_path: Path) -> None:
+    config = parse(json.dumps({"gcp": BILL}), tmp_path)
+    with pytest.raises(MeterTableError, match=USAGE_TABLE[0].name):
+        configured_sources(config, KEYS, meters=(*USAGE_TABLE, USAGE_TABLE[0]))

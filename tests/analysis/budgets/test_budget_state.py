@@ -96,6 +96,15 @@ def test_twice_the_usual_pace_is_forecast_above_the_usual() -> None:
     assert usual < faster < usual + 468.0
 
 
+@pytest.mark.parametrize(("times", "level"), [(1000.0, 4.0), (0.001, 0.25)])
+def test_the_rest_is_forecast_at_no_more_than_four_times_the_usual_and_no_less_than_a_quarter(
+    times: float, level: float
+) -> None:
+    extreme = BudgetSpending(Decimal(200), Decimal(52), times, FLAT, [(24.0 * times, 24.0)] * 10)
+    state = budget_state(Decimal("720.0"), NOVEMBER, NOW, extreme)
+    assert state.forecast_usd[0.5] == pytest.approx(252 + level * 468)
+
+
 def test_without_a_past_the_rest_is_forecast_at_the_pace_of_now() -> None:
     new = BudgetSpending(Decimal(10), Decimal(0), 0.5, SpendingSeason([0.0] * 168, "UTC"), [])
     state = budget_state(Decimal("720.0"), NOVEMBER, NOW, new)

@@ -29,7 +29,9 @@ def test_every_hour_of_every_final_day_after_the_warm_up_is_judged_once() -> Non
 
 
 def test_rows_say_what_was_estimated_and_what_became_of_it() -> None:
-    for row in rows():
+    found = rows()
+    assert found
+    for row in found:
         assert row.final_so_far_nano_usd == row.hour * 2 * NANO
         assert row.day_final_nano_usd == 48 * NANO
         assert row.nowcast_nano_usd == pytest.approx(row.final_so_far_nano_usd, rel=0.02)

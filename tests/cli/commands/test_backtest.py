@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from exporter.simulator.google.world import World
 from tests.cli.commands.test_snapshot import run
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+AS_JSON = ("backtest", "--days", "2", "--format", "json")
 KEYS = {"day", "hour", "nowcast_usd", "final_so_far_usd", "day_forecast_usd", "day_final_usd"}
 
 
@@ -49,14 +52,34 @@ def finals(export: Path) -> dict[str, float]:
     return dict(rows)
 
 
-def test_rows_are_whole_days_whose_finals_are_those_of_the_export(tmp_path: Path) -> None:
-    config = write_world(tmp_path, 18)
-    picture = tmp_path / "backtest.png"
-    code, text, told = run(
-        "backtest", "--config", str(config), "--days", "2", "--format", "json", "--plot", str(picture)
-    )
+@dataclass(frozen=True)
+class Backtested:
+    """A company's export, the ledger that a first backtest filled from it, and what that one printed."""
+
+    config: Path
+    printed: str
+
+    @property
+    def export(self) -> Path:
+        return self.config.parent / "export"
+
+    @property
+    def picture(self) -> Path:
+        return self.config.parent / "backtest.png"
+
+
+@pytest.fixture(scope="module")
+def backtested(tmp_path_factory: pytest.TempPathFactory) -> Backtested:
+    """To be left as it is by the tests."""
+    config = write_world(tmp_path_factory.mktemp("company"), 18)
+    picture = str(config.parent / "backtest.png")
+    code, text, told = run(*AS_JSON, "--config", str(config), "--plot", picture)
     assert code == 0, told
-    document = json.loads(text)
+    return Backtested(config, text)
+
+
+def test_rows_are_whole_days_whose_finals_are_those_of_the_export(backtested: Backtested) -> None:
+    document = json.loads(backtested.printed)
     rows = document["days"]
     errors = document["errors"]["gcp"]
     assert [each["hour"] for each in errors["by_hour"]] == list(range(24))
@@ -64,7 +87,7 @@ def test_rows_are_whole_days_whose_finals_are_those_of_the_export(tmp_path: Path
     assert all(row.keys() == KEYS for row in rows)
     days = sorted({row["day"] for row in rows})
     assert len(days) == 2
-    expected = finals(tmp_path / "export")
+    expected = finals(backtested.export)
     for day in days:
         of_day = [row for row in rows if row["day"] == day]
         assert [row["hour"] for row in of_day] == list(range(24))
@@ -73,12 +96,13 @@ def test_rows_are_whole_days_whose_finals_are_those_of_the_export(tmp_path: Path
         at_eight = of_day[20]
         assert at_eight["day_forecast_usd"] == pytest.approx(expected[day], rel=0.1)
         assert at_eight["nowcast_usd"] == pytest.approx(at_eight["final_so_far_usd"], rel=0.1)
-    assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert int.from_bytes(picture.read_bytes()[16:20]) == 1280
+    picture = backtested.picture.read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert int.from_bytes(picture[16:20]) == 1280
 
 
-def test_people_get_a_table_by_day_and_by_hour(tmp_path: Path) -> None:
-    code, text, _ = run("backtest", "--config", str(write_world(tmp_path, 15)), "--days", "1")
+def test_people_get_a_table_by_day_and_by_hour(backtested: Backtested) -> None:
+    code, text, _ = run("backtest", "--config", str(backtested.config), "--days", "1")
     assert code == 0
     assert "gcp: 1 day" in text
     assert "20:00" in text
@@ -95,18 +119,16 @@ def test_too_little_history_is_told_with_exit_code_1(
 
 
 def test_a_source_that_fails_is_told_and_what_the_ledger_has_is_printed_with_exit_code_1(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    backtested: Backtested, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = write_world(tmp_path, 15)
-    asked = ("backtest", "--config", str(config), "--days", "1", "--format", "json")
-    code, before, _ = run(*asked)
-    assert code == 0
-    for path in (tmp_path / "export").iterdir():
-        path.unlink()
-    code, after, _ = run(*asked)
+    ledger = shutil.copy(backtested.config.parent / "spend.duckdb", tmp_path)
+    gcp = {"billing_export": {"files": [f"{tmp_path}/no-such-folder/*.parquet"]}}
+    config = tmp_path / "config.yml"
+    config.write_text(json.dumps({"ledger": str(ledger), "gcp": gcp}))
+    code, after, _ = run(*AS_JSON, "--config", str(config))
     assert code == 1
     assert "gcp.billing_export.files" in caplog.text
-    assert json.loads(after) == json.loads(before)
+    assert json.loads(after) == json.loads(backtested.printed)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from exporter.ledger.charges.store import Ledger
 from tests.support.export_rows import Row, export_row, export_time, write_csv, write_json_lines, write_parquet
-from tests.support.exposed import by, until
+from tests.support.exposed import DEADLINE_SECONDS, by, until
 from tests.support.running import Running, serving, write_config
 
 NOW = datetime.now(UTC)
@@ -202,7 +202,7 @@ def test_a_restart_continues_every_counter_exactly(config: Path, export: Path) -
 def ended(config: Path, *options: str) -> tuple[int, str]:
     """Exit code and standard error of a serve that is to end by itself."""
     with serving(config, *options) as process:
-        return process.process.wait(60), process.log()
+        return process.process.wait(DEADLINE_SECONDS), process.log()
 
 
 def test_an_address_in_use_is_reported_with_exit_code_1(config: Path, tmp_path: Path) -> None:
@@ -336,6 +336,7 @@ def write_many(path: Path, rows: int, number: int) -> None:
     part.replace(path)
 
 
+@pytest.mark.slow
 def test_every_scrape_during_refreshes_of_a_large_export_is_whole_and_agrees_with_itself(
     tmp_path: Path, export: Path
 ) -> None:

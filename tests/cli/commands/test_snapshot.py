@@ -135,7 +135,7 @@ def export_rows(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=export_rows(), asked=st.integers(0, 120))
 def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: list[Row], asked: int) -> None:
     for old in tmp_path.iterdir():
@@ -329,6 +329,7 @@ def test_reading_again_and_again_changes_no_figure(tmp_path: Path) -> None:
     assert figures() == first
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_goes_to_the_spool_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -430,6 +430,7 @@ def test_a_stop_ends_the_reading_between_files(context: RefreshContext, tmp_path
 
 def test_text_of_any_kind_comes_through_unchanged(context: RefreshContext, tmp_path: Path) -> None:
     strange = "quote \" newline \n backslash \\ apostrophe ' emoji 🦆 " + "x" * 10_000
+    assert len(WRITERS) == 3
     for suffix, write in WRITERS.items():
         path = write(
             tmp_path / f"it's {suffix}{suffix}", [export_row(sku={"id": "1", "description": strange})]

@@ -77,6 +77,7 @@ def test_the_ledger_has_each_dollar_of_the_files_that_are_there_once(
                         ledger = Ledger(Path(name) / "spend.duckdb")
                     _read_all(ledger, folder, spool)
                 assert _ledger_sums(ledger) == _file_sums(files)
+            assert _ledger_sums(ledger) == _file_sums(files)
         finally:
             ledger.close()
 
