@@ -154,8 +154,10 @@ def _terms(flat: Mapping[str, Any]) -> Terms:
 
 def _last_named(flat: Mapping[str, Any], last: str) -> str:
     keys = [key for key in flat if key == last or key.endswith(f".{last}")]
+    if not keys:
+        return ""
     keys.sort(key=lambda key: ("response" not in key and "usage" not in key, "request" in key))
-    return name({key: value for key, value in flat.items() if isinstance(value, str)}, *keys)
+    return name(flat, *(key for key in keys if isinstance(flat[key], str)))
 
 
 def _cost(value: object) -> Decimal | None:
