@@ -1,6 +1,6 @@
-"""Collects what is shown beside the bill: live usage and its price, estimates, language models, budgets.
+"""Collects the figures shown next to the bill: live usage and its price, estimates, language models, budgets.
 
-Each figure is computed by itself: one that fails is reported and costs no other.
+Each figure is computed separately: one that fails is reported and affects no other.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from exporter.sources.registry import HOURLY_BILLS
 from exporter.sources.status import SourceStatus
 
 OTHER_BILLS_ZONE = "UTC"
-"""Days of providers that no source of their own bills, such as those of FOCUS files."""
+"""Zone of the days of providers without their own source, such as those of FOCUS files."""
 
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ _NO_FAMILIES: Sequence[FamilySamples] = ()
 
 @dataclass(frozen=True, slots=True)
 class FigureSettings:
-    """What the configuration says of them."""
+    """The settings of the figures."""
 
     llm_service_ids: tuple[str, ...] = GCP_LLM_SERVICE_IDS
     """Services of Google's bill that are language models."""
@@ -74,16 +74,16 @@ class FigureSettings:
     attribution: Attribution | None = None
     """Rules that sort charges into categories; None without any."""
     label_costs: tuple[str, ...] = ()
-    """Labels by whose values the month's cost is told."""
+    """Labels whose values get their own cost of the month."""
     units: tuple[BusinessUnit, ...] = ()
-    """Units of the user's business whose cost is told."""
+    """Units of the user's business whose cost is shown."""
     budgets: BudgetRules = BudgetRules()  # noqa: RUF009 - frozen
     alert_thresholds: Mapping[str, float] = field(default_factory=dict)
-    """What rules compare with, by name."""
+    """Thresholds of alert rules, by name."""
 
 
 class SnapshotCollector:
-    """Computes the figures of each snapshot; what is slow to compute is kept while it holds."""
+    """Computes the figures of each snapshot; slow results are kept while they are valid."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class SnapshotCollector:
         provider_budgets: Callable[[], Sequence[Budget]] = tuple,
         outcomes: Outcomes | None = None,
     ) -> None:
-        """`provider_budgets` returns the budgets that sources read at their providers."""
+        """`provider_budgets` returns the budgets that sources read from their providers."""
         self._ledger = ledger
         self._names = tuple(source.name for source in sources)
         self._zones = billing_zones(sources)
@@ -115,11 +115,11 @@ class SnapshotCollector:
         return found | self._zones
 
     def live_usage(self, view: LedgerView) -> UsageView | None:
-        """Return live usage of resources, where a source reads it."""
+        """Return live usage of resources, if a source reads it."""
         return UsageView(view.connection) if self._reads_live_usage else None
 
     def live(self, now: datetime) -> LiveUsageFigures:
-        """Price what was used since the last time, and show live usage; nothing without a source of it."""
+        """Price the usage since the last time, and return the figures of live usage, if a source reads it."""
         if not self._reads_live_usage:
             return NOTHING_LIVE
         return self._compute("live_usage", lambda: self._live(now), NOTHING_LIVE, now)
@@ -133,12 +133,12 @@ class SnapshotCollector:
         try:
             usage.price(unpriced)
         except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+            logger.error("%s", error)  # noqa: TRY400 (the text is complete)
         with usage.view() as state:
             return live_figures(state, live, now)
 
     def outlooks(self, view: LedgerView, now: datetime) -> Sequence[Outlook]:
-        """Estimate what is not billed yet; as of a past hour from the bill alone."""
+        """Estimate the cost that is not billed yet; as of a past hour, only from the bill."""
         present = view.exported_before is None
         zones = self.timezones(view)
         hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
@@ -147,12 +147,12 @@ class SnapshotCollector:
         nowcasting = self._nowcasting
         none: Sequence[Outlook] = ()
         return [
-            *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now),
-            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now),
+            *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now, view),
+            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now, view),
         ]
 
     def savings(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
-        """Return what could be saved; nothing as of a past hour."""
+        """Return possible savings; nothing as of a past hour."""
         if view.exported_before is not None:
             return ()
         card = self._settings.rate_card
@@ -161,24 +161,26 @@ class SnapshotCollector:
             lambda: self._savings.families(view, self.live_usage(view), now, card),
             _NO_FAMILIES,
             now,
+            view,
         )
 
     def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
-        """Return what language models cost and used."""
+        """Return cost and usage of language models."""
         usage = LlmView(view.connection, self._names) if view.exported_before is None else None
         return self._compute(
             "language_models",
             lambda: llm_families(view, usage, now, self.timezones(view), self._models),
             _NO_FAMILIES,
             now,
+            view,
         )
 
     def attributed(
         self, view: LedgerView, now: datetime, unit_counts: Mapping[str, float]
     ) -> Sequence[FamilySamples]:
-        """Return billed cost by category, by label and for one unit; `unit_counts` are yesterday's."""
+        """Return billed cost by category, by label and per unit; `unit_counts` are yesterday's."""
         return self._compute(
-            "attribution", lambda: self._attributed(view, now, unit_counts), _NO_FAMILIES, now
+            "attribution", lambda: self._attributed(view, now, unit_counts), _NO_FAMILIES, now, view
         )
 
     def _attributed(
@@ -197,8 +199,8 @@ class SnapshotCollector:
     def budgets(
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
     ) -> Sequence[BudgetOutlook]:
-        """Return how each budget stands, those of the configuration first."""
-        return self._compute("budgets", lambda: self._budgets(view, now, outlooks), (), now)
+        """Return the state of each budget, those of the configuration first."""
+        return self._compute("budgets", lambda: self._budgets(view, now, outlooks), (), now, view)
 
     def _budgets(
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
@@ -217,14 +219,14 @@ class SnapshotCollector:
         budgets: Sequence[BudgetOutlook],
         statuses: Sequence[SourceStatus],
     ) -> Sequence[FamilySamples]:
-        """Return what alerts compare: budgets, spikes, settled days, the exporter's own cost, thresholds."""
+        """Return the figures of alerts: budgets, spikes, settled days, the exporter's cost, thresholds."""
         exporter_cost = self._exporter_cost
         return (
             *self._compute("budget_series", lambda: budget_families(budgets, now), _NO_FAMILIES, now),
             *self._compute(
-                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now
+                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now, view
             ),
-            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now),
+            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now, view),
             *self._compute("exporter_cost", lambda: [exporter_cost.family(statuses, now)], _NO_FAMILIES, now),
             threshold_family(self._settings.alert_thresholds),
         )
@@ -244,9 +246,19 @@ class SnapshotCollector:
         return self._settled[1]
 
     def _compute(
-        self, figure: str, compute: Callable[[], _Computed], otherwise: _Computed, now: datetime
+        self,
+        figure: str,
+        compute: Callable[[], _Computed],
+        otherwise: _Computed,
+        now: datetime,
+        view: LedgerView | None = None,
     ) -> _Computed:
-        return self.outcomes.compute(figure, compute, otherwise, hour=_hour(now))
+        """Compute one figure, from `view` where it reads one."""
+        computed = self.outcomes.compute(figure, compute, otherwise, hour=_hour(now))
+        if view is not None and figure in self.outcomes.failed:
+            # A statement that fails ends the transaction: without a new one every further figure fails too.
+            view.renew()
+        return computed
 
 
 def _hour(now: datetime) -> datetime:

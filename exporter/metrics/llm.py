@@ -23,12 +23,12 @@ SHOWN_FOR = timedelta(days=32)
 """Counters of a model that is unused for so long vanish; they continue if it is used again."""
 
 COMPARED = timedelta(days=32)
-"""The capture ratio is taken from so many days back on."""
+"""The capture ratio is computed over this many days."""
 
 _DAY = timedelta(days=1)
 
 SETTLING = timedelta(days=3)
-"""Days of the bill that are younger are not compared with: a part of their cost is still to arrive."""
+"""More recent days of the bill are not compared: part of their cost is still to arrive."""
 
 _METERS = (
     llm_meters.TOKENS,
@@ -90,7 +90,7 @@ def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
 def billed_model_families(
     view: LedgerView, now: datetime, timezones: Mapping[str, str], names: ModelNames
 ) -> list[FamilySamples]:
-    """Return billed LLM cost by model: a part of each provider's bill, shown once more by another name."""
+    """Return billed LLM cost by model: a part of each provider's bill, shown again by model."""
     sums: dict[Family, dict[tuple[str, ...], Decimal]] = {
         metrics.SPEND_LLM_TODAY_USD: {},
         metrics.SPEND_LLM_MONTH_TO_DATE_USD: {},
@@ -122,7 +122,7 @@ def capture_family(
         proxy[key] = proxy.get(key, 0.0) + each.amount
     if not proxy:
         return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [])
-    # What was counted on the first day may have begun anywhere within it.
+    # On the first day, counting may have begun at any time within it.
     first, yesterday = min(day for _, day in proxy) + _DAY, now.astimezone(UTC).date() - _DAY
     settled = (now - SETTLING).astimezone(UTC).date()
     billed: dict[tuple[str, date], float] = {}
@@ -143,7 +143,7 @@ def llm_families(
     timezones: Mapping[str, str],
     names: ModelNames,
 ) -> list[FamilySamples]:
-    """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
+    """Return everything about language models; as of a past hour (no `usage`) only what was billed."""
     families = billed_model_families(view, now, timezones, names)
     if usage is not None:
         families += [*token_families(usage, now), *proxy_families(usage, now)]

@@ -15,7 +15,7 @@ _Sku = tuple[str, str, str, str]
 
 
 class ModelNames:
-    """Remembers what it found; a bill has some thousand SKUs."""
+    """Remembers its answers; a bill has some thousand SKUs."""
 
     def __init__(self, gcp_service_ids: Iterable[str]) -> None:
         """`gcp_service_ids` are the services of Google's bill that are language models."""

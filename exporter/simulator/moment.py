@@ -19,7 +19,7 @@ BILLING_ZONE: Final = ZoneInfo("America/Los_Angeles")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the calendars say about one hour."""
+    """One hour in the calendars."""
 
     hour: int
     start: datetime
@@ -68,7 +68,7 @@ def to_microseconds(time: datetime) -> int:
 
 @lru_cache(maxsize=256)
 def from_microseconds(microseconds: int) -> datetime:
-    """The time so many microseconds after the epoch, in UTC."""
+    """The time this many microseconds after the epoch, in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 

@@ -28,7 +28,7 @@ class KnownDays:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What a proxy saw of one provider's bill, over the same days."""
+    """A proxy's cost and one provider's bill, over the same days."""
 
     provider: str
     proxy_usd: float

@@ -1,6 +1,6 @@
 """Which charges are LLM spend, and by which model they are shown: from the provider, service and SKU.
 
-Such a charge stays where it is billed; it is shown a second time here, never added a second time.
+Such a charge stays where it is billed; it is shown a second time by model, never added a second time.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _FAMILIES: Final = (
     r"nova (?:\d[\d.]* )?(?:pro|lite|micro|premier|canvas|reel|sonic|omni)(?![a-z])",
     r"titan (?:multimodal )?(?:text|embed\w*|image)(?![a-z])|command (?=r|a\b)",
 )
-"""How the names of models begin, in lower case, wherever in a SKU's text."""
+"""How the names of models begin, in lower case, anywhere in a SKU's text."""
 
 _FAMILY: Final = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(_FAMILIES)})")
 
 _PARTNERS: Final = re.compile(r"(?:claude|llama|mistral|codestral|jamba|deepseek|qwen)\b.*\btokens?\b")
-"""A SKU of a partner's model, which Google sells as a service of its own for each model."""
+"""A SKU of a partner's model, which Google sells as a separate service per model."""
 
 _ABOUT_MODELS: Final = re.compile(
     r"\b(?:tokens?|token count|grounding|generative|ptus?|provisioned (?:throughput|managed)"
@@ -59,7 +59,7 @@ _END: Final = re.compile(
     r"|bat|btch|pp|prty|ptu|hosting|lng|shrt|longco|shortco|ft|1m|1k"
     r"|supervised|tun(?:ing|ed)|training|in|for|on|per|with|at|to|of|the|a|and|[-:(].*"
 )
-"""Words of a SKU behind which the name of a model is over."""
+"""Words of a SKU after which the name of a model has ended."""
 
 _NOT_AFTER_IMAGE: Final = frozenset({"input", "output", "token", "tokens", "inp", "outp", "opt"})
 
@@ -77,7 +77,7 @@ _TYPES: Final[tuple[tuple[re.Pattern[str], TokenType], ...]] = (
     ),
     (re.compile(r"\b(?:cach|cchd)"), "cache_read"),
 )
-"""By the words of a SKU, the first that fits."""
+"""Token type by the words of a SKU; the first match counts."""
 
 _DIRECTION: Final = re.compile(r"\b(input|prompt|inpt?|output|completion|response|outp?t?|opt)s?\b")
 _LENGTH: Final = re.compile(r"\b(?:long|short) (?:input|output)\b|\(.*?\)")
@@ -92,11 +92,11 @@ def llm_model(
     services: Mapping[str, LlmService] = LLM_SERVICES,
     providers: Collection[str] = LLM_PROVIDERS,
 ) -> str | None:
-    """Return the model by which a charge is shown as LLM spend, or None where the charge is none.
+    """Return the model of a charge that is LLM spend, or None where it is not.
 
-    The empty string is LLM spend of no model that the SKU names: a web search, a cached hour, a platform fee.
-    Of a service of `models`, what names no model and speaks of no tokens is not LLM spend: training on one's
-    own machines, pipelines, endpoints that serve one's own models, vector search.
+    The empty string is LLM spend whose SKU names no model: a web search, a cached hour, a platform fee. For
+    a service of `models`, a SKU without a model and without tokens is not LLM spend: training on one's own
+    machines, pipelines, endpoints that serve one's own models, vector search.
     """
     if provider in providers:
         model, slash, _ = sku_id.partition("/")
@@ -132,13 +132,13 @@ def _named_model(text: str) -> str:
     found = _FAMILY.search(text)
     if found is None:
         return ""
-    # The family's own words are of the name, with what hangs on them: "gpt-4o-2024-08-06", "text embedding".
+    # The family's own words belong to the name, with their suffixes: "gpt-4o-2024-08-06", "text embedding".
     words, own = text[found.start() :].split(), len(found.group().split())
     return _joined([*words[:own], *_until_the_end(words[own:], begun=True)])
 
 
 def _leading_model(text: str) -> str:
-    """What stands before the words of a token SKU, for models of families that are not known."""
+    """The text before the words of a token SKU, for models of unknown families."""
     if not re.search(r"\btokens?\b|- predictions\b", text):
         return ""
     return _joined(_until_the_end(text.split()))

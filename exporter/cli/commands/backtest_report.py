@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from typing import Any, Final, TextIO
 
 from exporter.analysis.nowcast.backtest import BacktestRow
-from exporter.analysis.nowcast.cost_history import NANO
-from exporter.metrics.outlooks.nowcast import graded_hours
+from exporter.core.cost_cells import NANO
+from exporter.metrics.outlooks.nowcast import graded_hours, graded_plain_hours
 
 _SHOWN_HOURS: Final = (6, 12, 16, 20, 23)
 """Clock hours at which estimates of each day are shown; the JSON has them all."""
@@ -19,7 +20,10 @@ Judged = Mapping[str, Sequence[BacktestRow]]
 
 
 class JsonReport:
-    """One document: `{"days": [row, ...]}`, a row per day and hour, with `provider` if there are several."""
+    """One document: `{"days": [row, ...], "errors": {provider: ...}}`, a row per day and hour.
+
+    Rows have a `provider` if there are several; `errors` is left out where no day was judged.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -31,7 +35,11 @@ class JsonReport:
             for provider, days in judged.items()
             for row in days
         ]
-        self._out.write('{"days": [' + ",".join("\n  " + row for row in rows) + "\n]}\n")
+        self._out.write('{"days": [' + ",".join("\n  " + row for row in rows) + "\n]")
+        if judged:
+            graded = {provider: _graded(days) for provider, days in judged.items()}
+            self._out.write(f',\n"errors": {json.dumps(graded)}')
+        self._out.write("}\n")
 
 
 class TextReport:
@@ -55,6 +63,24 @@ def _as_json(row: BacktestRow) -> dict[str, Any]:
         "final_so_far_usd": row.final_so_far_nano_usd / NANO,
         "day_forecast_usd": row.day_forecast_nano_usd / NANO,
         "day_final_usd": row.day_final_nano_usd / NANO,
+    }
+
+
+def _graded(rows: Sequence[BacktestRow]) -> dict[str, Any]:
+    """Errors by the hour as shares of the final cost, and the same of the plain estimate."""
+    plain = graded_plain_hours(rows)
+    return {
+        "by_hour": [
+            {
+                "hour": hour,
+                "mean_size": own.absolute,
+                "bias": own.signed,
+                "plain_mean_size": plain[hour].absolute,
+                "plain_bias": plain[hour].signed,
+            }
+            for hour, own in sorted(graded_hours(rows).items())
+        ],
+        "plain_services": sorted({name for row in rows for name in row.plain_services}),
     }
 
 
@@ -87,11 +113,31 @@ def _usd(nano_usd: int) -> str:
 
 
 def _errors(rows: Iterable[BacktestRow]) -> Iterator[str]:
-    yield "Errors of the estimate of the whole day, by the hour at which it was made:"
+    found = list(rows)
+    plain = graded_plain_hours(found)
+    yield "Errors of the estimate of the whole day, by the hour at which it was made;"
+    yield "beside them those of a plain Bornhuetter-Ferguson estimate:"
     yield ""
-    yield f"{'hour':<6}{'mean size':>12}{'worst':>10}{'in sum':>10}{'days':>7}"
-    for hour, ratios in sorted(graded_hours(list(rows)).items()):
+    yield (
+        f"{'hour':<6}{'mean size':>12}{'worst':>10}{'in sum':>10}{'days':>7}{'plain: size':>14}{'in sum':>10}"
+    )
+    for hour, ratios in sorted(graded_hours(found).items()):
         yield (
             f"{hour:02d}:00 {ratios.absolute:>12.1%}{ratios.worst:>+10.1%}"
             f"{ratios.signed:>+10.1%}{ratios.count:>7}"
+            f"{plain[hour].absolute:>14.1%}{plain[hour].signed:>+10.1%}"
         )
+    yield from _plain_services(found)
+
+
+def _plain_services(rows: Sequence[BacktestRow]) -> Iterator[str]:
+    """Say for which services the plain estimate was used, since it had been better for them."""
+    days: dict[str, set[date]] = {}
+    for row in rows:
+        for name in row.plain_services:
+            days.setdefault(name, set()).add(row.day)
+    if days:
+        yield ""
+        yield "The plain estimate had been better over three weeks, and was used, for:"
+        for name, used in sorted(days.items()):
+            yield f"  {name}, on {len(used)} day{'' if len(used) == 1 else 's'}"

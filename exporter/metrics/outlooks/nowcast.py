@@ -11,17 +11,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
-from exporter.analysis.nowcast.cost_history import NANO, Cell, CostHistory, Line
 from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
 from exporter.analysis.nowcast.month_forecast import (
-    ForecastErrors,
     MonthForecast,
-    forecast_errors,
+    TrackRecord,
     forecast_month,
+    track_record,
 )
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO, CostCells, Line
 from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
+from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
@@ -84,50 +85,85 @@ class Outlook:
 
 
 class Nowcasting:
-    """Makes outlooks; what is the same for a day is computed once a day."""
+    """Computes outlooks. How past forecasts turned out takes longest to compute, and is kept for a day."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[object, Outlook | None]] = {}
-        self._errors: dict[str, tuple[object, ForecastErrors]] = {}
+        self.records: dict[str, TrackRecord] = {}
+        """By provider; empty until `judge` has been called."""
+        self._judged_on: int | None = None
 
     def outlooks(
-        self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+        self,
+        view: LedgerView,
+        usage: UsageView | None,
+        now: datetime,
+        timezones: Mapping[str, str],
+        *,
+        judging: bool = True,
     ) -> list[Outlook]:
-        """Return the outlook of each provider with enough of a bill to learn from."""
-        state = (int(_hours(now)), view.state())
+        """Return the outlook of each provider with enough of a bill to learn from.
+
+        Without `judging` only what `judge` found earlier is used. Before it has found anything, an outlook
+        has no forecast of the month, since nobody knows how far it may be off.
+        """
+        if judging and self._judged_on != now.toordinal():
+            self.judge(view, usage, now, timezones)
+        state = (int(_hours(now)), view.state(), self._judged_on)
         for provider, timezone in timezones.items():
             made = self._made.get(provider)
             if made is None or made[0] != state:
                 self._made[provider] = (state, self._make(view, usage, now, provider, timezone))
         return [outlook for _, outlook in self._made.values() if outlook is not None]
 
+    def judge(
+        self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
+    ) -> None:
+        """Find out how past forecasts of each provider turned out, by what is known now."""
+        for provider, timezone in timezones.items():
+            history = _enough_history(view, provider, now)
+            if history is not None:
+                live = live_per_line(view, usage, history, now) if usage else None
+                self.records[provider] = track_record(history, timezone, int(_hours(now)), live)
+        self._judged_on = now.toordinal()
+
     def _make(
         self, view: LedgerView, usage: UsageView | None, now: datetime, provider: str, timezone: str
     ) -> Outlook | None:
-        history = cost_history(view, provider, now)
-        as_of = int(_hours(now))
-        if len(history) == 0 or as_of - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+        history = _enough_history(view, provider, now)
+        if history is None:
             return None
         live = live_per_line(view, usage, history, now) if usage else None
-        replay = Replay(history, timezone, as_of, live)
-        month_began, _ = replay.calendar.month_hours(replay.calendar.month(as_of))
-        day = replay.calendar.day(as_of)
-        day_began, _ = replay.calendar.day_hours(day)
-        since = max(month_began, as_of - UNBILLED_HOURS, history.first_hour)
-        nowcast = replay.nowcast(as_of, min(since, day_began))
-        del replay
-        month = self._month(history, provider, timezone, as_of, day)
-        return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
+        record = self.records.get(provider)
+        return make_outlook(history, provider, timezone, int(_hours(now)), live=live, record=record)
 
-    def _month(
-        self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int
-    ) -> MonthForecast | None:
-        kept = self._errors.get(provider)
-        if kept is None or kept[0] != day:
-            kept = (day, forecast_errors(history, timezone, as_of))
-            self._errors[provider] = kept
-        # Not before: two of these at once would double the most memory that is ever needed.
-        return forecast_month(Replay(history, timezone, as_of), as_of, kept[1])
+
+def _enough_history(view: LedgerView, provider: str, now: datetime) -> CostCells | None:
+    history = cost_history(view, provider, now)
+    if len(history) == 0 or int(_hours(now)) - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+        return None
+    return history
+
+
+def make_outlook(
+    cells: CostCells,
+    provider: str,
+    timezone: str,
+    as_of: int,
+    *,
+    live: LivePerLine | None,
+    record: TrackRecord | None,
+) -> Outlook:
+    """Make the outlook of a provider as of an hour, from plain values; without a record, of no month."""
+    replay = Replay(cells, timezone, as_of, live)
+    replay.plain = record.plain if record else frozenset()
+    calendar = replay.calendar
+    month_began, _ = calendar.month_hours(calendar.month(as_of))
+    day_began, _ = calendar.day_hours(calendar.day(as_of))
+    since = max(month_began, as_of - UNBILLED_HOURS, cells.first_hour)
+    nowcast = replay.nowcast(as_of, min(since, day_began))
+    month = forecast_month(replay, as_of, record) if record else None
+    return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
 
 
 def month_to_date_family(
@@ -152,19 +188,15 @@ def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilyS
     return [FamilySamples(family, samples) for family, samples in families.items()]
 
 
-def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostHistory:
+def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostCells:
     """Return what the ledger knows of when each cost of the last `span` arrived."""
-    cells = view.cost_cells(provider, now - span)
-    return CostHistory(
-        Cell(Line(*cell.line), cell.usage_hour, cell.export_hour, cell.gross_nano_usd, cell.credit_nano_usd)
-        for cell in cells
-    )
+    return cost_cells(view, provider, now - span)
 
 
 def live_per_line(
     view: LedgerView,
     usage: UsageView,
-    history: CostHistory,
+    history: CostCells,
     now: datetime,
     *,
     span: timedelta = LIVE_HISTORY,
@@ -233,6 +265,11 @@ def graded_rows(
 def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     """Grade the estimates of whole days by the hour of the day at which they were made."""
     return error_ratios((row.hour, row.day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
+
+
+def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
+    """Grade the plain estimates of the same days likewise."""
+    return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
 
 
 def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:

@@ -17,7 +17,7 @@ from exporter.simulator.moment import MICROSECONDS_PER_HOUR
 from exporter.simulator.variation import ORDINARY, Variation
 
 LONGEST_LAG_HOURS: Final = 100
-"""Every part has arrived so many hours after the end of its usage hour."""
+"""Every part has arrived this many hours after the end of its usage hour."""
 
 _HOURS_KEPT: Final = LONGEST_LAG_HOURS + 60
 
@@ -86,7 +86,7 @@ class Arrivals:
         return self._run_after(channel, hour, lag.median_hours * exp(mood) + late)
 
     def _run_after(self, channel: int, hour: int, lag_hours: float) -> int:
-        """Time of the first export run at least so long after the end of a usage hour."""
+        """Time of the first export run at least this long after the end of a usage hour."""
         lag = min(lag_hours, LONGEST_LAG_HOURS - 2.0)
         ready = (hour + 1) * MICROSECONDS_PER_HOUR + int(lag * MICROSECONDS_PER_HOUR)
         slot = ready // MICROSECONDS_PER_HOUR

@@ -15,7 +15,7 @@ Mode = Literal["PARTIAL_CORRECTION", "COMPLETE_NEGATION", "COMPLETE_NEGATION_WIT
 
 EARLIEST_DAYS: Final = 5
 LATEST_DAYS: Final = 12
-"""A correction is exported so many days after the end of the UTC day that it corrects."""
+"""A correction is exported this many days after the end of the UTC day that it corrects."""
 
 _SHARE_OF_DAYS: Final = 0.015
 """Share of a meter's days that get corrected."""

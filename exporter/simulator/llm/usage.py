@@ -1,7 +1,7 @@
 """What the demo world's company truly used of language models in each hour and minute.
 
-Pure: the same seed, start and incident give the same use, in whatever order it is asked for, whatever the
-providers tell of it when.
+Pure: the same seed, start and incident give the same use, in any order of requests, and independent of what
+the providers report when.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LlmUse(NamedTuple):
 
 
 class LlmUsage:
-    """A company's calls of language models from `start` on, `seed` telling it from others like it."""
+    """A company's calls of language models from `start` on; another `seed` gives another company."""
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class LlmUsage:
         incident_began: timedelta = timedelta(hours=30),
         incident_lasts: timedelta = timedelta(hours=72),
     ) -> Self:
-        """Calls with so much past at `now`, in which a runaway began so long before; as `World.ending_at`.
+        """Calls whose past ends at `now`, with a runaway that began some time before; as `World.ending_at`.
 
-        The runaway lets the key of the support bot call its model some 14 times as often. No length, no
+        In the runaway the key of the support bot calls its model about 14 times as often. No length, no
         runaway.
         """
         hour = to_microseconds(now) // MICROSECONDS_PER_HOUR

@@ -7,19 +7,21 @@ takes its charges with it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, Source
+from exporter.sources.base import Batch, Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.formats import quoted
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows, spool_path
 from exporter.sources.files.reading import described, reading_connection
-from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, judged_rows
+from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
 
-_READING_VERSION: Final = "1"
+_READING_VERSION: Final = "2"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 
@@ -38,12 +40,12 @@ class FilesSource(Source):
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
+        """Yield files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
         return changed_files(self.patterns, context, self._read, version=version, key=PATTERNS_KEY)
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Say what the patterns match, what cannot be read, and what the newest file holds."""
+        """Report what the patterns match, what cannot be read, and what the newest file holds."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(connection, self.patterns, context)
 
@@ -59,7 +61,18 @@ class FilesSource(Source):
                 "SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0), "
                 "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
             ).fetchall()[0]
-            rejected = refused_rows(connection, path, judged, REASONS) if refused else []
+            rejected = _with_examples(connection, path, judged) if refused else []
             return Batch(
                 str(path), cursor, spool, int(rows), (*rejected, *refused_csv_lines(connection, path))
             )
+
+
+def _with_examples(connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:
+    """Where the refused rows are, and what one of them has in the place of what was expected."""
+    found = dict(connection.execute(examples(judged)).fetchall())
+    return [
+        replace(each, detail=f"{each.detail}; for example {found[each.reason]}")
+        if found.get(each.reason)
+        else each
+        for each in refused_rows(connection, path, judged, REASONS)
+    ]

@@ -137,6 +137,7 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
         if currency != "USD"
     )
     made = {
+        "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
         "billed_cost_usd": f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END",
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 
-from exporter.analysis.nowcast.live_usage import price_usage
-from exporter.analysis.nowcast.replay import Replay
-from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
+from exporter.analysis.nowcast.known_costs import KnownCosts
+from exporter.analysis.nowcast.live_usage import price_usage, usage_matrix
+from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, history, line_cells
 
 AS_OF = FIRST + 20 * 24
 
@@ -16,12 +17,14 @@ AS_OF = FIRST + 20 * 24
 def learn(live: dict[int, float], lag: int = 3) -> tuple[float, float] | None:
     random = Random(1)
     bill = history(line_cells(COMPUTE, range(20 * 24), lambda _: random.uniform(1.0, 3.0), lag=lambda _: lag))
-    billed = dict(zip(bill.usage, bill.gross, strict=True))
-    replay = Replay(bill, PACIFIC, AS_OF)
-    model = replay.model(AS_OF)
-    amounts = {0: {hour: amount * billed[hour] / 1e9 for hour, amount in live.items()}}
-    rate = price_usage(replay.known, amounts, model).rates.get(0)
-    return None if rate is None else (rate.usd_per_unit, rate.noise)
+    billed = dict(zip(bill.usage.tolist(), bill.gross.tolist(), strict=True))
+    known = KnownCosts(bill, AS_OF)
+    known.advance(AS_OF)
+    used = usage_matrix({COMPUTE: {h: amount * billed[h] / 1e9 for h, amount in live.items()}}, known)
+    priced = price_usage(known, used)
+    rates = priced.usd[0] / used[0]
+    known_rates = rates[np.isfinite(rates)]
+    return None if not len(known_rates) else (float(np.median(known_rates)), float(priced.noise[0]))
 
 
 def test_the_unit_does_not_matter() -> None:

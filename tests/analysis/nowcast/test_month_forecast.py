@@ -7,21 +7,21 @@ from random import Random
 
 import pytest
 
-from exporter.analysis.nowcast.cost_history import CostHistory
 from exporter.analysis.nowcast.month_forecast import (
-    ForecastErrors,
     MonthForecast,
-    forecast_errors,
+    TrackRecord,
     forecast_month,
+    track_record,
 )
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import CostCells
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 
 DAY = 24
 JUNE_30_DAYS = 30
 
 
-def noisy(seed: int, noise: float) -> CostHistory:
+def noisy(seed: int, noise: float) -> CostCells:
     random = Random(seed)
     days = [random.lognormvariate(0.0, noise) for _ in range(60)]
     return history(
@@ -41,7 +41,7 @@ def noisy(seed: int, noise: float) -> CostHistory:
 def forecast(seed: int, noise: float, day: int) -> MonthForecast:
     bill = noisy(seed, noise)
     as_of = FIRST + day * DAY
-    found = forecast_month(Replay(bill, PACIFIC, as_of), as_of, forecast_errors(bill, PACIFIC, as_of))
+    found = forecast_month(Replay(bill, PACIFIC, as_of), as_of, track_record(bill, PACIFIC, as_of))
     assert found is not None
     return found
 
@@ -89,11 +89,11 @@ def test_a_steady_bill_is_forecast_closely() -> None:
 
 
 def test_untested_forecasts_are_wide_and_more_tests_of_the_same_error_narrow_them() -> None:
-    assert ForecastErrors(()).noise(10.0) >= 0.2
-    few = ForecastErrors(tuple([(0.02, -0.02)] * 31))
-    many = ForecastErrors(tuple([(0.02, -0.02) * 6] * 31))
+    assert TrackRecord().noise(10.0) >= 0.2
+    few = TrackRecord(by_days=tuple([(0.02, -0.02)] * 31))
+    many = TrackRecord(by_days=tuple([(0.02, -0.02) * 6] * 31))
     assert many.noise(10.0) < few.noise(10.0) < 0.1
 
 
 def test_nothing_known_has_no_forecast() -> None:
-    assert forecast_month(Replay(CostHistory([]), PACIFIC, FIRST), FIRST, ForecastErrors(())) is None
+    assert forecast_month(Replay(CostCells.of([]), PACIFIC, FIRST), FIRST, TrackRecord()) is None

@@ -56,7 +56,11 @@ def test_rows_are_whole_days_whose_finals_are_those_of_the_export(tmp_path: Path
         "backtest", "--config", str(config), "--days", "2", "--format", "json", "--plot", str(picture)
     )
     assert code == 0, told
-    rows = json.loads(text)["days"]
+    document = json.loads(text)
+    rows = document["days"]
+    errors = document["errors"]["gcp"]
+    assert [each["hour"] for each in errors["by_hour"]] == list(range(24))
+    assert errors["by_hour"][20].keys() == {"hour", "mean_size", "bias", "plain_mean_size", "plain_bias"}
     assert all(row.keys() == KEYS for row in rows)
     days = sorted({row["day"] for row in rows})
     assert len(days) == 2
@@ -78,6 +82,7 @@ def test_people_get_a_table_by_day_and_by_hour(tmp_path: Path) -> None:
     assert code == 0
     assert "gcp: 1 day" in text
     assert "20:00" in text
+    assert "plain: size" in text
 
 
 def test_too_little_history_is_told_with_exit_code_1(
@@ -124,4 +129,4 @@ def test_a_number_of_days_that_is_none_is_wrong_usage(tmp_path: Path, days: str)
     config = tmp_path / "config.yml"
     code, _, told = run("backtest", "--config", str(config), "--days", days)
     assert code == 2
-    assert "is no whole number above 0" in told
+    assert "is not a whole number above 0" in told

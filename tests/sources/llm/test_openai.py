@@ -92,6 +92,7 @@ def test_the_bill_becomes_one_charge_for_each_line_of_a_day(world: FakeAdminApi,
         "region_id": "",
         "charge_category": "usage",
         "charge_period_start": datetime(2026, 11, 19),
+        "charge_period_end": None,
         "export_hour": datetime(2026, 11, 20, 14),
         "exported_at": datetime(2026, 11, 20, 14, 25),
         "invoice_month": "",
@@ -101,7 +102,6 @@ def test_the_bill_becomes_one_charge_for_each_line_of_a_day(world: FakeAdminApi,
         "consumed_quantity": 2_000_000.0,
         "consumed_unit": "tokens",
         "tags": "",
-        "charge_period_end": None,
     }
     assert told.usd == Decimal("1.25")
 
