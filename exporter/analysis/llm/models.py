@@ -44,7 +44,8 @@ _PARTNERS: Final = re.compile(r"(?:claude|llama|mistral|codestral|jamba|deepseek
 """A SKU of a partner's model, which Google sells as a separate service per model."""
 
 _ABOUT_MODELS: Final = re.compile(
-    r"\b(?:tokens?|token count|grounding|generative|provisioned throughput|context cach\w*)\b"
+    r"\b(?:tokens?|token count|grounding|generative|ptus?|provisioned (?:throughput|managed)"
+    r"|context cach\w*)\b"
 )
 """Words of a SKU that is LLM spend and names no model that is known."""
 

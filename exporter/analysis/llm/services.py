@@ -30,8 +30,10 @@ LLM_SERVICES: Final[Mapping[str, LlmService]] = {
     "microsoft-foundry-models": "all",
     "azure-foundry-models": "all",
     "azure-ai-foundry-models": "all",
+    "azure-ai-model-inference": "all",
     # These sell speech, vision and search as well.
     "azure-ai-foundry": "models",
+    "azure-ai-studio": "models",
     "microsoft-foundry": "models",
     "azure-ai-services": "models",
     "cognitive-services": "models",

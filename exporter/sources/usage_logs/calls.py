@@ -71,7 +71,7 @@ def call_of(flat: Mapping[str, Any], latest_plausible: datetime) -> Call | str:
         return AGENT_SPAN
     cost_usd = _cost(flat.get("cost_usd"))
     counts = counts_of(flat, priced=cost_usd is not None)
-    if not has_tokens(counts) and cost_usd is None and _failed(flat):
+    if not any(counts.values()) and not cost_usd and _failed(flat):
         return FAILED_CALL
     named = name(flat, "gen_ai.provider.name", "gen_ai.system")
     model = name(flat, "gen_ai.response.model", "gen_ai.request.model")
@@ -154,8 +154,10 @@ def _terms(flat: Mapping[str, Any]) -> Terms:
 
 def _last_named(flat: Mapping[str, Any], last: str) -> str:
     keys = [key for key in flat if key == last or key.endswith(f".{last}")]
+    if not keys:
+        return ""
     keys.sort(key=lambda key: ("response" not in key and "usage" not in key, "request" in key))
-    return name({key: value for key, value in flat.items() if isinstance(value, str)}, *keys)
+    return name(flat, *(key for key in keys if isinstance(flat[key], str)))
 
 
 def _cost(value: object) -> Decimal | None:

@@ -26,7 +26,7 @@ def flat_calls(line: Json) -> Iterator[Flat]:
         yield from _spans(line)
     elif "resourceLogs" in line or "resourceMetrics" in line:
         raise UnusableLineError("otlp_without_spans")
-    elif "custom_llm_provider" in line and ("call_type" in line or "response_cost" in line):
+    elif "custom_llm_provider" in line and line.keys() & {"call_type", "response_cost", "spend"}:
         yield _of_litellm(line)
     else:
         flat = _flattened(line)
@@ -139,7 +139,9 @@ def _of_litellm(line: Json) -> Flat:
     for key in ("prompt_tokens", "completion_tokens", "total_tokens"):
         flat.setdefault(f"usage.{key}", line.get(key))
     ended = line.get("endTime")
-    cost, hit = line.get("response_cost"), line.get("cache_hit") in (True, "True", "true")
+    # Rows of its database have the cost as `spend`.
+    cost = line.get("response_cost", line.get("spend"))
+    hit = line.get("cache_hit") in (True, "True", "true")
     return {
         **flat,
         "timestamp": _written(Decimal(ended)) if isinstance(ended, int | Decimal) else ended,

@@ -69,6 +69,8 @@ def disjoint(counts: Counts) -> Tokens:
         plain -= cached
     if plain < 0:
         raise UnusableLineError("cache_exceeds_input")
+    if not any(each.kind for each in counts):
+        return Tokens(plain, cache_read, cache_write, output)
     split = _Split({INPUT: plain, CACHE_READ: cache_read, CACHE_WRITE: cache_write, OUTPUT: output})
     split.take(CACHE_WRITE, "1h", counts.get(Meaning(CACHE_WRITE, "1h"), 0))
     for kind in _MODALITIES:

@@ -221,6 +221,7 @@ def test_a_service_of_one_model_is_shown_by_it(service_id: str, model: str) -> N
         ("foundry-models", "5.4 opt Gl", "gpt-5.4", "output"),
         ("foundry-models", "5.4 mini cchd Inp Gl", "gpt-5.4-mini", "cache_read"),
         ("azure-openai", "Provisioned Managed Global Unit", "", ""),
+        ("azure-ai-services", "Provisioned Managed Global Unit", "", ""),
     ],
 )
 def test_models_of_azure_are_shown_by_their_meters(

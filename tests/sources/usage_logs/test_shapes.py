@@ -244,6 +244,17 @@ def litellm(**changes: Any) -> dict[str, Any]:
         ({"response_cost": 0.0}, 0.003762, 1),
         ({"response_cost": 0.0, "cache_hit": True}, 0, 1),
         ({"response_cost": 0, "status": "failure", "metadata": {}}, 0, 0),
+        (
+            {
+                "status": "failure",
+                "response_cost": 0,
+                "metadata": {},
+                "prompt_tokens": 0,
+                "completion_tokens": 0,
+            },
+            0,
+            0,
+        ),
     ],
 )
 def test_litellm_payloads_cost_what_litellm_says_or_else_the_list_price(
@@ -255,6 +266,23 @@ def test_litellm_payloads_cost_what_litellm_says_or_else_the_list_price(
     assert found.reasons == {}
     if requests:
         assert found.sums(TOKENS, "token_type") == {("input",): 600, ("cache_read",): 400, ("output",): 100}
+
+
+def test_rows_of_litellms_database_are_read_as_well(tmp_path: Path) -> None:
+    row = {
+        "request_id": "1",
+        "call_type": "acompletion",
+        "custom_llm_provider": "openai",
+        "endTime": "2026-11-25T09:15:02+00:00",
+        "model": "gpt-4o",
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "spend": 0.25,
+        "metadata": "{}",
+    }
+    found = outcome_of_log(tmp_path, row)
+    assert found.total(ESTIMATED, provider="openai") == 0.25
+    assert found.sums(TOKENS, "token_type") == {("input",): 10, ("output",): 5}
 
 
 def test_a_key_that_is_not_understood_is_named_and_its_line_set_aside(tmp_path: Path) -> None:
