@@ -16,12 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from exporter.analysis.nowcast.cost_history import NANO
-from exporter.analysis.nowcast.replay import Replay
-from exporter.simulator.variation import Variation
 from tests.analysis.nowcast.plain_bill import PlainBill, plain_bill
-from tests.analysis.nowcast.simulated_bill import START, TIMEZONE, SimulatedBill, simulated_bill
 from tests.analysis.nowcast.yardsticks import Yardstick, bornhuetter_ferguson, scaled, yesterday
+
+from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO
+from exporter.simulator.variation import Variation
+from tests.analysis.nowcast.simulated_bill import START, TIMEZONE, SimulatedBill, simulated_bill
 
 CLOCK_HOURS = (12, 16, 20)
 YARDSTICKS: dict[str, Yardstick] = {

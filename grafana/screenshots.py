@@ -1,4 +1,4 @@
-"""`python -m grafana.screenshots --grafana http://localhost:3000`: the boards as Grafana shows them.
+"""`python -m grafana.screenshots --grafana http://localhost:3000`: takes pictures of the boards in Grafana.
 
 A Grafana without anonymous access needs GRAFANA_USER and GRAFANA_PASSWORD in the environment.
 """
@@ -29,29 +29,29 @@ ROW, BARS = 38, 260  # pixels: a row of the grid with its gap; the variables and
 
 
 class ScreenshotError(Exception):
-    """There is no browser, no Grafana or no such board, or no picture came out; says what to do."""
+    """The browser, Grafana or a board is missing, or no picture was made; the message says what to do."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Take the pictures; return 1, with a sentence on standard error, where one cannot be taken."""
+    """Take the pictures; return 1, with a message on standard error, if one cannot be taken."""
     parser = argparse.ArgumentParser(prog="python -m grafana.screenshots", description=__doc__)
-    parser.add_argument("--grafana", default="http://localhost:3000", help="its address")
-    parser.add_argument("--width", type=int, default=1600, help="of the window, in pixels")
+    parser.add_argument("--grafana", default="http://localhost:3000", help="address of Grafana")
+    parser.add_argument("--width", type=int, default=1600, help="width of the window, in pixels")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
-    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder of the pictures")
-    parser.add_argument("--chromium", help="program to use; the first of the usual names if none is given")
-    parser.add_argument("--wait", type=float, default=30, help="seconds that a page may take to draw")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder for the pictures")
+    parser.add_argument("--chromium", help="program to use; by default the first of the usual names found")
+    parser.add_argument("--wait", type=float, default=30, help="seconds to wait for a page to be drawn")
     given = parser.parse_args(argv)
     try:
         take(given.grafana.rstrip("/"), given.out, browser(given.chromium), given)
     except ScreenshotError as error:
-        print(error, file=sys.stderr)  # noqa: T201 (a command's answer)
+        print(error, file=sys.stderr)  # noqa: T201 (output of the command)
         return 1
     return 0
 
 
 def browser(chosen: str | None) -> str:
-    """Return the path of the browser. Raises ScreenshotError where there is none."""
+    """Return the path of the browser. Raises ScreenshotError if it is missing."""
     for found in map(shutil.which, (chosen,) if chosen else BROWSERS):
         if found:
             return found
@@ -61,8 +61,8 @@ def browser(chosen: str | None) -> str:
 
 
 def take(grafana: str, out: Path, chromium: str, how: argparse.Namespace) -> None:
-    """Write UID.png for every board into `out`. Raises ScreenshotError."""
-    if "@" in urlsplit(grafana).netloc:  # it would stand in the process list, and in errors
+    """Write UID.png for every board into `out`. Raises ScreenshotError if one cannot be taken."""
+    if "@" in urlsplit(grafana).netloc:  # it would appear in the process list and in errors
         raise ScreenshotError("no password in the address: use GRAFANA_USER and GRAFANA_PASSWORD instead")
     user = os.environ.get("GRAFANA_USER")
     login = (user, os.environ.get("GRAFANA_PASSWORD", "")) if user else None
@@ -74,7 +74,7 @@ def take(grafana: str, out: Path, chromium: str, how: argparse.Namespace) -> Non
     if missing:
         raise ScreenshotError(
             f"Grafana at {grafana} does not have: {missing}. Provision grafana/dashboards there, see "
-            "docs/dashboards.md, and let the user see the folder"
+            "docs/dashboards.md, and give the user permission to view the folder"
         )
     out.mkdir(parents=True, exist_ok=True)
     with _with_login(grafana, login) if login else nullcontext(grafana) as address:
@@ -90,15 +90,15 @@ def _uids(grafana: str, login: tuple[str, str] | None) -> set[str]:
         answer = requests.get(f"{grafana}/api/search?type=dash-db&limit=5000", auth=login, timeout=20)
         if answer.status_code in (401, 403):
             raise ScreenshotError(
-                f"Grafana at {grafana} refuses us: set GRAFANA_USER and GRAFANA_PASSWORD to a user that may "
-                "view the boards, or allow anonymous viewing"
+                f"Grafana at {grafana} refuses access: set GRAFANA_USER and GRAFANA_PASSWORD to a user with "
+                "permission to view the boards, or allow anonymous viewing"
             )
         answer.raise_for_status()
         return {board["uid"] for board in answer.json()}
     except (requests.RequestException, ValueError) as error:
         raise ScreenshotError(
-            f"no Grafana answers at {grafana} ({type(error).__name__}): start one, such as with "
-            "`docker compose up`, or give its address with --grafana"
+            f"no Grafana answers at {grafana} ({type(error).__name__}): start one, for example with "
+            "`docker compose up`, or set its address with --grafana"
         ) from error
 
 
@@ -124,13 +124,13 @@ def _shoot(chromium: str, url: str, size: tuple[int, int], wait: float, picture:
         except (OSError, subprocess.SubprocessError) as error:
             raise ScreenshotError(f"{chromium} made no picture of {url}: {type(error).__name__}") from error
     if shown.getcolors(1):  # one colour only
-        raise ScreenshotError(f"{url} stayed empty: Grafana was slow, try a longer --wait")
-    shown.quantize(256).save(picture, optimize=True)  # a third of the size, and no difference to see
+        raise ScreenshotError(f"{url} stayed empty: Grafana was slow; try a longer --wait")
+    shown.quantize(256).save(picture, optimize=True)  # a third of the size, without a visible difference
 
 
 @contextmanager
 def _with_login(grafana: str, login: tuple[str, str]) -> Iterator[str]:
-    """Yield a loopback address that adds the login: Chromium itself takes one on its command line only."""
+    """Yield a loopback address that adds the login: Chromium accepts a login only on its command line."""
     parts = urlsplit(grafana)
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Write the rules as a PrometheusRule, the form in which the Prometheus operator takes them.
+"""Write the rules as a PrometheusRule, the form that the Prometheus operator reads.
 
 python tools/prometheus_rule.py > prometheus/kubernetes/prometheusrule.yml
 """
@@ -15,7 +15,7 @@ RULES = Path(__file__).parents[1] / "prometheus" / "rules"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Keeps expressions of several lines as they are read."""
+    """Writes texts of several lines as blocks, as they are in the rule files."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -27,7 +27,7 @@ _Dumper.add_representer(str, _text)
 
 
 def prometheus_rule() -> str:
-    """Return the manifest, with every group of the rule files in the order of their names."""
+    """Return the manifest with every group of the rule files; files are in the order of their names."""
     groups: list[Any] = []
     for path in sorted(RULES.glob("*.yml")):
         groups += yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]

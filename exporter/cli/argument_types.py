@@ -17,14 +17,14 @@ def address(text: str) -> tuple[str, int]:
         return host_and_port(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no address; write for example 127.0.0.1:9877"
+            f"{text!r} is not an address; write for example 127.0.0.1:9877"
         ) from None
 
 
 def count(text: str) -> int:
     """Read a whole number above 0."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0; write for example 21")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0; write for example 21")
     return int(text)
 
 
@@ -33,7 +33,7 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; write for example 2026-11-20") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; write for example 2026-11-20") from None
 
 
 def retention(text: str) -> timedelta:
@@ -41,19 +41,21 @@ def retention(text: str) -> timedelta:
     days_of = {"d": 1, "w": 7, "y": 365}
     match = re.fullmatch(r"([1-9][0-9]{0,3})([dwy])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time that blocks are kept; write for example 400d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a retention time; write for example 400d")
     return timedelta(days=int(match[1]) * days_of[match[2]])
 
 
 def plot_file(text: str) -> Path:
-    """Read where a picture goes; also where it cannot be drawn, so that nothing is worked out in vain."""
+    """Read where a picture goes. Fails at once where none can be drawn, before any work is done."""
     if find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError(
             "drawing needs matplotlib, which is not installed: pip install 'spend-exporter[plot]'"
         )
     path = Path(text)
     if not path.parent.is_dir() or path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no place for a file: the folder must exist")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be written: it must be a file, and the folder must exist"
+        )
     return path
 
 
@@ -70,11 +72,11 @@ def whole_hour(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time; write for example 2026-11-20T18:00:00Z") from None
+        raise ValueError(f"{text!r} is not a time; write for example 2026-11-20T18:00:00Z") from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment.minute or moment.second or moment.microsecond:
         raise ValueError(
-            f"{text!r} is not a whole hour, and the ledger knows only in which hour a charge arrived; "
+            f"{text!r} is not a whole hour, and the ledger only records the hour in which a charge arrived; "
             f"write for example {moment.replace(minute=0, second=0, microsecond=0):%Y-%m-%dT%H:%M:%SZ}"
         )
     return moment

@@ -11,7 +11,7 @@ from typing import Final
 from exporter.cli import argument_types
 
 EXIT_TROUBLE: Final = 1
-"""The command ran and found trouble."""
+"""The command ran and found problems."""
 
 EXIT_USAGE: Final = 2
 """Wrong usage or configuration."""
@@ -30,19 +30,20 @@ def add_ledger(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--ledger",
         metavar="FILE",
-        help="another ledger than the configured one, which `serve` may hold; `:memory:` reads all anew",
+        help="use this ledger, for example while `serve` holds the configured one; `:memory:` reads every "
+        "source again",
     )
 
 
 def add_refresh(command: argparse.ArgumentParser) -> None:
     """Add `--refresh`."""
-    command.add_argument("--refresh", action="store_true", help="read every source once before")
+    command.add_argument("--refresh", action="store_true", help="read every source once first")
 
 
 def add_plot(command: argparse.ArgumentParser) -> None:
     """Add `--plot`."""
     command.add_argument(
-        "--plot", type=argument_types.plot_file, metavar="FILE", help="draw it as well, as PNG"
+        "--plot", type=argument_types.plot_file, metavar="FILE", help="also draw the result, as PNG"
     )
 
 
@@ -52,12 +53,12 @@ def add_listen(command: argparse.ArgumentParser) -> None:
         "--listen",
         type=argument_types.address,
         metavar="HOST:PORT",
-        help="where to listen, before the key `listen` (default: 127.0.0.1:9877); port 0 takes a free one",
+        help="where to listen; overrides the key `listen` (default: 127.0.0.1:9877); port 0 takes a free one",
     )
 
 
 def print_address(url: str) -> None:
-    """Print where the figures are; standard output is left to the command."""
+    """Print where the figures are, on standard error: standard output belongs to the command."""
     print(f"metrics  {url}/metrics\nstatus   {url}/", file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -68,7 +69,7 @@ def print_usage_problem(problem: str) -> int:
 
 
 def days_in_order(first: date | None, end: date | None) -> bool:
-    """Return whether [first, end) holds a day, and print what is wrong where it does not."""
+    """Return whether [first, end) contains a day; if not, print what is wrong."""
     if first is None or end is None or first < end:
         return True
     print_usage_problem(f"--to {end} is excluded, so it must be after --from {first}")

@@ -1,6 +1,6 @@
 """The command line: reads the arguments, runs the command, and turns failures into exit codes.
 
-Exit 0: done; 1: ran and found trouble; 2: wrong usage or configuration; 130: interrupted by Ctrl-C.
+Exit 0: done; 1: ran and found problems; 2: wrong usage or configuration; 130: interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -31,17 +31,19 @@ COMMANDS: Final = (
     Command("demo", "serve the bill of a simulated company, no account needed"),
     Command("snapshot", "refresh every source once, print the metrics, exit"),
     Command(
-        "backtest", "say what the nowcast would have said each past day, beside the final bill", "warning"
+        "backtest",
+        "compare what the nowcast would have estimated on each past day with the final bill",
+        "warning",
     ),
     Command(
-        "backfill", "write the cost of each past usage hour for Prometheus, as files or blocks", "warning"
+        "backfill", "write the cost of each past usage hour as files or blocks for Prometheus", "warning"
     ),
     Command(
-        "history", "say what was spent when, and on what, from the ledger or the log of snapshots", "warning"
+        "history", "show what was spent, when and on what, from the ledger or the log of snapshots", "warning"
     ),
-    # Its findings say what is wrong; warnings of libraries would only run into them.
+    # Its findings describe what is wrong; warnings of libraries would only mix with them.
     Command(
-        "check", "say whether each source answers, each permission is there, and what it will cost", "error"
+        "check", "check that each source answers and has its permissions, and estimate its cost", "error"
     ),
     Command("metrics", "print the metric reference"),
 )

@@ -1,4 +1,4 @@
-"""A bar on the terminal that shows how far a command is; nothing where standard error is no terminal."""
+"""A progress bar on the terminal; prints nothing where standard error is not a terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 _WIDTH: Final = 30
 
 Show = Callable[[int, str], None]
-"""Takes how many steps are done, and what is under way."""
+"""Takes the number of steps that are done, and the name of the current one."""
 
 
 def progress_bar(what: str, steps: int) -> Show:
-    """Return what shows progress; when all steps are done, the line is ended."""
+    """Return a function that shows progress; after the last step it ends the line."""
     if not sys.stderr.isatty():
         return lambda _done, _now: None
 

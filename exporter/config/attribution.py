@@ -1,4 +1,4 @@
-"""The configuration of who pays for what: categories of cost, costs by label, costs of the user's own units.
+"""The configuration of cost attribution: categories of cost, costs by label, costs of the user's own units.
 
 A category is a list of words, or one rule, or a list of rules; all become rules.
 """
@@ -17,11 +17,11 @@ from exporter.config.problems import EXPLAINED, Section, explained, names_secret
 from exporter.config.yaml import UNREADABLE, KeyPath
 
 RESERVED_CATEGORIES: Final = ("unattributed", "other")
-"""Names that the exporter gives to the rest."""
+"""Names that the exporter uses for the remaining cost."""
 
 _LONGEST_NAME: Final = 100
 _OTHER_FORM: Final = "other_form"
-"""Type of an error whose text is that of the key: what was expected there, and an example."""
+"""Type of an error whose text comes from the key: what is expected there, and an example."""
 
 _Text = Annotated[StrictStr, Field(min_length=1)]
 _Key = Annotated[StrictStr, Field(min_length=1, max_length=256)]
@@ -37,7 +37,7 @@ _GlobsByKey = Mapping[_Key, _Globs]
 
 
 class ChargeMatch(Section):
-    """What a charge has to be like: every kind that is given must match, by any of its values."""
+    """Conditions on a charge: every key that is set must match, by any of its values."""
 
     words: Annotated[
         _Texts,
@@ -71,7 +71,7 @@ class ChargeMatch(Section):
         _Texts,
         Field(
             min_length=1,
-            description="a list of service names or ids, each in full",
+            description="a list of complete service names or ids",
             examples=[["Vertex AI", "6F81-5844-456A"]],
         ),
     ] = ()
@@ -91,14 +91,14 @@ class ChargeMatch(Section):
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
         if not data:
-            yield explained((), f"names nothing, so every charge would match; {_EXAMPLE_OF_RULE}")
+            yield explained((), f"has no condition, so every charge would match; {_EXAMPLE_OF_RULE}")
 
 
 _EXAMPLE_OF_RULE: Final = "for example {projects: [ml-*], labels: {team: research}}"
 
 
 class UnitMatch(ChargeMatch):
-    """What a charge has to be like, its category included."""
+    """Conditions on a charge, its category included."""
 
     category: Annotated[
         _Globs | None,
@@ -114,7 +114,7 @@ def _web_address(value: str) -> str:
     if "@" in parts.netloc:
         raise PydanticCustomError(
             EXPLAINED,
-            "must not hold a user name or a password, since it is shown in messages; give the address alone, "
+            "must not contain a user name or a password, because messages show it; write only the address, "
             "for example prometheus: http://127.0.0.1:9090",
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -125,16 +125,16 @@ def _web_address(value: str) -> str:
 
 
 class UnitCost(Section):
-    """A unit of the user's business: what it costs, and where its number is."""
+    """A unit of the user's business: which charges it costs, and where its number comes from."""
 
     match: Annotated[
-        UnitMatch, Field(description="what its charges are like", examples=[{"category": "shop"}])
+        UnitMatch, Field(description="the conditions on its charges", examples=[{"category": "shop"}])
     ]
     promql: Annotated[
         StrictStr,
         Field(
             min_length=1,
-            description="a query for the number of units in the day before its time, as one number",
+            description="a query that returns the number of units in the last day, as one number",
             examples=["sum(increase(orders_total[1d]))"],
         ),
     ]
@@ -154,7 +154,7 @@ _Model = TypeVar("_Model", bound=Section)
 def section(
     model: type[_Model], at: KeyPath, given: object, problems: list[InitErrorDetails]
 ) -> _Model | None:
-    """Check a section below a mapping of names, where a problem's text cannot be read off the outer model."""
+    """Check a section below a mapping of names, whose problem texts the outer model does not have."""
     if not isinstance(given, Mapping) or (names_secret(at) and not given.keys() <= model.model_fields.keys()):
         problems.append(_other_form(at, given))
         return None
@@ -166,7 +166,7 @@ def section(
 
 
 def _retold(error: ValidationError, model: type[Section], at: KeyPath) -> Iterator[InitErrorDetails]:
-    """The problems of a section, each with its text, at their paths from further out."""
+    """The problems of a section, each with its text and its path from the outer section."""
     found = error.errors(include_url=False, include_context=False)
     readable = [each for each in found if each["input"] is not UNREADABLE]
     for each, problem in zip(readable, problems_of(error, model, {}), strict=True):
@@ -177,11 +177,11 @@ def _retold(error: ValidationError, model: type[Section], at: KeyPath) -> Iterat
 
 
 def _other_form(at: KeyPath, given: object) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError(_OTHER_FORM, "of another form"), loc=at, input=given)
+    return InitErrorDetails(type=PydanticCustomError(_OTHER_FORM, "something else"), loc=at, input=given)
 
 
 def _rules(name: str, given: object, problems: list[InitErrorDetails]) -> tuple[ChargeMatch, ...]:
-    """The rules of a category in any of its forms; what is wrong goes to `problems`."""
+    """The rules of a category in any of its forms; adds what is wrong to `problems`."""
     if isinstance(given, Mapping):
         rules = [section(ChargeMatch, (name,), given, problems)]
         return tuple(rule for rule in rules if rule is not None)
@@ -220,11 +220,11 @@ def _bad_names(names: Iterable[object], what: str, reserved: tuple[str, ...]) ->
     for name in names:
         text = str(name)
         if text.casefold() in reserved:
-            told = f"is a name that the exporter gives to the rest; call the {what} something else"
-            yield explained((text,), f"{told}, for example {text}_costs")
+            problem = f"is a name that the exporter uses itself; choose another name for the {what}"
+            yield explained((text,), f"{problem}, for example {text}_costs")
         elif not text.strip() or len(text) > _LONGEST_NAME or min(text) < " ":
-            told = f"a {what} needs a name of 1 to {_LONGEST_NAME} characters on one line"
-            yield explained((text,), f"{told}, for example shop")
+            problem = f"a {what} needs a name of 1 to {_LONGEST_NAME} characters on one line"
+            yield explained((text,), f"{problem}, for example shop")
 
 
 def _unless(problems: list[InitErrorDetails], found: dict[str, Any]) -> dict[str, Any]:
@@ -253,17 +253,17 @@ CostAttribution = Annotated[
         ],
     ),
 ]
-"""Categories in order, each with its rules; None where nothing is given."""
+"""Categories in order, each with its rules; None where the key is not set."""
 
 LabelCosts = Annotated[
     tuple[Annotated[_Key, AfterValidator(_label_key)], ...],
     Field(
         max_length=20,
-        description="a list of at most 20 label keys, with tag: before a resource tag",
+        description="a list of at most 20 label keys; a resource tag starts with tag:",
         examples=[["team", "branch", "tag:env"]],
     ),
 ]
-"""Keys of labels, and of tags with `tag:` before them."""
+"""Keys of labels; keys of tags start with `tag:`."""
 
 UnitCosts = Annotated[
     Mapping[str, UnitCost] | None,
@@ -281,13 +281,13 @@ UnitCosts = Annotated[
         ],
     ),
 ]
-"""Units by name; None where nothing is given."""
+"""Units by name; None where the key is not set."""
 
 
 def unknown_categories(
     units: Mapping[str, UnitCost] | None, *attributions: Mapping[str, object] | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (unit, category) of each unit that wants a category which none of the attributions has."""
+    """Yield (unit, category) for each unit that names a category which no attribution has."""
     known = {category for each in attributions for category in each or ()} | {RESERVED_CATEGORIES[0]}
     for name, unit in (units or {}).items():
         for category in unit.match.category or ():

@@ -1,6 +1,6 @@
-"""The configuration of budgets, and of the figures that alerts compare with.
+"""The configuration of budgets, and of the thresholds of alerts.
 
-A budget is what some charges may cost in a period; thresholds say from where on somebody is told.
+A budget is what some charges may cost in a period; its thresholds are where alerts fire.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from exporter.config.attribution import RESERVED_CATEGORIES, UnitMatch, section
 from exporter.config.problems import Section, explained
 
 DAILY_LIMIT_NAME: Final = "gcp daily limit"
-"""The budget that `gcp.budget_alerts.daily_limit_usd` is."""
+"""Name of the budget that `gcp.budget_alerts.daily_limit_usd` makes."""
 
 OPENAI_LIMIT_NAME: Final = "openai spend limit"
-"""The budget that OpenAI's own limit is."""
+"""Name of the budget that OpenAI's own limit makes."""
 
 _LONGEST_NAME: Final = 100
 
@@ -52,7 +52,7 @@ _Ratio = Annotated[
 
 
 class ActualThresholds(Section):
-    """Shares of the limit that are used, by how bad that is."""
+    """Shares of the limit that are used, by severity of the alert."""
 
     info: _Ratio = 0.5
     warning: _Ratio = 0.9
@@ -60,7 +60,7 @@ class ActualThresholds(Section):
 
 
 class ForecastThresholds(Section):
-    """Shares of the limit that the period is forecast to come to, by how bad that is."""
+    """Shares of the limit that the period is forecast to reach, by severity of the alert."""
 
     info: _Ratio = None
     warning: _Ratio = 1.0
@@ -68,7 +68,7 @@ class ForecastThresholds(Section):
 
 
 class Thresholds(Section):
-    """From where on somebody is told of a budget."""
+    """The thresholds at which alerts about a budget fire."""
 
     actual: Annotated[
         ActualThresholds,
@@ -105,7 +105,7 @@ class Budget(Section):
         ),
     ]
     match: Annotated[
-        UnitMatch | None, Field(description="what its charges are like", examples=[{"category": "ml"}])
+        UnitMatch | None, Field(description="the conditions on its charges", examples=[{"category": "ml"}])
     ] = None
     """None: every charge."""
     credits: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
@@ -142,7 +142,7 @@ def _taken_names(names: list[str | None]) -> Iterator[InitErrorDetails]:
         if name is None:
             continue
         if name in seen:
-            of = "an earlier budget" if name in names[:at] else "a budget of the exporter's own"
+            of = "an earlier budget" if name in names[:at] else "a budget that the exporter makes itself"
             text = f"is the name of {of}; give each budget its own, for example {name} 2"
             yield explained((at, "name"), text)
         seen.add(name)
@@ -152,7 +152,7 @@ Budgets = Annotated[
     tuple[Budget, ...] | None,
     BeforeValidator(_budgets),
     Field(
-        description="a list of budgets, each with name, limit_usd and what it is for",
+        description="a list of budgets, each with name, limit_usd and the charges that it covers",
         examples=[
             [
                 {"name": "everything", "period": "month", "limit_usd": 5000},
@@ -161,13 +161,13 @@ Budgets = Annotated[
         ],
     ),
 ]
-"""Budgets in order; None where nothing is given."""
+"""Budgets in order; None where the key is not set."""
 
 
 def unknown_budget_categories(
     budgets: tuple[Budget, ...] | None, *attributions: Mapping[str, object] | None
 ) -> Iterator[tuple[int, str]]:
-    """Yield (place in the list, category) of each budget for a category that none of the attributions has."""
+    """Yield (position, category) for each budget of a category that no attribution has."""
     known = {category for each in attributions for category in each or ()} | {RESERVED_CATEGORIES[0]}
     for at, budget in enumerate(budgets or ()):
         for category in (budget.match.category or ()) if budget.match else ():
@@ -188,7 +188,7 @@ def _threshold(default: float, description: str) -> float:
 
 
 class Alerts(Section):
-    """The figures that the rules for Prometheus compare with, exposed as spend_alert_threshold."""
+    """The thresholds of the alert rules, exposed as spend_alert_threshold."""
 
     hourly_spike_usd: float = _threshold(10.0, "dollars above normal in an hour")
     spike_score: float = _threshold(6.0, "a distance from normal in deviations")
@@ -198,7 +198,7 @@ class Alerts(Section):
     unattributed_usd: float = _threshold(10.0, "dollars of the month's cost")
     llm_model_usd_per_hour: float = _threshold(10.0, "dollars per hour of one model")
     llm_key_usd_per_hour: float = _threshold(10.0, "dollars per hour of one key of a proxy")
-    llm_increase_ratio: float = _threshold(2.0, "times what is usual")
+    llm_increase_ratio: float = _threshold(2.0, "times the usual cost")
     llm_unpriced_tokens_in_6h: float = _threshold(10_000.0, "tokens in six hours")
     nowcast_drift_ratio: float = _threshold(0.1, "a share of the final bill")
     nowcast_drift_usd_per_day: float = _threshold(5.0, "dollars a day")
@@ -214,6 +214,6 @@ class Alerts(Section):
     pacing_ratio: float = _threshold(1.2, "times what the season expects by now")
     pacing_lead_ratio: float = _threshold(0.05, "a share of the limit ahead of the season")
     quiet_period_ratio: float = _threshold(0.15, "a share of the period, from its start")
-    burn_ratio_6h: float = _threshold(6.0, "times the pace that just lasts the period")
-    burn_ratio_1d: float = _threshold(3.0, "times the pace that just lasts the period")
-    burn_ratio_3d: float = _threshold(1.5, "times the pace that just lasts the period")
+    burn_ratio_6h: float = _threshold(6.0, "times the pace that uses the whole limit in the period")
+    burn_ratio_1d: float = _threshold(3.0, "times the pace that uses the whole limit in the period")
+    burn_ratio_3d: float = _threshold(1.5, "times the pace that uses the whole limit in the period")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, StrictStr
@@ -10,9 +11,13 @@ from pydantic_core import InitErrorDetails
 
 from exporter.config.attribution import CostAttribution
 from exporter.config.problems import Section, explained
-from exporter.config.types import Bytes, ReadGlob, ReadPath, UpdateMinutes
+from exporter.config.types import ONE_OR_MORE, Bytes, ReadGlob, ReadPath, UpdateMinutes
 
 _PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
+_TABLE: Final = rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$"
+"""Of project.dataset.table, without a character that could end a quoted name in a query."""
+
+_ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:resource_)?v1_([A-Za-z0-9_]+)$")
 _SMALLEST_BYTE_CAP: Final = 10 * 2**20
 _LARGEST_INT64: Final = 2**63 - 1
 
@@ -23,8 +28,7 @@ class BigQueryExport(Section):
     table: Annotated[
         StrictStr,
         Field(
-            # Nothing that could end a quoted name in a query.
-            pattern=rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$",
+            pattern=_TABLE,
             description="a table as project.dataset.table",
             examples=["project-1.billing.gcp_billing_export_resource_v1_01AB23_4C5D67_89EF01"],
         ),
@@ -42,17 +46,37 @@ class BigQueryExport(Section):
     lookback_days: Annotated[
         int, Field(strict=True, ge=1, le=366, description="a whole number of days, 1 to 366", examples=[10])
     ] = 10
+    job_project: Annotated[
+        StrictStr | None,
+        Field(
+            pattern=rf"^{_PROJECT}$",
+            description="the project that runs and pays for the queries",
+            examples=["project-1"],
+        ),
+    ] = None
+    replaces: Annotated[
+        tuple[Annotated[StrictStr, Field(pattern=_TABLE)], ...],
+        Field(
+            description="a list of tables, as project.dataset.table, whose charges are removed because this "
+            "table has them",
+            examples=[["project-1.billing.all_exports"]],
+        ),
+    ] = ()
 
 
 class BillingExport(Section):
-    """Where the billing export is read: exactly one of the two."""
+    """Where the billing export is: exactly one of the two."""
 
     bigquery: Annotated[
-        BigQueryExport | None,
-        Field(description="a section", examples=[{"table": "project-1.billing.gcp_billing_export_v1_X"}]),
+        Annotated[tuple[BigQueryExport, ...], *ONE_OR_MORE] | None,
+        Field(
+            min_length=1,
+            description="a section, or a list of sections with a table each",
+            examples=[{"table": "project-1.billing.gcp_billing_export_v1_X"}],
+        ),
     ] = None
     files: Annotated[
-        tuple[ReadGlob, ...] | None,
+        Annotated[tuple[ReadGlob, ...], *ONE_OR_MORE] | None,
         Field(
             min_length=1,
             description="a list of at least one path or glob of local Parquet, CSV or JSON Lines files",
@@ -67,6 +91,24 @@ class BillingExport(Section):
             yield explained((), "has both bigquery and files, so every dollar would count twice; keep one")
         if not given:
             yield explained((), "needs one of bigquery and files, for example files: [exports/*.parquet]")
+        tables = data.get("bigquery")
+        if isinstance(tables, list | tuple):
+            yield from _counted_twice(tables)
+
+
+def _counted_twice(sections: Sequence[object]) -> Iterator[InitErrorDetails]:
+    """Tables of which an earlier one in the list has the same dollars, as far as names show it."""
+    seen: dict[str, str] = {}
+    for number, section in enumerate(sections):
+        table = section.get("table") if isinstance(section, Mapping) else None
+        if not isinstance(table, str):
+            continue
+        found = _ACCOUNT_OF_TABLE.search(table)
+        key = found.group(1).upper() if found else table
+        if key in seen:
+            text = f"has the same billing account as {seen[key]}, so every dollar would count twice; keep one"
+            yield explained(("bigquery", number, "table"), text)
+        seen.setdefault(key, table)
 
 
 class BudgetAlerts(Section):
@@ -100,7 +142,7 @@ _Usd = Annotated[
 
 
 class RateCard(Section):
-    """Fixed rates for Cloud Run, in place of those learnt from the bill."""
+    """Fixed rates for Cloud Run, instead of those learnt from the bill."""
 
     request_usd: _Usd
     cpu_second_usd: _Usd
@@ -110,7 +152,7 @@ class RateCard(Section):
 
 
 class LiveUsage(Section):
-    """Live usage and unit costs, of Cloud Run and of the other services that Cloud Monitoring knows."""
+    """Live usage and unit costs of Cloud Run and of other services that Cloud Monitoring measures."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
     update_interval_minutes: Annotated[
@@ -142,7 +184,7 @@ class LiveUsage(Section):
 
 
 class Recommendations(Section):
-    """What Google's Recommender would save."""
+    """Savings that Google's Recommender suggests."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
     update_interval_minutes: Annotated[
@@ -215,7 +257,7 @@ class Gcp(Section):
             budgets = data.get("budgets")
             wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
             if wanted and data.get("billing_account_id") is None:
-                reason = "gcp.budgets asks Cloud Billing for the budgets of that account"
+                reason = "gcp.budgets reads the budgets of that account from Cloud Billing"
                 example = "billing_account_id: 01AB23-4C5D67-89EF01"
                 yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
             return
@@ -225,6 +267,7 @@ class Gcp(Section):
         ):
             if data.get(key) in (None, [], ()):
                 reason = (
-                    "without gcp.billing_export the export's table is looked for by account in the projects"
+                    "without gcp.billing_export, the exporter looks for the export's table of "
+                    "this account in the projects"
                 )
                 yield explained((key,), f"is missing ({reason}), for example {example}")

@@ -1,6 +1,6 @@
-"""The section `history` of the configuration: where cost goes that is to be kept by the time it arose in.
+"""The section `history` of the configuration: where past costs are kept by their time of usage.
 
-Remote write sends it to a receiver; the log of snapshots keeps what was told, in files.
+Remote write sends them to a receiver; the log of snapshots keeps each summary in files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OWN_HEADERS: Final = frozenset(
         *("keep-alive", "transfer-encoding", "user-agent", "x-prometheus-remote-write-version"),
     }
 )
-"""Headers of a request that the sender itself sets, as the protocol prescribes."""
+"""Headers that the sender sets itself, as the protocol requires."""
 
 _File = Annotated[ReadPath | None, Field(description="the path of a file", examples=["secrets/file"])]
 
@@ -39,7 +39,7 @@ class BasicAuth(Section):
 
 
 class ClientTls(Section):
-    """How the receiver is known, and how this side makes itself known."""
+    """Which certificate the receiver must have, and the exporter's own client certificate."""
 
     ca_file: _File = None
     cert_file: _File = None
@@ -59,7 +59,7 @@ class ClientTls(Section):
         for given, missing in pair.items():
             if data.get(given) is not None and data.get(missing) is None:
                 yield explained(
-                    (), f"has {given} and no {missing}; give both, for example {missing}: client.pem"
+                    (), f"has {given} but not {missing}; set both, for example {missing}: client.pem"
                 )
 
 
@@ -101,21 +101,24 @@ class RemoteWrite(Section):
         if data.get("basic_auth") is not None and data.get("bearer_token_file") is not None:
             yield explained((), "has both basic_auth and bearer_token_file; keep one")
         if data.get("tls") is not None and re.match("http://", str(data.get("url")), re.IGNORECASE):
-            yield explained((), "has tls and an address without it; write for example url: https://…")
+            yield explained((), "has tls, but the address is not https; write for example url: https://…")
         headers = data.get("headers")
         for name in headers if isinstance(headers, Mapping) else ():
             if str(name).lower().endswith("authorization") or names_secret((str(name),)):
-                told = "holds a secret by its name, and secrets are in files: use bearer_token_file"
-                yield explained(("headers", str(name)), told)
+                problem = (
+                    "seems to be a secret by its name, and secrets belong in files: use bearer_token_file"
+                )
+                yield explained(("headers", str(name)), problem)
             elif str(name).lower() in _OWN_HEADERS:
                 yield explained(
                     ("headers", str(name)),
-                    "is set by the protocol; leave it out, for example headers: {X-Scope-OrgID: team-1}",
+                    "is set by the exporter itself; leave it out, for example headers: "
+                    "{X-Scope-OrgID: team-1}",
                 )
 
 
 class SnapshotLog(Section):
-    """A log of what `/api/v1/summary` told, one file a day."""
+    """A log of the answers of `/api/v1/summary`, one file per day."""
 
     directory: Annotated[
         WrittenPath,
@@ -139,7 +142,7 @@ class SnapshotLog(Section):
 
 
 class History(Section):
-    """What is kept beyond the ledger. A key that is left out keeps nothing there."""
+    """What is kept outside the ledger; nothing where a key is not set."""
 
     remote_write: Annotated[
         RemoteWrite | None,

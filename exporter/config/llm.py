@@ -1,4 +1,4 @@
-"""The section `llm` of the configuration: the APIs, proxies and logs that tell what language models cost."""
+"""The section `llm` of the configuration: APIs, proxies and logs with the cost of language models."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HistoryDays = Annotated[
 
 
 class AdminApi(Section):
-    """An LLM provider's admin API: what was billed, and what was used and is not billed yet."""
+    """An LLM provider's admin API: billed cost, and usage that is not billed yet."""
 
     admin_key_file: _KeyFile = None
     admin_key_env: _KeyVariable = None
@@ -53,12 +53,12 @@ class AdminApi(Section):
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
         given = [key for key in ("admin_key_file", "admin_key_env") if data.get(key) is not None]
         if len(given) != 1:
-            told = "has both admin_key_file and admin_key_env; keep one" if given else "needs an admin key"
-            yield explained((), f"{told}, for example admin_key_file: secrets/admin.key")
+            problem = "has both admin_key_file and admin_key_env; keep one" if given else "needs an admin key"
+            yield explained((), f"{problem}, for example admin_key_file: secrets/admin.key")
 
 
 class LiteLlm(Section):
-    """A LiteLLM proxy, which knows the team and the key of each call."""
+    """A LiteLLM proxy: it knows the team and the key of each call."""
 
     url: Annotated[
         WebAddress,
@@ -75,7 +75,7 @@ class LiteLlm(Section):
 
 
 class Llm(Section):
-    """Language models, whoever bills them."""
+    """Language models of all providers."""
 
     openai: Annotated[
         AdminApi | None, Field(description="a section", examples=[{"admin_key_file": "openai.key"}])

@@ -24,7 +24,7 @@ from exporter.config.yaml import KeyPath, NotYaml, read
 
 
 def load(path: Path) -> Config:
-    """Read a configuration file. What it names to be read is relative to its folder. Raises ConfigError."""
+    """Read a configuration file. Paths of files to read are relative to its folder. Raises ConfigError."""
     place = f"configuration {path}"
     try:
         text = path.read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, base: Path) -> Config:
-    """Read a configuration; paths of what it names to be read are relative to `base`. Raises ConfigError."""
+    """Read a configuration; paths of files to read are relative to `base`. Raises ConfigError."""
     return _parse(text, base, "configuration")
 
 
@@ -76,7 +76,7 @@ def _unknown_categories(config: Config, lines: Mapping[KeyPath, int]) -> Iterato
 
 
 class Config(Section):
-    """All of the configuration. Values are checked, paths are ready to use."""
+    """The whole configuration. Values are checked, paths are ready to use."""
 
     listen: Annotated[
         ListenAddress,
@@ -138,12 +138,12 @@ class Config(Section):
 
     @property
     def place(self) -> str:
-        """What errors call it: `configuration spend.yml`."""
+        """Its name in errors: `configuration spend.yml`."""
         return self._place
 
     @property
     def renamed_keys(self) -> tuple[RenamedKey, ...]:
-        """Keys that were given by the name of an earlier version."""
+        """Keys that were given by a name from an earlier version."""
         return self._renamed
 
     @property
@@ -153,12 +153,12 @@ class Config(Section):
 
     @property
     def port(self) -> int:
-        """Port of `listen`; 0 asks the system for a free one."""
+        """Port of `listen`; with 0 the system chooses a free one."""
         return host_and_port(self.listen)[1]
 
     @property
     def keys_without_effect(self) -> tuple[str, ...]:
-        """Keys that are set and valid, and that no part of this version uses as things are set."""
+        """Keys that are set and valid but have no effect with the other settings."""
         if self.gcp is None:
             return ()
         waiting = {

@@ -1,6 +1,6 @@
-"""What is wrong with a configuration: found all at once, told with key path, requirement and a good value.
+"""All problems of a configuration at once, each with key path, requirement and a good value.
 
-Requirements (`description`) and good values (`examples`) are read off the model's own fields.
+Requirements (`description`) and good values (`examples`) come from the model's own fields.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from exporter.config.yaml import UNREADABLE, KeyPath
 
 EXPLAINED: Final = "explained"
-"""Type of a PydanticCustomError whose message already says what is wrong, as the end of a sentence."""
+"""Type of a PydanticCustomError whose message is already the end of a sentence for users."""
 
 _SECRET_KEY: Final = re.compile(r"(key|token|password|secret)s?\Z", re.IGNORECASE)
 _LONGEST_SHOWN: Final = 80
@@ -27,7 +27,7 @@ _LONGEST_SHOWN: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a configuration; its text is one line and holds no secret."""
+    """One problem of a configuration; its text is one line and contains no secret."""
 
     key: str
     """Key path such as `gcp.project_ids[1]`; empty for the file as a whole."""
@@ -40,19 +40,19 @@ class Problem:
 
 
 class Section(BaseModel):
-    """Keys that belong together, with the rules between them."""
+    """A section of keys, with the rules between them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:  # noqa: ARG003 - for subclasses
-        """Tell which rules between keys are broken by the data as it was given."""
+        """Yield the rules between keys that the given data breaks."""
         yield from ()
 
     @model_validator(mode="wrap")
     @classmethod
     def _check_keys_and_rules(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Check the rules between keys also where a single key is wrong, so that all is told at once."""
+        """Check the rules between keys even if a single key is wrong, so that all problems show at once."""
         problems = list(cls._broken_rules(data)) if isinstance(data, Mapping) else []
         section = None
         try:
@@ -67,7 +67,7 @@ class Section(BaseModel):
 
 
 def explained(path: KeyPath, text: str) -> InitErrorDetails:
-    """A problem at a path within the section, in words that say what is wrong and what would be good."""
+    """A problem at a path within the section; its text has what is wrong and a good value."""
     return InitErrorDetails(type=PydanticCustomError(EXPLAINED, text), loc=path, input=None)
 
 
@@ -84,7 +84,7 @@ def problems_of(
 
 def _text(kind: str, path: KeyPath, value: object, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
-        return f"this version has no such key; {_known_instead(path, model)}"
+        return f"there is no such key in this version; {_known_instead(path, model)}"
     requirement, example = _requirement(path, model)
     if kind == "missing":
         return f"is missing, expected {requirement}{example}"
@@ -101,7 +101,7 @@ def every_key(model: type[BaseModel], path: KeyPath = ()) -> Iterator[tuple[KeyP
 
 
 def key_text(path: KeyPath) -> str:
-    """A key path on one line, as people write it: `gcp.project_ids[1]`."""
+    """A key path as people write it: `gcp.project_ids[1]`."""
     text = ""
     for part in path:
         if isinstance(part, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,80}", part):
@@ -118,7 +118,7 @@ def example_text(field: FieldInfo) -> str:
 
 
 def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """The line of the key, or of the nearest section that is there."""
+    """The line of the key, or of the nearest section that exists."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -127,41 +127,49 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
+        # A list that may be given as its one item has the item's keys.
+        item = next(iter(get_args(get_args(kind)[0])), kind) if _may_be_one(kind) else kind
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            return item
     return None
 
 
+def _may_be_one(kind: object) -> bool:
+    return any(getattr(mark, "one_or_more", False) for mark in getattr(kind, "__metadata__", ()))
+
+
 def _requirement(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
-    """Requirement and good value of the key that decides about a path; for an item of a list, the list's."""
+    """Requirement and good value of the key at a path; for an item of a list, those of the list."""
     known = dict(every_key(model))
     for length in range(len(path), 0, -1):
-        field = known.get(path[:length])
+        keys = tuple(part for part in path[:length] if not isinstance(part, int))
+        field = known.get(keys)
         if field is not None:
-            return str(field.description), f"; for example {path[length - 1]}: {example_text(field)}"
+            return str(field.description), f"; for example {keys[-1]}: {example_text(field)}"
     return f"a mapping of keys ({', '.join(model.model_fields)})", ""
 
 
 def _known_instead(path: KeyPath, model: type[BaseModel]) -> str:
-    """The nearest known key beside the unknown one, else of that name elsewhere, else all beside it."""
+    """The most similar key of the section, else one of that name elsewhere, else all keys here."""
     wanted = str(path[-1])[:_LONGEST_SHOWN].lower().replace("-", "_")
     known = list(every_key(model))
-    beside = {str(key[-1]): field for key, field in known if key[:-1] == path[:-1]}
-    for name in difflib.get_close_matches(wanted, beside, n=1, cutoff=0.6):
-        return f"did you mean {name}, for example {name}: {example_text(beside[name])}"
+    above = tuple(part for part in path[:-1] if not isinstance(part, int))
+    siblings = {str(key[-1]): field for key, field in known if key[:-1] == above}
+    for name in difflib.get_close_matches(wanted, siblings, n=1, cutoff=0.6):
+        return f"did you mean {name}, for example {name}: {example_text(siblings[name])}"
     for key, field in known:
         if difflib.get_close_matches(wanted, [str(key[-1])], cutoff=0.75):
             return f"did you mean {key_text(key)}, for example {key[-1]}: {example_text(field)}"
-    return f"known here: {', '.join(beside)}"
+    return f"known here: {', '.join(siblings)}"
 
 
 def names_secret(path: KeyPath) -> bool:
-    """Say whether what is at the path may be a secret by its name, so that nothing of it may be shown."""
+    """Return whether the value at the path may be a secret, judged by its name, and must not be shown."""
     return any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path)
 
 
 def _shown(path: KeyPath, value: object) -> str:
-    """A value as a message may show it: short, on one line, and nothing of a secret or a section."""
+    """A value as a message may show it: short, on one line, without secrets and sections."""
     if names_secret(path):
         return "a value that is not shown"
     if value is None or isinstance(value, bool):
@@ -181,7 +189,7 @@ def _shortened(part: str | int) -> str:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. The text has a line for every problem and holds no secret."""
+    """The configuration cannot be used. The text has a line for every problem and contains no secret."""
 
     def __init__(self, place: str, problems: Sequence[Problem]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -1,4 +1,4 @@
-"""Keys that had another name in an earlier version: still read, and reported with the name they have now."""
+"""Keys that had another name in an earlier version: still read, and reported with their new name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RENAMED: Final[Mapping[KeyPath, str]] = {
     ("gcp", "cloud_run"): "live_usage",
     ("alerts", "watching_usd_per_month"): "exporter_cost_usd_per_month",
 }
-"""Path of the old key -> the name it has now, in the same section."""
+"""Path of the old key -> its new name, in the same section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class RenamedKey:
 def with_present_names(
     value: object, lines: Mapping[KeyPath, int]
 ) -> tuple[object, dict[KeyPath, int], list[RenamedKey], list[Problem]]:
-    """Return the document and its lines with present names, what was renamed, and what has both names."""
+    """Return document and lines with the new names, the renamed keys, and problems where both are set."""
     renamed: list[RenamedKey] = []
     problems: list[Problem] = []
     present = dict(lines)
@@ -57,7 +57,7 @@ def _section(value: object, path: KeyPath) -> Mapping[object, object] | None:
 
 
 def _moved(value: object, old: KeyPath, name: str) -> object:
-    """A copy with the key renamed; a value under the present name stays."""
+    """A copy with the key renamed; a value under the new name stays."""
     assert isinstance(value, Mapping)
     if len(old) > 1:
         return {**value, old[0]: _moved(value[old[0]], old[1:], name)}

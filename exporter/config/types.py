@@ -1,20 +1,31 @@
 """Kinds of values in the configuration: sizes in bytes, addresses to listen on, paths and globs.
 
-A function here raises ValueError when a value is of the wrong form, and says more only where that helps.
+A function here raises ValueError for a value of the wrong form, with a text only where that helps.
 """
 
 from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from exporter.config.problems import EXPLAINED
 
@@ -44,7 +55,7 @@ def _listen(value: str) -> str:
 
 
 def _bytes(value: object) -> object:
-    """A text with a unit as a whole number of bytes; anything else as it is."""
+    """A text with a unit as a whole number of bytes; anything else unchanged."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)", value.strip())
@@ -66,7 +77,7 @@ def _path(value: object) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise PydanticCustomError(
-            EXPLAINED, "starts with a ~ whose home folder is not known; write the path in full"
+            EXPLAINED, "starts with a ~ whose home folder is not known; write the full path"
         ) from None
 
 
@@ -78,11 +89,11 @@ def _glob_to_read(pattern: str, info: ValidationInfo) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", pattern):
         raise PydanticCustomError(
             EXPLAINED,
-            "expected local files, got a web address; copy the export to a folder and give that, "
+            "expected local files, got a web address; copy the export to a folder and write its path, "
             "for example files: [exports/*.parquet]",
         )
     path = _path(pattern)
-    # A folder whose name has [ or * in it is that folder, not a pattern.
+    # A [ or * in the name of the base folder belongs to the name, not to a pattern.
     return str(path if path.is_absolute() else Path(glob.escape(str(_base(info)))) / path)
 
 
@@ -93,8 +104,8 @@ def _web_address(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise PydanticCustomError(
             EXPLAINED,
-            "has a user or a password in it; give secrets by file or environment variable, and "
-            "only the address here, for example http://litellm.internal:4000",
+            "contains a user or a password; put secrets into a file or environment variable, and "
+            "write only the address here, for example http://litellm.internal:4000",
         )
     parts.port  # noqa: B018 - raises ValueError for a port that is none
     return text.rstrip("/")
@@ -108,6 +119,41 @@ def _base(info: ValidationInfo) -> Path:
 
 ListenAddress = Annotated[StrictStr, AfterValidator(_listen)]
 """`host:port`; an IPv6 host in brackets."""
+
+
+class _OneOrMore:
+    """Shows in the JSON schema, and to messages, that one value may stand for a list of one."""
+
+    one_or_more: Final = True
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        found = handler(schema)
+        return {"anyOf": [found["items"], found]}
+
+
+def _one_or_more(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """Take one mapping or text for a list of one; its problems are named as if it stood in no list."""
+    if not isinstance(value, Mapping | str):
+        return handler(value)
+    try:
+        return handler([value])
+    except ValidationError as error:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError(found["type"], found["msg"]),
+                loc=found["loc"][1:],
+                input=found["input"],
+            )
+            for found in error.errors(include_url=False, include_context=False)
+        ]
+        raise ValidationError.from_exception_data("list", problems, hide_input=True) from None
+
+
+ONE_OR_MORE: Final = (WrapValidator(_one_or_more), _OneOrMore())
+"""Annotations of a list that may be given as its one item."""
 
 Bytes = Annotated[int, BeforeValidator(_bytes)]
 """A whole number of bytes, or a text such as `10GiB`."""

@@ -1,6 +1,6 @@
-"""Strict reading of YAML, and so of JSON: the values, the line of every key, and all faults at once.
+"""Strict reading of YAML, and therefore JSON: the values, the line of every key, and all faults at once.
 
-A key given twice is a fault, never a silent overwrite. No message repeats a value, which may be a secret.
+A key given twice is a fault, never a silent overwrite. No message repeats a value: it may be a secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KeyPath = tuple[str | int, ...]
 """Where a value is: keys of mappings and indices of lists, from the outside in."""
 
 UNREADABLE: Final = object()
-"""Stands where a value could not be read; a Fault says why."""
+"""Stands for a value that could not be read; a Fault has the reason."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(
@@ -30,7 +30,7 @@ _NOT_JSON: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong at one place that does not keep the rest from being read."""
+    """A mistake at one place; the rest can still be read."""
 
     path: KeyPath
     line: int
@@ -39,7 +39,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text holds: mappings as dict with str keys, lists, str, int, float, bool and None."""
+    """The content of a text: mappings as dict with str keys, lists, str, int, float, bool and None."""
 
     value: object
     lines: Mapping[KeyPath, int]
@@ -55,7 +55,7 @@ def read(text: str) -> Document:
     """Read one YAML or JSON document. An empty text is None. Raises NotYaml."""
     from_json = _json(text)
     if from_json is not _NOT_JSON:
-        # In JSON a tab is always white space, and PyYAML takes none.
+        # In JSON a tab is always white space, and PyYAML refuses tabs.
         text = text.replace("\t", " ")
     try:
         loader = yaml.SafeLoader(text)
@@ -73,7 +73,7 @@ def read(text: str) -> Document:
 
 
 def _json(text: str) -> object:
-    """Values as JSON has them: YAML 1.1 would take 1e3 for text and split an escaped emoji in two."""
+    """Values as in JSON: YAML 1.1 would read 1e3 as text and split an escaped emoji in two."""
     if not text.lstrip().startswith("{"):
         return _NOT_JSON
     try:
@@ -86,7 +86,7 @@ def _described(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     text = ", ".join(part for part in (error.context, error.problem) if part)
-    # A password such as *word or !word is an alias or a tag to YAML, and would be repeated here.
+    # For YAML a password such as *word or !word is an alias or a tag, and its message would repeat it.
     return place + re.sub(r"(alias|anchor|handle|tag) ['\"].*['\"]", r"\1", text)
 
 
@@ -108,7 +108,7 @@ class _Walk:
         if identity in self._open:
             return self._fault(path, node, "contains itself; write the value out")
         if node.tag not in _PLAIN_TAGS:
-            return self._fault(path, node, "has a YAML tag, which has no meaning here; remove it")
+            return self._fault(path, node, "has a YAML tag, which is not supported here; remove it")
         self._open.add(identity)
         if isinstance(node, yaml.MappingNode):
             result: object = self._mapping(node, path)
@@ -126,7 +126,7 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fault(path, key_node, "has a list or mapping as a key; a key must be a word")
                 continue
-            # As written: `on` and `1` are words here, not a truth and a number.
+            # As written: as keys, `on` and `1` are words, not a boolean and a number.
             key: str = key_node.value
             line = key_node.start_mark.line + 1
             here = (*path, key)
@@ -150,7 +150,7 @@ class _Walk:
         try:
             return self._loader.construct_object(node)
         except (ValueError, LookupError, yaml.YAMLError):
-            # PyYAML fails on a few texts that it takes for numbers, such as 0x_; then they are texts.
+            # PyYAML fails on a few texts that look like numbers, such as 0x_; they stay texts.
             return node.value
 
     def _fault(self, path: KeyPath, node: yaml.Node, text: str) -> object:

@@ -1,1 +1,1 @@
-"""What every room shares: charges, meters, ownership, errors, back-off and secrets."""
+"""Shared by every room: charges, meters, ownership, errors, back-off and secrets."""

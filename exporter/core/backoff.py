@@ -1,4 +1,4 @@
-"""Exponential back-off with jitter, bounded in time for each call and for a whole refresh."""
+"""Exponential back-off with jitter, with a time limit for each call and for a whole refresh."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class Backoff:
-    """How long to keep trying. One is made for each refresh, since it adds up the waiting."""
+    """How long to keep trying. Each refresh has its own, because it adds up the waiting."""
 
     call_seconds: float = 60.0
-    """From the first attempt of one call until no further one is begun."""
+    """From the first attempt of a call; after this time no further attempt starts."""
     total_seconds: float = 300.0
-    """Waiting of all calls together."""
+    """Limit for the waiting of all calls together."""
     first_seconds: float = 1.0
     longest_seconds: float = 20.0
     sleep: Callable[[float], None] = time.sleep
@@ -33,12 +33,12 @@ class Backoff:
         attempt: Callable[[], _Result],
         failures: tuple[type[Exception], ...],
         is_transient: Callable[[Exception], bool],
-        asked_wait: Callable[[Exception], float] = lambda _error: 0.0,
+        requested_wait: Callable[[Exception], float] = lambda _error: 0.0,
     ) -> _Result:
-        """Return the attempt's result; try again while it fails for a moment only, else raise.
+        """Return the attempt's result; retry while its failures are temporary, else raise.
 
-        `asked_wait` is the wait in seconds that a failure asks for: none is shorter, and where it is longer
-        than there is time for, the failure is raised at once.
+        `requested_wait` returns the wait in seconds that a failure requests: no wait is shorter, and if it is
+        longer than the time that is left, the failure is raised at once.
         """
         began = self.monotonic()
         delay = self.first_seconds
@@ -46,7 +46,7 @@ class Backoff:
             try:
                 return attempt()
             except failures as error:
-                wait = max(delay * (0.5 + self.jitter() / 2), asked_wait(error))
+                wait = max(delay * (0.5 + self.jitter() / 2), requested_wait(error))
                 late = self.monotonic() + wait > began + self.call_seconds
                 spent = self.waited_seconds + wait > self.total_seconds
                 if late or spent or self.stopping() or not is_transient(error):

@@ -1,6 +1,6 @@
 """The two kinds of row: the charge, which every bill becomes, and the usage point, live and without a price.
 
-Charges are in the terms of FinOps FOCUS. Everything downstream of a source is blind to where a row came from.
+Charges use the terms of FinOps FOCUS. Nothing downstream of a source depends on where a row came from.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 EARLIEST_PLAUSIBLE: Final = datetime(2015, 1, 1, tzinfo=UTC)
-"""Usage or export times before this are refused: no billing export reaches back so far."""
+"""Usage or export times before this are no real times: no billing export reaches back so far."""
+
+FARTHEST_AHEAD: Final = timedelta(days=3660)
+"""Usage may begin so long after the present: a plan can be paid for some years ahead."""
 
 LARGEST_PLAUSIBLE: Final = Decimal(10) ** 12
 """An export row whose amount is not smaller than this (in any currency) is refused as damaged."""
 
 CHARGE_CATEGORIES: Final = ("usage", "purchase", "tax", "adjustment", "credit")
-"""The categories of a charge; together they sum to net cost. `credit` is where FOCUS says Credit."""
+"""The categories of a charge; together they sum to net cost. `credit` is Credit in FOCUS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +50,29 @@ class Charge:
     exported_at: datetime
     """Latest exact time within export_hour at which a part of this charge was written."""
     invoice_month: str
-    """YYYYMM of the invoice that carries it, or empty where the provider does not say."""
+    """YYYYMM of its invoice, or empty where the provider does not report it."""
     billing_currency: str
     billed_cost: Decimal
     """In billing_currency; credits are negative."""
-    billed_cost_usd: Decimal
-    """The same in US dollars, converted row by row at the bill's own rate."""
+    billed_cost_usd: Decimal | None
+    """The same in US dollars, converted row by row at the bill's own rate. None where the bill gives no rate,
+    or no real time of usage: such a charge counts on its invoice alone."""
     consumed_quantity: float
     consumed_unit: str
     tags: str = ""
-    """The labels and tags that the configuration asks for, as `tags_text` writes them."""
+    """The labels and tags that the configuration uses, in the format of `tags_text`."""
     charge_period_end: datetime | None = None
     """Latest end of the usage of a part of this charge: a month's fee ends a month after its start. None
     where the bill does not say."""
+    corrects: bool | None = None
+    """Whether it changes what was billed before; None: it does if its category is `adjustment`. The rounding
+    of an invoice is an adjustment that corrects nothing."""
 
 
 def tags_text(tags: Mapping[str, str]) -> str:
     """Return the tags of a charge as JSON with sorted keys and no spaces; empty where there are none.
 
-    A key tells where it is from: `label:team` is a label of the resource or its project, or of another
+    A key begins with its origin: `label:team` is a label of the resource or its project, or of another
     provider's tags; `tag:env` is a tag of Google's resource hierarchy.
     """
     return json.dumps(tags, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if tags else ""
@@ -97,6 +104,7 @@ CHARGE_COLUMNS: Final[dict[str, str]] = {
     "consumed_unit": "VARCHAR",
     "tags": "VARCHAR",
     "charge_period_end": "TIMESTAMP",
+    "corrects": "BOOLEAN",
 }
 """The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
 
@@ -104,15 +112,15 @@ Eighteen decimals hold a single request's price (4e-7) at the export's full prec
 by a conversion rate, and still leave room for 1e20 in a sum."""
 
 SERIES_COLUMNS: Final = tuple(CHARGE_COLUMNS)[:9]
-"""The dimensions that tell one series of charges from another."""
+"""The dimensions that identify a series of charges."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
     """What one resource used of one thing within one interval; usage of neighbouring intervals adds up.
 
-    What has a level rather than a flow (cores, stored bytes, utilisation) comes as level times seconds. The
-    interval lies within one hour of the clock. A dimension that is not told is the empty string.
+    A level (cores, stored bytes, utilisation), as opposed to a flow, comes as level times seconds. The
+    interval lies within one hour of the clock. A dimension that is not reported is the empty string.
     """
 
     provider: str
@@ -126,7 +134,7 @@ class UsagePoint:
     meter: str
     """Name of a row of the usage table: `cloud_run_requests`, `cloud_run_cpu_seconds`, …"""
     dimension: str
-    """What else tells it apart: a response code class, a token type, a storage class."""
+    """A further dimension: a response code class, a token type, a storage class."""
     start: datetime
     end: datetime
     value: float

@@ -1,4 +1,4 @@
-"""What goes wrong at a source, in words that name what to do."""
+"""Errors of sources; each text names what to do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which labels and tags of a bill are kept beside its charges: their names, and a mark for cursors.
+"""Which labels and tags of a bill are kept with its charges: their names, and a mark for cursors.
 
-A name says where the key comes from: `label:team` is a resource's label, else its project's label of that
+A name begins with the key's origin: `label:team` is a resource's label, else its project's label of that
 key; `tag:env` is a tag of Google's resource hierarchy.
 """
 
@@ -26,21 +26,21 @@ class KeptTag(NamedTuple):
 
 
 def kept_tags(names: Iterable[str]) -> tuple[KeptTag, ...]:
-    """Return what the names mean, each once and in the order of Charge.tags.
+    """Return the keys that the names stand for, each once and in the order of Charge.tags.
 
-    Raises ValueError for a name without `label:` or `tag:` and a key behind it.
+    Raises ValueError for a name that is not `label:` or `tag:` followed by a key.
     """
     found = []
     for name in sorted(set(names)):
         origin, _, key = name.partition(":")
         if origin not in ("label", "tag") or not key:
-            raise ValueError(f"{name!r} is no name of a label or tag; write label:team or tag:env")
+            raise ValueError(f"{name!r} is not the name of a label or tag; write label:team or tag:env")
         found.append(KeptTag(origin, key))
     return tuple(found)
 
 
 def cursor_mark(tags: Iterable[KeptTag]) -> str:
-    """Return what a cursor ends with, so that a change of the kept tags makes a source read again.
+    """Return the end of a cursor, which makes a source read again when the kept tags change.
 
     Empty where nothing is kept.
     """

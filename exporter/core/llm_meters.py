@@ -1,4 +1,4 @@
-"""The meters in which LLM usage is told: names that sources write and families read.
+"""The meters of LLM usage: names that sources write and metric families read.
 
 A usage point of theirs has the model as its resource; its project is the provider's own, or a proxy's team.
 """
@@ -13,22 +13,22 @@ REQUESTS: Final = "llm_requests"
 LIST_USD: Final = "llm_list_usd"
 """US dollars at list prices."""
 UNPRICED_TOKENS: Final = "llm_unpriced_tokens"
-"""Tokens of models that no price is known of."""
+"""Tokens of models without a known price."""
 
 PROXY_USD: Final = "llm_proxy_usd"
-"""US dollars as a proxy reckons them: attribution, never part of a total. The revision is a key's alias."""
+"""US dollars as a proxy calculates them: attribution, never in a total. The revision is a key's alias."""
 PROXY_TOKENS: Final = "llm_proxy_tokens"
 PROXY_REQUESTS: Final = "llm_proxy_requests"
 
 VERTEX_TOKENS: Final = "vertex_tokens"
-"""What Cloud Monitoring tells of Vertex AI; the dimension is input or output."""
+"""Tokens of Vertex AI from Cloud Monitoring; the dimension is input or output."""
 
 OPENAI_SERVICE: Final = ("openai-api", "OpenAI API")
-"""Id and name of the service that OpenAI's charges are of."""
+"""Id and name of the service of OpenAI's charges."""
 ANTHROPIC_SERVICE: Final = ("claude-api", "Claude API")
 
 STAND_IN_SERVICE_NAME: Final = "LLM API"
-"""Service of estimated money of a provider that nothing bills."""
+"""Service of estimated money of a provider that no source bills."""
 
 
 GCP_LLM_SERVICE_IDS: Final = ("C7E2-9256-1C43", "AEFD-7695-64FA")

@@ -1,6 +1,6 @@
-"""One owner per dollar: which source's money counts for a provider, and what every other source then is.
+"""One owner per dollar: which source's money counts for a provider, and the part of every other source.
 
-The table follows from what each source claims; totals, documentation and `spend-exporter check` go by it.
+The table follows from what each source claims; totals, documentation and `spend-exporter check` use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ANY_OTHER: Final = "*"
 
 
 class Claims(Protocol):
-    """What one source says of the dollars of providers."""
+    """What one source reports about the dollars of providers."""
 
     @property
     def name(self) -> str:
@@ -23,7 +23,7 @@ class Claims(Protocol):
 
     @property
     def bills(self) -> Mapping[str, str]:
-        """Providers whose dollars it reports, each with what people call that money."""
+        """Providers whose dollars it reports, each with the usual name of that money."""
         ...
 
     @property
@@ -39,12 +39,12 @@ class Claims(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnershipRow:
-    """Whose money counts for a provider, and what the other sources say of the same money."""
+    """Whose money counts for a provider, and what other sources report about the same money."""
 
     provider: str
     """Label value of `provider`, or ANY_OTHER."""
     money: str
-    """What people call it."""
+    """The usual name of this money."""
     billed_by: tuple[str, ...]
     """Sources that bill it; the first that is configured owns it, the others are left out."""
     estimated_by: tuple[str, ...]
@@ -55,7 +55,7 @@ class OwnershipRow:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Every provider's row. The last is for all providers that have none of their own."""
+    """A row per provider. The last row is for all providers without their own."""
 
     rows: tuple[OwnershipRow, ...]
     hourly_bills: frozenset[str] = field(default=frozenset())
@@ -74,8 +74,8 @@ class Ownership:
 def ownership_of(claims: Iterable[Claims], hourly_bills: Iterable[str] = ()) -> Ownership:
     """Return the table that follows from what sources claim, in their order.
 
-    A source that names a provider comes before one that takes any. A usage log estimates only what it names:
-    live usage of the provider itself is better than calls that somebody logged.
+    A source that names a provider comes before one that takes any provider. A usage log estimates only what
+    it names: live usage from the provider itself is better than logged calls.
     """
     claims = tuple(claims)
     money: dict[str, str] = {}

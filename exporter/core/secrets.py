@@ -1,4 +1,4 @@
-"""Secrets by file or environment variable, read anew each time, so that one can be replaced while running."""
+"""Secrets from a file or environment variable, read each time, so that a secret can change at run time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def secret_reader(
 ) -> Callable[[], str]:
     """Return a function that reads the secret; `config_key` is the section that names where it is.
 
-    The function raises SourceError when there is none; neither it nor the error shows the secret.
+    The function raises SourceError without a secret; neither it nor the error shows the secret.
     """
 
     def read() -> str:
@@ -27,7 +27,8 @@ def secret_reader(
             return _one_line(secret, f"the environment variable {variable}", config_key)
         if file is None:
             raise SourceError(
-                "no_credentials", f"{config_key}: no key is configured; name a file or a variable with it"
+                "no_credentials",
+                f"{config_key}: no key is configured; name a file or an environment variable that has it",
             )
         try:
             secret = file.read_text(encoding="utf-8").strip()
@@ -50,6 +51,6 @@ def _one_line(secret: str, where: str, config_key: str) -> str:
     if not secret.isprintable() or not secret.isascii() or " " in secret:
         raise SourceError(
             "no_credentials",
-            f"{config_key}: {where} holds more than a key; it should have the key alone, in one line",
+            f"{config_key}: {where} contains more than a key; it must contain only the key, on one line",
         )
     return secret

@@ -1,4 +1,4 @@
-"""Times for DuckDB, which keeps them here without a zone, in UTC."""
+"""Times for DuckDB, where they are kept in UTC without a zone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What leaves the exporter for good: the JSON Lines log and remote write."""
+"""What the exporter writes elsewhere for good: the JSON Lines log and remote write."""

@@ -1,4 +1,4 @@
-"""One round of sending: hands decided values to the receiver, and finds those that it refuses."""
+"""One round of sending: passes values from the outbox to the receiver, and finds those that it refuses."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from exporter.ledger.outbox import Outbox, Queued
 from exporter.metrics.families import SPEND_HOURLY_USD
 
 BATCH_SAMPLES: Final = 2000
-"""In one request; what Prometheus itself sends at once."""
+"""Samples in one request; the same as Prometheus' own default."""
 
 _CALL_SECONDS: Final = 30.0
-"""One request is tried again for so long; then the round ends, and the next one takes it up."""
+"""A request is retried for this long; then the round ends, and the next round continues."""
 
 _MOST_SPLITS: Final = 500
-"""In one round, how often a refused request is halved; what is refused after that is not looked into."""
+"""How often a round halves refused requests; requests refused after that are not split further."""
 
 
 class Listener(Protocol):
-    """Who is told how it goes."""
+    """Receives the progress of a round."""
 
     def acknowledged(self, count: int) -> None:
-        """The receiver has so many values more."""
+        """The receiver has taken this many more values."""
 
     def refused(self, count: int, text: str) -> None:
-        """The receiver will not have so many values, for the reason in the text."""
+        """The receiver has refused this many values, for the reason in the text."""
 
     def failed(self, reason: str, text: str) -> None:
-        """A request did not succeed."""
+        """A request failed."""
 
 
 class Delivery:
-    """Sends what is due. For one round: what is too old for the receiver is asked anew in the next."""
+    """Sends what is due, in one round. Samples too old for the receiver are tried again in the next round."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Delivery:
         self._too_old_text = ""
 
     def send_due(self) -> None:
-        """Send all that is decided and due. Raises NotDelivered, SourceError and LedgerError."""
+        """Send all due values of the outbox. Raises NotDelivered, SourceError and LedgerError."""
         while not self._stopping.is_set():
             batch = self._outbox.due(self._clock(), self._batch_samples)
             if not batch:
@@ -134,6 +134,6 @@ class Delivery:
 
 
 def _protocol_labels(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Name them, in the order that receivers ask for; an empty label is the same as none, and is left out."""
+    """Name the labels, in the order that receivers require; an empty label equals none, and is left out."""
     named = zip(SPEND_HOURLY_USD.labels, values, strict=True)
     return tuple(sorted([("__name__", SPEND_HOURLY_USD.name), *(pair for pair in named if pair[1])]))

@@ -1,6 +1,6 @@
-"""The log of snapshots: what /api/v1/summary told, a JSON line each time, one file for each UTC day.
+"""The log of snapshots: the answer of /api/v1/summary as a JSON line each time, one file per UTC day.
 
-A file only grows, line by line; when its day is over it is compressed, and after some time removed.
+A file only grows, line by line. When its day is over it is compressed, and later removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.metrics.summary import summary
 logger = logging.getLogger(__name__)
 
 AT_LEAST_EVERY: Final = timedelta(hours=1)
-"""A line is written so often also where nothing changes, so that a gap means that nothing ran."""
+"""A line is written at least this often, also without changes, so that a gap means that nothing ran."""
 
 _NAME: Final = re.compile(r"spend-(\d{4}-\d{2}-\d{2})\.jsonl(\.gz)?")
 _GZIP_LEVEL: Final = 6
@@ -31,20 +31,20 @@ class HistoryLog:
     """Appends to the files of one folder. For one thread of one process."""
 
     def __init__(self, folder: Path, *, keep: timedelta, interval: timedelta) -> None:
-        """`keep` is how long a day's file stays, `interval` the least time between two lines."""
+        """`keep` is how long a day's file stays, `interval` the shortest time between two lines."""
         self._folder = folder
         self._keep_for = keep
         self._interval = interval
         self._last_time: datetime | None = None
-        self._last_told: object = None
+        self._last_document: object = None
         self._tidied: date | None = None
 
     def keep(self, snapshot: Snapshot, now: datetime) -> None:
-        """Write what the snapshot tells at `now` (aware), if it is due; what cannot be written is logged."""
+        """Write the snapshot's summary as of `now` (aware), if it is due; a failed write is logged."""
         if not snapshot.ready:
             return
-        told = summary(snapshot, now)
-        if not self._is_due(told, now):
+        document = summary(snapshot, now)
+        if not self._is_due(document, now):
             return
         today = now.astimezone(UTC).date()
         try:
@@ -52,26 +52,26 @@ class HistoryLog:
             path = self._folder / f"spend-{today}.jsonl"
             if self._last_time is None:
                 _cut_torn_line(path)
-            _append(path, json.dumps(told, allow_nan=False, separators=(",", ":")).encode() + b"\n")
-            self._last_time, self._last_told = now, _without_times(told)
+            _append(path, json.dumps(document, allow_nan=False, separators=(",", ":")).encode() + b"\n")
+            self._last_time, self._last_document = now, _without_times(document)
             if self._tidied != today:
                 self._tidied = today
                 self._tidy(today)
         except OSError as error:
             logger.error("history.jsonl: cannot write to %s: %s", self._folder, error)  # noqa: TRY400
         except Exception:
-            logger.exception("history.jsonl: could not be kept in %s", self._folder)
+            logger.exception("history.jsonl: could not be written to %s", self._folder)
 
-    def _is_due(self, told: dict[str, Any], now: datetime) -> bool:
+    def _is_due(self, document: dict[str, Any], now: datetime) -> bool:
         if self._last_time is None or now < self._last_time:
             return True
         since = now - self._last_time
         if since < self._interval:
             return False
-        return since >= AT_LEAST_EVERY or _without_times(told) != self._last_told
+        return since >= AT_LEAST_EVERY or _without_times(document) != self._last_document
 
     def _tidy(self, today: date) -> None:
-        """Compress the files of the days that are over, and remove the old ones."""
+        """Compress the files of past days, and remove the old ones."""
         for day, path in log_files(self._folder):
             if today - day > self._keep_for:
                 path.unlink()
@@ -87,13 +87,13 @@ def log_files(folder: Path) -> Iterator[tuple[date, Path]]:
             yield date.fromisoformat(match[1]), path
 
 
-def _without_times(told: dict[str, Any]) -> object:
-    sources = [{"name": source["name"], "up": source["up"]} for source in told["sources"]]
-    return {**told, "time": None, "as_of": None, "sources": sources}
+def _without_times(document: dict[str, Any]) -> object:
+    sources = [{"name": source["name"], "up": source["up"]} for source in document["sources"]]
+    return {**document, "time": None, "as_of": None, "sources": sources}
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Add a line in one step, or nothing of it."""
+    """Append a whole line, or nothing."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         size = os.fstat(file).st_size
@@ -101,7 +101,7 @@ def _append(path: Path, line: bytes) -> None:
         if written < len(line):
             os.ftruncate(file, size)
             raise OSError(
-                f"only {written} of {len(line)} bytes of a line could be written, is the disk full?"
+                f"only {written} of {len(line)} bytes of a line could be written; is the disk full?"
             )
         os.fsync(file)
     finally:
@@ -109,23 +109,23 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Cut what a killed process left half-written at the end of a file, if there is one."""
+    """Remove an incomplete last line, which a killed process may leave."""
     if not path.exists():
         return
     with path.open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
-            logger.warning("history.jsonl: %s ends in the middle of a line, which is cut", path)
+            logger.warning("history.jsonl: %s ends with an incomplete line, which is removed", path)
             file.truncate(whole)
 
 
 def _compress(path: Path) -> None:
-    """Put the compressed file in the place of the plain one, with what an earlier one of the day has."""
+    """Replace the plain file by a compressed one, which keeps an earlier compressed file of the day."""
     compressed = path.with_name(f"{path.name}.gz")
     content = path.read_bytes()
     if compressed.exists():
-        # A clock that was set back, or a process killed between the two steps below.
+        # After a clock was set back, or a process was killed between the two steps below.
         earlier = gzip.decompress(compressed.read_bytes())
         content = earlier if earlier.endswith(content) else earlier + content
     partial = path.with_name(f".{path.name}.partial")

@@ -1,4 +1,4 @@
-"""Prometheus' remote-write protocol, version 1.0: encodes samples, and hands them to a receiver over HTTP.
+"""Prometheus' remote-write protocol, version 1.0: encodes samples and sends them to a receiver over HTTP.
 
 Protocol: https://prometheus.io/docs/specs/prw/remote_write_spec/. Its messages are a few lines of
 protobuf, so they are written by hand: no generated code that has to agree with a release of protobuf.
@@ -34,7 +34,7 @@ _LONGEST_WORDS: Final = 300
 _LARGEST_ANSWER_BYTES: Final = 8192
 
 _ABOUT_SAMPLES: Final = frozenset({400, 409, 413, 422})
-"""Statuses by which receivers refuse samples; Thanos answers 409 to such as conflict with what it has."""
+"""Statuses with which receivers refuse samples; Thanos answers 409 where samples conflict with its own."""
 
 _TOO_OLD: Final = re.compile(r"too[ -]old|out of bounds|out-of-bounds|too far in the past", re.IGNORECASE)
 _OUT_OF_ORDER: Final = re.compile(r"out[ -]of[ -]order|duplicate sample", re.IGNORECASE)
@@ -50,29 +50,29 @@ class Sample(NamedTuple):
 
 
 class NotDelivered(Exception):
-    """A request did not succeed for a reason that is not its samples; the text says what to do."""
+    """A request failed, not because of its samples; the text gives what to do."""
 
     def __init__(self, reason: str, text: str, *, transient: bool = False, wait_seconds: float = 0.0) -> None:
         super().__init__(text)
         self.reason = reason
         self.transient = transient
-        """Whether it may pass by itself within a minute."""
+        """Whether a retry within a minute may succeed."""
         self.wait_seconds = wait_seconds
-        """What the receiver asked for."""
+        """Wait that the receiver requested."""
 
 
 class Refused(Exception):
-    """The receiver will not have at least one of the samples; the text has its own words."""
+    """The receiver refused at least one of the samples; the text quotes it."""
 
     def __init__(self, text: str, *, too_old: bool) -> None:
         super().__init__(text)
         self.too_old = too_old
-        """Whether it says that the time is too long ago, which then holds for all earlier ones."""
+        """Whether the time is too long ago for the receiver; then all earlier samples are too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where samples are sent, and how this side makes itself known. Secrets are read for each request."""
+    """Where samples are sent, and with which credentials. Secrets are read for each request."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -83,10 +83,10 @@ class Receiver:
     """Paths of the certificate and its key."""
     server_name: str | None = None
     timeout_seconds: float = 30.0
-    """For one request, to connect and to answer."""
+    """Limit for one request: to connect, and again to answer."""
 
     def session(self) -> requests.Session:
-        """Return a session whose connections are kept; to be closed by the caller."""
+        """Return a session that keeps its connections; the caller closes it."""
         made = requests.Session()
         if self.server_name:
             made.mount("https://", _NamedServer(self.server_name))
@@ -99,7 +99,7 @@ class Receiver:
             with session.post(
                 self.url,
                 data=encode(samples),
-                # As `auth`, so that no ~/.netrc puts other credentials in their place.
+                # Passed as `auth`, so that ~/.netrc does not override the credentials.
                 auth=_Headers({**self.headers, **_HEADERS}, credentials),
                 timeout=self.timeout_seconds,
                 verify=self.ca_file or True,
@@ -112,57 +112,58 @@ class Receiver:
                     raise self._failure(response, words)
         except requests.exceptions.Timeout:
             text = f"no answer within {self.timeout_seconds:g} s"
-            raise NotDelivered("timeout", self._told(text), transient=True) from None
+            raise NotDelivered("timeout", self._described(text), transient=True) from None
         except requests.exceptions.SSLError as error:
             text = f"no secure connection ({_last_words(error)}); check the certificates and `tls`"
-            raise NotDelivered("tls", self._told(text)) from None
+            raise NotDelivered("tls", self._described(text)) from None
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             text = f"the connection failed ({_last_words(error)}); is it running, and is the address right?"
-            raise NotDelivered("unavailable", self._told(text), transient=True) from None
+            raise NotDelivered("unavailable", self._described(text), transient=True) from None
         except (requests.exceptions.RequestException, OSError, UnicodeError) as error:
             text = f"the request cannot be made ({type(error).__name__}); check `url` and `tls`"
-            raise NotDelivered("configuration", self._told(text)) from None
+            raise NotDelivered("configuration", self._described(text)) from None
 
     def _failure(self, response: requests.Response, words: str) -> NotDelivered | Refused:
         status = response.status_code
-        said = f'HTTP {status} ("{words}")' if words else f"HTTP {status}"
+        reply = f'HTTP {status} ("{words}")' if words else f"HTTP {status}"
         too_old = bool(_TOO_OLD.search(words))
         # Prometheus 2.42 answers 500 to samples that are too old.
         if status in _ABOUT_SAMPLES or (status == 500 and (too_old or _OUT_OF_ORDER.search(words))):
-            return Refused(self._told(f"{said}{_advice(too_old, words)}"), too_old=too_old)
+            return Refused(self._described(f"{reply}{_advice(too_old, words)}"), too_old=too_old)
         if status in {429, 408} or status >= 500:
             wait = retry_after_seconds(response.headers.get("Retry-After", ""), datetime.now(UTC))
             reason = "rate_limited" if status == 429 else "unavailable"
-            return NotDelivered(reason, self._told(said), transient=True, wait_seconds=wait)
+            return NotDelivered(reason, self._described(reply), transient=True, wait_seconds=wait)
         if status in (401, 403):
-            text = f"{said}; check `basic_auth`, `bearer_token_file` and what they give access to"
-            return NotDelivered("unauthorized", self._told(text))
+            text = f"{reply}; check `basic_auth`, `bearer_token_file` and what they give access to"
+            return NotDelivered("unauthorized", self._described(text))
         text = (
-            f"{said}; check that `url` is where the receiver takes remote write, and that it is switched on"
+            f"{reply}; check that `url` is the receiver's remote-write address, and that remote "
+            f"write is enabled"
         )
-        return NotDelivered("configuration", self._told(text))
+        return NotDelivered("configuration", self._described(text))
 
-    def _told(self, text: str) -> str:
+    def _described(self, text: str) -> str:
         host = urlsplit(self.url).netloc.rpartition("@")[2]
         return f"history.remote_write: {host}: {text}"
 
 
 def encode(samples: Iterable[Sample]) -> bytes:
-    """Return a compressed WriteRequest. Samples of a series that follow each other are told under it once."""
+    """Return a compressed WriteRequest. Consecutive samples of a series share one entry."""
     parts = []
-    # Few hours, each of many series.
+    # There are few hours, each with many series.
     stamps: dict[int, bytes] = {}
     for labels, group in groupby(samples, key=lambda sample: sample.labels):
         series = b"".join(
             _message(1, _message(1, name.encode()) + _message(2, value.encode())) for name, value in labels
         )
-        told = []
+        encoded = []
         for _, timestamp_ms, value in group:
             stamp = stamps.get(timestamp_ms)
             if stamp is None:
                 stamp = stamps[timestamp_ms] = b"\x10" + _varint(timestamp_ms)
-            told.append(b"\x12%c\x09%b%b" % (9 + len(stamp), _DOUBLE(value), stamp))
-        parts.append(_message(1, series + b"".join(told)))
+            encoded.append(b"\x12%c\x09%b%b" % (9 + len(stamp), _DOUBLE(value), stamp))
+        parts.append(_message(1, series + b"".join(encoded)))
     return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
 
 
@@ -170,7 +171,7 @@ _DOUBLE: Final = struct.Struct("<d").pack
 
 
 def _message(number: int, content: bytes) -> bytes:
-    """A field of bytes, a text or a message in it."""
+    """A field of bytes: a text or a message."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
@@ -209,7 +210,7 @@ class _Headers(AuthBase):
 
 
 class _NamedServer(HTTPAdapter):
-    """Asks for a certificate of another name than the address has."""
+    """Verifies the certificate against another name than that of the address."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -222,16 +223,16 @@ class _NamedServer(HTTPAdapter):
 
 
 def _words(response: requests.Response, seconds: float) -> str:
-    """What the receiver says in one line; no longer than is useful, and not for longer than `seconds`."""
-    said = bytearray()
+    """Return the receiver's answer as one short line; reads for at most `seconds`."""
+    body = bytearray()
     deadline = time.monotonic() + seconds
     for chunk in response.iter_content(1):
-        said += chunk
-        if len(said) > _LARGEST_ANSWER_BYTES:
+        body += chunk
+        if len(body) > _LARGEST_ANSWER_BYTES:
             break
         if time.monotonic() > deadline:
             raise requests.exceptions.Timeout
-    text = " ".join(said.decode("utf-8", "replace").split())
+    text = " ".join(body.decode("utf-8", "replace").split())
     text = "".join(letter for letter in text if letter.isprintable())
     return "a web page" if text[:1] == "<" else text
 
@@ -243,7 +244,7 @@ def _without(credentials: tuple[str, ...], words: str) -> str:
 
 
 def _last_words(error: Exception) -> str:
-    """The innermost reason of a failed connection: the outer ones name objects of the library."""
+    """The innermost reason of a failed connection: the outer ones only name objects of the library."""
     inner: BaseException = error
     while True:
         causes = [getattr(inner, "reason", None), *inner.args]

@@ -1,7 +1,7 @@
-"""Sends hourly costs to a receiver of remote write as they are billed, in a thread of its own.
+"""Sends hourly costs to a remote-write receiver as they are billed, in its own thread.
 
-What is sent and what was acknowledged is in the ledger (see exporter/ledger/outbox.py), so that an outage, a
-restart or a kill loses nothing, and sends nothing twice with another value.
+The ledger has what is to be sent and what was acknowledged (see exporter/ledger/outbox.py), so that an
+outage, a restart or a kill loses nothing, and sends nothing twice with another value.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from exporter.metrics.remote_write import SendingStatus
 logger = logging.getLogger(__name__)
 
 _DECIDED_AT_ONCE: Final = 20 * BATCH_SAMPLES
-"""Values in the outbox, at most: during an outage the others stay what the ledger has for them."""
+"""Most values in the outbox: during an outage all others are left in the charges of the ledger."""
 
 _FIRST_WAIT_SECONDS: Final = 5.0
 _LONGEST_WAIT_SECONDS: Final = 300.0
 _LOOK_FOR_REFUSED_SECONDS: Final = 600.0
-"""Refused samples become due by the clock alone."""
+"""How often to look for refused samples that have become due again."""
 
 
 class HistorySender:
@@ -48,7 +48,7 @@ class HistorySender:
         chance: random.Random | None = None,
         batch_samples: int = BATCH_SAMPLES,
     ) -> None:
-        """`sources` are those whose charges count; hours are sent from `since` ago, as of the first start."""
+        """`sources` are those whose charges are sent; the first start sends hours from `since` ago on."""
         self._ledger = ledger
         self._receiver = receiver
         self._sources = list(sources)
@@ -59,54 +59,54 @@ class HistorySender:
         self._outbox: Outbox | None = None
         self._due = threading.Event()
         self._stopping = threading.Event()
-        self._told = ""
+        self._reported = ""
         self.status = SendingStatus()
 
     def wake(self) -> None:
-        """Look for what is to be sent; every source has told what it has by now."""
+        """Look for values to send; by now every source has been read."""
         self._due.set()
 
     def stop(self) -> None:
-        """End `run` after the request under way."""
+        """End `run` after the current request."""
         self._stopping.set()
         self._due.set()
 
     def run(self, changed: Callable[[], None]) -> None:
-        """Send whenever woken, until `stop`; `changed` is called when there is news in the status."""
+        """Send whenever woken, until `stop`; `changed` is called when the status has changed."""
         self._due.wait()
         failures = 0
         while not self._stopping.is_set():
             self._due.clear()
             before = self.status
-            asked = self.send()
+            wait_seconds = self.send()
             if replace(self.status, sent_through=before.sent_through) != before or not before.sent_through:
                 changed()
-            if asked is None:
+            if wait_seconds is None:
                 failures = 0
                 self._due.wait(_LOOK_FOR_REFUSED_SECONDS if self.status.refused else None)
             else:
                 longest = min(_FIRST_WAIT_SECONDS * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS)
                 failures += 1
-                self._stopping.wait(max(asked, longest * self._chance.uniform(0.5, 1.0)))
+                self._stopping.wait(max(wait_seconds, longest * self._chance.uniform(0.5, 1.0)))
 
     def send(self) -> float | None:
-        """Send all that is to be sent; return None, or after a failure how many seconds to wait at least."""
+        """Send everything that is due; return None, or after a failure the least seconds to wait."""
         started = self._clock()
         try:
             self._send(started)
         except (NotDelivered, SourceError, LedgerError) as error:
             if not isinstance(error, NotDelivered):
                 self._count_failure(error.reason, 1)
-            self._tell(f"{error}; it is tried again, and nothing is lost")
+            self._tell(f"{error}; this is retried, and nothing is lost")
             return error.wait_seconds if isinstance(error, NotDelivered) else 0.0
         except Exception as error:
-            logger.exception("hourly costs could not be sent; it is tried again")
+            logger.exception("hourly costs could not be sent; this is retried")
             self._count_failure("unexpected", 1)
-            self._told = str(error)
+            self._reported = str(error)
             return 0.0
-        if self._told and not self.status.refused:
+        if self._reported and not self.status.refused:
             logger.info("history.remote_write: all hourly costs are sent")
-            self._told = ""
+            self._reported = ""
         return None
 
     def _send(self, started: datetime) -> None:
@@ -128,7 +128,7 @@ class HistorySender:
             )
             if waiting or refused:
                 delivery.send_due()
-                # Their hours may cost something else by now.
+                # The cost of their hours may have changed by now.
                 undecided = _undecided(outbox, started)
             for window in undecided:
                 while not self._stopping.is_set() and outbox.decide(window, started, _DECIDED_AT_ONCE):
@@ -140,31 +140,31 @@ class HistorySender:
             self.status = replace(self.status, sent_through=started)
 
     def acknowledged(self, count: int) -> None:
-        """Note what the receiver has taken."""
+        """Count values that the receiver has taken."""
         done = self.status.acknowledged + count
         self.status = replace(self.status, acknowledged=done, pending=max(0, self.status.pending - count))
 
     def refused(self, count: int, text: str) -> None:
-        """Note what the receiver has refused."""
+        """Count values that the receiver has refused."""
         self._count_failure("refused", count)
         self._tell(
-            f"{text}. What is refused is tried again after 1, 4, 16 and 64 hours, then set aside until the "
+            f"{text}. Refused samples are retried after 1, 4, 16 and 64 hours, then set aside until the "
             "next start; see spend_remote_write_refused_samples"
         )
 
     def failed(self, reason: str, text: str) -> None:
-        """Note a failed request."""
+        """Count a failed request."""
         self._count_failure(reason, 1)
         self._tell(text)
 
     def _opened(self, now: datetime) -> Outbox:
         if self._outbox is None:
-            # Who the receiver is: its address, and what tells its tenants apart.
+            # The identity of the receiver: its address, and the headers that name its tenant.
             tenants = (f"{name.lower()}={value}" for name, value in sorted(self._receiver.headers.items()))
             name = " ".join((self._receiver.url, *tenants))
             self._outbox = Outbox(self._ledger, name, self._sources, now - self._since)
             logger.info(
-                "history.remote_write: hours of usage from %s on are sent to %s",
+                "history.remote_write: sending the usage hours from %s on to %s",
                 f"{self._outbox.sent_from:%Y-%m-%d %H:%M} UTC",
                 self._receiver.url,
             )
@@ -175,13 +175,13 @@ class HistorySender:
         self.status = replace(self.status, failures={**known, reason: known.get(reason, 0) + count})
 
     def _tell(self, text: str) -> None:
-        """Log a problem once, not each time it comes up."""
-        if text != self._told:
+        """Log a problem once, not each time it occurs."""
+        if text != self._reported:
             logger.warning("%s", text)
-        self._told = text
+        self._reported = text
 
 
 def _undecided(outbox: Outbox, until: datetime) -> dict[Window, int]:
-    """How many values are to be decided, by window; windows without any are left out."""
+    """How many values are not in the outbox yet, by window; windows without any are left out."""
     counted = ((window, outbox.count_undecided(window)) for window in outbox.windows(until))
     return {window: count for window, count in counted if count}

@@ -1,4 +1,4 @@
-"""Looks into a ledger's file without changing it, or taking it from an exporter that holds it."""
+"""Reads a ledger's file without changing it, and without disturbing an exporter that uses it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.ledger.schema import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """What a ledger holds. Of one with an older schema only the first three are told."""
+    """What a ledger holds. With an older schema only the first three fields are known."""
 
     size_bytes: int
     schema_version: int
@@ -22,15 +22,15 @@ class LedgerFacts:
     oldest_usage: datetime | None = None
     latest_export: datetime | None = None
     kept_from: datetime | None = None
-    """Usage before this has been forgotten; None where nothing was."""
+    """Charges of usage before this have been deleted; None where none were."""
     cursors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Cursor by partition, by source."""
 
 
 def ledger_facts(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | None:
-    """Return what the ledger at `path` holds, or None where there is no file yet.
+    """Return what the ledger at `path` holds, or None where the file does not exist yet.
 
-    Raises LedgerError; its reason is `ledger_in_use` where an exporter holds the file.
+    Raises LedgerError; its reason is `ledger_in_use` where an exporter uses the file.
     """
     if not path.exists():
         return None

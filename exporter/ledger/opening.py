@@ -1,4 +1,4 @@
-"""Opening the ledger's file, and saying in plain words why it cannot be opened or written.
+"""Opens the ledger's file, with plain errors where it cannot be opened or written.
 
 The reasons are label values of spend_source_errors_total.
 """
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import duckdb
 
+from exporter.core.database import Setting, connect
 from exporter.ledger.schema import SCHEMA_VERSION, migrate, version_of
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used as asked; the text says why and what to do, `reason` is a label value."""
+    """The ledger cannot be used; the text gives the cause and what to do, `reason` is a label value."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -24,11 +25,11 @@ class LedgerError(Exception):
 def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, bool]:
     """Open or create the ledger's file and bring its schema up to date.
 
-    `path` None opens a ledger in memory. Returns the connection and whether it can only be read, which is so
-    where the file exists and this process may not write it. Raises LedgerError.
+    `path` None opens a ledger in memory. Returns the connection and whether it is read-only: the file exists
+    and this process may not write it. Raises LedgerError.
     """
     if path is None:
-        connection = duckdb.connect(":memory:", config=_settings(memory_limit))
+        connection = connect(settings=_settings(memory_limit))
         return _ready(connection, "in memory", read_only=False), False
     read_only = path.exists() and not may_write(path)
     connection = _connect(path, memory_limit, read_only=read_only)
@@ -38,7 +39,7 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
 def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int]:
     """Open an existing ledger without changing it, and return the connection and its schema's version.
 
-    Raises LedgerError, also for a newer version; an older one is left as it is.
+    Raises LedgerError, also for a newer version; an older one stays unchanged.
     """
     connection = _connect(path, memory_limit, read_only=True)
     found = version_of(connection)
@@ -48,22 +49,21 @@ def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBP
 
 
 def may_write(path: Path) -> bool:
-    """Whether this process may write the ledger's file and, for the log beside it, its folder."""
+    """Whether this process may write the ledger's file and, for the log next to it, its folder."""
     return _writable(path) and _writable(path.parent)
 
 
-def _settings(memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+def _settings(memory_limit: str) -> dict[str, Setting]:
     return {
         "memory_limit": memory_limit,
         "threads": 2,
-        "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
 
 
 def _connect(path: Path, memory_limit: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(path), read_only=read_only, config=_settings(memory_limit))
+        return connect(path, _settings(memory_limit), read_only=read_only)
     except duckdb.Error as error:
         raise _unopenable(path, error) from error
 
@@ -87,8 +87,8 @@ def _ready(connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool)
         connection.close()
         raise LedgerError(
             "ledger_read_only",
-            f"ledger {name} is of an older version and may not be written: make the file and its folder "
-            "writable for this user once, so that it can be brought up to date",
+            f"ledger {name} has an older schema and may not be written: make the file and its folder "
+            "writable for this user once, so that it can be upgraded",
         )
     connection.execute("SET TimeZone = 'UTC'")
     return connection

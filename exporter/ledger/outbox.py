@@ -1,10 +1,10 @@
-"""What a receiver of hourly costs has acknowledged, and what has been decided to be sent to it.
+"""What a receiver of hourly costs has acknowledged, and which values are to be sent to it.
 
-The queue is the ledger itself: what is to be sent is where its sums differ from what was acknowledged. A
-value is stored before it is sent and stays so until it is acknowledged: after a crash the same is sent again.
+The ledger itself is the queue: values to send are where its sums differ from what was acknowledged. A value
+is stored before it is sent and kept until it is acknowledged: after a crash the same value is sent again.
 
-Receivers keep one value for a series and a time, and differ in which one. So a time is used once: what an
-hour is restated by is a sample of its own, earlier in the same hour, and the sum over the hour is right.
+Receivers keep one value per series and time, and differ in which one. So each time is used once: a
+restatement of an hour is a separate sample, earlier in the same hour, and the sum over the hour is right.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
 
 MOST_REFUSALS: Final = 5
-"""A sample that was refused so often is set aside until the process starts again."""
+"""A sample that was refused this often is set aside until the process restarts."""
 
 _WINDOW: Final = timedelta(days=7)
-"""Hours are compared so many at a time, which bounds the memory."""
+"""This many hours are compared at a time, which limits the memory."""
 
 _KEYS: Final = ", ".join(HOURLY_COLUMNS)
 
 _SLOT_MINUTES: Final = 14
-"""Corrections stay in the last quarter of the hour: days of zones that begin at :30 or :45 hold too."""
+"""Corrections stay in the last quarter of the hour, so that days that begin at :30 or :45 are right too."""
 
 
 class Queued(NamedTuple):
-    """One value to send. It is what the hour cost at first, or by how much that changed since."""
+    """One value to send: the first known cost of the hour, or a later change of it."""
 
     sample_id: int
     labels: tuple[str, ...]
@@ -40,15 +40,15 @@ class Queued(NamedTuple):
     usage_hour: datetime
     """Aware."""
     revision: int
-    """How many values of this hour and these labels were acknowledged before."""
+    """How many earlier values of this hour and these labels were acknowledged."""
     usd: Decimal
 
     @property
     def stamp_ms(self) -> int:
-        """Time of its sample, in milliseconds since 1970: that of a backfilled one, or before it.
+        """Time of its sample, in milliseconds since 1970: that of the backfilled sample, or earlier.
 
-        Neighbouring corrections are a minute apart, so that a receiver that keeps one sample in so many
-        seconds keeps the first 14 values.
+        Neighbouring corrections are a minute apart, so that a receiver that thins out samples keeps the
+        first 14 values.
         """
         minutes = self.revision % _SLOT_MINUTES
         seconds = self.revision // _SLOT_MINUTES % 60
@@ -58,12 +58,12 @@ class Queued(NamedTuple):
 
 
 class Outbox:
-    """What one receiver is sent. One at a time for a receiver and a ledger; raises LedgerError throughout."""
+    """The values for one receiver. One outbox per receiver and ledger; every method raises LedgerError."""
 
     def __init__(self, ledger: Ledger, receiver: str, sources: Sequence[str], since: datetime) -> None:
-        """Take up what is known of `receiver`, a name for it; a new one is sent hours from `since` on.
+        """Continue with the receiver of that name; a new one gets hours from `since` on.
 
-        Only charges of `sources` count. Samples that were set aside get another chance.
+        Only charges of `sources` count. Samples that were set aside are tried again.
         """
         self._ledger = ledger
         self._sources = list(sources)
@@ -90,11 +90,11 @@ class Outbox:
 
     @property
     def sent_from(self) -> datetime:
-        """The first hour that is sent."""
+        """The first hour to send."""
         return self._sent_from.replace(tzinfo=UTC)
 
     def windows(self, until: datetime) -> Iterator[Window]:
-        """Yield what to compare, piece by piece: hours that are sent and kept and have ended by `until`."""
+        """Yield windows to compare: hours that are to be sent, are kept, and have ended by `until`."""
         last = _hour(until)
         start = max(self._sent_from, naive_utc(self._ledger.kept_from()))
         while start < last:
@@ -103,23 +103,23 @@ class Outbox:
             start = end
 
     def know_series(self) -> None:
-        """Give an id to what the ledger has got since; only what has one is compared."""
-        asked = {"sources": self._sources}
+        """Give an id to new series of the ledger; only series with an id are compared."""
+        parameters = {"sources": self._sources}
         with self._ledger.reading() as connection:
-            new = connection.execute(f"SELECT 1 FROM ({_UNKNOWN_SERIES}) LIMIT 1", asked).fetchall()
+            new = connection.execute(f"SELECT 1 FROM ({_UNKNOWN_SERIES}) LIMIT 1", parameters).fetchall()
         if new:
             with self._ledger.transaction() as connection:
                 connection.execute(
                     f"""INSERT INTO remote_series
                         SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series)
                           + row_number() OVER (), * FROM ({_UNKNOWN_SERIES})""",
-                    asked,
+                    parameters,
                 )
 
     def decide(self, window: Window, now: datetime, limit: int) -> int:
-        """Decide what to send of the hours of a window, at most `limit` values; returns their number.
+        """Put values of a window's hours into the outbox, at most `limit`; return their number.
 
-        Hours of which a value is under way, or was refused, wait until that is settled.
+        Hours with a value in the outbox, or a refused one, wait until that value is acknowledged.
         """
         with self._ledger.transaction() as connection:
             rows = connection.execute(
@@ -132,7 +132,7 @@ class Outbox:
             return int(rows[0][0])
 
     def count_undecided(self, window: Window) -> int:
-        """Return how many hours of a window differ from what was acknowledged or decided."""
+        """Return how many hours of a window differ from what was acknowledged or is in the outbox."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 f"SELECT count(*) FROM ({_DIFFERENCES})", self._compared(window)
@@ -140,7 +140,7 @@ class Outbox:
             return int(rows[0][0])
 
     def due(self, now: datetime, limit: int) -> list[Queued]:
-        """Return decided values that are to be sent now, of few series rather than of few hours."""
+        """Return values of the outbox that are due now, of few series rather than of few hours."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 f"""SELECT sample_id, {_KEYS}, usage_hour, revision, usd
@@ -155,7 +155,7 @@ class Outbox:
         ]
 
     def count_waiting(self) -> tuple[int, int]:
-        """Return how many decided values are not acknowledged: still to be sent, and refused."""
+        """Return how many values of the outbox are still to be sent, and how many were refused."""
         with self._ledger.reading() as connection:
             [(waiting, refused)] = connection.execute(
                 """SELECT count(*) FILTER (refusals = 0), count(*) FILTER (refusals > 0)
@@ -165,7 +165,7 @@ class Outbox:
             return waiting, refused
 
     def acknowledge(self, samples: Sequence[Queued]) -> None:
-        """Note that the receiver has these."""
+        """Record that the receiver has these values."""
         hours = [each.usage_hour for each in samples]
         chosen = {
             "receiver": self._receiver,
@@ -183,9 +183,9 @@ class Outbox:
             )
 
     def refuse(self, samples: Sequence[Queued], now: datetime) -> None:
-        """Note that the receiver will not have these.
+        """Record that the receiver refused these values.
 
-        They stay as they are, and are due again an hour later; then after 4, 16 and 64 hours.
+        They stay in the outbox and are due again an hour later, then after 4, 16 and 64 hours.
         """
         with self._ledger.transaction() as connection:
             connection.execute(
@@ -196,7 +196,7 @@ class Outbox:
             )
 
     def forget_old(self) -> None:
-        """Remove what was acknowledged of hours that the ledger has forgotten: nothing changes there."""
+        """Remove acknowledgements of hours whose charges are deleted: they cannot change any more."""
         oldest = naive_utc(self._ledger.kept_from())
         with self._ledger.reading() as connection:
             old = connection.execute(
@@ -243,10 +243,10 @@ ANTI JOIN (FROM remote_outbox WHERE receiver_id = $receiver) AS decided
 WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
   AND (billed.usage_hour IS NULL OR billed.usd IS NOT NULL)
 """
-"""Hours of a window by what they differ from what was acknowledged; an hour that costs 0 is told once.
+"""Hours of a window with their difference from what was acknowledged; an hour that costs 0 is sent once.
 
-Hours that only a source tells which is no longer configured stay as they were sent: that it is not asked any
-more takes back no cost."""
+Hours that come only from a source that is no longer configured stay as they were sent: removing a source
+takes back no cost."""
 
 _CHOSEN: Final = """
 remote_outbox.receiver_id = $receiver AND sample_id IN (SELECT unnest($ids))

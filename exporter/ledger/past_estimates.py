@@ -1,6 +1,6 @@
-"""What the nowcast said each hour, kept so that it can be graded when the bill is final.
+"""Estimates of the nowcast, one per hour, kept so that they can be graded when the bill is final.
 
-The first that is said of an hour stays, whatever comes. It is forgotten with the charges of its time.
+The first estimate of an hour stays; later ones are ignored. It is deleted together with the charges.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ class PastEstimate:
 
     provider: str
     hour: datetime
-    """Aware; the hour at whose start they hold."""
+    """Aware; the estimates are for the start of this hour."""
     day: date
     """In the billing zone."""
     nowcast_nano_usd: int
-    """Of the day's cost up to the hour."""
+    """Estimate of the day's cost up to the hour."""
     day_forecast_nano_usd: int
-    """Of the whole day's cost."""
+    """Estimate of the whole day's cost."""
     with_live_usage: bool
-    """Whether live usage was in them."""
+    """Whether live usage was used for them."""
 
 
 class PastEstimates:
-    """What was said, in the ledger's file and its transactions."""
+    """Past estimates, in the ledger's file and its transactions. Their table is `said`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def keep(self, said: Sequence[PastEstimate]) -> None:
-        """Keep what is said of hours that nothing is kept of yet; a read-only ledger keeps nothing.
+    def keep(self, estimates: Sequence[PastEstimate]) -> None:
+        """Keep the estimates of hours that have none yet; a read-only ledger keeps nothing.
 
         Raises LedgerError.
         """
-        if self._ledger.read_only or not said:
+        if self._ledger.read_only or not estimates:
             return
         with self._ledger.reading() as connection:
             kept = set(
                 connection.execute(
                     "SELECT provider, hour FROM said WHERE hour >= ?",
-                    [min(naive_utc(each.hour) for each in said)],
+                    [min(naive_utc(each.hour) for each in estimates)],
                 ).fetchall()
             )
-        new = [each for each in said if (each.provider, naive_utc(each.hour)) not in kept]
+        new = [each for each in estimates if (each.provider, naive_utc(each.hour)) not in kept]
         if not new:
             return
         with self._ledger.transaction() as connection:
@@ -74,7 +74,7 @@ class PastEstimates:
             )
 
     def forget_before(self, moment: datetime) -> None:
-        """Remove what was said before a moment. Raises LedgerError."""
+        """Delete the estimates of hours before a moment. Raises LedgerError."""
         if self._ledger.read_only:
             return
         with self._ledger.reading() as connection:
@@ -87,7 +87,7 @@ class PastEstimates:
 
 
 def estimates_since(view: LedgerView, provider: str, day: date) -> list[PastEstimate]:
-    """Return what was said of the billing days from `day` on, oldest first."""
+    """Return the estimates of the billing days from `day` on, oldest first."""
     rows = view.connection.execute(
         """SELECT provider, hour, day, nowcast_nano_usd, day_forecast_nano_usd, with_live_usage
            FROM said WHERE provider = ? AND day >= ? ORDER BY hour""",

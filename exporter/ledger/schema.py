@@ -1,6 +1,6 @@
 """Tables of the ledger, their version, and the steps from each older version to the next.
 
-A step is added here, never changed: ledgers in the field have run the old ones.
+Steps are added here, never changed: existing ledgers have run the old ones.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ CREATE TABLE usage_point (
 _ADD_TAGS: Final = "ALTER TABLE charge ADD COLUMN tags VARCHAR DEFAULT '';"
 
 _ADD_SAID: Final = """
--- What the nowcast said at a whole hour of the billing day it lies in: the first that was said of it.
+-- The nowcast's first estimates at each whole hour, of the billing day that the hour belongs to.
 CREATE TABLE said (
   provider VARCHAR NOT NULL, hour TIMESTAMP NOT NULL, day DATE NOT NULL,
   nowcast_nano_usd BIGINT NOT NULL, day_forecast_nano_usd BIGINT NOT NULL, with_live_usage BOOLEAN NOT NULL
@@ -93,7 +93,7 @@ CREATE TABLE said (
 """
 
 _ADD_REMOTE_WRITE: Final = """
--- Receivers of hourly costs, and the hour from which on each is sent them.
+-- Receivers of hourly costs, and the first hour that each receives.
 CREATE TABLE remote_receiver (
   receiver_id INTEGER NOT NULL, name VARCHAR NOT NULL, sent_from TIMESTAMP NOT NULL
 );
@@ -103,13 +103,13 @@ CREATE TABLE remote_series (
   service_name VARCHAR NOT NULL, charge_category VARCHAR NOT NULL
 );
 
--- What a receiver has of an hour: the sum of its values, and how many they are.
+-- What a receiver has of an hour: the sum and the number of its values.
 CREATE TABLE remote_acknowledged (
   receiver_id INTEGER NOT NULL, remote_series_id INTEGER NOT NULL, usage_hour TIMESTAMP NOT NULL,
   revisions INTEGER NOT NULL, usd DECIMAL(38,18) NOT NULL
 );
 
--- Values that were decided and not acknowledged; one at most of a receiver, series and hour.
+-- Values to send that are not acknowledged; at most one per receiver, series and hour.
 CREATE TABLE remote_outbox (
   sample_id BIGINT NOT NULL, receiver_id INTEGER NOT NULL, remote_series_id INTEGER NOT NULL,
   usage_hour TIMESTAMP NOT NULL, revision INTEGER NOT NULL, usd DECIMAL(38,18) NOT NULL,
@@ -119,6 +119,18 @@ CREATE TABLE remote_outbox (
 
 _ADD_PERIOD_END: Final = "ALTER TABLE charge ADD COLUMN charge_period_end TIMESTAMP;"
 
+_ADD_INVOICE_PARTS: Final = """
+ALTER TABLE charge ADD COLUMN corrects BOOLEAN;
+
+-- Parts of invoices that no charge carries: usage that retention removed, money without a rate to US dollars,
+-- money without a real time of usage. Only of invoices that are still shown, so that it stays small.
+CREATE TABLE invoice_part (
+  partition_id INTEGER NOT NULL, billing_account_id VARCHAR NOT NULL, charge_category VARCHAR NOT NULL,
+  export_hour TIMESTAMP NOT NULL, invoice_month VARCHAR NOT NULL, billing_currency VARCHAR NOT NULL,
+  billed_cost DECIMAL(38,18) NOT NULL
+);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -126,6 +138,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_SAID,
     _ADD_REMOTE_WRITE,
     _ADD_PERIOD_END,
+    _ADD_INVOICE_PARTS,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
@@ -133,7 +146,7 @@ SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the schema version of the ledger that the connection has open; 0 where it is empty."""
+    """Return the schema version of the open ledger; 0 where it is empty."""
     has_settings = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'setting' AND NOT temporary"
     ).fetchall()[0][0]
@@ -144,7 +157,7 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
-    """Bring an older ledger to the newest version, all steps or none."""
+    """Upgrade an older ledger to the newest version, all steps or none."""
     found = version_of(connection)
     if found == len(migrations):
         return

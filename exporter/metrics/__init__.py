@@ -1,1 +1,1 @@
-"""Every metric family declared once, and one builder for each theme."""
+"""Every metric family, declared once, and one builder per theme."""

@@ -1,6 +1,6 @@
 """Billed cost by the user's own categories, labels and units: from one state of the ledger to families.
 
-Every family here divides the same charges another way, so each one's sum is the billed total.
+Each family here divides the same charges in a different way, so the sum of each is the billed total.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ UNLABELLED: Final = "unlabelled"
 OTHER: Final = "other"
 
 MOST_VALUES: Final = 100
-"""Values of one label that are shown on their own."""
+"""The most values of one label that are shown on their own."""
 
 _WINDOWS: Final = ("today", "yesterday", "month_to_date")
 _LLM_SERVICES: Final = (llm_meters.OPENAI_SERVICE[0], llm_meters.ANTHROPIC_SERVICE[0])
 
 ModelOf = Callable[[Combination], str]
-"""Says which language model a charge is for, given the charge with an empty model."""
+"""Returns the language model of a charge, given the charge with an empty model."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributedCost:
-    """Net US dollars of charges that are alike, by window of billing days; None where there is no charge."""
+    """Net US dollars of charges with equal dimensions, by window of billing days; None without a charge."""
 
     charge: Combination
     category: str
@@ -51,11 +51,11 @@ class BusinessUnit:
     name: str
     match: Match = field(default_factory=Match)
     categories: tuple[str, ...] = ()
-    """One of these, where any is given."""
+    """A charge must match one of these, if there are any."""
 
 
 def model_by_contract(charge: Combination) -> str:
-    """Return the model that a SKU id `<model>/<what>` names, for the services billed by model."""
+    """Return the model in a SKU id `<model>/<what>`, for the services that are billed by model."""
     return charge.sku_id.rpartition("/")[0] if charge.service_id in _LLM_SERVICES else ""
 
 
@@ -66,7 +66,7 @@ def attributed_costs(
     attribution: Attribution,
     model_of: ModelOf = model_by_contract,
 ) -> list[AttributedCost]:
-    """Return the cost of everything billed since the month began (or yesterday, where that is earlier).
+    """Return the cost of everything billed since the start of the month or of yesterday, the earlier of them.
 
     `timezones` has the billing zone of each provider.
     """
@@ -83,7 +83,7 @@ def attributed_costs(
 def recent_costs(
     view: LedgerView, providers: Iterable[str], since: datetime, model_of: ModelOf = model_by_contract
 ) -> list[tuple[Combination, Decimal]]:
-    """Return the net cost in US dollars of all usage since a time, by what tells charges apart."""
+    """Return the net cost in US dollars of all usage since a time, by the dimensions that rules use."""
     until = datetime.max.replace(tzinfo=UTC)
     return [
         (combination(values, model_of), usd)
@@ -94,7 +94,7 @@ def recent_costs(
 
 
 def category_families(costs: Iterable[AttributedCost], attribution: Attribution) -> list[FamilySamples]:
-    """Return cost by category. As soon as a window has any charge, each category has a figure in it."""
+    """Return cost by category. Once a window has any charge, each category has a figure in it."""
     today = dict.fromkeys(attribution.categories, Decimal(0))
     month = dict(today)
     known_today = known_month = False
@@ -123,9 +123,9 @@ def label_families(costs: Sequence[AttributedCost], labels: Iterable[str]) -> li
 def unit_families(
     costs: Sequence[AttributedCost], units: Iterable[BusinessUnit], counts: Mapping[str, float]
 ) -> list[FamilySamples]:
-    """Return yesterday's billed cost for one unit, and the units, of those that were counted.
+    """Return yesterday's billed cost per unit, and the number of units, for the units that were counted.
 
-    A unit that costs nothing that the bill tells of, or of which there was none, has no cost.
+    A unit without billed cost, or with a number of zero, has no cost per unit.
     """
     shown, each_usd = [], []
     for unit in units:
@@ -143,7 +143,7 @@ def unit_families(
 
 
 def combination(values: Values, model_of: ModelOf) -> Combination:
-    """Return what the ledger tells apart as what rules are applied to."""
+    """Return the ledger's dimensions in the form that rules are applied to."""
     charge = Combination._make((*values[:-1], "", values[-1]))
     model = model_of(charge)
     return charge._replace(model=model) if model else charge
@@ -185,5 +185,5 @@ def _samples(sums: Mapping[str, Decimal]) -> list[tuple[tuple[str, ...], float]]
 
 
 def _shown(amount: Decimal) -> float:
-    """Leave the exact decimals: the nearest float, at the 15 digits that every decimal survives in one."""
+    """Convert an exact decimal to the nearest float, at the 15 digits that a float keeps of any decimal."""
     return float(f"{amount:.15g}")

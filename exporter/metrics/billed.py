@@ -48,7 +48,7 @@ _UNSETTLED_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class BilledFamilies:
-    """The families, and what has to be remembered for the next ones to continue them."""
+    """The families, and what the next snapshot needs to continue their counters."""
 
     families: list[FamilySamples]
     window_totals: dict[str, Decimal | None]
@@ -65,8 +65,8 @@ def billed_families(
 ) -> BilledFamilies:
     """Return windows and counters at `now`; `timezones` has the billing zone of each provider.
 
-    Until everything has been read once, nobody knows which series will be the small ones. Counters of new
-    series are left out until then: counted in `other` first, they would make it fall when they leave it.
+    Until everything has been read once, it is unknown which series will be small. Counters of new series are
+    left out until then: if they counted in `other` first, it would fall when they leave it.
     """
     windows: dict[str, list[tuple[Labels, Decimal]]] = {name: [] for name in WINDOW_FAMILIES}
     for provider, timezone in timezones.items():
@@ -128,7 +128,8 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
     last_export: dict[tuple[str, str], datetime] = {}
     for each in view.freshness():
         labels = (each.provider, each.billing_account_id, each.service_name)
-        through.append((labels, each.billed_through.timestamp()))
+        if each.billed_through is not None:
+            through.append((labels, each.billed_through.timestamp()))
         exported.append((labels, each.last_export.timestamp()))
         account = labels[:2]
         last_export[account] = max(each.last_export, last_export.get(account, each.last_export))
@@ -141,7 +142,7 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
             ratio = unsettled_ratio(curve, day, now, known_until)
             if ratio is not None:
                 unsettled.append(((*account, str(days_ago)), ratio))
-    # From nought on, so that the first restatement is seen as a rise.
+    # Starts at zero, so that the first restatement shows as a rise.
     restated = {(provider, direction): 0.0 for provider, _ in last_export for direction in ("down", "up")}
     restated |= {(provider, direction): _shown(usd) for provider, direction, usd in view.restated()}
     return [
@@ -166,21 +167,21 @@ def settled_times(view: LedgerView, now: datetime) -> dict[tuple[str, str], date
 
 
 def _moved(totals: Iterable[SeriesTotals], own: set[Labels], to: str) -> list[int]:
-    """Ids of the series whose place is `to`, own or folded, and was not."""
+    """Ids of the series that are now `to` (own or folded) and were not before."""
     return [
         each.series_id for each in totals if each.published != to and (each.labels in own) == (to == "own")
     ]
 
 
 def _shown(amount: Decimal) -> float:
-    """Leave the exact decimals: the nearest float, at the 15 digits that every decimal survives in one."""
+    """Convert an exact decimal to the nearest float, at the 15 digits that a float keeps of any decimal."""
     return float(f"{amount:.15g}")
 
 
 def _weights(
     windows: Mapping[str, Sequence[tuple[Labels, Decimal]]], totals: Iterable[SeriesTotals]
 ) -> dict[Labels, float]:
-    """Importance of all known labels: dollars of the two months, then what they ever moved."""
+    """Importance of all known labels: dollars of the two months, then of their whole counters."""
     weights: dict[Labels, float] = {}
     for each in totals:
         moved = float(each.billed_usd + each.credit_usd)
@@ -210,7 +211,7 @@ def _credits(totals: Iterable[SeriesTotals]) -> list[_Counter]:
 def _fold_counters(
     counters: Sequence[_Counter], own: set[Labels], kept: Sequence[str]
 ) -> tuple[dict[Labels, Decimal], int]:
-    """Fold counters so that none falls when one of them gets its own place: its past stays in `other`."""
+    """Fold counters so that none falls when one becomes a series of its own: its past stays in `other`."""
     parts: list[tuple[Labels, Decimal]] = []
     past: list[tuple[Labels, Decimal]] = []
     for each in counters:

@@ -1,4 +1,4 @@
-"""From the outlooks of budgets to metric families, and the thresholds that rules compare with."""
+"""From the outlooks of budgets to metric families, and the thresholds of alert rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Sample = tuple[Family, tuple[str, ...], float]
 
 
 def budget_families(budgets: Sequence[BudgetOutlook], now: datetime) -> list[FamilySamples]:
-    """Return how each budget stands at `now`. Of one that nothing is known of: its limit and thresholds."""
+    """Return the state of each budget at `now`. Without any data: only its limit and thresholds."""
     found: dict[Family, list[tuple[tuple[str, ...], float]]] = {}
     for each in budgets:
         labels = (each.budget.name, each.budget.period)
@@ -24,7 +24,7 @@ def budget_families(budgets: Sequence[BudgetOutlook], now: datetime) -> list[Fam
 
 
 def threshold_family(thresholds: Mapping[str, float]) -> FamilySamples:
-    """Return the figures that rules compare with, by name."""
+    """Return the thresholds of alert rules, by name."""
     return FamilySamples(
         metrics.SPEND_ALERT_THRESHOLD, [((name,), value) for name, value in sorted(thresholds.items())]
     )
@@ -61,5 +61,5 @@ def _state(each: BudgetOutlook, now: datetime) -> Iterator[_Sample]:
 
 
 def _shown(amount: Decimal) -> float:
-    """Leave the exact decimals: the nearest float, at the 15 digits that every decimal survives in one."""
+    """Convert an exact decimal to the nearest float, at the 15 digits that a float keeps of any decimal."""
     return float(f"{amount:.15g}")

@@ -147,8 +147,8 @@ class SnapshotCollector:
         nowcasting = self._nowcasting
         none: Sequence[Outlook] = ()
         return [
-            *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now),
-            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now),
+            *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now, view),
+            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now, view),
         ]
 
     def savings(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
@@ -161,6 +161,7 @@ class SnapshotCollector:
             lambda: self._savings.families(view, self.live_usage(view), now, card),
             _NO_FAMILIES,
             now,
+            view,
         )
 
     def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
@@ -171,6 +172,7 @@ class SnapshotCollector:
             lambda: llm_families(view, usage, now, self.timezones(view), self._models),
             _NO_FAMILIES,
             now,
+            view,
         )
 
     def attributed(
@@ -178,7 +180,7 @@ class SnapshotCollector:
     ) -> Sequence[FamilySamples]:
         """Return billed cost by category, by label and for one unit; `unit_counts` are yesterday's."""
         return self._compute(
-            "attribution", lambda: self._attributed(view, now, unit_counts), _NO_FAMILIES, now
+            "attribution", lambda: self._attributed(view, now, unit_counts), _NO_FAMILIES, now, view
         )
 
     def _attributed(
@@ -198,7 +200,7 @@ class SnapshotCollector:
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
     ) -> Sequence[BudgetOutlook]:
         """Return how each budget stands, those of the configuration first."""
-        return self._compute("budgets", lambda: self._budgets(view, now, outlooks), (), now)
+        return self._compute("budgets", lambda: self._budgets(view, now, outlooks), (), now, view)
 
     def _budgets(
         self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]
@@ -222,9 +224,9 @@ class SnapshotCollector:
         return (
             *self._compute("budget_series", lambda: budget_families(budgets, now), _NO_FAMILIES, now),
             *self._compute(
-                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now
+                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now, view
             ),
-            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now),
+            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now, view),
             *self._compute("exporter_cost", lambda: [exporter_cost.family(statuses, now)], _NO_FAMILIES, now),
             threshold_family(self._settings.alert_thresholds),
         )
@@ -244,9 +246,19 @@ class SnapshotCollector:
         return self._settled[1]
 
     def _compute(
-        self, figure: str, compute: Callable[[], _Computed], otherwise: _Computed, now: datetime
+        self,
+        figure: str,
+        compute: Callable[[], _Computed],
+        otherwise: _Computed,
+        now: datetime,
+        view: LedgerView | None = None,
     ) -> _Computed:
-        return self.outcomes.compute(figure, compute, otherwise, hour=_hour(now))
+        """Compute one figure, from `view` where it reads one."""
+        computed = self.outcomes.compute(figure, compute, otherwise, hour=_hour(now))
+        if view is not None and figure in self.outcomes.failed:
+            # A statement that fails ends the transaction: without a new one every further figure fails too.
+            view.renew()
+        return computed
 
 
 def _hour(now: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What the providers bill for the exporter's own reading, at the pace of the last day."""
+"""The cost of the exporter's own reading, at the pace of the last day."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from exporter.sources.status import SourceStatus
 
 PACE_OF: Final = timedelta(days=1)
 LEAST: Final = timedelta(hours=1)
-"""A shorter time says nothing of a month."""
+"""From a shorter time no month can be estimated."""
 
 _MONTH: Final = timedelta(days=365) / 12
 _TEBIBYTE: Final = 2**40
 
 
 class ExporterCost:
-    """Remembers, hour by hour, what had been read since the process began.
+    """Keeps, hour by hour, how much was read since the process began.
 
-    Counting starts when every source has been read once: the first fill comes once, not every month.
+    Counting starts when every source has been read once: the first fill happens once, not every month.
     """
 
     def __init__(self) -> None:
         self._read: deque[tuple[datetime, int, int]] = deque()
 
     def family(self, statuses: Sequence[SourceStatus], now: datetime) -> FamilySamples:
-        """Return the cost; nothing within the first hour, or without a source that costs anything."""
+        """Return the cost; nothing within the first hour, or without a source that costs money."""
         billed = [status for status in statuses if status.billed_reads is not None]
         if not billed or any(status.up is None for status in statuses):
             return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [])

@@ -40,7 +40,7 @@ def _counter(name: str, labels: tuple[str, ...], text: str, unit: str = "") -> F
     return Family(name, "counter", labels, text, unit)
 
 
-_BILLED = "Billed net cost of usage {when}, in the provider's billing days; grows as late charges arrive."
+_BILLED = "Billed net cost of usage {when}, in the provider's billing days. Grows as late charges arrive."
 
 SPEND_TODAY_USD = _gauge("spend_today_usd", CHARGE_LABELS, _BILLED.format(when="today"), "usd")
 SPEND_YESTERDAY_USD = _gauge("spend_yesterday_usd", CHARGE_LABELS, _BILLED.format(when="yesterday"), "usd")
@@ -51,56 +51,59 @@ SPEND_LAST_MONTH_USD = _gauge("spend_last_month_usd", CHARGE_LABELS, _BILLED.for
 SPEND_CATEGORY_TODAY_USD = _gauge(
     "spend_category_today_usd",
     ("category",),
-    "Billed net cost of today by category of cost_attribution; `unattributed` is what no rule matches.",
+    "Billed net cost of today by category of cost_attribution. `unattributed` is the cost that no rule "
+    "matches.",
     "usd",
 )
 SPEND_CATEGORY_MONTH_TO_DATE_USD = _gauge(
     "spend_category_month_to_date_usd",
     ("category",),
-    "Billed net cost of this month by category of cost_attribution; the sum is that of all charges.",
+    "Billed net cost of this month by category of cost_attribution. The sum over categories is the whole "
+    "cost.",
     "usd",
 )
 SPEND_LABEL_MONTH_TO_DATE_USD = _gauge(
     "spend_label_month_to_date_usd",
     ("label", "value"),
-    "Billed net cost of this month by value of a label of the bill, for each of label_costs; `unlabelled` "
-    "is what does not have it, `other` the values beyond the 100 that cost most.",
+    "Billed net cost of this month by value of each label in label_costs. `unlabelled` is cost without the "
+    "label, `other` the sum of all but the 100 most expensive values.",
     "usd",
 )
 SPEND_UNIT_COST_USD = _gauge(
     "spend_unit_cost_usd",
     ("unit",),
-    "Billed cost of yesterday of what a unit of unit_costs matches, for each of yesterday's units.",
+    "Yesterday's billed cost of one unit of unit_costs: the cost of the matching charges over the number of "
+    "units.",
     "usd",
 )
 SPEND_UNITS = _gauge(
     "spend_units",
     ("unit",),
-    "Units of the user's own business that were counted yesterday, as the query of unit_costs says.",
+    "Yesterday's number of units of unit_costs, from the unit's own query.",
 )
 SPEND_BILLED_USD_TOTAL = _counter(
     "spend_billed_usd_total",
     CHARGE_LABELS,
-    "Positive charges received, counted when the bill brought them; no credits and no adjustments.",
+    "Positive charges, counted when they arrive in the bill. Without credits and adjustments.",
     "usd",
 )
 SPEND_BILLED_CREDIT_USD_TOTAL = _counter(
     "spend_billed_credit_usd_total",
     CHARGE_LABELS,
-    "Credits and negative corrections received, as positive numbers.",
+    "Credits and negative corrections, as positive numbers, counted when they arrive in the bill.",
     "usd",
 )
 SPEND_HOURLY_USD = _gauge(
     "spend_hourly_usd",
     ("provider", "project_id", "service_name", "charge_category"),
-    "Billed net cost of one hour of usage, stamped with the hour's last second; history only: it comes by "
-    "backfill or remote write and is never scraped.",
+    "Billed net cost of one hour of usage, with the time of the hour's last second. It comes from backfill "
+    "or remote write and is never scraped.",
     "usd",
 )
 SPEND_INVOICE_MONTH_COST = _gauge(
     "spend_invoice_month_cost",
     ("billing_account_id", "invoice_month", "currency", "charge_category"),
-    "Cost by invoice, in the billing currency: what the invoice of that month shows.",
+    "Cost by invoice month, in the billing currency, to reconcile with invoices.",
 )
 SPEND_BILLED_THROUGH = _gauge(
     "spend_billed_through_timestamp_seconds",
@@ -117,67 +120,71 @@ SPEND_EXPORT_LAST = _gauge(
 SPEND_RESTATED_USD_TOTAL = _counter(
     "spend_restated_usd_total",
     ("provider", "direction"),
-    "Dollars by which the bill changed what it had said before, by direction (up, down).",
+    "Dollars by which the bill restated earlier charges, by direction (up, down).",
     "usd",
 )
 SPEND_UNSETTLED_RATIO = _gauge(
     "spend_unsettled_ratio",
     ("provider", "billing_account_id", "days_ago"),
-    "Share of a billing day's final cost that has not arrived yet, learnt from this account's own lateness.",
+    "Share of a billing day's final cost that has not arrived yet, learnt from how late this account's "
+    "charges are.",
     "ratio",
 )
 SPEND_SETTLED_THROUGH = _gauge(
     "spend_settled_through_timestamp_seconds",
     ("provider", "billing_account_id"),
-    "Usage up to this time is settled: at most 0.5 % of its cost is still to arrive, as learnt.",
+    "Usage up to this time is settled: an estimated 0.5 % of its cost at most is still to arrive.",
     "seconds",
 )
 SPEND_BURN_RATE = _gauge(
     "spend_burn_rate_usd_per_hour",
     ("provider", "service_name"),
-    "Estimated cost per hour now, of usage, purchases and their credits; no tax and no corrections.",
+    "Estimated cost per hour now: usage, purchases and their credits, without tax and corrections.",
     "usd_per_hour",
 )
 SPEND_NOWCAST_TODAY_USD = _gauge(
     "spend_nowcast_today_usd",
     ("provider", "service_name", "basis"),
-    "Today's cost so far: billed, and estimated to come on top of it; both sum to the best estimate.",
+    "Today's cost so far by basis: billed, and estimated but not billed yet. The sum is the best estimate.",
     "usd",
 )
 SPEND_NOWCAST_MONTH_TO_DATE_USD = _gauge(
     "spend_nowcast_month_to_date_usd",
     ("provider", "service_name", "basis"),
-    "This month's cost so far: billed, and estimated to come on top of it; both sum to the best estimate.",
+    "This month's cost so far by basis: billed, and estimated but not billed yet. The sum is the best "
+    "estimate.",
     "usd",
 )
 SPEND_FORECAST_DAY_USD = _gauge(
     "spend_forecast_day_usd",
     ("provider", "service_name"),
-    "Estimated cost of the whole of today's billing day.",
+    "Estimated cost of today's whole billing day.",
     "usd",
 )
 SPEND_FORECAST_MONTH_END_USD = _gauge(
     "spend_forecast_month_end_usd",
     ("provider", "quantile"),
-    "Estimated cost of the whole billing month; the quantiles follow from how far past forecasts were off.",
+    "Estimated cost of the whole billing month. Quantiles come from the errors of past forecasts.",
     "usd",
 )
 SPEND_NOWCAST_ERROR_RATIO = _gauge(
     "spend_nowcast_error_ratio",
     ("provider", "made_at"),
-    "Signed error of past estimates of a whole day, made at that hour of the day, over its final bill.",
+    "Signed error of past estimates of a whole day's cost, made at that time of day, relative to the final "
+    "bill.",
     "ratio",
 )
 SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO = _gauge(
     "spend_nowcast_absolute_error_ratio",
     ("provider", "made_at"),
-    "Mean size of the error of past estimates of a whole day, made at that hour, over its final bill.",
+    "Mean absolute error of past estimates of a whole day's cost, made at that time of day, relative to the "
+    "final bill.",
     "ratio",
 )
 
 _RUN_SERVICE: Final = ("project_id", "region_id", "run_service")
 _RUN_REVISION: Final = (*_RUN_SERVICE, "revision")
-_AS_REPORTED = "{what}, as Cloud Monitoring reports."
+_AS_REPORTED = "{what}, from Cloud Monitoring."
 
 SPEND_CLOUD_RUN_REQUESTS_TOTAL = _counter(
     "spend_cloud_run_requests_total",
@@ -193,7 +200,7 @@ SPEND_CLOUD_RUN_CPU_SECONDS_TOTAL = _counter(
 SPEND_CLOUD_RUN_MEMORY_TOTAL = _counter(
     "spend_cloud_run_memory_gibibyte_seconds_total",
     _RUN_REVISION,
-    _AS_REPORTED.format(what="Memory allocated to a Cloud Run service, GiB times seconds"),
+    _AS_REPORTED.format(what="Memory allocated to a Cloud Run service, in GiB seconds"),
     "gibibyte_seconds",
 )
 SPEND_CLOUD_RUN_BILLABLE_SECONDS_TOTAL = _counter(
@@ -216,37 +223,37 @@ SPEND_CLOUD_RUN_COLD_STARTS_TOTAL = _counter(
 SPEND_CLOUD_RUN_ESTIMATED_USD_TOTAL = _counter(
     "spend_cloud_run_estimated_usd_total",
     (*_RUN_REVISION, "component"),
-    "Estimated cost of live usage, each amount at the rates in force when it was read; not billed yet.",
+    "Estimated cost of live usage, at the rates known when it was read; not billed yet.",
     "usd",
 )
 SPEND_CLOUD_RUN_COST_PER_REQUEST_USD = _gauge(
     "spend_cloud_run_cost_per_request_usd",
     _RUN_SERVICE,
-    "Estimated cost of a request over the trailing hour; absent without requests.",
+    "Estimated cost per request over the trailing hour; absent without requests.",
     "usd",
 )
 SPEND_CLOUD_RUN_CPU_SECONDS_PER_REQUEST = _gauge(
     "spend_cloud_run_cpu_seconds_per_request",
     _RUN_SERVICE,
-    "vCPU seconds allocated for a request over the trailing hour; absent without requests.",
+    "vCPU seconds allocated per request over the trailing hour; absent without requests.",
 )
 SPEND_CLOUD_RUN_COST_PER_CPU_SECOND_USD = _gauge(
     "spend_cloud_run_cost_per_cpu_second_usd",
     _RUN_SERVICE,
-    "Estimated cost of everything the service used for each vCPU second, over the trailing hour.",
+    "Estimated total cost of the service per vCPU second, over the trailing hour.",
     "usd",
 )
 SPEND_CLOUD_RUN_COLD_START_RATIO = _gauge(
     "spend_cloud_run_cold_start_ratio",
     _RUN_SERVICE,
-    "Instances started for one request over the trailing hour; absent without requests.",
+    "Instances started per request over the trailing hour; absent without requests.",
     "ratio",
 )
 SPEND_CLOUD_RUN_RATE_USD = _gauge(
     "spend_cloud_run_rate_usd",
     ("project_id", "region_id", "component", "basis"),
-    "Rate that estimates are made with, per request, vCPU second, GiB second, GiB sent or idle instance "
-    "second; basis: billed (learnt from the bill), list, rate_card.",
+    "Rate used for estimates, per request, vCPU second, GiB second, GiB sent or idle instance second. "
+    "Basis: billed (learnt from the bill), list or rate_card.",
     "usd",
 )
 
@@ -255,48 +262,48 @@ _METERED: Final = ("project_id", "region_id", "resource", "meter", "dimension")
 SPEND_LIVE_COST_USD_PER_HOUR = _gauge(
     "spend_live_cost_usd_per_hour",
     (*_METERED, "basis"),
-    "Estimated cost of what a resource used of one meter in the trailing hour.",
+    "Estimated cost of a resource's usage of one meter in the trailing hour.",
     "usd_per_hour",
 )
 SPEND_LIVE_UNIT_COST_USD = _gauge(
     "spend_live_unit_cost_usd",
     (*_METERED, "unit"),
-    "Estimated cost of one unit that people count in: a request, a stored GiB, a database hour.",
+    "Estimated cost of one common unit: a request, a stored GiB month, a database vCPU hour.",
     "usd",
 )
 SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
     "spend_usage_unpriced_resources",
     ("project_id", "region_id", "meter"),
-    "Resources with live usage that no rate was found for; their cost is unknown, not zero.",
+    "Resources whose live usage has no known rate; their cost is unknown, not zero.",
 )
 SPEND_USAGE_THROUGH = _gauge(
     "spend_usage_through_timestamp_seconds",
     ("project_id",),
-    "Up to here all live usage of the project is known, of the meters that it uses.",
+    "All live usage of the project is known up to this time.",
     "seconds",
 )
 SPEND_RATE_BILLED_THROUGH = _gauge(
     "spend_rate_billed_through_timestamp_seconds",
     ("meter",),
-    "Start of the latest day of the bill that a meter's rates were learnt from.",
+    "Start of the latest billed day that a meter's rates were learnt from.",
     "seconds",
 )
 SPEND_ESTIMATE_TO_BILLED_RATIO = _gauge(
     "spend_estimate_to_billed_ratio",
     ("provider", "service_name"),
-    "Live estimate over bill, of the SKUs that live usage explains, over settled days; 1 where they agree.",
+    "Live estimate over bill, for the SKUs that live usage covers, over settled days; 1 where they agree.",
     "ratio",
 )
 SPEND_ESTIMATE_EXPLAINED_RATIO = _gauge(
     "spend_estimate_explained_ratio",
     ("provider", "service_name"),
-    "Share of a service's bill whose SKUs live usage explains, over settled days.",
+    "Share of a service's bill in SKUs that live usage covers, over settled days.",
     "ratio",
 )
 SPEND_MONITORING_SERIES_RETURNED_TOTAL = _counter(
     "spend_monitoring_series_returned_total",
     (),
-    "Time series that Cloud Monitoring returned: reading them is billed beyond a million a month.",
+    "Time series that Cloud Monitoring returned. Google bills these beyond a million per month.",
 )
 
 _MODEL: Final = ("provider", "model")
@@ -306,40 +313,42 @@ _PROXY: Final = ("provider", "team", "key_alias", "model")
 SPEND_LLM_TOKENS_TOTAL = _counter(
     "spend_llm_tokens_total",
     (*_MODEL, "token_type"),
-    "Tokens used, by type: input, cache_read, cache_write, output; each token is in one of them.",
+    "Tokens used, by type: input, cache_read, cache_write or output. Each token has exactly one type.",
 )
 SPEND_LLM_REQUESTS_TOTAL = _counter(
     "spend_llm_requests_total",
     _MODEL,
-    "Requests to language models, where the provider or the log tells them.",
+    "Requests to language models, where the provider or the log reports them.",
 )
 SPEND_LLM_ESTIMATED_USD_TOTAL = _counter(
     "spend_llm_estimated_usd_total",
     _MODEL,
-    "Cost of the usage at list prices, or as the log says; not what was billed.",
+    "Estimated cost of usage at list prices, or as logged; not what was billed.",
     "usd",
 )
 SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
     "spend_llm_unpriced_tokens_total",
     _MODEL,
-    "Tokens of models that no price is known of; their cost is unknown, not zero.",
+    "Tokens of models without a known price; their cost is unknown, not zero.",
 )
 SPEND_LLM_TODAY_USD = _gauge(
     "spend_llm_today_usd",
     _BILLED_MODEL,
-    "Billed net cost of language models today; part of spend_today_usd, never on top of it.",
+    "Billed net cost of language models today; a part of spend_today_usd, not in addition to it.",
     "usd",
 )
 SPEND_LLM_MONTH_TO_DATE_USD = _gauge(
     "spend_llm_month_to_date_usd",
     _BILLED_MODEL,
-    "Billed net cost of language models this month; part of spend_month_to_date_usd, never on top of it.",
+    "Billed net cost of language models this month; a part of spend_month_to_date_usd, not in addition to "
+    "it.",
     "usd",
 )
 SPEND_LLM_PROXY_USD_TOTAL = _counter(
     "spend_llm_proxy_usd_total",
     _PROXY,
-    "Cost of the calls through the proxy as the proxy reckons it: who used what, never part of a total.",
+    "Cost of calls through the proxy, as calculated by the proxy. It shows who used what, and is never part "
+    "of a total.",
     "usd",
 )
 SPEND_LLM_PROXY_TOKENS_TOTAL = _counter(
@@ -351,7 +360,8 @@ SPEND_LLM_PROXY_REQUESTS_TOTAL = _counter(
 SPEND_LLM_CAPTURE_RATIO = _gauge(
     "spend_llm_capture_ratio",
     ("provider",),
-    "What the proxy reckons over what was billed, over settled days: the share of the bill it can explain.",
+    "The proxy's cost over the billed cost, over settled days: the share of the bill that went through the "
+    "proxy.",
     "ratio",
 )
 
@@ -360,129 +370,137 @@ _RECOMMENDATION: Final = ("provider", "project_id", "recommender", "resource", "
 SPEND_IDLE_INSTANCES = _gauge(
     "spend_idle_instances",
     ("project_id", "region_id"),
-    "Compute Engine instances that used less than 3 % of their CPU over days; 0 where all known ones work.",
+    "Compute Engine instances that used less than 3 % of their CPU for days; 0 where none is idle.",
 )
 SPEND_RECOMMENDATION_SAVINGS = _gauge(
     "spend_recommendation_savings_usd_per_month",
     _RECOMMENDATION,
-    "What a mean month would cost less; `recommender` is Google's, or begins with `spend_exporter/`. "
-    "One resource is not counted twice.",
+    "Possible savings in an average month. `recommender` is Google's, or begins with `spend_exporter/`. "
+    "No resource is counted twice.",
     "usd_per_month",
 )
 SPEND_RECOMMENDATION_INFO = _gauge(
     "spend_recommendation_info",
     (*_RECOMMENDATION, "advice"),
-    "1, with the sentence that says what was found and what to do; also where the dollars are not known.",
+    "Always 1; `advice` describes the finding and what to do. Present also where the savings are not known.",
 )
 
 _BUDGET: Final = ("budget", "period")
 
-SPEND_BUDGET_LIMIT_USD = _gauge("spend_budget_limit_usd", _BUDGET, "What may be spent in the period.", "usd")
+SPEND_BUDGET_LIMIT_USD = _gauge(
+    "spend_budget_limit_usd", _BUDGET, "Limit of the budget for the period.", "usd"
+)
 SPEND_BUDGET_USED_USD = _gauge(
     "spend_budget_used_usd",
     _BUDGET,
-    "Cost of the period so far: billed, and estimated to come on top of it.",
+    "Cost of the period so far: billed, plus estimated but not billed yet.",
     "usd",
 )
 SPEND_BUDGET_BILLED_USD = _gauge(
     "spend_budget_billed_usd",
     _BUDGET,
-    "Billed part of spend_budget_used_usd; with tax and corrections, and net of credits unless the budget "
-    "does not count them.",
+    "Billed part of spend_budget_used_usd. With tax and corrections; net of credits, unless the budget "
+    "ignores them.",
     "usd",
 )
 SPEND_BUDGET_ESTIMATED_USD = _gauge(
     "spend_budget_estimated_usd",
     _BUDGET,
-    "Part of spend_budget_used_usd that is spent and not in the bill yet; 0 while nothing is estimated.",
+    "Estimated part of spend_budget_used_usd, which is not billed yet; 0 without estimates.",
     "usd",
 )
 SPEND_BUDGET_SERVICE_USED_USD = _gauge(
     "spend_budget_service_used_usd",
     (*_BUDGET, "provider", "service_name"),
-    "Cost of the period so far by service; the sum is spend_budget_used_usd.",
+    "Cost of the period so far by service. The sum over services is spend_budget_used_usd.",
     "usd",
 )
 SPEND_BUDGET_REMAINING_USD = _gauge(
-    "spend_budget_remaining_usd", _BUDGET, "Limit less what is used; negative once it is passed.", "usd"
+    "spend_budget_remaining_usd", _BUDGET, "Limit minus the cost so far; negative above the limit.", "usd"
 )
 SPEND_BUDGET_USED_RATIO = _gauge(
-    "spend_budget_used_ratio", _BUDGET, "What is used over the limit; 1 is all of it.", "ratio"
+    "spend_budget_used_ratio",
+    _BUDGET,
+    "Cost so far over the limit; 1 means that the limit is reached.",
+    "ratio",
 )
 SPEND_BUDGET_EXPECTED_RATIO = _gauge(
     "spend_budget_expected_ratio",
     _BUDGET,
-    "Share of the period's usual spending that falls before now, by the season of these charges.",
+    "Share of the period's usual spending that falls before now, by the weekly pattern of these charges.",
     "ratio",
 )
 SPEND_BUDGET_FORECAST_USD = _gauge(
-    "spend_budget_forecast_usd", _BUDGET, "Best estimate of what the whole period will cost.", "usd"
+    "spend_budget_forecast_usd", _BUDGET, "Best estimate of the cost of the whole period.", "usd"
 )
 SPEND_BUDGET_FORECAST_QUANTILE_USD = _gauge(
     "spend_budget_forecast_quantile_usd",
     (*_BUDGET, "quantile"),
-    "What the whole period will cost less than, with that probability.",
+    "Quantile of the forecast cost of the whole period: it will cost less than this with that probability.",
     "usd",
 )
 SPEND_BUDGET_EXHAUSTED = _gauge(
     "spend_budget_exhausted_timestamp_seconds",
     _BUDGET,
-    "When the limit is, or was, reached at today's pace; absent when that is not within the period.",
+    "When the limit was reached, or will be at today's pace; absent if that is after the period's end.",
     "seconds",
 )
 SPEND_BUDGET_PERIOD_START = _gauge(
-    "spend_budget_period_start_timestamp_seconds", _BUDGET, "Start of the present period.", "seconds"
+    "spend_budget_period_start_timestamp_seconds", _BUDGET, "Start of the current period.", "seconds"
 )
 SPEND_BUDGET_PERIOD_END = _gauge(
-    "spend_budget_period_end_timestamp_seconds", _BUDGET, "End of the present period.", "seconds"
+    "spend_budget_period_end_timestamp_seconds", _BUDGET, "End of the current period.", "seconds"
 )
 SPEND_BUDGET_THRESHOLD_RATIO = _gauge(
     "spend_budget_threshold_ratio",
     (*_BUDGET, "severity", "basis"),
-    "Share of the limit from which on somebody is told, of what is used (actual) or forecast.",
+    "Alert threshold of the budget as a share of the limit, for its actual or forecast cost (basis).",
     "ratio",
 )
 SPEND_ALERT_THRESHOLD = _gauge(
-    "spend_alert_threshold", ("name",), "What rules compare with, from the configuration key alerts."
+    "spend_alert_threshold", ("name",), "Threshold of an alert rule, from the configuration key `alerts`."
 )
 _SPIKE: Final = ("provider", "service_name", "sku")
 
 SPEND_SPIKE_USD = _gauge(
     "spend_spike_usd",
     _SPIKE,
-    "Dollars above normal in the latest hour that can be judged; sku is empty for the whole service.",
+    "Dollars above normal in the latest hour with enough data. `sku` is empty for the whole service.",
     "usd",
 )
-SPEND_SPIKE_HOUR_USD = _gauge("spend_spike_hour_usd", _SPIKE, "What that hour cost.", "usd")
+SPEND_SPIKE_HOUR_USD = _gauge("spend_spike_hour_usd", _SPIKE, "Cost of the hour of spend_spike_usd.", "usd")
 SPEND_SPIKE_NORMAL_USD = _gauge(
-    "spend_spike_normal_usd", _SPIKE, "Median cost of the same hour of up to 14 earlier days.", "usd"
+    "spend_spike_normal_usd",
+    _SPIKE,
+    "Normal cost of the hour of spend_spike_usd: the median of the same hour on up to 14 earlier days.",
+    "usd",
 )
 SPEND_SPIKE_SCORE = _gauge(
-    "spend_spike_score", _SPIKE, "Distance from normal in scaled median absolute deviations."
+    "spend_spike_score", _SPIKE, "Distance from the normal cost, in scaled median absolute deviations."
 )
 SPEND_SPIKE_HOUR = _gauge(
     "spend_spike_hour_timestamp_seconds",
     ("provider", "service_name"),
-    "Start of the hour that is judged.",
+    "Start of the hour of spend_spike_usd.",
     "seconds",
 )
 SPEND_SETTLED_DAY_USD = _gauge(
     "spend_settled_day_usd",
     ("provider", "service_name", "days_before"),
-    "Billed net cost of the newest settled billing day (0), the day before it (1) and a week before it (7).",
+    "Billed net cost of the latest settled billing day (0), the day before it (1) and a week before it (7).",
     "usd",
 )
 SPEND_SETTLED_DAY_RECURRING_USD = _gauge(
     "spend_settled_day_recurring_usd",
     ("provider", "service_name"),
-    "What three of the 14 billing days before the newest settled one reached: cost that comes on some days.",
+    "Cost that at least three of the 14 days before the latest settled day reached: cost of some days only.",
     "usd",
 )
 SPEND_FIGURE_SUCCESS = _gauge(
     "spend_figure_success",
     ("figure",),
-    "Whether this part of the last snapshot could be computed (1) or not (0). What depends on a failed part "
-    "is missing, or stays as it was until the hour ends.",
+    "1 if this part of the last snapshot could be computed, else 0. Metrics of a failed part are missing, or "
+    "keep their last values until the hour ends.",
 )
 SPEND_FIGURE_DURATION = _gauge(
     "spend_figure_duration_seconds",
@@ -493,7 +511,7 @@ SPEND_FIGURE_DURATION = _gauge(
 SPEND_EXPORTER_COST_USD_PER_MONTH = _gauge(
     "spend_exporter_cost_usd_per_month",
     (),
-    "What the exporter's own reading of BigQuery and Cloud Monitoring costs, at the pace of the last day.",
+    "Monthly cost of the exporter's own reading of BigQuery and Cloud Monitoring, at the last day's pace.",
     "usd_per_month",
 )
 
@@ -501,26 +519,26 @@ SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",
     ("source",),
-    "When the source last refreshed without failing.",
+    "Time of the source's last successful refresh.",
     "seconds",
 )
 SPEND_SOURCE_REFRESH_DURATION = _gauge(
     "spend_source_refresh_duration_seconds",
     ("source",),
-    "How long the source's last refresh took.",
+    "Duration of the source's last refresh.",
     "seconds",
 )
 SPEND_SOURCE_UPDATE_INTERVAL = _gauge(
     "spend_source_update_interval_seconds",
     ("source",),
-    "How often the source is refreshed, while nothing fails.",
+    "Interval between refreshes of the source, without failures.",
     "seconds",
 )
 SPEND_SOURCE_ERRORS_TOTAL = _counter(
-    "spend_source_errors_total", ("source", "reason"), "Failures and rows set aside, by reason."
+    "spend_source_errors_total", ("source", "reason"), "Failed refreshes and rows set aside, by reason."
 )
 SPEND_SOURCE_ROWS_TOTAL = _counter(
-    "spend_source_rows_total", ("source",), "Rows read from the source, without those set aside."
+    "spend_source_rows_total", ("source",), "Rows read from the source, without rows set aside."
 )
 SPEND_SOURCE_REQUESTS_TOTAL = _counter(
     "spend_source_requests_total", ("source",), "Requests made to the source: API calls, or files opened."
@@ -528,40 +546,40 @@ SPEND_SOURCE_REQUESTS_TOTAL = _counter(
 SPEND_BIGQUERY_BILLED_BYTES_TOTAL = _counter(
     "spend_bigquery_billed_bytes_total",
     (),
-    "Bytes that BigQuery billed for reading the export: what watching the bill costs.",
+    "Bytes that BigQuery billed for the exporter's own queries of the export.",
     "bytes",
 )
 SPEND_REMOTE_WRITE_SAMPLES_TOTAL = _counter(
     "spend_remote_write_samples_total",
     (),
-    "Hourly costs and corrections of them that the receiver of remote write has taken.",
+    "Hourly costs and corrections that the remote-write receiver has accepted.",
 )
 SPEND_REMOTE_WRITE_FAILURES_TOTAL = _counter(
     "spend_remote_write_failures_total",
     ("reason",),
-    "Failed requests of remote write, and samples that the receiver refused, by reason.",
+    "Failed remote-write requests, and samples that the receiver refused, by reason.",
 )
 SPEND_REMOTE_WRITE_PENDING_SAMPLES = _gauge(
     "spend_remote_write_pending_samples",
     (),
-    "Hourly costs and corrections that the receiver is still to get, without those that it refused.",
+    "Hourly costs and corrections that are still to be sent, without refused ones.",
 )
 SPEND_REMOTE_WRITE_REFUSED_SAMPLES = _gauge(
     "spend_remote_write_refused_samples",
     (),
-    "Hourly costs and corrections that the receiver refused and does not have.",
+    "Hourly costs and corrections that the receiver refused.",
 )
 SPEND_REMOTE_WRITE_SENT_THROUGH = _gauge(
     "spend_remote_write_sent_through_timestamp_seconds",
     (),
-    "All that was known of the bill at this time is at the receiver, but for what it refused.",
+    "The receiver has everything that was billed at this time, except what it refused.",
     "seconds",
 )
 SPEND_SERIES_FOLDED = _gauge(
-    "spend_series_folded", ("metric",), "Series folded into `other` by max_series; their sum stays exact."
+    "spend_series_folded", ("metric",), "Series that max_series adds up as `other`; their sum stays exact."
 )
 SPEND_EXPORTER_BUILD_INFO = _gauge(
-    "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels say what is running."
+    "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels have the versions."
 )
 SPEND_EXPORTER_SCRAPES_TOTAL = _counter(
     "spend_exporter_scrapes_total", ("code",), "Scrapes answered before this one, by HTTP status code."

@@ -26,24 +26,24 @@ from exporter.metrics import families as metrics
 from exporter.metrics.families import Family, FamilySamples
 
 RATES_LEARNT_FROM = timedelta(days=35)
-"""More than a month, so that rates have a whole month's free allowance and tiers in them."""
+"""More than a month, so that rates include a whole month's free allowance and tiers."""
 
 SETTLING_DAYS = 3
-"""Days of the bill that are younger are not learnt from: a part of their cost is still to arrive."""
+"""Rates are not learnt from more recent days of the bill: part of their cost is still to arrive."""
 
 SHOWN_FOR = timedelta(days=2)
-"""Counters of a revision unused for so long vanish; they go on where they were if it comes back."""
+"""Counters of a revision unused for this long vanish; they continue if it is used again."""
 
 _TOLD_SOON = frozenset(row.name for row in USAGE_TABLE if row.period_seconds < 3600)
-"""Meters of which every moment is known soon: those that are read by the hour are behind on purpose."""
+"""Meters that are known up to a few minutes ago; those that are read by the hour are later on purpose."""
 
 _SHOWN_UNITS = {"memory": GIBIBYTE, "egress": GIBIBYTE}
-"""Meters' units in the unit that a component's rate is shown per, where that is another."""
+"""How many of a meter's units make the unit in which its rate is shown, where these differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class PricedUsage:
-    """Live usage with what is needed to price it."""
+    """Live usage, with the data to price it."""
 
     rates: RateBook
     billed: list[SkuDay]
@@ -70,7 +70,7 @@ def read_live_usage(view: LedgerView, usage: UsageView, now: datetime, card: Rat
 
 
 def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
-    """Return US dollars per unit, by id, of the series that have counted what is not priced yet."""
+    """Return US dollars per unit, by id, of the series with usage that is not priced yet."""
     found = {}
     for each in totals:
         if each.unpriced > 0:
@@ -82,7 +82,7 @@ def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class LiveUsageFigures:
-    """What is told of live usage."""
+    """The families of live usage, and Cloud Run as a whole."""
 
     families: tuple[FamilySamples, ...] = ()
     cloud_run: CloudRunHour | None = None
@@ -99,7 +99,7 @@ def live_figures(usage: UsageView, live: PricedUsage, now: datetime) -> LiveUsag
 
 
 def live_usage_families(usage: UsageView, live: PricedUsage, now: datetime) -> list[FamilySamples]:
-    """Return everything that is told of live usage; nothing where none was ever read."""
+    """Return all families of live usage; nothing where no usage was ever read."""
     totals = usage.totals(now - SHOWN_FOR)
     trailing = usage.trailing_hour([row.name for row in USAGE_TABLE])
     services = cloud_run_costs(usage.trailing_hour(TRAILING_METERS), live.rates)
@@ -157,7 +157,7 @@ def _meters(trailing: list[TrailingUsage], rates: RateBook) -> list[FamilySample
     labels = [(each.project_id, each.region_id, each.resource, each.meter, each.dimension) for each in costs]
     fixed = []
     if rates.card is not None and rates.card.storage_usd_per_day > 0:
-        # A cost of Cloud Run as a whole, so it has no project and no resource.
+        # This is a cost of Cloud Run as a whole, so it has no project and no resource.
         storage = ("", "", "", "cloud_run_fixed_storage", "", "rate_card")
         fixed.append((storage, rates.card.storage_usd_per_day / 24))
     return [

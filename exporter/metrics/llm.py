@@ -1,6 +1,6 @@
 """From LLM usage and LLM charges to metric families: tokens, requests, cost by model, and a proxy's view.
 
-Which source's usage counts for a provider is told by the table of ownership; no token counts twice.
+The table of ownership decides which source's usage counts for a provider; no token counts twice.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from exporter.metrics.model_names import ModelNames
 from exporter.sources.registry import OWNERSHIP
 
 SHOWN_FOR = timedelta(days=32)
-"""Counters of a model unused for so long vanish; they go on where they were if it comes back."""
+"""Counters of a model unused for this long vanish; they continue if it is used again."""
 
 COMPARED = timedelta(days=32)
-"""The capture ratio is taken from so many days back on."""
+"""The capture ratio is computed over this many days."""
 
 _DAY = timedelta(days=1)
 
 SETTLING = timedelta(days=3)
-"""Days of the bill that are younger are not compared with: a part of their cost is still to arrive."""
+"""More recent days of the bill are not compared: part of their cost is still to arrive."""
 
 _METERS = (
     llm_meters.TOKENS,
@@ -43,10 +43,10 @@ _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY
 def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     """Return the counters of tokens, requests and dollars at list prices, by model."""
     counters = view.counters(_METERS, now - SHOWN_FOR)
-    told: dict[str, set[str]] = {}
+    sources_of: dict[str, set[str]] = {}
     for each in counters:
-        told.setdefault(each.provider, set()).add(each.source)
-    owner = {provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in told.items()}
+        sources_of.setdefault(each.provider, set()).add(each.source)
+    owner = {provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in sources_of.items()}
     counted = [each for each in counters if each.source == owner[each.provider]]
     return [
         _summed(
@@ -67,7 +67,7 @@ def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
 
 
 def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
-    """Return what a proxy tells of who used what."""
+    """Return the proxy's data on who used what."""
     counters = view.counters(_PROXY_METERS, now - SHOWN_FOR)
 
     def who(one: UsageCounter) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
 def billed_model_families(
     view: LedgerView, now: datetime, timezones: Mapping[str, str], names: ModelNames
 ) -> list[FamilySamples]:
-    """Return billed LLM cost by model: a part of each provider's bill, shown once more by another name."""
+    """Return billed LLM cost by model: a part of each provider's bill, shown again by model."""
     sums: dict[Family, dict[tuple[str, ...], Decimal]] = {
         metrics.SPEND_LLM_TODAY_USD: {},
         metrics.SPEND_LLM_MONTH_TO_DATE_USD: {},
@@ -120,7 +120,7 @@ def capture_family(
         proxy[key] = proxy.get(key, 0.0) + each.amount
     if not proxy:
         return FamilySamples(metrics.SPEND_LLM_CAPTURE_RATIO, [])
-    # What was counted on the first day may have begun anywhere within it.
+    # On the first day, counting may have begun at any time within it.
     first, yesterday = min(day for _, day in proxy) + _DAY, now.astimezone(UTC).date() - _DAY
     settled = (now - SETTLING).astimezone(UTC).date()
     billed: dict[tuple[str, date], float] = {}
@@ -141,7 +141,7 @@ def llm_families(
     timezones: Mapping[str, str],
     names: ModelNames,
 ) -> list[FamilySamples]:
-    """Return everything about language models; as of a past hour (no `usage`) what was billed alone."""
+    """Return everything about language models; as of a past hour (no `usage`) only what was billed."""
     families = billed_model_families(view, now, timezones, names)
     if usage is not None:
         families += [*token_families(usage, now), *proxy_families(usage, now)]

@@ -1,4 +1,4 @@
-"""Which language model each SKU of the bills is for, found out once for each SKU."""
+"""The language model of each SKU of the bills, determined once per SKU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Sku = tuple[str, str, str, str]
 
 
 class ModelNames:
-    """Remembers what it found; a bill has some thousand SKUs."""
+    """Remembers its answers; a bill has some thousand SKUs."""
 
     def __init__(self, gcp_service_ids: Iterable[str]) -> None:
         """`gcp_service_ids` are the services of Google's bill that are language models."""
@@ -23,18 +23,18 @@ class ModelNames:
         self._known: dict[_Sku, str | None] = {}
 
     def model(self, provider: str, service_id: str, sku_id: str, sku: str) -> str | None:
-        """Return the model; empty where the SKU is LLM spend of no one model, None where it is none."""
+        """Return the model; empty for LLM spend without a single model, None where it is not LLM spend."""
         named = (provider, service_id, sku_id, sku)
         if named not in self._known:
             self._known[named] = llm_model(*named, services=self._services)
         return self._known[named]
 
     def of_charge(self, charge: Combination) -> str:
-        """Return the model of a charge; empty where there is none."""
+        """Return the model of a charge; empty where it has none."""
         return self.model(charge.provider, charge.service_id, charge.sku_id, charge.sku) or ""
 
     def skus(self, view: LedgerView, provider: str) -> Sequence[tuple[str, str]]:
-        """Return (service id, SKU id) of what a provider bills that is LLM spend."""
+        """Return (service id, SKU id) of the LLM spend that a provider bills."""
         return [
             (service_id, sku_id)
             for service_id, sku_id, sku in billed_skus(view, provider)

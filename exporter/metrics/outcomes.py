@@ -1,7 +1,7 @@
-"""Whether each part of a snapshot could be computed, and how long it took: one that fails is reported.
+"""Whether each part of a snapshot could be computed, and how long it took.
 
-A part that fails costs no other part. Its last good result stays until the hour of that result ends: billing
-days, months and budget periods end on the hour, so until then it still describes the same period.
+A failed part is reported and affects no other part. Its last good result stays until the end of its hour:
+billing days, months and budget periods end on the hour, so until then it still describes the same period.
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ from exporter.metrics.families import FamilySamples
 logger = logging.getLogger(__name__)
 
 BILL: Final = "bill"
-"""The part that no snapshot can do without."""
+"""The part that every snapshot needs."""
 
 _Computed = TypeVar("_Computed")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the last computation of one part ended."""
+    """Result of the last computation of one part."""
 
     success: bool
     seconds: float
 
 
 class Outcomes:
-    """Remembers how each part of the last snapshot ended. For one thread at a time."""
+    """Keeps the outcome of each part of the last snapshot. For one thread at a time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._latest: dict[str, Outcome] = {}
         self._last_good: dict[str, tuple[datetime, object]] = {}
+
+    @property
+    def latest(self) -> dict[str, Outcome]:
+        """How each part ended the last time."""
+        return dict(self._latest)
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ class Outcomes:
         return computed
 
     def note(self, figure: str, *, success: bool, seconds: float) -> None:
-        """Note how a part ended that was computed elsewhere."""
+        """Record the outcome of a part that was computed elsewhere."""
         self._latest[figure] = Outcome(success, seconds)
 
     def families(self) -> list[FamilySamples]:

@@ -1,4 +1,4 @@
-"""How remote write is doing, and the metric families of it."""
+"""The status of remote write, and its metric families."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from exporter.metrics.families import FamilySamples
 
 @dataclass(frozen=True, slots=True)
 class SendingStatus:
-    """How sending is doing. Counts are since the process began."""
+    """The status of sending. Counts are since the process began."""
 
     acknowledged: int = 0
     pending: int = 0
-    """Values that the receiver is still to get, without the refused ones."""
+    """Values that are still to be sent, without refused ones."""
     refused: int = 0
-    """Values that the receiver refused and does not have."""
+    """Values that the receiver refused."""
     sent_through: datetime | None = None
-    """All that was known at this time is acknowledged, but for what was refused; None until that was so."""
+    """Everything known at this time is acknowledged, except refused values; None until then."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failed requests and refused samples, by reason."""
 
 
 def remote_write_families(status: SendingStatus) -> list[FamilySamples]:
-    """Return how many samples the receiver has, still waits for, and refused."""
+    """Return how many samples the receiver has accepted, is still to get, and has refused."""
     through = status.sent_through
     failures = [((reason,), float(count)) for reason, count in sorted(status.failures.items())]
     return [

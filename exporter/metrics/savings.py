@@ -1,6 +1,6 @@
-"""From findings of waste, our own and the provider's, to metric families: dollars, sentences, idle instances.
+"""From findings of waste, our own and the provider's, to metric families: dollars, advice, idle instances.
 
-Looking takes days of usage and weeks of the bill, so it is done anew only when an hour of either has come.
+A search reads days of usage and weeks of the bill, so it runs only when either has a new hour.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from exporter.sources.recommendations import Recommendation, Recommendations
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = timedelta(minutes=5)
-"""At most so often, while the ledger is still being filled."""
+"""The shortest time between two searches, while the ledger is still being filled."""
 
 KEPT: Final = timedelta(days=7)
-"""Recommendations of a project that could not be read for so long are told no more."""
+"""Recommendations of a project that could not be read for this long are no longer shown."""
 
 _DATED: Final = timedelta(days=1)
-"""Older ones say of when they are."""
+"""Older recommendations show their date."""
 
 _KINDS: Final[dict[str, Kind]] = {
     "instances": "instance",
@@ -47,22 +47,22 @@ _KINDS: Final[dict[str, Kind]] = {
     "addresses": "address",
     "services": "run_service",
 }
-"""By the plural in a resource's name."""
+"""Kind of resource, by the plural in its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found at one time."""
+    """The findings of one time."""
 
     at: datetime
     known: tuple[object, ...]
-    """What the ledger knew then, to the hour."""
+    """The state of the ledger then, to the hour."""
     idle: IdleInstances
     savings: tuple[Saving, ...]
 
 
 class Savings:
-    """Keeps what it found for as long as it holds."""
+    """Keeps its findings until the ledger has a new hour."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = tuple(sources)
@@ -71,7 +71,7 @@ class Savings:
     def families(
         self, view: LedgerView, usage: UsageView | None, now: datetime, card: RateCard | None
     ) -> list[FamilySamples]:
-        """Return the families of what could be saved; without live usage from the bill alone."""
+        """Return the families of possible savings; without live usage, only from the bill."""
         look = self._current(view, usage, now, card)
         theirs = [saving for source in self._sources for saving in recommended(source.recommendations(), now)]
         return savings_families(look.idle, [*look.savings, *theirs])
@@ -87,23 +87,23 @@ class Savings:
 
 
 def savings_families(idle: IdleInstances, findings: Iterable[Saving]) -> list[FamilySamples]:
-    """Return what was found as families, each thing's dollars once."""
+    """Return the findings as families, each resource's dollars once."""
     usd: dict[tuple[str, ...], float] = {}
-    told: dict[tuple[str, ...], float] = {}
+    advice: dict[tuple[str, ...], float] = {}
     for each in counted_once(findings):
         labels = (each.provider, each.project_id, each.recommender, each.resource, each.region_id)
-        told[*labels, each.advice] = 1.0
+        advice[*labels, each.advice] = 1.0
         if each.usd_per_month is not None:
             usd[labels] = usd.get(labels, 0.0) + each.usd_per_month
     return [
         _samples(metrics.SPEND_IDLE_INSTANCES, {place: float(n) for place, n in idle.counts.items()}),
         _samples(metrics.SPEND_RECOMMENDATION_SAVINGS, usd),
-        _samples(metrics.SPEND_RECOMMENDATION_INFO, told),
+        _samples(metrics.SPEND_RECOMMENDATION_INFO, advice),
     ]
 
 
 def recommended(found: Recommendations, now: datetime) -> list[Saving]:
-    """Return the provider's recommendations as findings, without those that are too old to go by."""
+    """Return the provider's recommendations as findings, without those that are too old."""
     read_at = found.read_at or {}
     return [
         _theirs(each, read_at[each.project_id], now)
@@ -147,17 +147,17 @@ def _look(
         idle = idle_instances(usage.instances(now - LOOKED_BACK, now, UTILIZATION, CORES), bill)
         first_day, last_day = today - timedelta(days=LOOKED_BACK_DAYS), today - timedelta(days=1)
         found += [*idle.savings, *cloud_run_waste(live.daily, live.rates, first_day, last_day)]
-    logger.debug("looked for savings: %d found", len(found))
+    logger.debug("searched for savings: %d findings", len(found))
     return _Look(now, known, replace(idle, savings=()), tuple(found))
 
 
 def _known(view: LedgerView, now: datetime) -> tuple[object, ...]:
-    """To the hour: the clock, what of usage is known, and what of the bill."""
-    told = view.connection.execute(
+    """To the hour: the clock, the latest known usage, and the latest bill."""
+    known = view.connection.execute(
         """SELECT (SELECT date_trunc('hour', max(through)) FROM usage_cursor),
              (SELECT max(export_hour) FROM charge)"""
     ).fetchall()[0]
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0), *told
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0), *known
 
 
 def _samples(family: Family, samples: dict[tuple[str, ...], float]) -> FamilySamples:

@@ -1,6 +1,6 @@
-"""What the newest settled billing day cost, beside the day before it and the same weekday a week before.
+"""Cost of the latest settled billing day, of the day before it, and of the same weekday a week before.
 
-Days that are still growing are left out, so that a rise from one day to the next is one of spending.
+Days that are still growing are left out, so that a rise from one day to the next is a rise in spending.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _SERVICE: Final = LABEL_COLUMNS.index("service_name")
 def settled_day_families(
     view: LedgerView, now: datetime, timezones: Mapping[str, str]
 ) -> list[FamilySamples]:
-    """Return the days' net cost by service, and what comes on some of the days before the newest.
+    """Return the days' net cost by service, and the cost that only some of the days before have.
 
-    A service that cost nothing on a day has 0 for it. A day of before the bill began is left out. `timezones`
+    A service without cost on a day has 0 for it. Days before the start of the bill are left out. `timezones`
     has the billing zone of each provider.
     """
     settled: dict[str, datetime] = {}
@@ -38,7 +38,7 @@ def settled_day_families(
     samples: list[tuple[tuple[str, ...], float]] = []
     recurring: list[tuple[tuple[str, ...], float]] = []
     for provider, through in sorted(settled.items()):
-        # The day of a moment just before is whole where the moment is a midnight.
+        # At a midnight, the day of the moment just before is complete.
         last = through - timedelta(microseconds=1)
         ends = billing_day(last, timezones[provider], 0)[1]
         skipped = 0 if ends <= through else 1

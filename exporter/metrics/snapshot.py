@@ -1,6 +1,6 @@
 """The snapshot: everything a scrape or the landing page shows, immutable and already rendered.
 
-Built from one consistent state of the ledger, at a given time; who asks for one never waits for the next.
+Built from one consistent state of the ledger, at a given time. Readers never wait for the next one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADINGS = {
     "month_to_date": "Month to date",
     "last_month": "Last month",
 }
-"""What `Snapshot.totals` calls each billed window."""
+"""Headings of the billed windows in `Snapshot.totals`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +42,40 @@ class Snapshot:
     built_at: datetime
     """Aware."""
     ready: bool
-    """Whether it was built from data: False until the first refresh of the sources has ended."""
+    """False until the first refresh of the sources has ended."""
     sources: tuple[SourceStatus, ...]
     totals: tuple[tuple[str, Decimal | None], ...]
     """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
     outlooks: tuple[Outlook, ...] = ()
-    """By provider; answers for any moment of the hour."""
+    """By provider; valid for any moment of the hour."""
     cloud_run: CloudRunHour | None = None
-    """Over the trailing hour; None where live usage is not read or has told nothing."""
+    """Over the trailing hour; None where no live usage is known."""
     budgets: tuple[BudgetOutlook, ...] = ()
-    """Each answers for any moment of the hour."""
+    """Valid for any moment of the hour."""
     outcomes: Exposition = NOTHING_RENDERED
-    """Whether each part could be computed; apart, since it changes also where the rest stays as it was."""
+    """Whether each part could be computed; separate, because it changes even when the rest does not."""
     failed_figures: tuple[str, ...] = ()
     """Parts that could not be computed."""
 
     @property
     def has_bill(self) -> bool:
-        """Whether it shows what was billed."""
+        """Whether it shows any billed cost."""
         return any(usd is not None for _, usd in self.totals)
 
     @property
     def text(self) -> bytes:
-        """All of it in text format 0.0.4."""
+        """The whole exposition in text format 0.0.4."""
         return self.exposition.text + self.outcomes.text
 
     @property
     def openmetrics(self) -> bytes:
-        """All of it in OpenMetrics 1.0, without the closing line."""
+        """The whole exposition in OpenMetrics 1.0, without the closing line."""
         return self.exposition.openmetrics + self.outcomes.openmetrics
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A snapshot, and the series whose place in it has to be remembered (see Ledger.publish)."""
+    """A snapshot, and the series whose exposure must be remembered (see Ledger.publish)."""
 
     snapshot: Snapshot
     newly_own: list[int]
@@ -97,8 +97,8 @@ def build(
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
-    `timezones` has the billing zone of each provider whose sources are configured; `families` is what is
-    computed beside the bill, `outlooks` what is estimated; the rest is as in Snapshot.
+    `timezones` has the billing zone of each provider whose sources are configured; `families` are the
+    figures computed next to the bill, `outlooks` the estimates; the rest is as in Snapshot.
     """
     started = time.monotonic()
     everything_read = all(status.up is not None for status in statuses if status.reads_bill)

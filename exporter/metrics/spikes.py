@@ -1,6 +1,6 @@
-"""Spikes: the newest hour of each service that can be judged, against the same hour of earlier days.
+"""Spikes: the latest hour of each service with enough data, against the same hour of earlier days.
 
-An hour can be judged once most of it is billed, or where live usage tells it. A bill by the day has no hours:
+An hour has enough data once most of it is billed, or where live usage covers it. A daily bill has no hours:
 there the hours of live usage are judged, at list prices.
 """
 
@@ -13,9 +13,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.spikes import COMPARED_DAYS, Spike, spike
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core import llm_meters
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.spikes import Hours, SpikeView, first_usage_hours, usage_by_resource
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView
@@ -32,13 +32,13 @@ LIVE_SHARE: Final = 0.5
 """A service's last hour is judged by its estimate where live usage explains this share of its cost."""
 
 SKU_FLOOR_RATIO: Final = 0.25
-"""A SKU of a service that spikes is told while it is above this share of the service's floor."""
+"""A SKU of a service with a spike is shown while it is above this share of the service's floor."""
 
 _LATEST_HOURS: Final = 24
-"""Within so many hours the newest one is looked for: what ended before is no news."""
+"""How many hours back the latest hour is searched: older hours are no reason for an alert."""
 
 _BILLED_BY_HOURS: Final = 12
-"""An older hour is taken for billed at this age; the nowcast of a month's first hours knows of no other."""
+"""At this age an hour counts as billed; in a month's first hours the nowcast knows no earlier hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,18 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """From where on a spike is one."""
+    """The least size of a spike."""
 
     usd: float
     score: float
 
     def passed(self, found: Spike) -> bool:
-        """Say whether a spike is worth telling."""
+        """Return whether a spike is large enough to be shown."""
         return found.above_usd > self.usd and found.score > self.score
 
 
 def spike_families(judged: Sequence[Judged]) -> list[FamilySamples]:
-    """Return what was judged as families."""
+    """Return the judged hours as families."""
     labels = [(each.provider, each.service_name, each.sku) for each in judged]
     values = {
         metrics.SPEND_SPIKE_USD: [each.spike.above_usd for each in judged],
@@ -83,7 +83,7 @@ def spike_families(judged: Sequence[Judged]) -> list[FamilySamples]:
 
 
 def billed_spikes(view: LedgerView, outlooks: Sequence[Outlook], floors: Floors) -> list[Judged]:
-    """Judge the services of providers whose bill tells hours, and the SKUs of those that spike."""
+    """Judge the services of providers that bill by the hour, and the SKUs of services with a spike."""
     found: list[Judged] = []
     for outlook in outlooks:
         if outlook.provider in HOURLY_BILLS:
@@ -113,7 +113,7 @@ def usage_spikes(
 
 
 class _Provider:
-    """One provider whose bill tells hours."""
+    """One provider that bills by the hour."""
 
     def __init__(self, view: LedgerView, outlook: Outlook) -> None:
         self._outlook = outlook
@@ -137,7 +137,7 @@ class _Provider:
         return [*found, *self._skus([each for each in found if floors.passed(each.spike)], billed, floors)]
 
     def _skus(self, spiking: Sequence[Judged], billed: Mapping[str, int], floors: Floors) -> Iterator[Judged]:
-        """The SKUs by the newest hour that is mostly billed: no estimate knows them."""
+        """The SKUs at the latest hour that is mostly billed: there are no estimates by SKU."""
         hours = {each.service_name: billed[each.service_name] for each in spiking}
         for (name, sku), costs in sorted(self._bill.by_sku(self._pairs(hours)).items() if hours else ()):
             hour = hours[name]
@@ -147,15 +147,15 @@ class _Provider:
                 yield judged
 
     def _live_services(self) -> set[str]:
-        """Services of whose cost at this hour live usage explained the larger part on earlier days."""
+        """Services for which live usage covered most of the cost at this hour on earlier days."""
         names = {line.service_name for line in self._outlook.live_lines}
         if not names:
             return set()
         earlier = self._earlier(self._outlook.nowcast.as_of - 1)
         whole, live = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
         lines = {tuple(line) for line in self._outlook.live_lines}
-        asked = [(name, hour) for name in sorted(names) for hour in earlier]
-        for line, costs in (self._bill.by_line(asked) if asked else {}).items():
+        wanted = [(name, hour) for name in sorted(names) for hour in earlier]
+        for line, costs in (self._bill.by_line(wanted) if wanted else {}).items():
             usd = sum(max(each, 0.0) for each in costs.values())
             whole[line[2]] += usd
             live[line[2]] += usd if line in lines else 0.0
@@ -168,7 +168,7 @@ class _Provider:
         return nowcast.estimate[name][hour - nowcast.begin] / NANO
 
     def _earlier(self, hour: int) -> list[int]:
-        """The same hour of the billing zone's clock on earlier days of which there is a bill."""
+        """The same hour of the billing zone's clock on earlier days with a bill."""
         first = self._first
         return [at for at in _earlier(hour, self._zone) if first is not None and at >= first]
 
@@ -177,7 +177,7 @@ class _Provider:
 
 
 def _billed_hour(nowcast: Nowcast, name: str) -> int:
-    """The newest hour whose estimate is mostly in the bill."""
+    """The latest hour whose estimate is mostly billed."""
     billed, estimate = nowcast.billed[name], nowcast.estimate[name]
     oldest = max(nowcast.begin, nowcast.as_of - _LATEST_HOURS)
     for hour in range(min(nowcast.as_of, nowcast.end) - 1, oldest - 1, -1):
@@ -190,7 +190,7 @@ def _billed_hour(nowcast: Nowcast, name: str) -> int:
 def _with_models(
     provider: str, service: str, models: Mapping[str, Hours], hours: Sequence[int], floors: Floors
 ) -> Iterator[Judged]:
-    """Judge the first of the hours by the others: all models together, and those that spike with them."""
+    """Compare the first of the hours with the others: all models together, and the models with a spike."""
     hour, *earlier = hours
     whole = {at: sum(costs.get(at, 0.0) for costs in models.values()) for at in hours}
     judged = _judge((provider, service, ""), hour, whole[hour], whole, earlier)
@@ -206,7 +206,7 @@ def _with_models(
 def _judge(
     labels: tuple[str, str, str], hour: int, usd: float, costs: Hours, earlier: Sequence[int]
 ) -> Judged | None:
-    """None for what costs nothing now and never did, and where there are too few days to compare with."""
+    """None where the cost is and always was zero, and where too few days can be compared."""
     past = [costs.get(at, 0.0) for at in earlier]
     if usd == 0.0 and not any(past):
         return None

@@ -1,4 +1,4 @@
-"""What is spent, in one small document: today with its estimate, the month, the rate now, budgets, sources.
+"""The spending in one small document: today with its estimate, the month, the rate now, budgets, sources.
 
 Amounts are added up in billionths of a US dollar, so that every total is the exact sum of its parts.
 """
@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.month_forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot
@@ -66,7 +66,7 @@ class _Today:
 def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     """Return the summary at `now` (aware) as plain JSON values, of the shape in summary_schema.py.
 
-    What is not known is None. Where the snapshot's estimates do not reach to `now`, they stand still.
+    Unknown values are None. Where the snapshot's estimates end before `now`, they stay at their last value.
     """
     services = {
         (outlook.provider, service): today
@@ -112,7 +112,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
 
 
 def summary_json(snapshot: Snapshot, now: datetime) -> bytes:
-    """Return the summary as one line of JSON, without the line's end."""
+    """Return the summary as one line of JSON, without a line end."""
     return json.dumps(summary(snapshot, now), allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -141,7 +141,7 @@ def _billed_only(billed_usd: float | None) -> Day:
 
 
 def _month_end(outlooks: Iterable[Outlook]) -> MonthEnd | None:
-    """Sums over providers: exact for what is expected, wider than need be for the outer quantiles."""
+    """Sums over providers: exact for the expected value, wider than necessary for the outer quantiles."""
     months = [outlook.month for outlook in outlooks]
     known = [month for month in months if month is not None]
     if not known or len(known) < len(months):

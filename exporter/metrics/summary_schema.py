@@ -1,4 +1,4 @@
-"""The shape of the summary: one set of models from which its JSON and its published JSON Schema both come."""
+"""The models of the summary; its JSON and its published JSON Schema are both made from them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class _Part(BaseModel):
 class Day(_Part):
     """The billing day so far, as in by_service: usage, purchases and their credits, not tax.
 
-    Until there is enough of a bill to estimate from, only billed_usd is known, as in spend_today_usd.
+    Until the bill is long enough for estimates, only billed_usd is known, as in spend_today_usd.
     """
 
     billed_usd: float | None
-    """In the bill already."""
+    """Billed already."""
     estimated_usd: float | None
-    """Spent up to `time` and not in the bill yet."""
+    """Estimated cost up to `time` that is not billed yet."""
     total_usd: float | None
     """billed_usd plus estimated_usd."""
     whole_day_usd: float | None
-    """What the whole billing day is expected to cost."""
+    """Expected cost of the whole billing day."""
 
 
 class _Provider(_Part):
@@ -45,15 +45,15 @@ class _Service(_Provider):
 
 class _DayAndRate(_Part):
     billed_usd: float
-    """In the bill already."""
+    """Billed already."""
     estimated_usd: float
-    """Spent up to `time` and not in the bill yet."""
+    """Estimated cost up to `time` that is not billed yet."""
     total_usd: float
     """billed_usd plus estimated_usd."""
     whole_day_usd: float
-    """What the whole billing day is expected to cost."""
+    """Expected cost of the whole billing day."""
     burn_rate_usd_per_hour: float
-    """What is being spent per hour at `time`."""
+    """Estimated cost per hour at `time`."""
 
 
 class ProviderDay(_DayAndRate, _Provider):
@@ -68,11 +68,11 @@ class MonthEnd(_Part):
     """Cost of the whole month by quantile, without tax; summed over providers."""
 
     low: float = Field(alias="0.1")
-    """With a probability of 0.1 it will be less."""
+    """The cost will be lower with a probability of 0.1."""
     median: float = Field(alias="0.5")
     """The best estimate."""
     high: float = Field(alias="0.9")
-    """With a probability of 0.9 it will be less."""
+    """The cost will be lower with a probability of 0.9."""
 
 
 class Month(_Part):
@@ -84,14 +84,14 @@ class Month(_Part):
 
 
 class Yesterday(_Part):
-    """The billing day before."""
+    """The previous billing day."""
 
     billed_usd: float | None
     """Billed so far for yesterday, with tax."""
 
 
 class LastMonth(_Part):
-    """The billing month before."""
+    """The previous billing month."""
 
     billed_usd: float | None
     """Billed so far for last month, with tax."""
@@ -107,20 +107,20 @@ class CloudRun(_Part):
 
 
 class BudgetUse(_Part):
-    """One budget and its present period."""
+    """One budget and its current period."""
 
     budget: str
     """Its name."""
     period: Period | Literal["custom"]
-    """`custom` is a budget of the provider's with dates of its own."""
+    """`custom` is a provider's budget with its own dates."""
     limit_usd: float | None
-    """What may be spent in the period; null where it follows from a bill that is not known."""
+    """Limit for the period; null where it follows from a bill that is not known."""
     used_usd: float | None
     """Cost of the period so far, billed and estimated."""
     used_ratio: float | None
-    """used_usd over limit_usd; 1 is all of it."""
+    """used_usd over limit_usd; 1 means that the limit is reached."""
     forecast_usd: float | None
-    """Best estimate of what the whole period will cost."""
+    """Best estimate of the cost of the whole period."""
 
 
 class SourceState(_Part):
@@ -134,18 +134,18 @@ class SourceState(_Part):
 
 
 class Summary(_Part):
-    """Amounts are net, in US dollars. What is not known is null, never 0. Members may be added; those that
-    are here stay.
+    """Amounts are net, in US dollars. Unknown values are null, never 0. Later versions may add members, but
+    keep these.
     """
 
     time: _Moment
-    """Moment that the figures are for."""
+    """The time of the figures."""
     as_of: _Moment
-    """When the exporter last took up what its sources had."""
+    """When the exporter last built its figures from the sources' data."""
     currency: Literal["USD"]
     today: Day
     burn_rate_usd_per_hour: float | None
-    """What is being spent per hour at `time`."""
+    """Estimated cost per hour at `time`."""
     month: Month
     yesterday: Yesterday
     last_month: LastMonth
@@ -155,18 +155,18 @@ class Summary(_Part):
     """Today by service; adds up to `by_provider`. Empty without an estimate."""
     cloud_run: CloudRun
     budgets: list[BudgetUse]
-    """Empty where there is none."""
+    """Empty without budgets."""
     sources: list[SourceState]
 
 
 class _WithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        """A title that repeats a member's name helps nobody."""
+        """Leave out titles, which only repeat the members' names."""
         return False
 
 
 def summary_schema() -> dict[str, Any]:
-    """Return the schema (draft 2020-12) of what /api/v1/summary and each event of /stream hold."""
+    """Return the schema (draft 2020-12) of /api/v1/summary and of each event of /stream."""
     made = Summary.model_json_schema(schema_generator=_WithoutTitles)
     return {"$schema": _DIALECT, "$id": _ID, **made, "title": "Summary of spending"}
 

@@ -23,7 +23,7 @@ from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
-from exporter.metrics.outcomes import BILL
+from exporter.metrics.outcomes import BILL, Outcome
 from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, build
@@ -60,8 +60,6 @@ class SnapshotBuilder:
         self._grades: list[FamilySamples] = []
         self._unit_counts: Mapping[str, float] = {}
         self._building = threading.Lock()
-        self.nowcast_seconds = 0.0
-        """What the last nowcast took."""
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
 
     @contextmanager
@@ -73,25 +71,33 @@ class SnapshotBuilder:
         with self._ledger.view(self._names) as view:
             yield view, self._collector.live_usage(view)
 
-    def rebuild(self, *, as_of: datetime | None = None, estimated: Sequence[Outlook] | None = None) -> None:
+    def rebuild(
+        self,
+        *,
+        as_of: datetime | None = None,
+        known_now: bool = False,
+        estimated: Sequence[Outlook] | None = None,
+    ) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
 
-        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill.
+        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill. With
+        `known_now` a snapshot as of a past hour has all that is known now, and estimates nothing.
         """
         with self._building:
             statuses = list(self._statuses())
             now = as_of or self._clock()
             started = time.monotonic()
             try:
-                built = self._built(now, as_of, statuses, estimated)
+                built = self._built(now, as_of, statuses, () if known_now else estimated, known_now=known_now)
             except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
                 self._keep_last(error, statuses, time.monotonic() - started)
                 return
             self._publish(built, as_of)
             self.snapshot = built.snapshot
             complete = all(status.up is not None for status in statuses if status.reads_bill)
-            if as_of is None and estimated is None and complete:
-                self._keep_estimates(built.snapshot.outlooks)
+            if as_of is None and complete:
+                if estimated is None:
+                    self.keep_estimates(built.snapshot.outlooks)
                 if self._history_sender is not None:
                     self._history_sender.wake()
 
@@ -101,16 +107,14 @@ class SnapshotBuilder:
         as_of: datetime | None,
         statuses: Sequence[SourceStatus],
         estimated: Sequence[Outlook] | None,
+        *,
+        known_now: bool,
     ) -> Built:
         collector = self._collector
         live = collector.live(now) if as_of is None else NOTHING_LIVE
-        with self._ledger.view(self._names, as_of) as view:
-            if estimated is None:
-                began = time.monotonic()
-                outlooks = collector.outlooks(view, now)
-                self.nowcast_seconds = time.monotonic() - began
-            else:
-                outlooks = estimated
+        exported_before, used_before = (None, as_of) if known_now else (as_of, None)
+        with self._ledger.view(self._names, exported_before, used_before=used_before) as view:
+            outlooks = collector.outlooks(view, now) if estimated is None else estimated
             budgets = collector.budgets(view, now, outlooks)
             beside = self._beside_the_bill(view, now, live)
             alerting = collector.alerting(view, now, outlooks, budgets, statuses)
@@ -157,6 +161,17 @@ class SnapshotBuilder:
             sources=tuple(statuses),
         )
 
+    def take_estimates(self, grades: Sequence[FamilySamples], outcomes: Mapping[str, Outcome]) -> None:
+        """Show grades, and how the figures ended that were computed elsewhere, from the next snapshot on."""
+        self._grades = list(grades)
+        for figure, outcome in outcomes.items():
+            self._outcomes.note(figure, success=outcome.success, seconds=outcome.seconds)
+
+    def ledger_state(self) -> tuple[object, ...]:
+        """Return what differs whenever there is something new to estimate from. Raises LedgerError."""
+        with self.state() as (view, usage):
+            return (*view.state(), usage.latest() if usage else None)
+
     def grade(self, zones: Mapping[str, str]) -> None:
         """Grade past nowcasts by the bill, which takes a while, and have the grades shown from then on."""
         now = self._clock()
@@ -177,7 +192,7 @@ class SnapshotBuilder:
                 logger.error("%s", failure.text)
         self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
 
-    def _keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
+    def keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
         """Keep this hour's estimates, to be graded by the bill; a ledger that is full must dim nothing."""
         try:
             PastEstimates(self._ledger).keep([outlook.past_estimate() for outlook in outlooks])

@@ -1,4 +1,4 @@
-"""The health of one source: what its refreshes did, as an immutable status that anybody may read."""
+"""The health of one source: the results of its refreshes, as an immutable status for all threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Health:
-    """Written by the one thread that refreshes the source; `status` may be read by all."""
+    """Written by the one thread that refreshes the source; all threads may read `status`."""
 
     def __init__(self, source: Source, clock: Callable[[], datetime], *, interval: timedelta) -> None:
         self.status = SourceStatus(
@@ -35,23 +35,23 @@ class Health:
         self._errors: dict[str, int] = {}
 
     def began(self) -> None:
-        """Note that a refresh begins."""
+        """Record that a refresh begins."""
         self._unreadable = []
 
     def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
-        """Note that a partition was stored, and what was set aside of it."""
+        """Record a stored partition, and what was set aside of it."""
         self._stored[partition] = rejected
         self.status = replace(self.status, rows=self.status.rows + rows)
         for each in rejected:
             self._tell(each)
 
     def unreadable(self, rejected: Rejected) -> None:
-        """Note that a partition could not be read; it is tried, and told, at each refresh."""
+        """Record a partition that could not be read; each refresh retries and reports it."""
         self._unreadable.append(rejected)
         self._tell(rejected)
 
     def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
-        """Note how a refresh ended: `failure` is its reason and text."""
+        """Record the end of a refresh: `failure` is its reason and text."""
         if failure:
             self._count(failure[0], 1)
             logger.error("%s: %s", self.status.name, failure[1])

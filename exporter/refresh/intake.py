@@ -1,13 +1,14 @@
-"""What sources yield goes into the ledger here: charges and usage, with cursors, and retention after them."""
+"""Stores what sources yield in the ledger: charges and usage, with cursors; then applies retention."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from exporter.ledger.charges.store import Ledger
+from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.usage.store import UsageLedger
 from exporter.sources.base import (
@@ -27,7 +28,7 @@ from exporter.sources.base import (
 logger = logging.getLogger(__name__)
 
 FUTURE_TOLERANCE = timedelta(days=1)
-"""How far ahead of the clock a bill's times may be: room for a clock that is set wrong by some hours."""
+"""How far ahead of the clock a bill's times may be: a clock may be wrong by some hours."""
 
 KEEP_POINTS = timedelta(days=3)
 """How long usage is kept by the minute; by the hour it is kept as long as charges."""
@@ -38,7 +39,7 @@ the future. When the clock is well past that, the partition is read again though
 
 
 class Intake:
-    """Stores changes, and tells a source what has been stored of it."""
+    """Stores changes, and gives each source the state that is stored of it."""
 
     def __init__(self, ledger: Ledger, spool: Path, keep: timedelta, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
@@ -49,9 +50,9 @@ class Intake:
         self._clock = clock
 
     def context(self, source: Source, tally: RefreshTally, stopping: Callable[[], bool]) -> RefreshContext:
-        """Return what a refresh of the source is told."""
+        """Return the context for a refresh of the source."""
         now = self._clock()
-        # A clock that jumped back must not make rows that were fine yesterday look as if from the future.
+        # After a clock jumps back, rows that were fine yesterday must not look as if from the future.
         latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
         stored = self._ledger.cursors(source.name) | self._usage.cursors(source.name)
         return RefreshContext(
@@ -66,6 +67,40 @@ class Intake:
             stopping=stopping,
         )
 
+    @contextmanager
+    def receiving(self, source: Source, context: RefreshContext) -> Iterator[Receiver]:
+        """Yield what takes the changes of one refresh.
+
+        From the first partition that is gone on, changes of the bill are kept until the refresh has ended and
+        then stored together: what was renamed, split or merged is there all the time. Of a refresh that
+        failed or was stopped they are dropped, and the ledger stays as it was. Raises LedgerError.
+        """
+        receiver = Receiver(self, source, context.latest_plausible)
+        try:
+            yield receiver
+            if not context.stopping():
+                receiver.finish()
+        finally:
+            receiver.discard()
+
+    def exchange(
+        self, source: Source, gone: Sequence[str], batches: Sequence[Batch], latest_plausible: datetime
+    ) -> None:
+        """Store what changed in a bill, all at once. Raises LedgerError."""
+        arrived = [
+            ArrivedPartition(
+                batch.partition, _cursor_to_store(batch, latest_plausible), batch.charges, batch.rows
+            )
+            for batch in batches
+        ]
+        try:
+            self._ledger.exchange(source.name, gone, arrived)
+        finally:
+            for batch in batches:
+                batch.charges.unlink(missing_ok=True)
+        for partition in gone:
+            logger.info("%s: %s is gone; its charges are removed", source.name, partition)
+
     def store(
         self, source: Source, change: Change | UsageChange, latest_plausible: datetime
     ) -> tuple[str, int, tuple[Rejected, ...]]:
@@ -75,11 +110,7 @@ class Intake:
         """
         match change:
             case Batch():
-                cursor = _cursor_to_store(change, latest_plausible)
-                try:
-                    self._ledger.put(source.name, change.partition, cursor, change.charges, change.rows)
-                finally:
-                    change.charges.unlink(missing_ok=True)
+                self.exchange(source, (), [change], latest_plausible)
                 return change.partition, change.rows, change.rejected
             case UsageBatch():
                 try:
@@ -96,20 +127,60 @@ class Intake:
                     change.points.unlink(missing_ok=True)
                 return change.partition, change.rows, change.rejected
             case Retraction():
-                self._ledger.retract(source.name, change.partition)
-                logger.info("%s: %s is gone, and its charges with it", source.name, change.partition)
+                self.exchange(source, [change.partition], (), latest_plausible)
                 return change.partition, 0, ()
             case Unreadable():
                 return change.partition, 0, (change.rejected,)
 
     def forget_old(self) -> None:
-        """Apply retention, measured from what was told: a clock that jumps ahead must erase nothing."""
+        """Apply retention by the bill's own times: a clock that jumps ahead must erase nothing."""
         latest = self._ledger.latest_export() or self._usage.latest_hour()
         if latest is not None:
             newest = min(latest, self._clock())
             self._ledger.forget_before(newest - self._keep)
             self._usage.forget_before(newest - self._keep, newest - KEEP_POINTS)
             self._said.forget_before(newest - self._keep)
+
+
+class Receiver:
+    """Takes the changes of one refresh of one source. For one thread."""
+
+    def __init__(self, intake: Intake, source: Source, latest_plausible: datetime) -> None:
+        self._intake = intake
+        self._source = source
+        self._latest_plausible = latest_plausible
+        self._gone: list[str] = []
+        self._batches: dict[str, Batch] = {}
+
+    def take(self, change: Change | UsageChange) -> tuple[str, int, tuple[Rejected, ...]]:
+        """Store a change, or keep it for the end; return as Intake.store."""
+        if isinstance(change, Retraction):
+            self._gone.append(change.partition)
+            self._drop(change.partition)
+            return change.partition, 0, ()
+        if isinstance(change, Batch) and self._gone:
+            self._drop(change.partition)
+            self._batches[change.partition] = change
+            return change.partition, change.rows, change.rejected
+        return self._intake.store(self._source, change, self._latest_plausible)
+
+    def finish(self) -> None:
+        """Store what was kept. Raises LedgerError."""
+        if self._gone:
+            gone = [partition for partition in self._gone if partition not in self._batches]
+            batches = list(self._batches.values())
+            self._batches = {}
+            self._intake.exchange(self._source, gone, batches, self._latest_plausible)
+
+    def discard(self) -> None:
+        """Remove the spool files of what was kept and not stored."""
+        for partition in list(self._batches):
+            self._drop(partition)
+
+    def _drop(self, partition: str) -> None:
+        batch = self._batches.pop(partition, None)
+        if batch is not None:
+            batch.charges.unlink(missing_ok=True)
 
 
 def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:
@@ -119,7 +190,7 @@ def _cursor_to_store(batch: Batch, latest_plausible: datetime) -> str:
 
 
 def _cursor_for_now(stored: str, latest_plausible: datetime) -> str:
-    """The source's own cursor; or one that no partition has, so that it is read again."""
+    """The source's own cursor, or one that no partition has, so that it is read again."""
     cursor, marked, until = stored.rpartition(_READ_UNTIL)
     if not marked or latest_plausible > datetime.fromisoformat(until) + FUTURE_TOLERANCE / 2:
         return stored

@@ -26,6 +26,8 @@ from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.builder import SnapshotBuilder
+from exporter.refresh.estimation.estimator import Estimator
+from exporter.refresh.estimation.job import Task
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
@@ -42,8 +44,8 @@ _LONGEST_WAIT_SECONDS = 15.0
 _SHOW_PROGRESS_SECONDS = 10.0
 """During a long refresh, what has arrived so far is shown so often."""
 
-_SLOW_NOWCAST_SECONDS = 2.0
-"""Where the last nowcast took longer, what is billed is shown before the next one is computed."""
+_LEAST_REST_SECONDS = 5.0
+"""Between two estimations: sources that end one after the other are estimated together."""
 
 _GRADE_EVERY = timedelta(hours=24)
 
@@ -71,6 +73,7 @@ class Refresher:
         units: UnitCounts | None = None,
         log: HistoryLog | None = None,
         history_sender: HistorySender | None = None,
+        estimator: Estimator | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
@@ -100,6 +103,8 @@ class Refresher:
             history_sender=history_sender,
             clock=clock,
         )
+        self._estimator = estimator or Estimator(ledger, sources, spool)
+        self._estimate_soon = threading.Event()
         self._counts_units = units is not None
         self._stopping = threading.Event()
         self._changed = threading.Event()
@@ -121,7 +126,7 @@ class Refresher:
         self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
             ("snapshot-builder", self._keep_building),
-            ("nowcast-grader", self._keep_grading),
+            ("estimator", self._keep_estimating),
         ]
         if self._counts_units:
             jobs.append(("business-units", self._keep_counting_units))
@@ -139,6 +144,8 @@ class Refresher:
         """End the threads and return whether all have; a refresh under way stops after its partition."""
         self._stopping.set()
         self._changed.set()
+        self._estimate_soon.set()
+        self._estimator.stop()
         if self._history_sender is not None:
             self._history_sender.stop()
         deadline = time.monotonic() + timeout_seconds
@@ -146,16 +153,17 @@ class Refresher:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def refresh_all(self, *, as_of: datetime | None = None) -> Snapshot:
+    def refresh_all(self, *, as_of: datetime | None = None, known_now: bool = False) -> Snapshot:
         """Refresh every source once, one after the other, and return the snapshot that follows.
 
-        With `as_of`, a whole hour, the snapshot is what was known then.
+        With `as_of`, a whole hour, the snapshot is what was known then; with `known_now` as well, it is what
+        is known now of the usage before that hour.
         """
         for source in self._sources:
             self.refresh(source)
         if as_of is None:
             self.count_units()
-        self.rebuild(as_of=as_of)
+        self._builder.rebuild(as_of=as_of, known_now=known_now)
         return self.snapshot
 
     def refresh(self, source: Source) -> bool:
@@ -168,14 +176,15 @@ class Refresher:
         health.began()
         try:
             context = self._intake.context(source, tally, self._stopping.is_set)
-            for change in source.refresh(context):
-                if isinstance(change, Unreadable):
-                    health.unreadable(change.rejected)
-                else:
-                    health.stored(*self._intake.store(source, change, context.latest_plausible))
-                if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
-                    shown = time.monotonic()
-                    self._changed.set()
+            with self._intake.receiving(source, context) as receiver:
+                for change in source.refresh(context):
+                    if isinstance(change, Unreadable):
+                        health.unreadable(change.rejected)
+                    else:
+                        health.stored(*receiver.take(change))
+                    if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
+                        shown = time.monotonic()
+                        self._changed.set()
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))
@@ -188,6 +197,7 @@ class Refresher:
             logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
         health.ended(tally, seconds, failure)
         self._changed.set()
+        self._estimate_soon.set()
         return failure is None
 
     @contextmanager
@@ -218,18 +228,48 @@ class Refresher:
             self.count_units()
             self._stopping.wait(_COUNT_UNITS_EVERY.total_seconds())
 
-    def _keep_grading(self) -> None:
-        """Grade once a day, when a further day's bill has become final.
+    def _keep_estimating(self) -> None:
+        """Estimate when the ledger has changed or an hour has begun; grade once a day.
 
-        First when every source has been read and is shown: the first nowcast needs much memory as well.
+        Nothing is estimated before each source of a bill has been read once: what is missing would be taken
+        for a fall. Estimating rests nine times as long as it worked, so that it takes a tenth of a core.
         """
+        estimated: object = None
+        graded_at: float | None = None
         while not self._stopping.is_set():
-            if all(status.up is not None for status in self.snapshot.sources) and self.snapshot.ready:
-                self.grade()
-                give_back_freed_memory()
-                self._stopping.wait(_GRADE_EVERY.total_seconds())
-            else:
-                self._stopping.wait(_LONGEST_WAIT_SECONDS)
+            started = time.monotonic()
+            self._estimate_soon.clear()
+            if self._bills_read():
+                now = self._clock()
+                state = self._state_to_estimate(now)
+                if state != estimated:
+                    estimated = state
+                    self._estimate("outlooks", now)
+                if graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds():
+                    graded_at = started
+                    self._estimate("grades", now)
+            rest = max(_LEAST_REST_SECONDS, 9 * (time.monotonic() - started))
+            self._stopping.wait(rest)
+            self._estimate_soon.wait(_LONGEST_WAIT_SECONDS)
+
+    def _bills_read(self) -> bool:
+        statuses = [health.status for health in self._healths.values()]
+        return all(status.up is not None for status in statuses if status.reads_bill)
+
+    def _state_to_estimate(self, now: datetime) -> object:
+        try:
+            return now.replace(minute=0, second=0, microsecond=0), self._builder.ledger_state()
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+            return None
+
+    def _estimate(self, task: Task, now: datetime) -> None:
+        estimator = self._estimator
+        succeeded = estimator.run(task, now)
+        if succeeded and task == "outlooks":
+            self._builder.keep_estimates(estimator.outlooks)
+        self._builder.take_estimates(estimator.grades, estimator.outcomes)
+        self._changed.set()
 
     def _keep_refreshing(self, source: Source) -> None:
         failures = 0
@@ -246,10 +286,9 @@ class Refresher:
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
             if self._changed.is_set() or quarter(self._clock()) != quarter(self.snapshot.built_at):
                 self._changed.clear()
-                if self._builder.nowcast_seconds > _SLOW_NOWCAST_SECONDS:
-                    self.rebuild(estimated=_still_holding(self.snapshot.outlooks, self._clock()))
-                self.rebuild()
-                if self._log is not None:
+                self.rebuild(estimated=_still_holding(self._estimator.outlooks, self._clock()))
+                # A line without estimates would say that there are none: wait until they have been tried.
+                if self._log is not None and self._estimator.outcomes:
                     self._log.keep(self.snapshot, self._clock())
                 give_back_freed_memory()
 

@@ -1,4 +1,4 @@
-"""When a source is refreshed next, and a snapshot is due; and how a long refresh tells its progress."""
+"""When a source is refreshed next, when a snapshot is due, and the progress log of a long refresh."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 15.0
-"""Wait after a first failure; it doubles with each further one, up to the ordinary interval."""
+"""Wait after a first failure; it doubles with each further failure, up to the ordinary interval."""
 
 QUARTER = timedelta(minutes=15)
 
@@ -26,7 +26,7 @@ def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> f
 
 
 class Progress:
-    """Tells how far a refresh is, now and then; the quick ones pass in silence."""
+    """Logs the progress of a refresh from time to time; a quick refresh logs nothing."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -40,5 +40,5 @@ class Progress:
 
 
 def quarter(moment: datetime) -> datetime:
-    """The quarter hour that a moment lies in; every zone's midnight begins one."""
+    """The start of a moment's quarter hour; every zone's midnight is one."""
     return moment.replace(minute=moment.minute - moment.minute % 15, second=0, microsecond=0)

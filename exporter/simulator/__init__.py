@@ -1,1 +1,1 @@
-"""A small world that is the same for the same seed: what a company uses, and how its bills tell of it."""
+"""A small simulated company, the same for the same seed: what it uses, and how its bills report it."""

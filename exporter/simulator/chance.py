@@ -1,6 +1,6 @@
 """Randomness without state: a number depends only on the seed, a name and a position.
 
-So what happens in one hour never depends on which other hours were asked for, or in which order.
+So an hour's values never depend on which other hours are computed, or in which order.
 """
 
 from __future__ import annotations

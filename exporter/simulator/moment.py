@@ -19,7 +19,7 @@ BILLING_ZONE: Final = ZoneInfo("America/Los_Angeles")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the calendars say about one hour."""
+    """One hour in the calendars."""
 
     hour: int
     start: datetime

@@ -211,8 +211,9 @@ class Source(ABC):
     def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
         """Yield every partition that changed since its cursor in `context.known`, and usage if it knows any.
 
-        Lazily: each batch is stored before the next is asked for. Raises SourceError when the source as a
-        whole cannot be read; what was yielded before stays valid.
+        Lazily: each batch is stored before the next is requested, but from the first retraction on all
+        changes of a bill are kept and stored together at the end. So retract before yielding what may be the
+        same under another name. Raises SourceError when the source as a whole cannot be read.
         """
 
     @abstractmethod

@@ -19,7 +19,7 @@ import bcrypt
 
 _CACHED_ANSWERS: Final = 128
 _BCRYPT_MAX_BYTES: Final = 72
-"""bcrypt takes no more of a password into account; the library refuses longer ones."""
+"""bcrypt uses at most this many bytes of a password; the library refuses longer ones."""
 
 
 class BasicAuth:
@@ -31,7 +31,7 @@ class BasicAuth:
         self._unknown_user_hash = next(iter(self._hashes.values()))
         self._cache_key = secrets.token_bytes(32)
         self._answers: OrderedDict[bytes, bool] = OrderedDict()
-        # One at a time: guessing passwords costs whoever guesses time, and never more than one core here.
+        # One check at a time: guessing passwords is slow, and never uses more than one core here.
         self._executor = ThreadPoolExecutor(1, "bcrypt")
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class BasicAuth:
         if credentials is None:
             return False
         user, password = credentials
-        # Keyed, so that neither the passwords nor anything to test guesses on stays in memory.
+        # Keyed, so that memory holds neither passwords nor anything to test guesses against.
         key = hashlib.blake2b(user.encode() + b"\0" + password, key=self._cache_key).digest()
         answer = self._answers.get(key)
         if answer is None:
@@ -57,17 +57,17 @@ class BasicAuth:
         return answer
 
     def close(self) -> None:
-        """Drop checks that have not begun."""
+        """Cancel checks that have not started."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _check(self, user: str, password: bytes) -> bool:
-        """Compare by bcrypt for unknown users too, so that the time taken names no user."""
+        """Run bcrypt for unknown users too, so that the response time does not reveal user names."""
         right = bcrypt.checkpw(password[:_BCRYPT_MAX_BYTES], self._hashes.get(user, self._unknown_user_hash))
         return right and user in self._hashes
 
 
 def _credentials(authorization: str) -> tuple[str, bytes] | None:
-    """Return user name and password of a Basic header (RFC 7617), or None if it is none."""
+    """Return user name and password of a Basic header (RFC 7617), or None for anything else."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

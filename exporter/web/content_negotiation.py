@@ -1,6 +1,6 @@
-"""Which exposition format and encoding a request asks for, from its Accept and Accept-Encoding headers.
+"""Chooses the exposition format and encoding from a request's Accept and Accept-Encoding headers.
 
-After RFC 9110, section 12.5, with one leniency of all exporters: who accepts neither format gets text.
+Follows RFC 9110, section 12.5, with one exception that all exporters make: the default is text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Range:
 def negotiate_format(accept: str) -> Format:
     """Return the format that an Accept header prefers.
 
-    OpenMetrics goes only to those who weigh it above text, or name it and weigh it no less.
+    OpenMetrics is chosen if its weight is above that of text, or equal and OpenMetrics is named.
     """
     ranges = list(_ranges(accept))
     text, _ = _acceptance(ranges, *_OFFERED["text"])
@@ -46,7 +46,7 @@ def negotiate_format(accept: str) -> Format:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether an Accept-Encoding header allows gzip and does not weigh no encoding at all above it."""
+    """Whether an Accept-Encoding header allows gzip and does not prefer `identity`."""
     weights = {element.name: element.weight for element in _ranges(accept_encoding)}
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     return gzip > 0 and gzip >= weights.get("identity", 0.0)
@@ -72,7 +72,7 @@ def _ranges(header: str) -> Iterator[_Range]:
 
 
 def _weight(text: str) -> float:
-    """Return a weight; one that is not a number from 0 to 1 counts as not given."""
+    """Return a weight; one that is not a number from 0 to 1 is ignored."""
     try:
         weight = float(text)
     except ValueError:

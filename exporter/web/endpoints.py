@@ -1,4 +1,4 @@
-"""What the HTTP server answers at each path. Parameters are ignored; /metrics is the costly one."""
+"""The HTTP server's answer at each path. Parameters are ignored; /metrics is the expensive one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from exporter.web.tls import client_names
 from exporter.web.web_config import WebConfig
 
 _WRITE_BYTES: Final = 1 << 20
-"""Handed to a connection at once: bounds what a slow reader keeps in memory beside the snapshot."""
+"""Bytes written to a connection at a time: limits the memory that a slow reader uses besides the snapshot."""
 
 log = logging.getLogger(__name__)
 
@@ -85,17 +85,19 @@ class Endpoints:
             return denied
         handler = self._routes.get(request.path)
         if handler is None:
-            return web.Response(status=404, text="Not found. Metrics are at /metrics.\n")
+            return web.Response(status=404, text="Not found. The metrics are at /metrics.\n")
         if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, text="Only GET and HEAD.\n", headers={"Allow": "GET, HEAD"})
+            return web.Response(
+                status=405, text="Only GET and HEAD are allowed.\n", headers={"Allow": "GET, HEAD"}
+            )
         return await handler(request)
 
     def end_streams(self) -> None:
-        """Let what would go on for ever end now."""
+        """End the responses that would never end by themselves."""
         self._stream.end()
 
     def close(self) -> None:
-        """Let go of what checks passwords."""
+        """Stop the password checks."""
         if self._auth is not None:
             self._auth.close()
 
@@ -103,11 +105,13 @@ class Endpoints:
         if self._client_allowed_sans:
             certificate = request.get_extra_info("peercert")
             if not client_names(certificate) & self._client_allowed_sans:
-                return web.Response(status=403, text="The client certificate has no name allowed here.\n")
+                return web.Response(
+                    status=403, text="The client certificate has no name that is allowed here.\n"
+                )
         if self._auth is not None and not await self._auth.allows(request.headers.get("Authorization", "")):
             return web.Response(
                 status=401,
-                text="User name and password needed.\n",
+                text="A user name and a password are needed.\n",
                 headers={"WWW-Authenticate": 'Basic realm="spend-exporter", charset="UTF-8"'},
             )
         return None
@@ -159,20 +163,20 @@ class Endpoints:
                 await _send(request, response, body, tail)
         except TimeoutError:
             log.warning(
-                "broke off a scrape by %s: not read within %g s",
+                "aborted a scrape by %s: it was not read within %g s",
                 request.remote,
                 self._response_timeout_seconds,
             )
             if request.transport is not None:
                 request.transport.abort()
         except ConnectionError as error:
-            log.debug("%s hung up during a scrape: %s", request.remote, error)
+            log.debug("%s closed the connection during a scrape: %s", request.remote, error)
         else:
             self._process_metrics.count_scrape(200)
         return response
 
     def _body(self, form: Format, gzipped: bool) -> tuple[memoryview, bytes]:
-        """Return the cached bytes of one snapshot, and what follows them."""
+        """Return the cached bytes of one snapshot, then the process metrics."""
         snapshot = self._get_snapshot()
         exposition, outcomes = snapshot.exposition, snapshot.outcomes
         if form == "openmetrics":
@@ -187,9 +191,9 @@ class Endpoints:
 async def _send(
     request: web.BaseRequest, response: web.StreamResponse, body: memoryview, tail: bytes
 ) -> None:
-    """Send head and body, and return when the operating system has all of it."""
+    """Send head and body; return when the operating system has taken all of it."""
     if request.transport is not None:
-        # Not 0 for both: asyncio's TLS then counts an empty buffer as full and never goes on.
+        # Not 0 for both: asyncio's TLS would then treat an empty buffer as full and never continue.
         request.transport.set_write_buffer_limits(high=1, low=0)
     await response.prepare(request)
     if request.method != "HEAD":

@@ -1,6 +1,6 @@
-"""Server-sent events: one at once, then one at every interval, until the reader leaves or the server stops.
+"""Server-sent events: one at once, then one per interval, until the reader leaves or the server stops.
 
-Each reader holds at most one event that it has not taken yet; who does not take it in time is dropped.
+At most one event waits for each reader; a reader that does not take it in time is disconnected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 _HEADERS = {
     "Content-Type": "text/event-stream",
-    # nginx would otherwise hold events back until its buffer is full.
+    # Without it nginx keeps events until its buffer is full.
     "X-Accel-Buffering": "no",
 }
 
@@ -32,7 +32,7 @@ class EventStream:
         max_readers: int,
         write_timeout_seconds: float,
     ) -> None:
-        """`data` is asked for each event and has no line ends in it; it must return at once."""
+        """`data` is called for each event; it returns one line of text, and must return at once."""
         self._name = name.encode()
         self._data = data
         self._interval_seconds = interval_seconds
@@ -58,7 +58,7 @@ class EventStream:
             await self._send(request, response)
         except TimeoutError:
             log.warning(
-                "broke off a stream to %s: an event was not read within %g s",
+                "closed a stream to %s: an event was not read within %g s",
                 request.remote,
                 self._write_timeout_seconds,
             )
@@ -74,7 +74,7 @@ class EventStream:
         clock = asyncio.get_running_loop().time
         event = self._event()
         if request.transport is not None:
-            # So that an event is done when the operating system has it, and not while it is held here.
+            # An event counts as sent when the operating system has it, not while it is buffered here.
             request.transport.set_write_buffer_limits(high=1, low=0)
         due = clock()
         while True:

@@ -1,4 +1,4 @@
-"""The page at `/`: what this is, what was spent, how the sources are doing. One file, no script, no asset."""
+"""The page at `/`: what this is, what was spent, the state of the sources. One file, no script, no asset."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ tbody tr:first-child td { border-top: 1px solid var(--line); }
 td.name { font-weight: 600; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .up { color: var(--good); } .down { color: var(--bad); } .waiting { color: var(--wait); }
-.told td { padding-top: 0; overflow-wrap: anywhere; }
+.details td { padding-top: 0; overflow-wrap: anywhere; }
 details ul { margin: .25rem 0; padding-left: 1.25rem; }
 summary { cursor: pointer; }
 footer { margin-top: 2.25rem; }
@@ -60,7 +60,7 @@ footer { margin-top: 2.25rem; }
   td { padding: .1rem .85rem; }
   td[data-head] { display: flex; justify-content: space-between; gap: 1rem; }
   td[data-head]::before { content: attr(data-head); color: var(--soft); font-weight: 400; }
-  .told td { padding-top: .3rem; }
+  .details td { padding-top: .3rem; }
 }
 """
 _STATES: Final = {True: ("up", "● up"), False: ("down", "▲ failing"), None: ("waiting", "○ waiting")}
@@ -76,7 +76,7 @@ def content_security_policy() -> str:
 
 
 def landing_page(snapshot: Snapshot, now: datetime, version: str) -> str:
-    """Return the page as HTML; ages are told as of `now`."""
+    """Return the page as HTML; ages are relative to `now`."""
     totals = "".join(_total(heading, amount) for heading, amount in snapshot.totals)
     sources = "".join(_source(source, now) for source in snapshot.sources)
     state = "" if snapshot.ready else '<p class="waiting">Starting: no data has been read yet.</p>'
@@ -130,16 +130,16 @@ def _source(source: SourceStatus, now: datetime) -> str:
         f'<td class="number" data-head="Rows">{source.rows:,}</td>'
         f'<td class="number" data-head="Set aside">{set_aside:,}</td></tr>'
     )
-    told = f'<p class="down">{escape(source.last_error)}</p>' if source.last_error else ""
+    details = f'<p class="down">{escape(source.last_error)}</p>' if source.last_error else ""
     if source.rejected:
         items = "".join(
             f"<li>{rejected.count:,} &times; {escape(rejected.reason)} in {escape(rejected.place)}: "
             f"{escape(rejected.detail)}</li>"
             for rejected in source.rejected
         )
-        told += f"<details><summary>What was set aside</summary><ul>{items}</ul></details>"
-    if told:
-        row += f'<tr class="told"><td colspan="5">{told}</td></tr>'
+        details += f"<details><summary>What was set aside</summary><ul>{items}</ul></details>"
+    if details:
+        row += f'<tr class="details"><td colspan="5">{details}</td></tr>'
     return f"<tbody>{row}</tbody>\n"
 
 
@@ -148,7 +148,7 @@ def _time(at: datetime, now: datetime) -> str:
 
 
 def _age(age: timedelta) -> str:
-    """Return an age in words; one below zero, after the clock was set back, is no age."""
+    """Return an age in words; a negative one, after the clock was set back, is `just now`."""
     seconds = age.total_seconds()
     if seconds < 1:
         return "just now"

@@ -1,6 +1,6 @@
-"""Metrics of the exporter's own process, read anew at each scrape: CPU, memory, Python, scrapes answered.
+"""Metrics of the exporter's own process, read at each scrape: CPU, memory, Python, scrapes answered.
 
-They follow the cached bytes of a snapshot, so that a hanging refresh still shows in fresh figures.
+They follow the cached bytes of a snapshot, so they are current even while a refresh hangs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ProcessMetrics:
         self._registry.register(self._scrapes)
 
     def count_scrape(self, status: int) -> None:
-        """Count a scrape that was answered with an HTTP status; it shows from the next scrape on."""
+        """Count a scrape by its HTTP status; the next scrape shows it."""
         self._scrapes.by_status[status] += 1
 
     def text(self) -> bytes:

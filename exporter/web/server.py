@@ -1,6 +1,6 @@
-"""The HTTP server: hands out the current snapshot, in a thread and event loop of its own.
+"""The HTTP server: serves the current snapshot, in its own thread and event loop.
 
-No request waits for a refresh, a query or a lock: every answer is made from bytes that are there.
+No request waits for a refresh, a query or a lock: every answer is made from bytes in memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exporter.web.endpoints import Endpoints
 from exporter.web.web_config import WebConfig
 
 _KEEP_ALIVE_SECONDS: Final = 150.0
-"""More than the common scrape intervals, so that a scraper's connection lasts."""
+"""Longer than the usual scrape intervals, so that a scraper's connection stays open."""
 _BACKLOG: Final = 128
 _PAUSE_SECONDS: Final = 0.005
 
@@ -55,7 +55,7 @@ class Server:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
-        or event that its reader has not taken within `response_timeout_seconds` is broken off.
+        or event that its reader has not taken within `response_timeout_seconds` is aborted.
         """
         self._listen = listen
         self._web_config = web_config or WebConfig()
@@ -77,7 +77,7 @@ class Server:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Listen, and return once requests are answered. Raises OSError if that address cannot be had."""
+        """Listen, and return once requests are answered. Raises OSError if the address cannot be used."""
         listening = _listening_socket(*self._listen)
         self._address = listening.getsockname()[:2]
         self._thread = threading.Thread(target=self._run, args=(listening,), name="http-server", daemon=True)
@@ -85,7 +85,7 @@ class Server:
         self._started.result()
 
     def stop(self) -> None:
-        """Accept no more, let running responses finish, close; returns within `stop_timeout_seconds`."""
+        """Accept no more, let running responses finish, close. Returns within `stop_timeout_seconds`."""
         if self._thread is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -101,7 +101,7 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that are listened on in fact. Raises RuntimeError before the start."""
+        """The host and port that the server listens on. Raises RuntimeError before the start."""
         if self._address is None:
             raise RuntimeError("the server has not been started")
         return self._address
@@ -118,7 +118,9 @@ class Server:
             asyncio.run(self._serve(listening))
         finally:
             if not self._started.done():
-                self._started.set_exception(RuntimeError("the HTTP server has not started; the log says why"))
+                self._started.set_exception(
+                    RuntimeError("the HTTP server has not started; the log has the reason")
+                )
 
     async def _serve(self, listening: socket.socket) -> None:
         request_log = log.getChild("requests")
@@ -130,7 +132,7 @@ class Server:
             access_log=None,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
         )
-        # What is running gets this long to finish, and what does not is given as long to be cancelled.
+        # Running responses get this long to finish; the others get the same time to be cancelled.
         runner = web.ServerRunner(server, shutdown_timeout=self._stop_timeout_seconds / 2)
         await runner.setup()
         site = web.SockSite(runner, listening, ssl_context=self._web_config.ssl_context, backlog=_BACKLOG)
@@ -139,7 +141,7 @@ class Server:
         self._started.set_result(None)
         await self._stopping.wait()
         self._endpoints.end_streams()
-        # asyncio drops what it has just accepted if the listener closes at that moment: stop accepting first.
+        # asyncio drops a just accepted connection if the listener closes then: stop accepting first.
         self._loop.remove_reader(listening)
         await asyncio.sleep(_PAUSE_SECONDS)
         await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
@@ -147,11 +149,11 @@ class Server:
 
 
 async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
-    """Finish what is running, and see every connection closed by the deadline (loop time)."""
+    """Finish running responses, and close every connection by the deadline (loop time)."""
     transports = [connection.transport for connection in server.connections if connection.transport]
     sockets = [its for transport in transports if (its := transport.get_extra_info("socket")) is not None]
     await runner.cleanup()
-    # A connection that was closed still sends what it holds, as long as the loop lives on.
+    # A closed connection still sends its buffer while the loop runs.
     while any(open_socket.fileno() >= 0 for open_socket in sockets):
         if asyncio.get_running_loop().time() >= deadline:
             for transport in transports:
@@ -160,12 +162,12 @@ async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) 
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Keep malformed requests out of the log: anyone can send them, and they may have secrets in them."""
+    """Keep malformed requests out of the log: anyone can send them, and they may contain secrets."""
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _request_factory(headers: Mapping[str, str]) -> Callable[..., web.BaseRequest]:
-    """Return what makes requests with `headers` in all responses, also in aiohttp's own to malformed ones."""
+    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests."""
 
     class Request(web.BaseRequest):
         async def _prepare_hook(self, response: web.StreamResponse) -> None:
@@ -185,7 +187,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
             return socket.create_server(
                 ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
             )
-        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - as asked
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - the user chose it
         family, *_, address = found[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
     except OSError as error:

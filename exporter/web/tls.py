@@ -1,4 +1,4 @@
-"""TLS for the server: a context from checked settings, renewed certificates, names in client certificates."""
+"""TLS for the server: a context from checked settings, renewed certificates, client certificate names."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ TLS13_CIPHER_SUITES: Final = (
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
 )
-"""Always on with TLS 1.3, here as in Go; naming them changes nothing."""
+"""Always on with TLS 1.3, as in Go; naming them changes nothing."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """What `tls_server_config` says, with the names of the web configuration file."""
+    """The settings of `tls_server_config`, with the names of the web configuration file."""
 
     cert_file: Path
     key_file: Path
@@ -65,7 +65,7 @@ class TlsSettings:
 
 
 class TlsError(Exception):
-    """A file that TLS needs cannot be used. The text says why and what to do."""
+    """A file that TLS needs cannot be used. The text gives the reason and what to do."""
 
     def __init__(self, key: str, text: str) -> None:
         super().__init__(text)
@@ -74,7 +74,7 @@ class TlsError(Exception):
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return a context that takes up a renewed certificate at the next connection. Raises TlsError."""
+    """Return a context that uses a renewed certificate from the next connection on. Raises TlsError."""
     context = _context(settings)
     current = _Current(settings, context)
     context.sni_callback = current.put_into
@@ -82,13 +82,13 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
 
 
 def client_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
-    """Return the subject alternative names in a verified certificate, which is as `getpeercert` gives it."""
+    """Return the subject alternative names of a verified certificate, as returned by `getpeercert`."""
     names: Iterable[tuple[str, str]] = (certificate or {}).get("subjectAltName", ())
     return frozenset(canonical_name(value) for _, value in names)
 
 
 def canonical_name(name: str) -> str:
-    """Return an IP address in its one canonical spelling, any other name as it is."""
+    """Return an IP address in its canonical spelling, any other name unchanged."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
@@ -96,7 +96,7 @@ def canonical_name(name: str) -> str:
 
 
 class _Current:
-    """The context with the certificate as it is on disk."""
+    """A context with the certificate that is on disk now."""
 
     def __init__(self, settings: TlsSettings, context: ssl.SSLContext) -> None:
         self._settings = settings
@@ -104,16 +104,16 @@ class _Current:
         self._signature = self._signature_on_disk()
 
     def put_into(self, connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
-        """Give the connection, whose handshake is about to choose one, the certificate on disk."""
+        """Give the connection the certificate on disk, before its handshake chooses one."""
         signature = self._signature_on_disk()
         if signature != self._signature:
             self._signature = signature
             try:
                 self._context = _context(self._settings)
             except TlsError as error:
-                log.warning("%s: %s; the certificate in use stays", error.key, error)
+                log.warning("%s: %s; the current certificate stays in use", error.key, error)
             else:
-                log.info("took up the changed certificate %s", self._settings.cert_file)
+                log.info("now using the changed certificate %s", self._settings.cert_file)
         connection.context = self._context
 
     def _signature_on_disk(self) -> tuple[object, ...]:
@@ -153,12 +153,12 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
         context.load_cert_chain(settings.cert_file, settings.key_file, password=_refuse_password)
     except _EncryptedKey:
         raise TlsError(
-            "key_file", f"{settings.key_file} is encrypted; give a key without a password"
+            "key_file", f"{settings.key_file} is encrypted; use a key without a password"
         ) from None
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             text = f"{settings.key_file} is not the key of the certificate in {settings.cert_file}"
-            raise TlsError("key_file", f"{text}; give the two that belong together") from None
+            raise TlsError("key_file", f"{text}; use a certificate and key that belong together") from None
         text = f"{settings.cert_file} and {settings.key_file} are not a PEM certificate and its PEM key"
         raise TlsError("cert_file", f"{text} ({error.reason or error})") from None
 
@@ -169,7 +169,7 @@ def _load_client_ca(context: ssl.SSLContext, path: Path) -> None:
         context.load_verify_locations(path)
     except ssl.SSLError as error:
         text = f"{path} holds no usable PEM certificate ({error.reason or error})"
-        raise TlsError("client_ca_file", f"{text}; give the certificate of the authority") from None
+        raise TlsError("client_ca_file", f"{text}; use the certificate of the authority") from None
 
 
 def _check_readable(key: str, path: Path) -> None:
@@ -180,7 +180,7 @@ def _check_readable(key: str, path: Path) -> None:
 
 
 class _EncryptedKey(Exception):
-    """The key asks for a password, which a server has nobody to ask for."""
+    """The key is encrypted with a password, which a server cannot ask anybody for."""
 
 
 def _refuse_password() -> str:

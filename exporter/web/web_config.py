@@ -1,6 +1,6 @@
 """The web configuration file that Prometheus exporters share: TLS, client certificates, users, headers.
 
-Format: prometheus/exporter-toolkit, docs/web-configuration.md. What cannot be honoured here is refused.
+Format: prometheus/exporter-toolkit, docs/web-configuration.md. Settings that cannot work here are refused.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _HEADER_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "X-XSS-Protection": (),
     "Strict-Transport-Security": (),
 }
-"""The headers that the file may set, with their only values where there are such."""
+"""The headers that the file may set, with the allowed values of those that have a fixed list."""
 
 _BCRYPT_HASH: Final = re.compile(r"\$2[abxy]\$(0[4-9]|1[0-8])\$[./A-Za-z0-9]{53}")
-"""Up to cost 18, at which one check takes many seconds already."""
+"""Up to cost 18, at which one check already takes many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class WebConfig:
 
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     client_allowed_sans: frozenset[str] = frozenset()
-    """If any: names of which a client's certificate must have one (IP addresses canonical)."""
+    """If not empty: a client's certificate must have one of these names (IP addresses canonical)."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Set on every response."""
     password_hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """bcrypt hash by user name; if any, a request needs basic authentication."""
+    """bcrypt hash by user name; if not empty, requests need basic authentication."""
 
 
 def load_web_config(path: Path) -> WebConfig:
-    """Read a web configuration file; paths in it start at its folder. Raises ConfigError."""
+    """Read a web configuration file; its paths are relative to its folder. Raises ConfigError."""
     place = f"web configuration {path}"
     try:
         document = read(path.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ class _Tls(Section):
         Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"],
         Field(
             description="NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert (to ask for "
-            "certificates without verifying them is not possible here)",
+            "certificates without verifying them is not supported)",
             examples=["RequireAndVerifyClientCert"],
         ),
     ] = "NoClientCert"
@@ -128,15 +128,17 @@ class _Tls(Section):
         tuple[StrictStr, ...], Field(description="a list of names", examples=[["prometheus.example.com"]])
     ] = ()
     min_version: Annotated[
-        Literal["TLS12", "TLS13"], Field(description="TLS12 or TLS13 (none older)", examples=["TLS12"])
+        Literal["TLS12", "TLS13"],
+        Field(description="TLS12 or TLS13 (older versions are refused)", examples=["TLS12"]),
     ] = "TLS12"
     max_version: Annotated[
-        Literal["TLS12", "TLS13"], Field(description="TLS12 or TLS13 (none older)", examples=["TLS13"])
+        Literal["TLS12", "TLS13"],
+        Field(description="TLS12 or TLS13 (older versions are refused)", examples=["TLS13"]),
     ] = "TLS13"
     cipher_suites: Annotated[
         tuple[StrictStr, ...],
         Field(
-            description="a list of cipher suites by the names that Go gives them",
+            description="a list of cipher suites by their names in Go",
             examples=[["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]],
         ),
     ] = ()
@@ -147,16 +149,16 @@ class _Tls(Section):
         tuple[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], ...],
         Field(
             max_length=1,
-            description=f"a list with one of {', '.join(CURVES)} (no order among several is kept here)",
+            description=f"a list with one of {', '.join(CURVES)} (an order of several is not supported)",
             examples=[["X25519"]],
         ),
     ] = ()
-    cert: Annotated[
-        None, _refused("not possible here: put the certificate in a file, cert_file: server.crt")
-    ] = None
-    key: Annotated[None, _refused("not possible here: put the key in a file, key_file: server.key")] = None
+    cert: Annotated[None, _refused("not supported: put the certificate in a file, cert_file: server.crt")] = (
+        None
+    )
+    key: Annotated[None, _refused("not supported: put the key in a file, key_file: server.key")] = None
     client_ca: Annotated[
-        None, _refused("not possible here: put the certificate in a file, client_ca_file: ca.crt")
+        None, _refused("not supported: put the certificate in a file, client_ca_file: ca.crt")
     ] = None
 
     @classmethod
@@ -195,12 +197,10 @@ class _Tls(Section):
         for index, suite in enumerate(suites):
             if isinstance(suite, str) and suite not in (*TLS12_CIPHER_SUITES, *TLS13_CIPHER_SUITES):
                 known = ", ".join((*TLS12_CIPHER_SUITES, *TLS13_CIPHER_SUITES))
-                yield explained(
-                    ("cipher_suites", index), f"is no cipher suite that is safe today; known: {known}"
-                )
+                yield explained(("cipher_suites", index), f"is not a safe cipher suite; known: {known}")
         if all(suite in TLS13_CIPHER_SUITES for suite in suites) and data.get("min_version") != "TLS13":
             yield explained(
-                ("cipher_suites",), "names suites of TLS 1.3 alone; add min_version: TLS13 to hold to them"
+                ("cipher_suites",), "names only suites of TLS 1.3; add min_version: TLS13 to enforce them"
             )
 
 
@@ -245,7 +245,7 @@ class _WebFile(Section):
         Field(description="user names, each with a bcrypt hash", examples=[{"prometheus": "$2y$10$…"}]),
     ] = None
     rate_limit: Annotated[
-        None, _refused("not possible here: concurrent scrapes are capped anyway; leave it out")
+        None, _refused("not supported: concurrent scrapes always have a limit; leave it out")
     ] = None
 
     @classmethod
@@ -253,7 +253,7 @@ class _WebFile(Section):
         users = data.get("basic_auth_users")
         for name in users if isinstance(users, Mapping) else ():
             if ":" in str(name):
-                yield explained(("basic_auth_users", name), "a user name cannot have a colon in it")
+                yield explained(("basic_auth_users", name), "a user name cannot contain a colon")
 
 
 def _web_config(parsed: _WebFile) -> WebConfig:

@@ -1,4 +1,4 @@
-"""From the configured categories, labels and units to the rules, the kept tags and the queries they mean."""
+"""From the configured categories, labels and units to rules, kept tags and queries."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Categories = Mapping[str, tuple[ChargeMatch, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredAttribution:
-    """Everything that the keys cost_attribution, label_costs and unit_costs say."""
+    """The settings of the keys cost_attribution, label_costs and unit_costs."""
 
     attribution: Attribution
     label_costs: tuple[str, ...]
     units: tuple[BusinessUnit, ...]
     unit_queries: tuple[UnitQuery, ...]
     kept_tags: tuple[str, ...]
-    """The labels and tags that sources are to keep with charges, such as `label:team`."""
+    """The labels and tags that sources keep with charges, such as `label:team`."""
 
 
 def configured_attribution(
@@ -31,9 +31,9 @@ def configured_attribution(
     label_costs: Sequence[str] = (),
     unit_costs: Mapping[str, UnitCost] | None = None,
 ) -> ConfiguredAttribution:
-    """Return what is configured: `of_gcp` below `gcp`, `of_all` at the top.
+    """Return the settings: `of_gcp` are those below `gcp`, `of_all` those at the top level.
 
-    Rules below `gcp` are for charges of Google Cloud alone, and come first.
+    Rules below `gcp` apply only to charges of Google Cloud, and come first.
     """
     rules = [
         *(_of_gcp(rule) for rule in _rules("gcp.cost_attribution", of_gcp)),
@@ -68,7 +68,7 @@ def _of_gcp(rule: Rule) -> Rule:
 
 
 def match_of(match: ChargeMatch) -> Match:
-    """Return what a charge has to be like, without its category."""
+    """Return the conditions of a rule, without its category."""
     return Match(
         words=match.words,
         providers=match.providers,

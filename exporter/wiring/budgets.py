@@ -1,4 +1,4 @@
-"""From the configuration to the budgets, and to the figures that alerts compare with."""
+"""From the configuration to the budgets, and to the thresholds of alerts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from exporter.wiring.attribution import configured_attribution, match_of
 
 
 def budget_rules(config: Config) -> BudgetRules:
-    """Return the budgets that the configuration has, the daily limit of Google Cloud first."""
+    """Return the configured budgets, the daily limit of Google Cloud first."""
     of_gcp = config.gcp.cost_attribution if config.gcp else None
     attribution = configured_attribution(of_gcp, config.cost_attribution).attribution
     return BudgetRules((*_daily_limit(config), *map(_budget, config.budgets or ())), attribution)
 
 
 def alert_thresholds(config: Config) -> dict[str, float]:
-    """Return the figures that alerts compare with, by name."""
+    """Return the thresholds of alerts, by name."""
     found: dict[str, float] = config.alerts.model_dump()
     limits = config.gcp.budget_alerts if config.gcp else None
     if limits and limits.hourly_spike_threshold and "hourly_spike_usd" not in config.alerts.model_fields_set:
@@ -30,7 +30,7 @@ def alert_thresholds(config: Config) -> dict[str, float]:
 
 
 def kept_tags(config: Config) -> tuple[str, ...]:
-    """Return the labels and tags that sources are to keep with charges: those of budgets and attribution."""
+    """Return the labels and tags that sources keep with charges: those of budgets and attribution."""
     of_gcp = config.gcp.cost_attribution if config.gcp else None
     kept = set(
         configured_attribution(
@@ -45,7 +45,7 @@ def kept_tags(config: Config) -> tuple[str, ...]:
 
 
 def default_thresholds() -> tuple[Threshold, ...]:
-    """Return the thresholds of a budget that says nothing of any."""
+    """Return the thresholds of a budget that does not set any."""
     return tuple(_thresholds(Thresholds()))
 
 

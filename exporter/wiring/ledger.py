@@ -1,4 +1,4 @@
-"""Opens the ledger for a command that only reads it: as it is, or after every source was read once more."""
+"""Opens the ledger for a command that only reads it: as it is, or after reading every source once more."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OpenedLedger:
 
 @contextmanager
 def opened_ledger(config: Config, ledger: str | None, *, refresh: bool) -> Iterator[OpenedLedger]:
-    """Open the configured ledger, or `ledger` in its place; `:memory:` reads every source into an empty one.
+    """Open the configured ledger, or `ledger` instead; `:memory:` reads every source into an empty one.
 
     With `refresh` every source is read first. Raises LedgerError.
     """
@@ -57,8 +57,8 @@ def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
     if not path.exists():
         raise LedgerError(
             "ledger_unusable",
-            f"there is no ledger {path} yet: say --refresh to read the sources into it first, or name "
-            "another with --ledger",
+            f"the ledger {path} does not exist yet: use --refresh to read the sources into it first, or name "
+            "another one with --ledger",
         )
     try:
         connection, version = open_ledger_read_only(path, _MEMORY_LIMIT)
@@ -67,14 +67,14 @@ def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
             raise
         raise LedgerError(
             error.reason,
-            f"{error} A running exporter keeps its ledger to itself: stop it meanwhile, or say "
-            "--ledger :memory: to read the sources anew beside it, or --ledger with a copy of the file",
+            f"{error} A running exporter locks its ledger: stop it for now, use --ledger :memory: to read "
+            "the sources again, or use --ledger with a copy of the file",
         ) from error
     with connection, tempfile.TemporaryDirectory(prefix="spend-exporter-") as spill:
         if version < SCHEMA_VERSION:
             raise LedgerError(
                 "ledger_unusable",
-                f"ledger {path} has an older schema: say --refresh once, which brings it up to date",
+                f"ledger {path} has an older schema: use --refresh once, which upgrades it",
             )
         connection.execute("SET temp_directory = ?", [spill])
         view = LedgerView(connection, [source.name for source in sources])

@@ -1,4 +1,4 @@
-"""From the budgets that sources read at their providers to budgets of the exporter."""
+"""From budgets that sources read from their providers to budgets of the exporter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.wiring.budgets import default_thresholds
 
 
 def provider_budgets(sources: Iterable[Source], taken: Iterable[str] = ()) -> list[Budget]:
-    """Return the budgets of all sources; one whose name is taken has its id behind it."""
+    """Return the budgets of all sources; where a name is taken, the id is added to it."""
     names = {*taken, DAILY_LIMIT_NAME}
     found: list[Budget] = []
     for source in sources:
@@ -45,7 +45,7 @@ def _budget(found: ProviderBudget) -> Budget:
 
 
 def _thresholds(rules: Sequence[tuple[Basis, float]]) -> Iterator[Threshold]:
-    """The lowest rule of each severity: providers know shares of the limit alone."""
+    """The lowest rule of each severity: providers only have shares of the limit."""
     lowest: dict[tuple[Basis, Severity], float] = {}
     for basis, ratio in rules:
         key = (basis, _severity(basis, ratio))

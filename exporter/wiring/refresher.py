@@ -1,4 +1,4 @@
-"""What every command that reads the bill opens first: the ledger, a spool folder, and a refresher."""
+"""Opens what every command needs that reads the bill: the ledger, a spool folder and a refresher."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def opened_refresher(
     ledger_path: Path | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Refresher]:
-    """Open the ledger (None: in memory) and yield a refresher of the sources; closes all behind it.
+    """Open the ledger (None: in memory) and yield a refresher of the sources; closes everything afterwards.
 
     Raises LedgerError.
     """
@@ -37,7 +37,7 @@ def opened_refresher(
         ledger_path.parent.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(ledger_path)
     try:
-        # Closed before its folder is removed, or it could not put its log into the file.
+        # The ledger is closed before its folder is removed; otherwise it could not write its log to the file.
         with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):
             ledger.spill_to(spool)
             settings = figure_settings(config)
@@ -53,7 +53,7 @@ def opened_refresher(
                 provider_budgets=lambda: provider_budgets(sources, named),
                 units=business_units(config),
                 log=_history_log(config),
-                history_sender=history_sender(config, ledger, [source.name for source in sources]),
+                history_sender=history_sender(config, ledger, [source.name for source in sources], clock),
                 clock=clock,
             )
     finally:
@@ -70,7 +70,7 @@ def _history_log(config: Config) -> HistoryLog | None:
 
 @contextmanager
 def _spool(ledger_path: Path | None, *, writable: bool) -> Iterator[Path]:
-    """Yield an empty folder beside the ledger, where there is room; remove what a killed process left."""
+    """Yield an empty folder next to the ledger, where there is space; remove files of a killed process."""
     if ledger_path is None or not writable:
         with tempfile.TemporaryDirectory(prefix=_SPOOL_PREFIX) as folder:
             yield Path(folder)
@@ -82,7 +82,7 @@ def _spool(ledger_path: Path | None, *, writable: bool) -> Iterator[Path]:
         spool.mkdir()
     except OSError as error:
         raise LedgerError(
-            "ledger_unusable", f"cannot make the folder {spool} beside the ledger: {error}"
+            "ledger_unusable", f"cannot make the folder {spool} next to the ledger: {error}"
         ) from error
     try:
         yield spool

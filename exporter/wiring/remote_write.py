@@ -1,9 +1,9 @@
-"""From the configuration to what sends hourly costs: the receiver with its credentials, and the sender."""
+"""From the configuration to the sender of hourly costs, with the receiver and its credentials."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter.config.history import RemoteWrite
@@ -16,7 +16,9 @@ from exporter.ledger.charges.store import Ledger
 _SECTION = "history.remote_write"
 
 
-def history_sender(config: Config, ledger: Ledger, sources: Sequence[str]) -> HistorySender | None:
+def history_sender(
+    config: Config, ledger: Ledger, sources: Sequence[str], clock: Callable[[], datetime]
+) -> HistorySender | None:
     """Return what sends the charges of `sources`; None where no receiver is configured.
 
     Nothing is read or connected yet.
@@ -24,7 +26,8 @@ def history_sender(config: Config, ledger: Ledger, sources: Sequence[str]) -> Hi
     wanted = config.history.remote_write if config.history else None
     if wanted is None:
         return None
-    return HistorySender(ledger, receiver(wanted), sources, since=timedelta(days=wanted.since_days))
+    since = timedelta(days=wanted.since_days)
+    return HistorySender(ledger, receiver(wanted), sources, since=since, clock=clock)
 
 
 def receiver(wanted: RemoteWrite) -> Receiver:

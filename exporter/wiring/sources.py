@@ -1,4 +1,4 @@
-"""From the configuration to the sources it wants, and to what is computed beside the bill."""
+"""From the configuration to its sources, and to the settings of the figures computed next to the bill."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from exporter.analysis.unit_cost.rates import RateCard
 from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
+from exporter.core.meters import USAGE_TABLE, UsageMeter, check_meters
 from exporter.metrics.collect import FigureSettings
 from exporter.sources.base import Source
 from exporter.sources.google.billing import TIMEZONE
@@ -19,13 +20,17 @@ from exporter.wiring.budgets import alert_thresholds, budget_rules, kept_tags
 
 
 def configured_sources(
-    config: Config, environment: Mapping[str, str], registry: tuple[Registration, ...] = REGISTRY
+    config: Config,
+    environment: Mapping[str, str],
+    registry: tuple[Registration, ...] = REGISTRY,
+    meters: tuple[UsageMeter, ...] = USAGE_TABLE,
 ) -> list[Source]:
-    """Return the sources that the configuration wants. Nothing is read or connected yet.
+    """Return the configured sources. Nothing is read or connected yet.
 
-    `environment` has the variables that keys are given by. Raises ConfigError where there is no source, or
-    where two bill the same provider.
+    `environment` has the variables that hold keys. Raises ConfigError where there is no source, or
+    where two bill the same provider; MeterTableError where two of the usage meters claim the same SKU.
     """
+    check_meters(meters)
     sources = make_sources(registry, config, environment, kept_tags(config))
     if not sources:
         raise ConfigError(config.place, [_no_source(config, registry)])
@@ -38,12 +43,12 @@ def _no_source(config: Config, registry: tuple[Registration, ...]) -> Problem:
         return Problem("gcp.enabled", None, text)
     sections = ", ".join(entry.section for entry in registry)
     example = "gcp: {billing_export: {files: [exports/*.parquet]}}"
-    text = f"no source is given, so there is nothing to show; name one of {sections}, for example {example}"
+    text = f"no source is given, so there is nothing to show; set one of {sections}, for example {example}"
     return Problem("", None, text)
 
 
 def attribution_of(config: Config) -> ConfiguredAttribution:
-    """Return what the configuration says of who pays for what."""
+    """Return the settings of cost attribution."""
     of_gcp = config.gcp.cost_attribution if config.gcp else None
     return configured_attribution(of_gcp, config.cost_attribution, config.label_costs, config.unit_costs)
 
@@ -51,14 +56,14 @@ def attribution_of(config: Config) -> ConfiguredAttribution:
 def business_units(config: Config) -> UnitCounts | None:
     """Return how the user's own units are counted; None without any.
 
-    Days are those of Google's bill where there is one, as most of the cost is its.
+    Days are those of Google's bill if it is read, because it has most of the cost.
     """
     queries = attribution_of(config).unit_queries
     return UnitCounts(queries, TIMEZONE if config.google else "UTC") if queries else None
 
 
 def figure_settings(config: Config) -> FigureSettings:
-    """Return what the configuration says of the figures beside the bill."""
+    """Return the settings of the figures that are computed next to the bill."""
     card = config.google.live_usage.rate_card if config.google else None
     attribution = attribution_of(config)
     return FigureSettings(

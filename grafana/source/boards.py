@@ -1,4 +1,4 @@
-"""What all boards share: the grid, variables, links to each other and annotations."""
+"""The parts that all boards share: the grid, variables, links to each other and annotations."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from grafana.source.links import TITLES
 from grafana.source.panels import DATA_SOURCE, Placed
 
 SCHEMA_VERSION: Final = 39
-"""Grafana 10.4 writes it; later versions read and raise it."""
+"""The version of Grafana 10.4; later versions read it and upgrade it."""
 
 GRID_COLUMNS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A row of the board with a title; panels run from left to right and wrap."""
+    """A titled row of the board; panels are placed from left to right and wrap."""
 
     title: str
     panels: Sequence[Placed]
@@ -28,19 +28,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A variable: the values of a label of a metric. `one`: one of them, else any number and all at first."""
+    """A variable: the values of a label of a metric. `one`: one value is selected; else any number."""
 
     label: str
     metric: str
     title: str
     one: bool = False
     name: str = ""
-    """Name of the variable where it is not that of the label."""
+    """Name of the variable, if it differs from the label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A mark on every graph while the query has a series, but for what it had one step before."""
+    """A mark on every graph when the query returns a series that it did not return one step earlier."""
 
     name: str
     expr: str
@@ -63,7 +63,7 @@ BUDGET_CROSSINGS: Final = Event(
     ' unless (spend_budget_threshold_ratio{basis="actual"} offset $__interval'
     " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio offset $__interval)"
     " and on (job, instance, budget, period) spend_budget_used_ratio offset $__interval",
-    "{{budget}} ({{period}}): {{severity}} threshold passed",
+    "{{budget}} ({{period}}): {{severity}} threshold reached",
     "orange",
 )
 
@@ -77,7 +77,7 @@ def board(
     events: Sequence[Event] = (),
     since: str = "now-24h",
 ) -> model.Dashboard:
-    """Make a board; `since` is what it shows at first."""
+    """Make a board; `since` is the start of its default time range."""
     return model.Dashboard(
         uid=uid,
         title=TITLES[uid],
@@ -109,7 +109,7 @@ def board(
 
 
 def _place(sections: Sequence[Section]) -> list[model.Panel | model.RowPanel]:
-    """Give every panel an id and a place on the grid."""
+    """Give every panel an id and a position on the grid."""
     placed: list[model.Panel | model.RowPanel] = []
     ids = count(1)
     y = 0

@@ -1,4 +1,4 @@
-"""Budgets and forecast: how much is used, whether it will last, and what is out of the ordinary."""
+"""Budgets and forecast: what is used, what the period will cost, spikes and alert thresholds."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def make() -> model.Dashboard:
     """Make the board."""
     return board(
         links.BUDGETS,
-        "How much of each budget is used, whether it will last, and what the month will cost.",
+        "How much of each budget is used, the forecast for its period, and the forecast for the month.",
         [
             Choice("budget", "spend_budget_limit_usd", "Budget", one=True),
             Choice("period", 'spend_budget_limit_usd{budget="$budget"}', "Period", one=True),
         ],
         [
             Section("All budgets", _all()),
-            Section("The budget $budget of the $period", _chosen()),
-            Section("What will the month cost", _forecast()),
-            Section("Out of the ordinary", _spikes()),
+            Section("Budget $budget ($period)", _chosen()),
+            Section("Month-end forecast", _forecast()),
+            Section("Spikes and thresholds", _spikes()),
         ],
         events=[BUDGET_CROSSINGS],
         since="now-7d",
@@ -43,8 +43,8 @@ def _all() -> list[Placed]:
 
     return [
         ranking(
-            "How much is used?",
-            "Used share of each limit, billed and estimated. Orange from 90 %, red when it is spent.",
+            "Budget used",
+            "Used share of each limit, billed and estimated. Orange from 90 %, red from 100 %.",
             Query(figure("used_ratio"), "{{budget}} ({{period}})"),
             empty=reasons.NO_BUDGETS,
             reading=USED_RATIO,
@@ -53,16 +53,16 @@ def _all() -> list[Placed]:
             size=(8, 9),
         ),
         listing(
-            "Which budgets will not last?",
-            "Forecast is the whole period. Spent at: when the limit is reached at today's pace; empty: not "
-            "in this period.",
+            "Budget status",
+            "Forecast is for the whole period. Exhausted is when the limit is reached at today's pace; empty "
+            "if not in this period.",
             {"budget": "Budget", "period": "Period"},
             Column("Used", figure("used_ratio"), USED_RATIO),
             Column("Planned", figure("expected_ratio"), Reading(RATIO, 0)),
             Column("Limit", figure("limit_usd")),
-            Column("Left", figure("remaining_usd"), Reading(USD, 2, ((0, RED), (0, GREEN)))),
+            Column("Remaining", figure("remaining_usd"), Reading(USD, 2, ((0, RED), (0, GREEN)))),
             Column("Forecast", figure("forecast_usd")),
-            Column("Spent at", f"1000 * {figure('exhausted_timestamp_seconds')}", Reading(WHEN, None)),
+            Column("Exhausted", f"1000 * {figure('exhausted_timestamp_seconds')}", Reading(WHEN, None)),
             empty=reasons.NO_BUDGETS,
             links={"budget": To(links.BUDGETS, ("budget",))},
             size=(16, 9),
@@ -76,8 +76,8 @@ def _chosen() -> list[Placed]:
 
     return [
         over_time(
-            "Is it on plan?",
-            "What is used, the limit, and the plan: what the usual season would have used by now.",
+            "Used and planned",
+            "What is used, the limit, and the plan: what is usually used by this time of the period.",
             Query(figure("used_usd"), "Used"),
             Query(
                 f"max(spend_budget_expected_ratio{{{CHOSEN}}} * spend_budget_limit_usd{{{CHOSEN}}})",
@@ -88,8 +88,8 @@ def _chosen() -> list[Placed]:
             empty=reasons.NO_BUDGETS,
         ),
         over_time(
-            "What will the whole period cost?",
-            "Median of the forecast, its 10 % to 90 % band, and the limit.",
+            "Period-end forecast",
+            "Median of the forecast for the whole period, its 10 % to 90 % band, and the limit.",
             Query(figure("forecast_quantile_usd", ', quantile="0.9"'), "High"),
             Query(figure("forecast_quantile_usd", ', quantile="0.5"'), "Median"),
             Query(figure("forecast_quantile_usd", ', quantile="0.1"'), "Low"),
@@ -98,8 +98,8 @@ def _chosen() -> list[Placed]:
             band=("High", "Low"),
         ),
         over_time(
-            "What is billed, what is estimated?",
-            "The two parts of what is used.",
+            "Billed and estimated",
+            "The two parts of the used amount.",
             Query(figure("billed_usd"), "Billed"),
             Query(figure("estimated_usd"), "Estimated"),
             empty=reasons.NO_BUDGETS,
@@ -107,10 +107,10 @@ def _chosen() -> list[Placed]:
             size=(16, 8),
         ),
         number(
-            "When is it spent?",
-            "When the limit is, or was, reached at today's pace. Empty: not within this period.",
+            "Budget exhausted",
+            "When the limit was reached, or will be at today's pace. Empty if not in this period.",
             Query(f"1000 * {figure('exhausted_timestamp_seconds')}"),
-            empty="Not in this period, or no budget",
+            empty="Not in this period, or no budgets",
             reading=Reading(WHEN, None, ((0, ORANGE),)),
             size=(8, 8),
         ),
@@ -120,9 +120,9 @@ def _chosen() -> list[Placed]:
 def _forecast() -> list[Placed]:
     return [
         over_time(
-            "What will the month cost, all providers?",
-            "Forecast of the whole billing month. The band adds up each provider's quantiles, so it is a "
-            "little wide.",
+            "Month-end forecast, all providers",
+            "Forecast for the whole billing month. The band adds up the quantiles of the providers, so it is "
+            "slightly too wide.",
             *(
                 Query(f'sum(spend_forecast_month_end_usd{{quantile="{quantile}"}})', legend)
                 for legend, quantile in (("High", "0.9"), ("Median", "0.5"), ("Low", "0.1"))
@@ -133,15 +133,15 @@ def _forecast() -> list[Placed]:
             band=("High", "Low"),
         ),
         listing(
-            "What will it cost, by provider?",
-            "So far and at the end of the month: the median, and the values that it will be above and "
-            "below with 90 %.",
+            "Month-end forecast by provider",
+            "Cost so far and at the end of the month: the median, and the 10 % (low) and 90 % (high) "
+            "quantiles.",
             {"provider": "Provider"},
             Column("Month end", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.5"})'),
             Column("Low", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.1"})'),
             Column("High", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.9"})'),
             Column("So far", "sum by (provider) (spend_nowcast_month_to_date_usd)"),
-            Column("Whole of today", "sum by (provider) (spend_forecast_day_usd)"),
+            Column("All of today", "sum by (provider) (spend_forecast_day_usd)"),
             empty=reasons.NO_NOWCAST,
             links={"provider": To(links.OVERVIEW, ("provider",))},
             size=(12, 8),
@@ -155,24 +155,24 @@ def _spikes() -> list[Placed]:
 
     return [
         listing(
-            "Which hour cost more than it should?",
-            "The latest hour that can be judged, against the same hour of earlier days. No SKU: the whole "
-            "service.",
+            "Hourly spikes",
+            "The latest hour with enough billed data, compared with the same hour of earlier days. Rows "
+            "without a SKU are the whole service.",
             {"provider": "Provider", "service_name": "Service", "sku": "SKU"},
             Column("Above normal", spike("usd"), Reading(USD, 2, ((0, GREEN), (10, ORANGE), (100, RED)))),
-            Column("The hour", spike("hour_usd")),
+            Column("Cost of the hour", spike("hour_usd")),
             Column("Normal", spike("normal_usd")),
             Column("Score", spike("score"), Reading("none", 1)),
-            empty="No hour can be judged yet",
+            empty="Not enough billed hours to compare yet",
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
             size=(16, 9),
         ),
         listing(
-            "From where on do alerts fire?",
-            "Thresholds that the rules compare with, from the key `alerts` of the configuration.",
+            "Alert thresholds",
+            "Thresholds of the alert rules, from the key `alerts` of the configuration.",
             {"name": "Threshold"},
             Column("Value", "max by (name) (spend_alert_threshold)", Reading("none", 2, ((0, BLUE),))),
-            empty="The exporter tells no thresholds: is it an older version?",
+            empty="No thresholds: the exporter may be an older version",
             size=(8, 9),
         ),
     ]

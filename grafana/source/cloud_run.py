@@ -1,4 +1,4 @@
-"""Cloud Run: what a request costs and needs, by service and revision, with deploys marked."""
+"""Cloud Run: cost and CPU per request, by service and revision, with deploys marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grafana.source.panels import Column, Placed, listing, number, over_time, ra
 
 CHOSEN: Final = 'project_id=~"$project_id", run_service=~"$run_service"'
 STEP: Final = "5m"
-"""Usage is read every minute or two: a rate over less shows the reading, not the usage."""
+"""Usage is read every minute or two; a rate over a shorter time would show the reads, not the usage."""
 
 
 def make() -> model.Dashboard:
@@ -23,12 +23,12 @@ def make() -> model.Dashboard:
     used = "spend_cloud_run_requests_total"
     return board(
         links.CLOUD_RUN,
-        "Live cost of Cloud Run, priced at the bill's own rates within minutes. Blue marks are deploys.",
+        "Live cost of Cloud Run at the rates of your own bill, a few minutes old. Blue marks are deploys.",
         [Choice("project_id", used, "Project"), Choice("run_service", used, "Service")],
         [
-            Section("All chosen services", _totals()),
-            Section("What does a request cost", _efficiency()),
-            Section("What is it made of", _parts()),
+            Section("Selected services", _totals()),
+            Section("Unit cost and efficiency", _efficiency()),
+            Section("Cost breakdown", _parts()),
             Section("Revisions and rates", _revisions()),
         ],
         events=[DEPLOYS],
@@ -46,39 +46,41 @@ def _totals() -> list[Placed]:
 
     return [
         number(
-            "Per hour now",
-            "Estimated cost of the last hour, at the rates that the bill shows.",
+            "Cost in the last hour",
+            "Estimated cost of the last hour, at the rates of the bill.",
             Query(whole("estimated_usd")),
             empty=reasons.NO_LIVE_USAGE,
             link=To(links.GOOGLE_CLOUD, (), ("project_id",)),
             size=(4, 4),
         ),
         number(
-            "A million requests cost",
-            "Estimated cost over requests of the last hour.",
+            "Cost per million requests",
+            "Estimated cost divided by requests, over the last hour.",
             Query(f"1e6 * {whole('estimated_usd')} / ({whole('requests')} > 0)"),
             empty=reasons.NO_REQUESTS,
             size=(5, 4),
         ),
         number(
-            "CPU time of a request",
-            "vCPU time allocated over requests of the last hour.",
+            "CPU time per request",
+            "Allocated vCPU time divided by requests, over the last hour.",
             Query(f"{whole('cpu_seconds')} / ({whole('requests')} > 0)"),
             empty=reasons.NO_REQUESTS,
             reading=Reading(SECONDS, 1),
             size=(5, 4),
         ),
         number(
-            "A thousand CPU seconds cost",
-            "Estimated cost of everything that the services used, over vCPU seconds of the last hour.",
+            "Cost per 1,000 CPU seconds",
+            "Estimated cost of everything that the services used, divided by vCPU seconds, over the last "
+            "hour.",
             Query(f"1000 * {whole('estimated_usd')} / ({whole('cpu_seconds')} > 0)"),
             empty=reasons.NO_LIVE_USAGE,
             reading=Reading(USD, 4),
             size=(5, 4),
         ),
         number(
-            "Requests that start an instance",
-            "Instances started over requests of the last hour. Each such request waits.",
+            "Cold start ratio",
+            "Instances started divided by requests, over the last hour. A request that starts an instance "
+            "waits.",
             Query(f"{whole('cold_starts')} / ({whole('requests')} > 0)"),
             empty=reasons.NO_REQUESTS,
             reading=Reading(RATIO, 3, ((0, GREEN), (0.01, BLUE), (0.05, ORANGE))),
@@ -103,28 +105,29 @@ def _efficiency() -> list[Placed]:
 
     return [
         gauge(
-            "What do a million requests cost?",
-            "Estimated cost of a request over the trailing hour, times a million; the mean over regions.",
+            "Cost per million requests by service",
+            "Estimated cost of a million requests, from the last hour; the mean of all regions.",
             f"1e6 * spend_cloud_run_cost_per_request_usd{{{CHOSEN}}}",
             Reading(USD, 2),
             logarithmic=True,
         ),
         gauge(
-            "How much CPU does a request need?",
-            "vCPU time allocated for a request over the trailing hour; the mean over regions.",
+            "CPU time per request by service",
+            "Allocated vCPU time per request in the last hour; the mean of all regions.",
             f"spend_cloud_run_cpu_seconds_per_request{{{CHOSEN}}}",
             Reading(SECONDS, 1),
             logarithmic=True,
         ),
         gauge(
-            "What do a thousand CPU seconds cost?",
-            "Everything that the service costs for each vCPU second, times 1,000. More: memory or idling.",
+            "Cost per 1,000 CPU seconds by service",
+            "The whole cost of the service per 1,000 vCPU seconds. A higher cost means more memory or idle "
+            "time.",
             f"1000 * spend_cloud_run_cost_per_cpu_second_usd{{{CHOSEN}}}",
             Reading(USD, 4),
         ),
         gauge(
-            "How many requests wait for an instance?",
-            "Instances started for each request over the trailing hour.",
+            "Cold start ratio by service",
+            "Instances started per request in the last hour.",
             f"spend_cloud_run_cold_start_ratio{{{CHOSEN}}}",
             Reading(RATIO, 3, minimum=0),
         ),
@@ -134,16 +137,16 @@ def _efficiency() -> list[Placed]:
 def _parts() -> list[Placed]:
     return [
         over_time(
-            "What does the money pay for, per hour?",
-            "Estimated cost by component, on top of each other.",
+            "Cost per hour by component",
+            "Estimated cost of each component, stacked.",
             Query(f"3600 * {_rate('estimated_usd', 'component')}", "{{component}}"),
             empty=reasons.NO_LIVE_USAGE,
             stacked=True,
             step=STEP,
         ),
         over_time(
-            "Which services, per hour?",
-            "Estimated cost by service, on top of each other.",
+            "Cost per hour by service",
+            "Estimated cost of each service, stacked.",
             Query(f"3600 * {_rate('estimated_usd', 'run_service')}", "{{run_service}}"),
             empty=reasons.NO_LIVE_USAGE,
             link=To(links.CLOUD_RUN, ("run_service",), ("project_id",)),
@@ -151,8 +154,8 @@ def _parts() -> list[Placed]:
             step=STEP,
         ),
         over_time(
-            "How many requests, and how do they end?",
-            "Requests per second by class of the response.",
+            "Requests per second by response class",
+            "Requests per second, stacked by class of the HTTP status code.",
             Query(_rate("requests", "response_code_class"), "{{response_code_class}}"),
             empty=reasons.NO_LIVE_USAGE,
             reading=Reading("reqps", 0),
@@ -160,8 +163,8 @@ def _parts() -> list[Placed]:
             step=STEP,
         ),
         over_time(
-            "Which revisions cost, per hour?",
-            "Estimated cost by revision: a deploy hands over from one to the next.",
+            "Cost per hour by revision",
+            "Estimated cost of each revision, stacked. A deploy moves cost to a new revision.",
             Query(f"3600 * {_rate('estimated_usd', 'revision')}", "{{revision}}"),
             empty=reasons.NO_LIVE_USAGE,
             stacked=True,
@@ -177,15 +180,15 @@ def _revisions() -> list[Placed]:
 
     return [
         listing(
-            "Did a revision become dearer?",
-            "The last hour by revision. Revisions without requests have no cost per request.",
+            "Revisions in the last hour",
+            "Cost and efficiency of each revision. Without requests there is no cost per request.",
             {"run_service": "Service", "revision": "Revision"},
             Column("Cost", last_hour("estimated_usd"), Reading(USD, 4)),
             Column(
-                "A million requests", f"1e6 * {last_hour('estimated_usd')} / ({last_hour('requests')} > 0)"
+                "Per million requests", f"1e6 * {last_hour('estimated_usd')} / ({last_hour('requests')} > 0)"
             ),
             Column(
-                "CPU time of a request",
+                "CPU time per request",
                 f"{last_hour('cpu_seconds')} / ({last_hour('requests')} > 0)",
                 Reading(SECONDS, 1),
             ),
@@ -195,9 +198,9 @@ def _revisions() -> list[Placed]:
             size=(16, 10),
         ),
         ranking(
-            "At which rates is it priced?",
-            "Mean over projects of a million requests, a million vCPU or GiB seconds, a GiB sent, a million "
-            "idle instance seconds; `billed` is learnt from the bill.",
+            "Rates used for estimates",
+            "Price of a million requests, a million vCPU or GiB seconds, a GiB sent, or a million idle "
+            "instance seconds; the mean of all projects. `billed` rates are learned from the bill.",
             Query(
                 "avg by (component, basis) "
                 '(spend_cloud_run_rate_usd{component!="egress", project_id=~"$project_id"} * 1e6 '

@@ -1,4 +1,4 @@
-"""One colour for a name, wherever it shows. Red is not among them: it is kept for trouble."""
+"""A name has the same colour on every board. Red is not one of them: it only means trouble."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PALETTE: Final = (
     "#B8A965",
     "#7EA83A",
 )
-"""Readable on a light and on a dark background; neighbours differ."""
+"""Readable on light and dark backgrounds; neighbours are easy to tell apart."""
 
 GREEN: Final = "green"
 BLUE: Final = "blue"
@@ -62,7 +62,7 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "token_type": ("input", "cache_read", "cache_write", "output"),
     "charge_category": ("usage", "purchase", "tax", "adjustment", "credit"),
 }
-"""Names that most bills have, by label, the dearest first: they take the palette in turn."""
+"""Names that most bills have, by label, the most expensive first; they use the palette in this order."""
 
 _FIXED: Final[Mapping[str, str]] = {
     "Google Cloud": "#3274D9",
@@ -82,13 +82,13 @@ _FIXED: Final[Mapping[str, str]] = {
     "Tax and corrections": "#7C8CA3",
     "Net": "#A352CC",
 }
-"""Legends that our own queries give."""
+"""Fixed legends of our own queries."""
 
 
 def colours_of(legend: str) -> dict[str, str]:
-    """Return the colours of the series of a query, by name; Grafana colours the others by their names.
+    """Return the colours of a query's series, by name; Grafana chooses the colours of all others.
 
-    `legend` is the query's legend: `{{label}}` alone stands for the known values of the label.
+    `legend` is the query's legend; `{{label}}` alone means the known values of that label.
     """
     label = legend.removeprefix("{{").removesuffix("}}")
     if label in _KNOWN and legend != label:
@@ -97,5 +97,5 @@ def colours_of(legend: str) -> dict[str, str]:
 
 
 def colour(name: str) -> str:
-    """Return the colour that the hash of a name gives: what stands for Grafana's choice by name."""
+    """Return a colour chosen by the hash of the name; it stands for the colour that Grafana would choose."""
     return PALETTE[zlib.crc32(name.encode()) % len(PALETTE)]

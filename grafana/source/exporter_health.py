@@ -1,4 +1,4 @@
-"""Exporter: does every source answer, how fresh and how right are the figures, what does watching cost."""
+"""Exporter: health of sources and figures, data freshness, estimate accuracy, cost and resources."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from grafana.source.links import To
 from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
 
 SOURCE: Final = 'source=~"$source"'
+STATE: Final = Reading("none", 0, ((0, RED), (1, GREEN)), {"1": ("works", GREEN), "0": ("fails", RED)})
 ITSELF: Final = "and on (job, instance) spend_exporter_build_info"
-"""Of what Prometheus scrapes, the exporters alone."""
+"""Selects the exporters among all targets of Prometheus."""
 
 
 def make() -> model.Dashboard:
     """Make the board."""
     return board(
         links.EXPORTER,
-        "Whether the figures of the other boards can be trusted, and what they cost to get.",
+        "Whether the figures on the other boards can be trusted, and what the exporter itself costs.",
         [Choice("source", "spend_source_up", "Source")],
         [
-            Section("Does it work", _health()),
-            Section("How fresh", _freshness()),
-            Section("How right", _accuracy()),
-            Section("What it costs", _cost()),
+            Section("Health", _health()),
+            Section("Data freshness", _freshness()),
+            Section("Estimate accuracy", _accuracy()),
+            Section("Cost and resources", _cost()),
         ],
     )
 
@@ -36,22 +37,22 @@ def make() -> model.Dashboard:
 def _health() -> list[Placed]:
     return [
         listing(
-            "Does every source answer?",
-            "The last refresh of each source: whether it worked, how long ago one last did, and how long "
-            "it took.",
+            "Source status",
+            "The last refresh of each source: whether it succeeded, the time since the last success, and how "
+            "long it took.",
             {"source": "Source"},
             Column(
                 "State",
                 f"min by (source) (spend_source_up{{{SOURCE}}})",
-                Reading("none", 0, ((0, RED), (1, GREEN)), {"1": ("works", GREEN), "0": ("fails", RED)}),
+                STATE,
             ),
             Column(
-                "Last success",
+                "Since success",
                 f"time() - max by (source) (spend_source_last_success_timestamp_seconds{{{SOURCE}}})",
                 Reading(SECONDS, 0, ((0, GREEN), (7200, ORANGE), (86400, RED))),
             ),
             Column(
-                "Takes",
+                "Duration",
                 f"max by (source) (spend_source_refresh_duration_seconds{{{SOURCE}}})",
                 Reading(SECONDS, 1),
             ),
@@ -66,21 +67,42 @@ def _health() -> list[Placed]:
                 Reading(COUNT, 1),
             ),
             empty=reasons.NOT_SCRAPED,
+            ascending=True,
             size=(14, 8),
         ),
         over_time(
-            "What goes wrong?",
-            "Failures and rows set aside, by source and reason. docs/operations.md explains each reason.",
+            "Errors by source and reason",
+            "Failures and rejected rows. docs/operations.md explains each reason.",
             Query(
                 "sum by (source, reason) "
                 f"(increase(spend_source_errors_total{{{SOURCE}}}[$__rate_interval]))",
                 "{{source}}: {{reason}}",
             ),
-            empty="Nothing has gone wrong",
+            empty="No errors in this time range",
             reading=Reading(COUNT, 0, minimum=0),
             bars=True,
             step="5m",
             size=(10, 8),
+        ),
+        listing(
+            "Figure status",
+            "Each part of the last snapshot: whether it could be computed, and how long that took. The "
+            "figures of a failed part are missing or out of date; the exporter's log has the error.",
+            {"figure": "Figure"},
+            Column("State", "min by (figure) (spend_figure_success)", STATE),
+            Column("Duration", "max by (figure) (spend_figure_duration_seconds)", Reading(SECONDS, 2)),
+            empty=reasons.NOT_SCRAPED,
+            ascending=True,
+            size=(14, 9),
+        ),
+        over_time(
+            "Computing time by figure",
+            "How long each part of the snapshot took to compute, stacked. Scrapes do not wait for it.",
+            Query("max by (figure) (spend_figure_duration_seconds)", "{{figure}}"),
+            empty=reasons.NOT_SCRAPED,
+            reading=Reading(SECONDS, 2, minimum=0),
+            stacked=True,
+            size=(10, 9),
         ),
     ]
 
@@ -88,14 +110,14 @@ def _health() -> list[Placed]:
 def _freshness() -> list[Placed]:
     return [
         over_time(
-            "How old is the newest line of the bill?",
-            "Time since each provider last wrote a charge. A saw-tooth of hours is usual.",
+            "Bill age by provider",
+            "Time since each provider last added a charge to its bill. A sawtooth of some hours is normal.",
             Query("time() - max by (provider) (spend_export_last_timestamp_seconds)", "{{provider}}"),
             empty=reasons.NO_BILL,
             reading=Reading(SECONDS, 1, minimum=0),
         ),
         over_time(
-            "How far back is usage settled, and live usage known?",
+            "Age of settled cost and live usage",
             "Age of the last settled hour of each provider's bill, and of the last minute of live usage.",
             Query(
                 "time() - min by (provider) (spend_settled_through_timestamp_seconds)", "{{provider}} settled"
@@ -110,9 +132,9 @@ def _freshness() -> list[Placed]:
 def _accuracy() -> list[Placed]:
     return [
         ranking(
-            "How wrong is a day's estimate, by the hour it is made?",
-            "Mean size of the error over the final bill, the mean of providers. Time is that of the "
-            "billing day.",
+            "Estimate error by hour of day",
+            "Mean absolute error of a whole day's estimate, as a share of its final bill, by the hour of the "
+            "billing day at which it was made; the mean of all providers.",
             Query(
                 'avg by (made_at) (spend_nowcast_absolute_error_ratio{made_at=~"(00|04|08|12|16|20):00"})',
                 "{{made_at}}",
@@ -122,26 +144,26 @@ def _accuracy() -> list[Placed]:
             by_value=True,
         ),
         over_time(
-            "Do estimates become better?",
-            "Mean size of the error of estimates made at noon, and their signed error: above 0, estimates "
-            "are high.",
-            Query('spend_nowcast_absolute_error_ratio{made_at="12:00"}', "{{provider}} size"),
+            "Estimate error over time",
+            "Mean absolute error of estimates made at noon, and their signed error; above 0 the estimates "
+            "are too high.",
+            Query('spend_nowcast_absolute_error_ratio{made_at="12:00"}', "{{provider}} absolute"),
             Query('spend_nowcast_error_ratio{made_at="12:00"}', "{{provider}} signed"),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1),
             size=(8, 8),
         ),
         listing(
-            "Does live usage agree with the bill?",
-            "Live estimate over bill, of the SKUs that live usage explains, and how much of the bill these "
-            "are.",
+            "Live estimates compared with the bill",
+            "Live estimate divided by billed cost, for the SKUs that live usage covers, and the share of the "
+            "bill that these SKUs make up.",
             {"service_name": "Service"},
             Column(
                 "Estimate over bill",
                 "avg by (service_name) (spend_estimate_to_billed_ratio)",
                 Reading(RATIO, 1, ((0, ORANGE), (0.9, GREEN), (1.1, ORANGE))),
             ),
-            Column("Explained", "avg by (service_name) (spend_estimate_explained_ratio)", Reading(RATIO, 0)),
+            Column("Covered", "avg by (service_name) (spend_estimate_explained_ratio)", Reading(RATIO, 0)),
             empty=reasons.NO_LIVE_USAGE,
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
             size=(8, 8),
@@ -156,57 +178,57 @@ def _cost() -> list[Placed]:
     return [
         number(
             "Exporter cost per month",
-            "What the reads of BigQuery and Cloud Monitoring cost at the pace of the last day.",
+            "Cost of the exporter's reads of BigQuery and Cloud Monitoring, at the pace of the last day.",
             Query("sum(spend_exporter_cost_usd_per_month)"),
-            empty="Told after an hour, where something read costs",
+            empty="Known after an hour, if any read costs money",
             reading=Reading(USD, 2, ((0, GREEN), (20, ORANGE))),
         ),
         number(
-            "BigQuery billed in a day",
-            "Bytes that BigQuery billed in the last day for reading the export. Files cost none.",
+            "BigQuery bytes per day",
+            "Bytes that BigQuery billed in the last day for reading the export. Reading files is free.",
             Query(last_day("spend_bigquery_billed_bytes_total")),
             empty="The bill is not read from BigQuery",
             reading=Reading(BYTES, 1),
         ),
         number(
-            "Monitoring series in a day",
+            "Monitoring series per day",
             "Time series that Cloud Monitoring returned in the last day. A million a month are free.",
             Query(last_day("spend_monitoring_series_returned_total")),
             empty=reasons.NO_LIVE_USAGE,
             reading=Reading(COUNT, 1),
         ),
         number(
-            "Series in a scrape",
-            "Samples that Prometheus takes from the exporter in one scrape.",
+            "Series per scrape",
+            "Samples that Prometheus gets from the exporter in one scrape.",
             Query(f"sum(scrape_samples_scraped {ITSELF})"),
             empty=reasons.NOT_SCRAPED,
             reading=Reading(COUNT, 1),
         ),
         number(
             "Series folded into `other`",
-            "Beyond `max_series` the smallest series are added up as `other`; sums stay exact.",
+            "Beyond `max_series`, the smallest series are added up as `other`; totals stay exact.",
             Query("sum(spend_series_folded)"),
             empty=reasons.NO_BILL,
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
         ),
         number(
             "Version",
-            "What is running.",
+            "The running version of the exporter.",
             Query("max by (version) (spend_exporter_build_info)", "{{version}}"),
             empty=reasons.NOT_SCRAPED,
             reading=Reading("none", 0),
             named=True,
         ),
         over_time(
-            "How long does a scrape take?",
-            "As Prometheus measures it. Figures are made in the background, so a scrape only hands them out.",
+            "Scrape duration",
+            "Measured by Prometheus. Figures are computed in the background, so scrapes are fast.",
             Query(f"scrape_duration_seconds {ITSELF}", "{{instance}}"),
             empty=reasons.NOT_SCRAPED,
             reading=Reading(SECONDS, 1, minimum=0),
             size=(8, 7),
         ),
         over_time(
-            "How much memory does it hold?",
+            "Memory",
             "Resident memory of the exporter.",
             Query(f"process_resident_memory_bytes {ITSELF}", "{{instance}}"),
             empty=reasons.NOT_SCRAPED,
@@ -214,8 +236,8 @@ def _cost() -> list[Placed]:
             size=(8, 7),
         ),
         over_time(
-            "How often is it scraped, and does it answer?",
-            "Scrapes per minute by HTTP status code.",
+            "Scrapes per minute by status",
+            "Scrapes per minute, stacked by HTTP status code.",
             Query("60 * sum by (code) (rate(spend_exporter_scrapes_total[$__rate_interval]))", "{{code}}"),
             empty=reasons.NOT_SCRAPED,
             reading=Reading("none", 1, minimum=0),

@@ -1,4 +1,4 @@
-"""How values read: unit, decimals, colours, texts in place of values, and what stands where there is none."""
+"""How values are shown: unit, decimals, colours, texts instead of values, and the text of an empty panel."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ BYTES: Final = "bytes"
 WHEN: Final = "dateTimeFromNow"
 
 Thresholds = Sequence[tuple[float, str]]
-"""Colours from a value upwards; the first pair's value does not count."""
+"""Colours from a value upwards; the value of the first pair is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question in PromQL and what its series are called: a text, or `{{label}}`."""
+    """A PromQL query and the name of its series: a text, or `{{label}}`."""
 
     expr: str
     legend: str = ""
     dashed: bool = False
-    """Drawn as a dashed line and never filled: a plan, a limit."""
+    """Drawn as a dashed line without filling: a plan, a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How values read: unit, decimals, colours from a value upwards, and texts in place of values."""
+    """How values are shown: unit, decimals, colours from a value upwards, and texts instead of values."""
 
     unit: str = USD
     decimals: int | None = 2
@@ -48,7 +48,7 @@ class Reading:
 def field_defaults(
     reading: Reading, empty: str, link: To | None, *, color: model.FieldColorModeId, custom: Any = None
 ) -> model.FieldConfig:
-    """Return how all fields of a panel read; `empty` is what it says when it has none."""
+    """Return how all fields of a panel are shown; `empty` is the text when there is no data."""
     return model.FieldConfig(
         unit=reading.unit,
         decimals=reading.decimals,
@@ -82,20 +82,20 @@ def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
 
 
 def properties(reading: Reading) -> dict[str, Any]:
-    """How a column reads, as properties of an override."""
-    # What the whole panel says when it is empty would else stand in every empty cell.
-    said: dict[str, Any] = {"unit": reading.unit, "decimals": reading.decimals, "noValue": "-"}
+    """How a column is shown, as properties of an override."""
+    # Otherwise every empty cell would show the text of an empty panel.
+    shown: dict[str, Any] = {"unit": reading.unit, "decimals": reading.decimals, "noValue": "-"}
     if len(reading.thresholds) > 1:
-        said["thresholds"] = _steps(reading.thresholds).to_json()
-        said["custom.cellOptions"] = {"type": "color-text"}
+        shown["thresholds"] = _steps(reading.thresholds).to_json()
+        shown["custom.cellOptions"] = {"type": "color-text"}
     if reading.texts:
-        said["mappings"] = [mapping.to_json() for mapping in _mappings(reading.texts)]
-        said["custom.cellOptions"] = {"type": "color-text"}
-    return {name: value for name, value in said.items() if value is not None}
+        shown["mappings"] = [mapping.to_json() for mapping in _mappings(reading.texts)]
+        shown["custom.cellOptions"] = {"type": "color-text"}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def coloured(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceOverrides]:
-    """Return overrides that give known names their colours."""
+    """Return overrides that give known names their fixed colours."""
     return [
         override(name, {"color": {"mode": "fixed", "fixedColor": color}})
         for query in queries
@@ -104,7 +104,7 @@ def coloured(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceO
 
 
 def override(name: str, properties: Mapping[str, Any]) -> model.DashboardFieldConfigSourceOverrides:
-    """Give properties to the field of a name."""
+    """Set properties of the field with this name."""
     return model.DashboardFieldConfigSourceOverrides(
         matcher=model.MatcherConfig(id_val="byName", options=name),
         properties=[model.DynamicConfigValue(id_val=key, value=value) for key, value in properties.items()],

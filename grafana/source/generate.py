@@ -1,4 +1,4 @@
-"""`python -m grafana.source.generate`: writes every board to grafana/dashboards, or to a named folder."""
+"""`python -m grafana.source.generate [FOLDER]`: writes every board to grafana/dashboards or to FOLDER."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def boards() -> list[model.Dashboard]:
 
 
 def rendered() -> dict[str, str]:
-    """Return the JSON of each board by the name of its file."""
+    """Return the JSON of each board, by file name."""
     return {f"{board.uid}.json": _text(board) for board in boards()}
 
 
@@ -34,7 +34,7 @@ def _text(board: model.Dashboard) -> str:
 
 
 def _shown(value: dict[str, Any]) -> dict[str, Any]:
-    """Drop what the library always writes, and what would hide links and marks in a menu."""
+    """Drop a default of the library that would hide links and annotations in a menu."""
     return {key: each for key, each in value.items() if (key, each) != ("placement", "inControlsMenu")}
 
 

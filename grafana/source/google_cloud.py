@@ -1,4 +1,4 @@
-"""Google Cloud: by project, service, SKU, location and label; gross, credits, net; invoice months."""
+"""Google Cloud: cost by project, service, SKU, location and label; gross, credits and net; invoice months."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS: Final = (
 )
 BARS: Final = Reading(USD, 2, minimum=0)
 DRILL_DOWN: Final = ("project_id", "service_name", "region_id")
-"""Variables that a click on this board narrows down; the other ones stay."""
+"""Variables that a click on this board can set; the others keep their values."""
 
 
 def make() -> model.Dashboard:
@@ -32,7 +32,7 @@ def make() -> model.Dashboard:
     bill = 'spend_month_to_date_usd{provider="gcp"}'
     return board(
         links.GOOGLE_CLOUD,
-        "The bill of Google Cloud as it stands, and what is not in it yet. Click a bar to narrow down.",
+        "The current Google Cloud bill, and the estimated cost that is not in it yet. Click a bar to filter.",
         [
             Choice("project_id", bill, "Project"),
             Choice("service_name", bill, "Service"),
@@ -40,11 +40,11 @@ def make() -> model.Dashboard:
             Choice("label", "spend_label_month_to_date_usd", "Label", one=True),
         ],
         [
-            Section("Gross, credits, net", _totals()),
-            Section("Where it goes", _where()),
-            Section("Over time", _course()),
-            Section("Details and invoices", _details()),
-            Section("What could go", _savings()),
+            Section("Billed cost", _totals()),
+            Section("Cost breakdown", _where()),
+            Section("Cost over time", _course()),
+            Section("SKUs, credits and invoices", _details()),
+            Section("Savings", _savings()),
         ],
         events=[BUDGET_CROSSINGS],
     )
@@ -57,16 +57,17 @@ def _totals() -> list[Placed]:
     return [
         number(
             "Billed this month",
-            "Gross is usage and purchases. Net is the sum of all parts, and what the console shows.",
+            "Gross is usage and purchases. Net is the sum of all parts, and the total that the console "
+            "shows.",
             *(Query(of(categories), legend) for legend, categories in PARTS),
             Query(f"sum({MONTH})", "Net"),
             empty=reasons.NO_BILL,
             size=(12, 4),
         ),
         number(
-            "Used, not billed yet",
-            "Estimated cost of this month's usage that the bill does not show yet. Only the choice of "
-            "services counts.",
+            "Estimated, not billed yet",
+            "Estimated cost of this month's usage that is not in the bill yet. Of the filters, only the "
+            "service applies.",
             Query(
                 'sum(spend_nowcast_month_to_date_usd{provider="gcp", service_name=~"$service_name", '
                 'basis="estimated"})'
@@ -76,7 +77,7 @@ def _totals() -> list[Placed]:
         ),
         number(
             "Billed for yesterday",
-            "Net cost of yesterday's usage as far as it is billed. It grows for a day or two.",
+            "Net cost of yesterday's usage that is billed so far. It still grows for a day or two.",
             Query(f"sum(spend_yesterday_usd{{{CHOSEN}}})"),
             empty=reasons.NO_BILL,
         ),
@@ -94,8 +95,7 @@ def _where() -> list[Placed]:
         others = [name for name in DRILL_DOWN if name != label]
         return ranking(
             title,
-            f"Billed net cost of this month by {what}; the twelve that cost most. Click one to narrow down "
-            "to it.",
+            f"Billed net cost of this month by {what}, the twelve highest. Click one to filter by it.",
             Query(f"topk(12, sum by ({label}) ({MONTH}) != 0)", f"{{{{{label}}}}}"),
             empty=reasons.NO_BILL,
             reading=BARS,
@@ -105,13 +105,13 @@ def _where() -> list[Placed]:
         )
 
     return [
-        narrowing("project_id", "Which projects?", "project", (8, 9)),
-        narrowing("service_name", "Which services?", "service", (8, 9)),
-        narrowing("region_id", "Which locations?", "location", (8, 9)),
+        narrowing("project_id", "Cost by project", "project", (8, 9)),
+        narrowing("service_name", "Cost by service", "service", (8, 9)),
+        narrowing("region_id", "Cost by location", "location", (8, 9)),
         ranking(
-            "Which values of the label $label?",
-            "Billed net cost of this month by value of the chosen label, of all providers; `unlabelled` "
-            "has none.",
+            "Cost by label $label",
+            "Billed net cost of this month by value of the selected label, for all providers; `unlabelled` "
+            "is cost without this label.",
             Query('topk(12, sum by (value) (spend_label_month_to_date_usd{label="$label"}))', "{{value}}"),
             empty=reasons.NO_LABELS,
             reading=BARS,
@@ -119,8 +119,8 @@ def _where() -> list[Placed]:
             size=(12, 8),
         ),
         ranking(
-            "Which of our categories?",
-            "Billed net cost of this month by category of `cost_attribution`, of all providers.",
+            "Cost by category",
+            "Billed net cost of this month by category of `cost_attribution`, for all providers.",
             Query("sum by (category) (spend_category_month_to_date_usd)", "{{category}}"),
             empty=reasons.NO_CATEGORIES,
             reading=BARS,
@@ -133,8 +133,8 @@ def _where() -> list[Placed]:
 def _course() -> list[Placed]:
     return [
         over_time(
-            "What did each day cost?",
-            "Billed net cost by service and day, over 30 days, of providers that bill by the hour.",
+            "Cost by day and service",
+            "Billed net cost of the last 30 days. The location filter does not apply.",
             Query(
                 'sum by (service_name) (sum_over_time(spend_hourly_usd{provider="gcp", '
                 'project_id=~"$project_id", '
@@ -151,20 +151,20 @@ def _course() -> list[Placed]:
             size=(24, 10),
         ),
         over_time(
-            "How does the month's bill grow, by project?",
-            "Billed net cost of this month as the bill grew. Only the choice of projects counts.",
+            "Month-to-date bill by project",
+            "Billed net cost of this month as the bill grows. Of the filters, only the project applies.",
             Query(
                 "sum by (project_id) "
                 '(provider_project:spend_month_to_date_usd:sum{provider="gcp", project_id=~"$project_id"})',
                 "{{project_id}}",
             ),
-            empty="No recording rules: Prometheus has to load prometheus/rules",
+            empty="No recording rules: make Prometheus load prometheus/rules",
             link=To(links.GOOGLE_CLOUD, ("project_id",), ("service_name", "region_id")),
             stacked=True,
         ),
         over_time(
-            "What runs now, per hour?",
-            "Burn rate by service. Only the choice of services counts.",
+            "Burn rate by service",
+            "Current cost per hour of each service. Of the filters, only the service applies.",
             Query(
                 'sum by (service_name) (spend_burn_rate_usd_per_hour{provider="gcp", '
                 'service_name=~"$service_name"})',
@@ -179,7 +179,7 @@ def _course() -> list[Placed]:
 
 def _details() -> list[Placed]:
     by_sku = "service_name, sku"
-    dearest = f"topk(40, sum by ({by_sku}) ({MONTH}))"
+    highest = f"topk(40, sum by ({by_sku}) ({MONTH}))"
 
     def of_invoice(categories: str) -> str:
         return (
@@ -190,17 +190,17 @@ def _details() -> list[Placed]:
     amount = Reading("locale", 2)
     return [
         listing(
-            "Which SKUs?",
-            "The 40 that cost most this month: billed net cost. Click a service to narrow down to it.",
+            "Top SKUs",
+            "The 40 SKUs with the highest billed net cost this month. Click a service to filter by it.",
             {"service_name": "Service", "sku": "SKU"},
-            Column("This month", dearest),
+            Column("This month", highest),
             Column(
                 "Yesterday",
-                f"sum by ({by_sku}) (spend_yesterday_usd{{{CHOSEN}}}) and on ({by_sku}) {dearest}",
+                f"sum by ({by_sku}) (spend_yesterday_usd{{{CHOSEN}}}) and on ({by_sku}) {highest}",
             ),
             Column(
                 "Last month",
-                f"sum by ({by_sku}) (spend_last_month_usd{{{CHOSEN}}}) and on ({by_sku}) {dearest}",
+                f"sum by ({by_sku}) (spend_last_month_usd{{{CHOSEN}}}) and on ({by_sku}) {highest}",
             ),
             empty=reasons.NO_BILL,
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",), ("project_id", "region_id"))},
@@ -208,8 +208,8 @@ def _details() -> list[Placed]:
             size=(14, 12),
         ),
         listing(
-            "What do credits save, by service?",
-            "Gross, credits and net of this month.",
+            "Credits by service",
+            "Net cost, gross cost and credits of this month.",
             {"service_name": "Service"},
             Column("Net", f"sum by (service_name) ({MONTH})"),
             Column(
@@ -227,9 +227,9 @@ def _details() -> list[Placed]:
             size=(10, 12),
         ),
         listing(
-            "What do the invoices say?",
-            "Cost by invoice month in the billing currency, to compare with invoices. Choices above do not "
-            "count.",
+            "Invoices",
+            "Cost by invoice month in the billing currency, to compare with the provider's invoices. The "
+            "filters do not apply.",
             {"billing_account_id": "Billing account", "invoice_month": "Invoice", "currency": "Currency"},
             Column("Total", of_invoice(".*"), amount),
             *(Column(title, of_invoice(categories), amount) for title, categories in PARTS),
@@ -237,9 +237,9 @@ def _details() -> list[Placed]:
             size=(14, 7),
         ),
         ranking(
-            "How much is still to come?",
-            "Share of a day's final cost that has not reached the bill yet, learnt from this account's "
-            "lateness.",
+            "Share not billed yet, by day",
+            "Share of a day's final cost that is not in the bill yet, learned from how late this account's "
+            "charges usually arrive.",
             Query(
                 'max by (days_ago) (spend_unsettled_ratio{provider="gcp", days_ago=~"[0-3]"})',
                 "{{days_ago}} days ago",
@@ -256,19 +256,19 @@ def _savings() -> list[Placed]:
     found = "provider, project_id, recommender, resource, region_id"
     return [
         number(
-            "How many instances idle?",
-            "Compute Engine instances that use next to no CPU.",
+            "Idle instances",
+            "Compute Engine instances that use almost no CPU.",
             Query('sum(spend_idle_instances{project_id=~"$project_id"})'),
-            empty="No live usage of Compute Engine: name `gcp.project_ids`",
+            empty="No live usage of Compute Engine: set `gcp.project_ids`",
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
             size=(4, 8),
         ),
         listing(
-            "What could be saved, and how?",
-            "Recommendations of Google and findings of the exporter, with what a mean month would cost less.",
+            "Savings recommendations",
+            "Recommendations from Google and from the exporter, with the savings in an average month.",
             {"advice": "What to do", "resource": "Resource", "project_id": "Project"},
             Column(
-                "A month",
+                "Savings per month",
                 "sum by (advice, resource, project_id) "
                 '(spend_recommendation_savings_usd_per_month{project_id=~"$project_id"} '
                 f"* on ({found}) group_left (advice) spend_recommendation_info)",

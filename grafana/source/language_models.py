@@ -1,4 +1,4 @@
-"""Language models: by provider, model and project; tokens, cache, what is not priced, what a proxy saw."""
+"""Language models: cost by provider, model and project; tokens, caches, unpriced usage, the proxy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BILLED: Final = 'provider=~"$provider", project_id=~"$project_id", model=~"$mode
 USED: Final = 'provider=~"$provider", model=~"$model"'
 BARS: Final = Reading(USD, 2, minimum=0)
 STEP: Final = "10m"
-"""Some providers tell usage by the hour, others by the minute."""
+"""Some providers report usage by the hour, others by the minute."""
 
 
 def make() -> model.Dashboard:
@@ -25,18 +25,18 @@ def make() -> model.Dashboard:
     bill = "spend_llm_month_to_date_usd"
     return board(
         links.LANGUAGE_MODELS,
-        "Billed money by model and project, and live usage at list prices. The two are never added.",
+        "Billed cost by model and project, and live usage at list prices. The two are never added up.",
         [
             Choice("provider", bill, "Provider"),
             Choice("model", bill, "Model"),
             Choice("project_id", bill, "Project"),
         ],
         [
-            Section("All chosen models", _totals()),
-            Section("Who and what", _who()),
-            Section("Use", _use()),
-            Section("Prices", _prices()),
-            Section("Through a proxy", _proxy()),
+            Section("Selected models", _totals()),
+            Section("Billed cost breakdown", _who()),
+            Section("Usage", _use()),
+            Section("Unit costs and caches", _prices()),
+            Section("Proxy", _proxy()),
         ],
         events=[BUDGET_CROSSINGS],
     )
@@ -53,40 +53,41 @@ def _totals() -> list[Placed]:
     return [
         number(
             "Billed today",
-            "Net cost in the bills of today; most providers bill by the day, so it lags.",
+            "Billed net cost of today. Most providers bill by the day, so it is late.",
             Query(f"sum(spend_llm_today_usd{{{BILLED}}})"),
             empty=reasons.NO_LLM,
         ),
         number(
             "Billed this month",
-            "Net cost in the bills of this month; part of the total, never on top of it.",
+            "Billed net cost of this month. It is part of the total spend, not additional to it.",
             Query(f"sum(spend_llm_month_to_date_usd{{{BILLED}}})"),
             empty=reasons.NO_LLM,
         ),
         number(
-            "Used, at list prices",
-            "Live usage in the time shown, at list prices or as the log says. Not what is billed.",
+            "Usage at list prices",
+            "Live usage in the time range, at list prices or at the cost in the usage log. Not the billed "
+            "cost.",
             Query(_in_view("estimated_usd")),
             empty=reasons.NO_LLM,
         ),
         number(
-            "A thousand tokens cost",
-            "Live usage in the time shown: cost at list prices over tokens of all types.",
+            "Cost per 1,000 tokens",
+            "Live usage in the time range: cost at list prices divided by tokens of all types.",
             Query(f"1000 * {_in_view('estimated_usd')} / ({_in_view('tokens')} > 0)"),
-            empty="Nothing used in this time",
+            empty="No usage in this time range",
             reading=Reading(USD, 5),
         ),
         number(
-            "Input read from a cache",
-            "Share of the input tokens in the time shown that came from the provider's cache, for a "
-            "fraction of the price.",
+            "Cached input share",
+            "Share of input tokens in the time range that came from the provider's cache, which costs much "
+            "less.",
             Query(f"({read} or vector(0)) / ({given} > 0)"),
-            empty="Nothing used in this time",
+            empty="No usage in this time range",
             reading=Reading(RATIO, 1, ((0, BLUE), (0.2, GREEN))),
         ),
         number(
-            "Tokens without a price",
-            "Tokens in the time shown of models that no price is known of. Their cost is unknown, not zero.",
+            "Unpriced tokens",
+            "Tokens in the time range of models without a known price. Their cost is unknown, not zero.",
             Query(_in_view("unpriced_tokens")),
             empty="None: every model has a price",
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
@@ -101,7 +102,7 @@ def _who() -> list[Placed]:
         others = [name for name in ("provider", "model", "project_id") if name != label]
         return ranking(
             title,
-            f"Billed net cost of this month by {label.removesuffix('_id')}; the twelve that cost most.",
+            f"Billed net cost of this month by {label.removesuffix('_id')}, the twelve highest.",
             Query(f"topk(12, sum by ({label}) ({month}))", f"{{{{{label}}}}}"),
             empty=reasons.NO_LLM,
             reading=BARS,
@@ -109,9 +110,9 @@ def _who() -> list[Placed]:
         )
 
     return [
-        narrowing("provider", "Which providers?"),
-        narrowing("model", "Which models?"),
-        narrowing("project_id", "Which projects?"),
+        narrowing("provider", "Cost by provider"),
+        narrowing("model", "Cost by model"),
+        narrowing("project_id", "Cost by project"),
     ]
 
 
@@ -121,8 +122,8 @@ def _use() -> list[Placed]:
 
     return [
         over_time(
-            "Which models are used, in dollars per hour?",
-            "Live usage at list prices by model, on top of each other.",
+            "Usage cost per hour by model",
+            "Live usage at list prices, stacked by model.",
             Query(f"3600 * {rate('estimated_usd', 'model')}", "{{model}}"),
             empty=reasons.NO_LLM,
             link=To(links.LANGUAGE_MODELS, ("model",), ("provider", "project_id")),
@@ -130,8 +131,8 @@ def _use() -> list[Placed]:
             step=STEP,
         ),
         over_time(
-            "Which tokens, per minute?",
-            "Tokens by type; each is in one of them. Output costs most, reading from the cache least.",
+            "Tokens per minute by type",
+            "Each token has one type. Output tokens cost the most, tokens read from a cache the least.",
             Query(f"60 * {rate('tokens', 'token_type')}", "{{token_type}}"),
             empty=reasons.NO_LLM,
             reading=Reading(COUNT, 1),
@@ -144,12 +145,12 @@ def _use() -> list[Placed]:
 def _prices() -> list[Placed]:
     return [
         listing(
-            "What does each model cost to use?",
-            "Live usage in the time shown, at list prices.",
+            "Usage and unit cost by model",
+            "Live usage in the time range, at list prices.",
             {"provider": "Provider", "model": "Model"},
             Column("At list prices", _in_view("estimated_usd", "provider, model")),
             Column(
-                "A thousand tokens",
+                "Per 1,000 tokens",
                 f"1000 * {_in_view('estimated_usd', 'provider, model')} "
                 f"/ ({_in_view('tokens', 'provider, model')} > 0)",
                 Reading(USD, 5),
@@ -161,8 +162,8 @@ def _prices() -> list[Placed]:
             size=(14, 9),
         ),
         over_time(
-            "How much input comes from a cache?",
-            "Share of input tokens that the provider's cache gave, by model.",
+            "Cached input share by model",
+            "Share of input tokens that came from the provider's cache.",
             Query(
                 "sum by (model) "
                 f'(rate(spend_llm_tokens_total{{{USED}, token_type="cache_read"}}[$__rate_interval]))'
@@ -170,7 +171,7 @@ def _prices() -> list[Placed]:
                 f'{{{USED}, token_type=~"input|cache_read|cache_write"}}[$__rate_interval])) > 0)',
                 "{{model}}",
             ),
-            empty="No model read from a cache",
+            empty="No model used a cache",
             reading=Reading(RATIO, 0, minimum=0, maximum=1),
             step=STEP,
             size=(10, 9),
@@ -181,8 +182,8 @@ def _prices() -> list[Placed]:
 def _proxy() -> list[Placed]:
     return [
         ranking(
-            "Who used it?",
-            "Cost of calls through the proxy in the time shown, by team and key, as the proxy reckons it.",
+            "Proxy cost by team and key",
+            "Cost of calls through the proxy in the time range, as calculated by the proxy.",
             Query(
                 "topk(10, sum by (team, key_alias) "
                 f"(increase(spend_llm_proxy_usd_total{{{USED}}}[$__range])))",
@@ -194,8 +195,9 @@ def _proxy() -> list[Placed]:
             size=(16, 7),
         ),
         number(
-            "How much of the bill can the proxy explain?",
-            "What the proxy reckons over what was billed, on settled days. Less than all: calls go past it.",
+            "Share of the bill seen by the proxy",
+            "The proxy's own cost divided by the billed cost, on settled days. Below 100 %, some calls "
+            "bypass the proxy.",
             Query('spend_llm_capture_ratio{provider=~"$provider"}', "{{provider}}"),
             empty=reasons.NO_PROXY,
             reading=Reading(RATIO, 0, ((0, ORANGE), (0.8, GREEN))),

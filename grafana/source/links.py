@@ -1,4 +1,4 @@
-"""Where a click leads: the next board, with the time range and the variables carried along."""
+"""Links between boards; they pass on the time range and the variables."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class To:
 
     uid: str
     carries: Sequence[str] = ()
-    """Labels of the series clicked on that become variables of the same name."""
+    """Labels of the clicked series that become variables of the same name."""
     variables: Sequence[str] = ()
-    """Variables of this board that the other has too."""
+    """Variables of this board that the other board has too."""
 
     @property
     def title(self) -> str:
-        """What the link is called."""
+        """The text of the link."""
         return f"Open {TITLES[self.uid]}"
 
     def url(self, value: str = "${{__field.labels.{label}:percentencode}}") -> str:
-        """Return the address; `value` is how the kind of panel names the value of a label."""
+        """Return the address; `value` is the expression for a label's value in this kind of panel."""
         parts = ["${__url_time_range}", "${datasource:queryparam}"]
         parts += [f"${{{name}:queryparam}}" for name in self.variables]
         parts += [f"var-{label}={value.format(label=label)}" for label in self.carries]

@@ -1,4 +1,4 @@
-"""Overview: what do we spend, how fast, on what, will it last, what changed."""
+"""Overview: spend so far, burn rate, budget and forecast, changes, savings and data quality."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grafana.source.links import To
 from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
 
 LLM_SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
-"""Services that are language models, whoever bills them; all of Vertex AI counts."""
+"""Services that count as language models, whoever bills them; all of Vertex AI counts."""
 
 PROVIDER: Final = 'provider=~"$provider"'
 LARGEST_MONTH_BUDGET: Final = (
@@ -26,14 +26,14 @@ def make() -> model.Dashboard:
     """Make the board."""
     return board(
         links.OVERVIEW,
-        "What is spent, how fast, on what, whether it will last, and what changed. Every panel leads on.",
+        "Spend so far, burn rate, budget, forecast and changes. Click a figure for details.",
         [Choice("provider", "spend_nowcast_today_usd", "Provider")],
         [
-            Section("What do we spend", _totals()),
-            Section("How fast, and on what", _speed()),
-            Section("Will it last", _lasting()),
-            Section("What changed", _changes()),
-            Section("Can it be less, and can this be trusted", _trust()),
+            Section("Spend so far", _totals()),
+            Section("Burn rate and top services", _speed()),
+            Section("Budget and forecast", _lasting()),
+            Section("Changes and alerts", _changes()),
+            Section("Savings and data quality", _trust()),
         ],
         events=[BUDGET_CROSSINGS, DEPLOYS],
     )
@@ -43,17 +43,16 @@ def _totals() -> list[Placed]:
     today = f"spend_nowcast_today_usd{{{PROVIDER}"
     return [
         number(
-            "Spent today",
-            "Best estimate of today so far: billed, and used but not billed yet. A day is the provider's "
-            "billing day.",
+            "Spend today",
+            "Best estimate for today so far: billed cost plus usage that is not billed yet. Days are the "
+            "provider's billing days.",
             Query(f"sum({today}}})"),
             empty=reasons.NO_NOWCAST,
             link=To(links.BUDGETS),
         ),
         number(
-            "On what today",
-            "The parts of today's total. Language models count as such whoever bills them, with all of "
-            "Vertex AI.",
+            "Spend today by type",
+            "The parts of today's total. Language models include all of Vertex AI, whoever bills them.",
             Query(f'sum({today}, provider="gcp", service_name!~"{LLM_SERVICES}"}})', "Google Cloud"),
             Query(f'sum({today}, service_name=~"{LLM_SERVICES}"}})', "Language models"),
             Query(f'sum({today}, provider!="gcp", service_name!~"{LLM_SERVICES}"}})', "Other providers"),
@@ -62,24 +61,23 @@ def _totals() -> list[Placed]:
             size=(8, 4),
         ),
         number(
-            "Per hour now",
-            "The burn rate: from live usage where there is some, else from the bill. Without tax and "
-            "corrections.",
+            "Burn rate per hour",
+            "Current cost per hour: from live usage if there is any, otherwise from the bill. Without tax "
+            "and corrections.",
             Query(f"sum(spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
             empty=reasons.NO_NOWCAST,
             link=To(links.GOOGLE_CLOUD),
         ),
         number(
-            "This month so far",
-            "Best estimate of the billing month so far: billed, and used but not billed yet.",
+            "Spend this month",
+            "Best estimate for the billing month so far: billed cost plus usage that is not billed yet.",
             Query(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})"),
             empty=reasons.NO_NOWCAST,
             link=To(links.GOOGLE_CLOUD),
         ),
         number(
-            "Left in the budget",
-            "Limit less what is used, of the budget with the highest limit for a month. Red once it is "
-            "spent.",
+            "Budget remaining",
+            "Limit minus used, for the monthly budget with the highest limit. Red once the limit is passed.",
             Query(
                 f"max by (budget, period) (spend_budget_remaining_usd) {LARGEST_MONTH_BUDGET}", "{{budget}}"
             ),
@@ -93,8 +91,8 @@ def _totals() -> list[Placed]:
 def _speed() -> list[Placed]:
     return [
         over_time(
-            "Where does the money go, per hour?",
-            "Burn rate by service, on top of each other. Without tax and corrections.",
+            "Burn rate by service",
+            "Current cost per hour of each service, stacked. Without tax and corrections.",
             Query(f"sum by (service_name) (spend_burn_rate_usd_per_hour{{{PROVIDER}}})", "{{service_name}}"),
             empty=reasons.NO_NOWCAST,
             link=To(links.GOOGLE_CLOUD, ("service_name",)),
@@ -102,8 +100,8 @@ def _speed() -> list[Placed]:
             size=(14, 10),
         ),
         ranking(
-            "What costs most today?",
-            "Today so far by service, billed and estimated; the ten that cost most.",
+            "Top services today",
+            "The ten services with the highest cost today, billed and estimated.",
             Query(
                 f"topk(10, sum by (service_name) (spend_nowcast_today_usd{{{PROVIDER}}}))", "{{service_name}}"
             ),
@@ -120,8 +118,8 @@ def _lasting() -> list[Placed]:
 
     return [
         over_time(
-            "Is the largest month budget on plan?",
-            "What is used of it, its limit, and the plan: what its usual season would have used by now.",
+            "Largest monthly budget",
+            "What is used, the limit, and the plan: what is usually used by this time of the month.",
             Query(of_largest("spend_budget_used_usd"), "Used"),
             Query(of_largest("spend_budget_expected_ratio * spend_budget_limit_usd"), "Plan", dashed=True),
             Query(of_largest("spend_budget_limit_usd"), "Limit", dashed=True),
@@ -129,9 +127,9 @@ def _lasting() -> list[Placed]:
             link=To(links.BUDGETS),
         ),
         over_time(
-            "What will the month cost?",
-            "Forecast of the whole billing month. The band adds up each provider's 10 % and 90 % quantiles, "
-            "so it is a little wider than that of the sum.",
+            "Month-end forecast",
+            "Forecast for the whole billing month. The band adds up the 10 % and 90 % quantiles of the "
+            "providers, so it is slightly too wide.",
             *(
                 Query(f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="{quantile}"}})', legend)
                 for legend, quantile in (("High", "0.9"), ("Median", "0.5"), ("Low", "0.1"))
@@ -150,8 +148,8 @@ def _changes() -> list[Placed]:
     moved = f"({settled(0)} - {settled(1)})"
     return [
         over_time(
-            "What did each day cost?",
-            "Billed net cost by service and day, over 30 days, of providers that bill by the hour.",
+            "Cost by day and service",
+            "Billed net cost of the last 30 days, for providers that bill by the hour.",
             Query(
                 f"sum by (service_name) (sum_over_time(spend_hourly_usd{{{PROVIDER}}}[1d] offset -1d))",
                 "{{service_name}}",
@@ -166,9 +164,8 @@ def _changes() -> list[Placed]:
             size=(24, 10),
         ),
         ranking(
-            "What moved most?",
-            "Change of the newest settled day from the day before, by service: the five that rose and fell "
-            "most.",
+            "Largest changes by service",
+            "Change from the day before to the newest settled day: the five largest increases and decreases.",
             Query(f"topk(5, {moved} > 0) or bottomk(5, {moved} < 0)", "{{service_name}}"),
             empty=reasons.NO_SETTLED_DAYS,
             reading=Reading(USD, 2, ((0, GREEN), (0, ORANGE))),
@@ -177,16 +174,15 @@ def _changes() -> list[Placed]:
             size=(10, 8),
         ),
         listing(
-            "Which alerts fire?",
-            "Alerts of the exporter's rules that fire now. Prometheus has to load the rules of this "
-            "repository.",
+            "Firing alerts",
+            "Spend alerts that fire now. Prometheus must load the rules in prometheus/rules.",
             {"alertname": "Alert", "severity": "Severity"},
             Column(
                 "Firing",
                 'count by (alertname, severity) (ALERTS{alertname=~"Spend.*", alertstate="firing"})',
                 Reading("none", 0, ((0, ORANGE),)),
             ),
-            empty="No alert fires",
+            empty="No alerts are firing",
             size=(14, 8),
         ),
     ]
@@ -195,8 +191,8 @@ def _changes() -> list[Placed]:
 def _trust() -> list[Placed]:
     return [
         number(
-            "Can it be less, a month?",
-            "What recommendations that were found would save in a mean month.",
+            "Potential monthly savings",
+            "What all current recommendations together would save in an average month.",
             Query(f"sum(spend_recommendation_savings_usd_per_month{{{PROVIDER}}})"),
             empty=reasons.NO_FINDINGS,
             reading=Reading(USD, 2, ((0, GREEN),)),
@@ -204,9 +200,9 @@ def _trust() -> list[Placed]:
             size=(6, 4),
         ),
         number(
-            "How old is the bill?",
-            "Time since a provider last wrote to the bill. Bills come hours late; a day and a half is "
-            "trouble.",
+            "Bill age",
+            "Time since each provider last added to its bill. Some hours are normal; more than a day and a "
+            "half is a problem.",
             Query(
                 f"time() - max by (provider) (spend_export_last_timestamp_seconds{{{PROVIDER}}})",
                 "{{provider}}",
@@ -217,8 +213,8 @@ def _trust() -> list[Placed]:
             size=(6, 4),
         ),
         number(
-            "How wrong are the estimates?",
-            "Mean size of the error of estimates of a whole day, made at its noon, over the day's final "
+            "Estimate error",
+            "Mean absolute error of a whole day's estimate, made at noon, as a share of the day's final "
             "bill.",
             Query(f'spend_nowcast_absolute_error_ratio{{{PROVIDER}, made_at="12:00"}}', "{{provider}}"),
             empty=reasons.NO_GRADES,
@@ -227,9 +223,9 @@ def _trust() -> list[Placed]:
             size=(6, 4),
         ),
         number(
-            "How much of yesterday is still to come?",
-            "Share of yesterday's final cost that has not reached the bill yet, learnt from this account's "
-            "lateness.",
+            "Share of yesterday not billed yet",
+            "Share of yesterday's final cost that is not in the bill yet, learned from how late this "
+            "account's charges usually arrive.",
             Query(f'max(spend_unsettled_ratio{{{PROVIDER}, days_ago="1"}})'),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 0, ((0, BLUE),)),

@@ -1,4 +1,4 @@
-"""The kinds of panel that the boards are made of. A panel is one call: what it asks, and how it reads."""
+"""The kinds of panel on the boards. One call makes a panel: its queries, and how it shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA_SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasour
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A panel and how much of the grid it takes: the grid is 24 columns wide, a row is 30 pixels high."""
+    """A panel and its size on the grid, which is 24 columns wide; a row is 30 pixels high."""
 
     panel: model.Panel
     width: int
@@ -34,7 +34,7 @@ def number(
     named: bool = False,
     size: tuple[int, int] = (4, 4),
 ) -> Placed:
-    """One big number for each series, coloured by the thresholds; `named` shows its legend instead."""
+    """One big number for each series, coloured by the thresholds; `named` shows the legend instead."""
     reading = reading or Reading()
     options = stat.Options(
         graph_mode=common.BigValueGraphMode.NONE,
@@ -71,9 +71,9 @@ def over_time(
 ) -> Placed:
     """Series over time, as lines, areas on top of each other or bars.
 
-    `band` are the legends of its upper and its lower edge. `step` is the shortest step in time; `days` shows
-    so many days whatever the board shows. `total` has the sum in the legend instead of the last value;
-    `logarithmic` keeps small series readable beside large ones.
+    `band` has the legends of the upper and the lower edge of a band. `step` is the shortest step in time.
+    `days` is the number of days to show, whatever the board shows. `total` puts the sum in the legend instead
+    of the last value. `logarithmic` keeps small series readable next to large ones.
     """
     reading = reading or Reading()
     options = timeseries.Options(
@@ -87,7 +87,7 @@ def over_time(
         line_width=0 if bars else 1 if stacked else 2,
         fill_opacity=85 if bars else 45 if stacked else 0,
         show_points=common.VisibilityMode.NEVER,
-        # A missed scrape or two is no gap; a series that ended is.
+        # Bridge one or two missed scrapes, but not the end of a series.
         span_nulls=600000,
         stacking=common.StackingConfig(
             mode=common.StackingMode.NORMAL if stacked else common.StackingMode.NONE, group="A"
@@ -135,7 +135,7 @@ def ranking(
     by_value: bool = False,
     size: tuple[int, int] = (8, 8),
 ) -> Placed:
-    """One horizontal bar for each series, the longest first; `by_value` colours by the thresholds."""
+    """One horizontal bar for each series, the longest first; `by_value` colours them by the thresholds."""
     reading = reading or Reading(minimum=0)
     longest_first = Query(f"sort_desc({query.expr})", query.legend)
     options = bargauge.Options(
@@ -172,7 +172,7 @@ def ranking(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of figures, and how they read."""
+    """A column of figures, and how they are shown."""
 
     title: str
     query: str
@@ -187,23 +187,25 @@ def listing(
     empty: str,
     links: Mapping[str, To] | None = None,
     wide: Mapping[str, int] | None = None,
+    ascending: bool = False,
     size: tuple[int, int] = (12, 9),
 ) -> Placed:
-    """A table: a column for each label (by name: its title), then the figures, sorted by the first of these.
+    """A table: a column for each label, then the figures, sorted by the first figure, largest first.
 
-    The queries have these labels and no others. `links` and `wide`, the
-    pixels of columns whose long texts wrap, are by label.
+    `labels` has the column title of each label; the queries return these labels and no others. `links` and
+    `wide` are by label; `wide` is the width in pixels of a column whose long texts wrap. `ascending` puts the
+    smallest first.
     """
     queries = [Query(column.query) for column in columns]
     options = table.Options(
         show_header=True,
         cell_height=common.TableCellHeight.SM,
-        sort_by=[common.TableSortByFieldState(display_name=columns[0].title, desc=True)],
+        sort_by=[common.TableSortByFieldState(display_name=columns[0].title, desc=not ascending)],
     )
     defaults = field_defaults(columns[0].reading, empty, None, color=model.FieldColorModeId.THRESHOLDS)
     targets = _targets(queries, instant=True, output=prometheus.PromQueryFormat.TABLE)
     panel = _panel("table", title, description, targets, options=options, defaults=defaults)
-    # A single query's column of values is called Value, those of several Value #A, Value #B, ...
+    # Grafana names the column of a single query Value, and those of several queries Value #A, Value #B, ...
     values = ["Value"] if len(columns) == 1 else [f"Value #{chr(65 + n)}" for n in range(len(columns))]
     names = {**labels, **dict(zip(values, (column.title for column in columns), strict=True))}
     arrange = {

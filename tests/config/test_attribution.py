@@ -1,4 +1,4 @@
-"""The keys of cost attribution: what is accepted, and how every mistake is told."""
+"""The keys of cost attribution: what is accepted, and how every mistake is reported."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_nothing_given_is_nothing() -> None:
         ({"ml": ["a", ""]}, "cost_attribution.ml[1]", "got ''"),
         ({"ml": ["a", 7]}, "cost_attribution.ml[1]", "got 7"),
         ({"a b": 3}, "cost_attribution['a b']", "got 3"),
-        ({"ml": {}}, "cost_attribution.ml", "names nothing, so every charge would match; for example {proj"),
-        ({"ml": [{}]}, "cost_attribution.ml[0]", "names nothing"),
+        ({"ml": {}}, "cost_attribution.ml", "has no condition, so every charge would match; for"),
+        ({"ml": [{}]}, "cost_attribution.ml[0]", "has no condition"),
         ({"ml": [{"words": ["a"]}, "b"]}, "cost_attribution.ml[1]", "got 'b'"),
         ({"ml": {"project": ["a"]}}, "cost_attribution.ml.project", "did you mean projects, for example"),
         ({"ml": {"projects": "a"}}, "cost_attribution.ml.projects", "expected a list of project ids"),
@@ -99,14 +99,16 @@ def test_nothing_given_is_nothing() -> None:
         ({"ml": {"labels": ["team"]}}, "cost_attribution.ml.labels", "expected labels, each with a value"),
         ({"ml": {"tags": {"env": [""]}}}, "cost_attribution.ml.tags.env[0]", "expected resource tags"),
         ({"ml": {"category": "x"}}, "cost_attribution.ml.category", "no such key"),
-        ({"unattributed": ["a"]}, "cost_attribution.unattributed", "call the category something else"),
+        ({"unattributed": ["a"]}, "cost_attribution.unattributed", "choose another name for the category"),
         ({"Other": ["a"]}, "cost_attribution.Other", "for example Other_costs"),
         ({"": ["a"]}, "cost_attribution['']", "a category needs a name of 1 to 100 characters"),
         ({"a\nb": ["a"]}, "cost_attribution['a\\nb']", "on one line"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("above", ["", "gcp"])
-def test_a_mistake_in_a_category_is_told_at_its_place(value: object, key: str, text: str, above: str) -> None:
+def test_a_mistake_in_a_category_is_reported_at_its_place(
+    value: object, key: str, text: str, above: str
+) -> None:
     document: dict[str, object] = {"cost_attribution": value}
     [problem] = problems({above: document} if above else document)
     assert problem.key == (f"{above}.{key}" if above else key)
@@ -114,7 +116,7 @@ def test_a_mistake_in_a_category_is_told_at_its_place(value: object, key: str, t
     assert "\n" not in str(problem)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     found = problems(
         {
             "cost_attribution": {"other": {"projects": 7}, "b": [{"x": 1}, {"skus": ["x", 3]}], "c": 1},
@@ -152,7 +154,7 @@ def test_labels_and_tags_are_listed_by_their_keys() -> None:
         ([str(number) for number in range(21)], "label_costs"),
     ],
 )
-def test_a_mistake_in_the_labels_is_told_at_its_place(value: object, key: str) -> None:
+def test_a_mistake_in_the_labels_is_reported_at_its_place(value: object, key: str) -> None:
     [problem] = problems({"label_costs": value})
     assert problem.key == key
     assert 'for example label_costs: ["team", "branch", "tag:env"]' in problem.text
@@ -181,8 +183,8 @@ def test_a_unit_has_what_it_costs_and_where_its_number_is() -> None:
 @pytest.mark.parametrize(
     ("changed", "key", "text"),
     [
-        ({"match": {}}, "unit_costs.order.match", "names nothing"),
-        ({"match": ["shop"]}, "unit_costs.order.match", "expected what its charges are like"),
+        ({"match": {}}, "unit_costs.order.match", "has no condition"),
+        ({"match": ["shop"]}, "unit_costs.order.match", "expected the conditions on its charges"),
         ({"match": {"project": ["x"]}}, "unit_costs.order.match.project", "did you mean projects"),
         ({"promql": 7}, "unit_costs.order.promql", "sum(increase(orders_total[1d]))"),
         ({"prometheus": "localhost:9090"}, "unit_costs.order.prometheus", "starting with http://"),
@@ -197,7 +199,9 @@ def test_a_unit_has_what_it_costs_and_where_its_number_is() -> None:
         ({"url": "x"}, "unit_costs.order.url", "no such key"),
     ],
 )
-def test_a_mistake_in_a_unit_is_told_at_its_place(changed: dict[str, object], key: str, text: str) -> None:
+def test_a_mistake_in_a_unit_is_reported_at_its_place(
+    changed: dict[str, object], key: str, text: str
+) -> None:
     [problem] = problems({"unit_costs": {"order": {**UNIT, **changed}}})
     assert problem.key == key
     assert text in problem.text
@@ -247,12 +251,14 @@ ANYTHING = st.recursive(
 
 
 @given(key=st.sampled_from(["cost_attribution", "label_costs", "unit_costs"]), value=ANYTHING)
-def test_any_value_is_taken_or_told_at_its_key(key: str, value: object) -> None:
+def test_any_value_is_accepted_or_reported_at_its_key(key: str, value: object) -> None:
     try:
-        Outer.model_validate({key: value})
+        taken = Outer.model_validate({key: value})
     except ValidationError as error:
         found = list(problems_of(error, Outer, {}))
         assert found
         for problem in found:
             assert problem.key.startswith(key)
             assert len(str(problem).splitlines()) == 1
+    else:
+        assert taken.model_fields_set == {key}

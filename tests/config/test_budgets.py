@@ -1,4 +1,4 @@
-"""The keys of budgets and of the figures for alerts: what is accepted, and how every mistake is told."""
+"""The keys of budgets and of the figures for alerts: what is accepted, and how every mistake is reported."""
 
 from __future__ import annotations
 
@@ -71,21 +71,21 @@ def test_every_key_of_a_budget_is_taken() -> None:
         ({"name": ""}, "budgets[0].name", "a name of 1 to 100 characters"),
         ({"name": "a\nb"}, "budgets[0].name", "on one line"),
         ({"timezone": "Mars/Base"}, "budgets[0].timezone", "a time zone by its IANA name, got 'Mars/Base'"),
-        ({"match": {}}, "budgets[0].match", "names nothing, so every charge would match"),
+        ({"match": {}}, "budgets[0].match", "has no condition, so every charge would match"),
         ({"match": {"project": ["a"]}}, "budgets[0].match.project", "did you mean projects"),
         ({"credits": "no"}, "budgets[0].credits", "true or false"),
         ({"thresholds": {"actual": {"info": 0}}}, "budgets[0].thresholds.actual.info", "or null for none"),
         ({"thresholds": {"actual": {"page": 1}}}, "budgets[0].thresholds.actual.page", "no such key"),
         ({"limit": 7}, "budgets[0].limit", "did you mean limit_usd"),
-        ({"name": "gcp daily limit"}, "budgets[0].name", "of the exporter's own"),
-        ({"name": "openai spend limit"}, "budgets[0].name", "of the exporter's own"),
+        ({"name": "gcp daily limit"}, "budgets[0].name", "that the exporter makes itself"),
+        ({"name": "openai spend limit"}, "budgets[0].name", "that the exporter makes itself"),
         ({"match": {"category": "none"}}, "budgets[0].match.category", "cost_attribution does not have"),
     ],
 )
-def test_a_mistake_in_a_budget_is_told_at_its_place(changed: dict[str, Any], key: str, text: str) -> None:
-    [(found, told)] = problems([{**BUDGET, **changed}])
+def test_a_mistake_in_a_budget_is_reported_at_its_place(changed: dict[str, Any], key: str, text: str) -> None:
+    [(found, reported)] = problems([{**BUDGET, **changed}])
     assert found == key
-    assert text in told
+    assert text in reported
 
 
 @pytest.mark.parametrize("value", ["ml", {"name": "ml"}, 7, [7], [None]])
@@ -95,7 +95,7 @@ def test_budgets_of_another_form_are_refused(value: object) -> None:
     assert "expected a list of budgets" in text
 
 
-def test_what_is_missing_is_told_together() -> None:
+def test_what_is_missing_is_reported_together() -> None:
     assert {key for key, _ in problems([{}, BUDGET])} == {"budgets[0].name", "budgets[0].limit_usd"}
 
 

@@ -21,7 +21,7 @@ def history(section: dict[str, Any]) -> History:
     return config.history
 
 
-def told(section: dict[str, Any]) -> str:
+def reported(section: dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as caught:
         history(section)
     return str(caught.value)
@@ -55,14 +55,14 @@ def test_a_full_remote_write_section_is_ready_to_use() -> None:
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "Proxy-Authorization", "X-Api-Key"])
 def test_a_secret_among_the_headers_is_refused_and_not_repeated(name: str) -> None:
-    text = told({"remote_write": {"url": URL, "headers": {name: "Bearer s3cr3t"}}})
+    text = reported({"remote_write": {"url": URL, "headers": {name: "Bearer s3cr3t"}}})
     assert f"history.remote_write.headers.{name}" in text
     assert "bearer_token_file" in text
     assert "s3cr3t" not in text
 
 
 def test_a_header_that_the_protocol_sets_is_refused() -> None:
-    text = told({"remote_write": {"url": URL, "headers": {"Content-Encoding": "gzip"}}})
+    text = reported({"remote_write": {"url": URL, "headers": {"Content-Encoding": "gzip"}}})
     assert "headers.Content-Encoding" in text
 
 
@@ -74,12 +74,12 @@ def test_a_header_that_the_protocol_sets_is_refused() -> None:
             {"url": URL, "basic_auth": {"username": "a", "password_file": "b"}, "bearer_token_file": "c"},
             "has both basic_auth and bearer_token_file",
         ),
-        ({"url": "http://receiver/api/v1/write", "tls": {"ca_file": "ca.pem"}}, "an address without it"),
-        ({"url": URL, "tls": {"cert_file": "a.pem"}}, "has cert_file and no key_file"),
-        ({"url": URL, "tls": {"key_file": "a.key"}}, "has key_file and no cert_file"),
-        ({"url": "https://me:pw@receiver/"}, "has a user or a password in it"),
+        ({"url": "http://receiver/api/v1/write", "tls": {"ca_file": "ca.pem"}}, "the address is not https"),
+        ({"url": URL, "tls": {"cert_file": "a.pem"}}, "has cert_file but not key_file"),
+        ({"url": URL, "tls": {"key_file": "a.key"}}, "has key_file but not cert_file"),
+        ({"url": "https://me:pw@receiver/"}, "contains a user or a password"),
         ({"headers": {}}, "history.remote_write.url"),
     ],
 )
-def test_combinations_that_cannot_work_are_told(section: dict[str, Any], expected: str) -> None:
-    assert expected in told({"remote_write": section})
+def test_combinations_that_cannot_work_are_reported(section: dict[str, Any], expected: str) -> None:
+    assert expected in reported({"remote_write": section})

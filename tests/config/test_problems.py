@@ -1,4 +1,4 @@
-"""How problems of a configuration are told: all at once, each with its place, and no secret in them."""
+"""How problems of a configuration are reported: all at once, each with its place, and no secret in them."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def test_a_mistyped_or_misplaced_key_names_the_one_that_was_meant(path: tuple[st
     assert f"did you mean {meant}," in problem.text
 
 
-def test_faults_of_the_text_are_told_beside_faults_of_the_values() -> None:
+def test_faults_of_the_text_are_reported_with_faults_of_the_values() -> None:
     text = "max_series: 1\nmax_series: 2\nledger: !here x\ngcp: {billing_export: {files: []}}\n"
     with pytest.raises(ConfigError) as caught:
         parse(text, BASE)
@@ -118,7 +118,7 @@ WHOLE = with_value(
 
 
 @given(chosen=st.sets(st.sampled_from(range(len(MISTAKES)))))
-def test_any_set_of_mistakes_is_told_in_full(chosen: set[int]) -> None:
+def test_any_set_of_mistakes_is_reported_in_full(chosen: set[int]) -> None:
     document = WHOLE
     for index in chosen:
         path, value, _ = MISTAKES[index]
@@ -177,18 +177,20 @@ ANY_VALUES = st.recursive(
 
 
 @given(path=st.sampled_from(list(KEYS)), value=ANY_VALUES)
-def test_any_value_of_any_key_is_taken_or_told_at_that_key(path: tuple[str, ...], value: object) -> None:
+def test_any_value_of_any_key_is_accepted_or_reported_at_that_key(
+    path: tuple[str, ...], value: object
+) -> None:
     base = {} if path[-1] == "files" else FROM_BIGQUERY
     base = with_required(base, path)
-    told: tuple[Problem, ...] = ()
+    reported: tuple[Problem, ...] = ()
     try:
         config = parsed(with_value(base, path, value))
     except ConfigError as error:
-        told = error.problems
+        reported = error.problems
     else:
         assert config.host
         assert config.port >= 0
-    for problem in told:
+    for problem in reported:
         section = path[:-1] if value is None else path
         assert problem.key.startswith(key_text(section)) or key_text(path).startswith(problem.key)
 
@@ -203,7 +205,7 @@ SNIPPETS = st.sampled_from(
 
 
 @given(text=st.lists(SNIPPETS | st.text(max_size=5), max_size=30).map("".join))
-def test_any_text_is_a_configuration_or_a_told_error(text: str) -> None:
+def test_any_text_is_a_configuration_or_a_reported_error(text: str) -> None:
     try:
         problems: tuple[Problem, ...] = ()
         message = ""

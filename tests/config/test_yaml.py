@@ -63,7 +63,7 @@ def test_a_key_given_twice_is_a_fault_with_both_lines(text: str) -> None:
     assert "line 1" in fault.text
 
 
-def test_all_faults_are_told_and_the_rest_is_read() -> None:
+def test_all_faults_are_reported_and_the_rest_is_read() -> None:
     document = read("a: !include x\nb: &b {c: *b}\nd: 1\n? [e]\n: 2\n")
     assert [fault.path for fault in document.faults] == [("a",), ("b", "c"), ()]
     assert document.value == {"a": UNREADABLE, "b": {"c": UNREADABLE}, "d": 1}
@@ -99,10 +99,10 @@ def test_a_syntax_error_names_its_place(text: str, place: str) -> None:
 )
 def test_a_syntax_error_repeats_no_value(value: str) -> None:
     try:
-        told = [fault.text for fault in read(f"password: {value}\n").faults]
+        reported = [fault.text for fault in read(f"password: {value}\n").faults]
     except NotYaml as error:
-        told = [str(error)]
-    assert "hunter2" not in "".join(told)
+        reported = [str(error)]
+    assert "hunter2" not in "".join(reported)
 
 
 def test_an_empty_text_is_nothing() -> None:

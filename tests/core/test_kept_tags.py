@@ -115,7 +115,8 @@ def test_a_parquet_file_whose_labels_are_of_another_type_is_read_without_them(
 ) -> None:
     path = tmp_path / "a.parquet"
     duckdb.sql(
-        f"""COPY (SELECT 1.5 AS cost, now() AS usage_start_time, now() AS export_time, 'USD' AS currency,
+        f"""COPY (SELECT 1.5 AS cost, {{'id': 'shop'}} AS project, now() AS usage_start_time,
+              now() AS export_time, 'USD' AS currency,
               MAP {{'team': 'shop'}} AS labels, ['prod'] AS tags) TO '{path}'"""
     )
     now = datetime.now(UTC)
@@ -216,7 +217,7 @@ def test_a_key_cannot_end_its_quotes_in_the_query() -> None:
     assert r"pair.key = 'it\'s \\ \" 🦊\n'" in query(COLUMNS, "tag:it's \\ \" 🦊\n")
 
 
-def test_a_table_without_the_columns_is_not_asked_for_them() -> None:
+def test_a_table_without_the_columns_is_not_queried_for_them() -> None:
     sql = query(frozenset({"cost"}), "label:team", "tag:env")
     assert "UNNEST(labels)" not in sql
     assert sql.count("CAST(NULL AS STRING) AS tag_") == 2
@@ -234,13 +235,19 @@ def test_result_rows_become_charges_with_their_tags() -> None:
         **dict.fromkeys(("sku", "region_id", "invoice_month", "consumed_unit"), ""),
         **{"part": "cost", "reason": None, "billing_currency": "USD", "charge_category": "usage"},
         **{"charge_period_start": NOW, "export_hour": NOW, "exported_at": NOW, "conversion_rate": 1.0},
-        **{"billed_cost": Decimal(1), "consumed_quantity": 0.0, "export_rows": 1, "example": None},
+        **{
+            "billed_cost": Decimal(1),
+            "consumed_quantity": 0.0,
+            "export_rows": 1,
+            "example": None,
+            "corrects": None,
+        },
     }
     taken = PartitionCharges("table/partition", kept)
     groups = [{**group, "tag_0": "a", "tag_1": None}, {**group, "tag_0": None, "tag_1": None}]
     assert [charge.tags for charge in taken.take(groups)] == ['{"label:team":"a"}', ""]
     assert taken.cursor.endswith(cursor_mark(kept))
-    assert PartitionCharges("table/partition").cursor == "/0"
+    assert PartitionCharges("table/partition").cursor == "/0/2"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.support import places
 
 
 @pytest.mark.parametrize(
-    ("provider", "told_by", "counted"),
+    ("provider", "reported_by", "counted"),
     [
         ("openai", {"openai", "usage_logs"}, "openai"),
         ("openai", {"usage_logs", "litellm"}, "usage_logs"),
@@ -22,9 +22,9 @@ from tests.support import places
     ],
 )
 def test_the_usage_of_one_source_counts_and_never_a_proxys(
-    provider: str, told_by: set[str], counted: str | None
+    provider: str, reported_by: set[str], counted: str | None
 ) -> None:
-    assert OWNERSHIP.counted_usage(provider, told_by) == counted
+    assert OWNERSHIP.counted_usage(provider, reported_by) == counted
 
 
 def test_every_provider_has_one_row_and_the_last_is_for_all_others() -> None:

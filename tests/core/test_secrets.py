@@ -1,4 +1,4 @@
-"""Secrets by file or environment variable: replaced while running, told when missing, never shown."""
+"""Secrets by file or environment variable: replaced while running, reported when missing, never shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.core.errors import SourceError
 from exporter.core.secrets import secret_reader
 
 
-def test_a_file_is_read_anew_each_time_without_its_line_end(tmp_path: Path) -> None:
+def test_a_file_is_read_again_each_time_without_its_line_end(tmp_path: Path) -> None:
     file = tmp_path / "admin.key"
     file.write_text("sk-one\n")
     read = secret_reader("llm.openai", file, None, {})
@@ -30,7 +30,7 @@ def test_a_variable_is_read_from_the_environment() -> None:
 @pytest.mark.parametrize(
     "contents", [None, b"", b" \n", b"sk-hidden\nsk-hidden2", b"\xff\xfe", "sk-hid\u00e9den".encode()]
 )
-def test_what_is_no_key_is_told_with_its_place_and_without_its_text(
+def test_what_is_no_key_is_reported_with_its_place_and_without_its_text(
     tmp_path: Path, contents: bytes | None
 ) -> None:
     file = tmp_path / "admin.key"

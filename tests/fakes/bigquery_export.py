@@ -39,6 +39,7 @@ CHARGE_FIELDS = (
     ("export_rows", "INTEGER"),
     ("exported_at", "TIMESTAMP"),
     ("charge_period_end", "TIMESTAMP"),
+    ("corrects", "BOOLEAN"),
     ("example", "STRING"),
 )
 CURSOR_FIELDS = (("partition_start", "TIMESTAMP"), ("latest_export", "TIMESTAMP"), ("export_rows", "INTEGER"))
@@ -130,6 +131,7 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
             "1",
             micros(row.exported),
             None,
+            None,
             "the row",
         ]
     names = [
@@ -147,5 +149,5 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
     category = "usage" if row.part == "cost" else "credit"
     return [
         *(micros(start), row.part, None, *names, category, "seconds"),
-        *(hour, hour, "1.0", amount, "60.0", "1", micros(row.exported), None, None),
+        *(hour, hour, "1.0", amount, "60.0", "1", micros(row.exported), None, None, None),
     ]

@@ -1,4 +1,4 @@
-"""Asks a Prometheus what a board asks, with variables and intervals filled in as Grafana fills them in."""
+"""Runs a board's queries on a Prometheus; variables and intervals are filled in as Grafana does it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 SCRAPE_INTERVAL_SECONDS: Final = 15
-"""What the data source of docker-compose.yml says; $__rate_interval is at least four of them."""
+"""Scrape interval of the data source in docker-compose.yml; $__rate_interval is at least four of them."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
@@ -21,12 +21,12 @@ _LABEL_VALUES: Final = re.compile(r"^label_values\((?P<selector>.*),\s*(?P<label
 
 
 class AskingError(Exception):
-    """Prometheus refused a query, with its own words; or a variable's query is not understood."""
+    """Prometheus refused a query (its own message), or a variable's query cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is looked at, in Unix seconds, and in how many points."""
+    """A time range in Unix seconds, and the number of points in it."""
 
     start: float
     end: float
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of an answer; a single point where the query asks for one."""
+    """One series of a result; an instant query has a single point."""
 
     query: str
     """The reference of the query within the panel."""
@@ -57,18 +57,18 @@ class Prometheus:
         self._url = url.rstrip("/")
 
     def at(self, expr: str, time: float) -> list[dict[str, Any]]:
-        """Return what an instant query answers."""
+        """Return the result of an instant query."""
         return list(self._ask("query", query=expr, time=time)["result"])
 
     def over(self, expr: str, span: Span, step: int) -> list[dict[str, Any]]:
-        """Return what a range query answers. Steps are whole ones since the epoch, as Grafana takes them."""
+        """Return the result of a range query. Steps are aligned to the epoch, as in Grafana."""
         start, end = (math.floor(edge / step) * step for edge in (span.start, span.end))
         return list(self._ask("query_range", query=expr, start=start, end=end, step=step)["result"])
 
     def label_values(self, selector: str, label: str, span: Span) -> list[str]:
-        """Return the values that a label has, sorted."""
-        asked = {"match[]": selector, "start": span.start, "end": span.end}
-        return sorted(self._ask(f"label/{label}/values", **asked))
+        """Return the sorted values of a label."""
+        parameters = {"match[]": selector, "start": span.start, "end": span.end}
+        return sorted(self._ask(f"label/{label}/values", **parameters))
 
     def _ask(self, what: str, **parameters: Any) -> Any:
         address = f"{self._url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
@@ -85,7 +85,7 @@ def seconds(duration: str) -> int:
 
 
 def variables(board: Mapping[str, Any], prometheus: Prometheus, span: Span) -> dict[str, list[str]]:
-    """Return what each variable of a board offers, by its name; without the data source."""
+    """Return the values of each variable of a board, by name, except the data source."""
     offered: dict[str, list[str]] = {}
     for variable in board["templating"]["list"]:
         if variable["type"] != "query":
@@ -93,25 +93,25 @@ def variables(board: Mapping[str, Any], prometheus: Prometheus, span: Span) -> d
         query = fill_in(variable["query"]["query"], chosen(board, offered), span.step(None), span)
         parsed = _LABEL_VALUES.match(query)
         if not parsed:
-            raise AskingError(f"variable {variable['name']}: {query} is no label_values(selector, label)")
+            raise AskingError(f"variable {variable['name']}: {query} is not label_values(selector, label)")
         offered[variable["name"]] = prometheus.label_values(parsed["selector"], parsed["label"], span)
     return offered
 
 
 def chosen(board: Mapping[str, Any], offered: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return what stands for each variable at first: all values, or the first one where it takes just one."""
-    stands = {}
+    """Return the initial value of each variable: all values, or the first one if it takes only one."""
+    initial = {}
     for variable in board["templating"]["list"]:
         name = variable["name"]
         if variable.get("includeAll"):
-            stands[name] = variable["allValue"]
+            initial[name] = variable["allValue"]
         elif name in offered:
-            stands[name] = next(iter(offered[name]), "")
-    return stands
+            initial[name] = next(iter(offered[name]), "")
+    return initial
 
 
 def fill_in(text: str, values: Mapping[str, str], step: int, span: Span) -> str:
-    """Put values in the place of variables, also of $__interval, $__rate_interval and $__range."""
+    """Replace variables by their values, and also $__interval, $__rate_interval and $__range."""
     known = {
         **values,
         "__interval": f"{step}s",
@@ -131,7 +131,7 @@ def ask(
 ) -> list[Series]:
     """Run the queries of a panel.
 
-    Raises AskingError where one of them is refused.
+    Raises AskingError if Prometheus refuses one of them.
     """
     if panel.get("timeFrom"):
         span = Span(span.end - seconds(panel["timeFrom"]), span.end, span.points)
@@ -149,7 +149,7 @@ def ask(
 
 
 def events(board: Mapping[str, Any], prometheus: Prometheus, span: Span) -> list[tuple[float, str]]:
-    """Return when something that the board marks began, and the colour of its mark."""
+    """Return when each annotation of the board began, and the colour of its mark."""
     found = []
     for mark in board["annotations"]["list"]:
         step = max(seconds(mark["step"]), span.step(None))

@@ -1,4 +1,4 @@
-"""The boards as they are committed, and what their queries name."""
+"""The committed boards, and the metrics and labels in their queries."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 
 @dataclass(frozen=True)
 class Named:
-    """What an expression names: metrics with the labels that select them, and labels that it groups by."""
+    """The metrics of an expression with the labels of their selectors, and the labels it groups by."""
 
     metrics: list[tuple[str, set[str]]]
     groups: set[str]
 
 
 def boards() -> dict[str, dict[str, Any]]:
-    """Every committed board, by its uid."""
+    """Every committed board, by uid."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))]
     return {board["uid"]: board for board in found}
 
 
 def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The panels of a board that ask something."""
+    """The panels of a board that have queries."""
     return (panel for panel in board["panels"] if panel["type"] != "row")
 
 
 def expressions(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where each query of a board stands, and the query."""
+    """Each query of a board, with the panel, annotation or variable that has it."""
     for panel in panels(board):
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
@@ -65,7 +65,7 @@ def expressions(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def named(expr: str) -> Named:
-    """Take an expression apart, as far as the boards' own queries need it."""
+    """Parse an expression, as far as the boards' own queries need it."""
     groups = {
         label.strip() for labels in _GROUPING.findall(expr) for label in labels.split(",") if label.strip()
     }
@@ -89,14 +89,14 @@ def named(expr: str) -> Named:
 
 
 def _matchers(text: str) -> tuple[str, str]:
-    """The matchers without the texts in quotes, and what follows them."""
+    """The matchers without their quoted values, and the rest of the text."""
     matched = re.match(r"\{((?:[^\"'}]|\"[^\"]*\"|'[^']*')*)\}", text)
     assert matched, text
     return re.sub(r"\"[^\"]*\"|'[^']*'", "", matched[1]), text[matched.end() :]
 
 
 def recorded() -> dict[str, frozenset[str]]:
-    """Labels of every series that the recording rules make, as far as they say."""
+    """Labels of every series of the recording rules, as far as the rules list them."""
     found = {}
     for path in sorted(RULES.glob("*.yml")):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
@@ -107,7 +107,7 @@ def recorded() -> dict[str, frozenset[str]]:
 
 
 def labels_by_metric() -> dict[str, frozenset[str]]:
-    """Labels of every metric that a board may name."""
+    """Labels of every metric that a board may use."""
     declared = {family.name: frozenset(family.labels) for family in all_families()}
     known = {**declared, **_OF_PROMETHEUS, **recorded()}
     return {name: labels | TARGET_LABELS for name, labels in known.items()}

@@ -1,4 +1,4 @@
-"""The rules that our boards keep, and that what is committed is what the generator makes."""
+"""The rules that all boards follow, and whether the committed boards are what the generator writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GENERAL_UNITS = {"short", "none", "percentunit", "s", "bytes", "reqps", "locale"
 
 
 def links_of(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Title of the panel and address of each of its links."""
+    """The address of each link, with the title of its panel."""
     for panel in panels(board):
         config = panel["fieldConfig"]
         found = list(config["defaults"].get("links", []))
@@ -36,20 +36,20 @@ def variables_of(uid: str) -> set[str]:
     return {variable["name"] for variable in BOARDS[uid]["templating"]["list"]}
 
 
-def test_the_committed_boards_are_what_the_generator_makes(tmp_path: Path) -> None:
+def test_the_committed_boards_are_what_the_generator_writes(tmp_path: Path) -> None:
     main(tmp_path)
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.json")}
     committed = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS.glob("*.json")}
-    assert made == committed, "run `make dashboards` and commit what changes"
+    assert made == committed, "run `make dashboards` and commit the changes"
 
 
-def test_every_board_has_its_fixed_uid_and_is_named_by_it() -> None:
+def test_every_board_has_its_fixed_uid_as_its_file_name() -> None:
     assert set(BOARDS) == set(links.TITLES)
     assert {path.stem for path in DASHBOARDS.glob("*.json")} == set(BOARDS)
 
 
 @each_board
-def test_a_board_is_read_only_tagged_and_of_a_schema_that_grafana_10_reads(uid: str) -> None:
+def test_a_board_is_read_only_and_tagged_and_has_a_schema_that_grafana_10_reads(uid: str) -> None:
     board = BOARDS[uid]
     assert 39 <= board["schemaVersion"] <= 41
     assert board["editable"] is False
@@ -60,18 +60,19 @@ def test_a_board_is_read_only_tagged_and_of_a_schema_that_grafana_10_reads(uid: 
 
 
 @each_board
-def test_every_panel_has_a_title_of_its_own_a_description_and_says_why_it_is_empty(uid: str) -> None:
+def test_every_panel_has_a_unique_title_a_description_and_a_text_for_no_data(uid: str) -> None:
     titles = [panel["title"] for panel in panels(BOARDS[uid])]
     assert len(titles) == len(set(titles))
     for panel in panels(BOARDS[uid]):
         assert len(panel["title"]) > 3
+        assert not panel["title"].endswith("?")
         assert panel["description"].endswith("."), panel["title"]
         assert len(panel["description"]) > 15, panel["title"]
         assert len(panel["fieldConfig"]["defaults"]["noValue"]) > 10, panel["title"]
 
 
 @each_board
-def test_every_panel_has_a_unit_that_grafana_knows_and_dollars_have_decimals(uid: str) -> None:
+def test_every_panel_has_a_unit_of_grafana_and_dollars_have_decimals(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         config = panel["fieldConfig"]
         readings = [config["defaults"]]
@@ -87,19 +88,19 @@ def test_every_panel_has_a_unit_that_grafana_knows_and_dollars_have_decimals(uid
 
 
 @each_board
-def test_everything_asks_the_data_source_that_is_chosen(uid: str) -> None:
+def test_every_query_uses_the_selected_data_source(uid: str) -> None:
     board = BOARDS[uid]
     [source] = [each for each in board["templating"]["list"] if each["type"] == "datasource"]
     assert (source["name"], source["query"]) == ("datasource", "prometheus")
-    asked = [panel["datasource"] for panel in panels(board)]
-    asked += [target["datasource"] for panel in panels(board) for target in panel["targets"]]
-    asked += [mark["datasource"] for mark in board["annotations"]["list"]]
-    asked += [each["datasource"] for each in board["templating"]["list"] if each["type"] == "query"]
-    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in asked)
+    used = [panel["datasource"] for panel in panels(board)]
+    used += [target["datasource"] for panel in panels(board) for target in panel["targets"]]
+    used += [mark["datasource"] for mark in board["annotations"]["list"]]
+    used += [each["datasource"] for each in board["templating"]["list"] if each["type"] == "query"]
+    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in used)
 
 
 @each_board
-def test_rates_over_time_take_the_interval_that_grafana_works_out(uid: str) -> None:
+def test_rates_over_time_use_the_interval_that_grafana_computes(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         for target in panel["targets"]:
             ranges = re.findall(r"\[([^]]*)\]", re.sub(r"\"[^\"]*\"", "", target["expr"]))
@@ -113,7 +114,7 @@ def test_rates_over_time_take_the_interval_that_grafana_works_out(uid: str) -> N
 
 
 @each_board
-def test_only_history_is_asked_for_more_than_the_board_shows(uid: str) -> None:
+def test_only_history_has_a_longer_time_range_than_the_board(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         if "timeFrom" in panel:
             assert all("spend_hourly_usd" in target["expr"] for target in panel["targets"])
@@ -134,7 +135,7 @@ def test_every_metric_exists_and_every_label_exists_on_it(uid: str) -> None:
 
 
 @each_board
-def test_every_legend_names_labels_that_its_query_leaves(uid: str) -> None:
+def test_every_legend_uses_labels_that_its_query_returns(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         for target in panel["targets"]:
             legend = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
@@ -145,7 +146,7 @@ def test_every_legend_names_labels_that_its_query_leaves(uid: str) -> None:
 
 
 @each_board
-def test_every_link_leads_to_a_board_that_has_the_variables_it_carries(uid: str) -> None:
+def test_every_link_leads_to_a_board_with_the_variables_that_it_sets(uid: str) -> None:
     for title, url in links_of(BOARDS[uid]):
         address = urlsplit(url)
         target = address.path.removeprefix("/d/")
@@ -161,18 +162,18 @@ def test_every_link_leads_to_a_board_that_has_the_variables_it_carries(uid: str)
 
 
 @each_board
-def test_every_board_can_be_left_for_another_by_a_click(uid: str) -> None:
+def test_every_board_has_links_in_its_panels(uid: str) -> None:
     leads_to = {urlsplit(url).path for _, url in links_of(BOARDS[uid])}
     assert leads_to
 
 
-def test_the_overview_leads_to_every_other_kind_of_question() -> None:
+def test_the_overview_links_to_the_detail_boards() -> None:
     leads_to = {urlsplit(url).path.removeprefix("/d/") for _, url in links_of(BOARDS[links.OVERVIEW])}
     assert {links.GOOGLE_CLOUD, links.LANGUAGE_MODELS, links.BUDGETS, links.EXPORTER} <= leads_to
 
 
 @each_board
-def test_panels_have_ids_of_their_own_fit_the_grid_and_do_not_overlap(uid: str) -> None:
+def test_panels_have_unique_ids_and_fit_the_grid_without_overlap(uid: str) -> None:
     taken: dict[tuple[int, int], str] = {}
     ids = [panel["id"] for panel in BOARDS[uid]["panels"]]
     assert len(ids) == len(set(ids))
@@ -186,14 +187,14 @@ def test_panels_have_ids_of_their_own_fit_the_grid_and_do_not_overlap(uid: str) 
 
 
 @each_board
-def test_a_number_is_wide_enough_for_its_title_at_1280(uid: str) -> None:
+def test_every_panel_is_wide_enough_for_its_title_at_1280_pixels(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         pixels = 1280 / 24 * panel["gridPos"]["w"] - 30
         assert len(panel["title"]) * 6.9 < pixels, panel["title"]
 
 
 @each_board
-def test_variables_ask_for_values_of_a_label(uid: str) -> None:
+def test_variables_list_the_values_of_a_label(uid: str) -> None:
     for variable in BOARDS[uid]["templating"]["list"]:
         if variable["type"] == "query":
             assert re.fullmatch(r"label_values\([a-z_]+(?:\{.*\})?, [a-z_]+\)", variable["query"]["query"])
@@ -202,7 +203,7 @@ def test_variables_ask_for_values_of_a_label(uid: str) -> None:
 
 
 @each_board
-def test_red_is_kept_for_trouble_and_a_name_has_one_colour_everywhere(uid: str) -> None:
+def test_no_name_is_red_and_a_name_has_the_same_colour_on_every_panel(uid: str) -> None:
     given: dict[str, str] = {}
     for panel in panels(BOARDS[uid]):
         for override in panel["fieldConfig"]["overrides"]:
@@ -213,10 +214,10 @@ def test_red_is_kept_for_trouble_and_a_name_has_one_colour_everywhere(uid: str) 
                     assert given.setdefault(name, colour) == colour
 
 
-def test_the_dearest_services_differ_in_colour_and_an_unknown_name_is_left_to_grafana() -> None:
+def test_the_most_expensive_services_have_different_colours_and_grafana_colours_unknown_names() -> None:
     services = colours_of("{{service_name}}")
-    dearest = list(services)[: len(PALETTE)]
-    assert len({services[name] for name in dearest}) == len(dearest) == len(PALETTE)
+    first = list(services)[: len(PALETTE)]
+    assert len({services[name] for name in first}) == len(first) == len(PALETTE)
     assert colours_of("{{project_id}}") == {}
     assert colours_of("Plan") == {"Plan": "#8E8E8E"}
 
@@ -230,7 +231,7 @@ def test_the_dearest_services_differ_in_colour_and_an_unknown_name_is_left_to_gr
         ("topk(3, l:m:sum) or vector(0)", [("l:m:sum", set())], set()),
     ],
 )
-def test_an_expression_is_taken_apart(
+def test_an_expression_is_parsed_into_metrics_and_groups(
     expr: str, metrics: list[tuple[str, set[str]]], groups: set[str]
 ) -> None:
     found = named(expr)

@@ -1,4 +1,4 @@
-"""Pictures of boards, taken by a real browser from a small Grafana of our own on a loopback socket."""
+"""Pictures of boards, taken by a real browser from a small fake Grafana on a loopback socket."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def some_program(tmp_path: Path) -> str:
-    """A program in the place of a browser that is never reached, or that makes no picture."""
+    """A program that stands for a browser and makes no picture."""
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     program.chmod(0o755)
@@ -53,7 +53,7 @@ def some_program(tmp_path: Path) -> str:
 
 @pytest.mark.usefixtures("no_login")
 @needs_browser
-def test_every_board_becomes_a_picture_as_high_as_the_board(tmp_path: Path) -> None:
+def test_every_board_becomes_a_picture_with_the_height_of_the_board(tmp_path: Path) -> None:
     with WebApi(grafana) as api:
         assert main(["--grafana", f"{api.address}/", "--width", "700", "--out", str(tmp_path / "new")]) == 0
         queried = api.asked("/api/ds/query")
@@ -67,7 +67,7 @@ def test_every_board_becomes_a_picture_as_high_as_the_board(tmp_path: Path) -> N
             colours = picture.convert("RGB")
         assert colours.getpixel((350, 50)) == (0x12, 0x34, 0x56)
         text = colours.crop((0, 100, 700, 300)).getextrema()
-        assert text == ((0, 255),) * 3, "the picture came before the page had drawn what it fetched"
+        assert text == ((0, 255),) * 3, "the picture was taken before the page had drawn its data"
         assert colours.width == 700
         heights.add(colours.height)
     assert min(heights) > 1000
@@ -75,7 +75,7 @@ def test_every_board_becomes_a_picture_as_high_as_the_board(tmp_path: Path) -> N
 
 
 @needs_browser
-def test_a_login_comes_from_the_environment_and_reaches_every_request(
+def test_the_login_from_the_environment_is_sent_with_every_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GRAFANA_USER", "viewer")
@@ -90,7 +90,7 @@ def test_a_login_comes_from_the_environment_and_reaches_every_request(
 
 @pytest.mark.usefixtures("no_login")
 @needs_browser
-def test_a_page_that_stays_empty_is_an_error_and_no_picture(
+def test_an_empty_page_is_an_error_and_makes_no_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with WebApi(lambda asked: grafana(asked, page=b"<body></body>")) as api:
@@ -100,7 +100,7 @@ def test_a_page_that_stays_empty_is_an_error_and_no_picture(
 
 
 @pytest.mark.usefixtures("no_login")
-def test_a_browser_that_is_not_there_is_named(
+def test_a_missing_browser_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--chromium", str(tmp_path / "none")]) == 1
@@ -111,19 +111,19 @@ def test_a_browser_that_is_not_there_is_named(
 
 
 @pytest.mark.usefixtures("no_login")
-def test_a_grafana_that_does_not_answer_is_named_with_what_to_do(
+def test_a_grafana_that_does_not_answer_is_an_error_that_says_what_to_do(
     some_program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with WebApi(grafana) as api:
         address = api.address
     assert main(["--grafana", address, "--chromium", some_program]) == 1
-    said = capsys.readouterr().err
-    assert f"no Grafana answers at {address}" in said
-    assert "docker compose up" in said
+    error = capsys.readouterr().err
+    assert f"no Grafana answers at {address}" in error
+    assert "docker compose up" in error
 
 
 @pytest.mark.usefixtures("no_login")
-def test_something_else_at_the_address_is_no_grafana(
+def test_another_server_at_the_address_is_an_error(
     some_program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with WebApi(lambda _: Reply(404)) as api:
@@ -132,13 +132,11 @@ def test_something_else_at_the_address_is_no_grafana(
 
 
 @pytest.mark.usefixtures("no_login")
-def test_a_board_that_is_not_provisioned_is_named(
-    some_program: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_board_is_named(some_program: str, capsys: pytest.CaptureFixture[str]) -> None:
     with WebApi(lambda asked: grafana(asked, without="spend-llm")) as api:
         assert main(["--grafana", api.address, "--chromium", some_program]) == 1
-    said = capsys.readouterr().err
-    assert "does not have: Spend on language models (spend-llm). Provision grafana/dashboards" in said
+    error = capsys.readouterr().err
+    assert "does not have: Spend on language models (spend-llm). Provision grafana/dashboards" in error
 
 
 @pytest.mark.usefixtures("no_login")
@@ -156,9 +154,9 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(
 ) -> None:
     address = "http://viewer:wv-8413@localhost:3000"
     assert main(["--grafana", address, "--chromium", some_program]) == 1
-    said = capsys.readouterr().err
-    assert "GRAFANA_PASSWORD" in said
-    assert "wv-8413" not in said
+    error = capsys.readouterr().err
+    assert "GRAFANA_PASSWORD" in error
+    assert "wv-8413" not in error
 
 
 @pytest.mark.usefixtures("no_login")

@@ -55,10 +55,10 @@ def names(folder: Path) -> list[str]:
 
 def test_a_line_is_the_summary_of_that_time(tmp_path: Path) -> None:
     log_in(tmp_path / "made").keep(full_snapshot(), NOW)
-    [told] = lines(tmp_path / "made" / f"spend-{NOW:%Y-%m-%d}.jsonl")
-    assert told["time"] == NOW.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert [each["provider"] for each in told["by_provider"]] == ["gcp", "other"]
-    assert told["month"]["to_date_billed_usd"] == 5300.25
+    [reported] = lines(tmp_path / "made" / f"spend-{NOW:%Y-%m-%d}.jsonl")
+    assert reported["time"] == NOW.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert [each["provider"] for each in reported["by_provider"]] == ["gcp", "other"]
+    assert reported["month"]["to_date_billed_usd"] == 5300.25
 
 
 def test_what_changes_is_written_once_in_an_interval_and_what_does_not_once_an_hour(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_clock_that_was_set_back_loses_nothing(tmp_path: Path) -> None:
     assert len(lines(tmp_path / "spend-2026-11-21.jsonl")) == 2
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
+def test_a_folder_that_cannot_be_written_is_reported_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()

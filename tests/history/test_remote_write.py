@@ -143,7 +143,7 @@ def test_a_receiver_that_does_not_answer_in_time_or_hangs_up_may_be_there_later(
     assert "Connection refused" in str(down.value)
 
 
-def test_a_certificate_is_asked_for_its_name_and_this_side_shows_its_own(tmp_path: Path) -> None:
+def test_a_certificate_is_verified_by_name_and_the_exporter_presents_its_own(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server_pair = authority.sign("mimir", ["mimir.example.com"])
     client_pair = authority.sign("client")

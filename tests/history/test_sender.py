@@ -1,4 +1,4 @@
-"""What is billed reaches a receiver on its good and bad days, and what it will not have is told."""
+"""Billed costs reach a receiver also after failures, and refused samples are reported."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_an_empty_label_is_left_out(world: World) -> None:
     [
         Answer(429, headers={"Retry-After": "1"}, stores=False),
         Answer(500, b"overloaded", stores=False),
-        Answer(503, b"stored, but told otherwise"),
+        Answer(503, b"stored, but answered with an error"),
         Answer(hangs_up=True),
     ],
     ids=lambda answer: f"{answer.status}{' hangs up' * answer.hangs_up}",
@@ -150,7 +150,7 @@ def test_a_slow_receiver_that_stored_it_all_the_same_has_it_once(world: World) -
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_what_is_set_up_wrongly_is_told_and_loses_nothing(
+def test_what_is_set_up_wrongly_is_reported_and_loses_nothing(
     world: World, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     world.bill(3)
@@ -223,7 +223,7 @@ def test_restatements_while_it_is_down_become_one_correction(world: World) -> No
     assert len(world.server.stored) <= 9
 
 
-def test_its_thread_sends_when_woken_and_ends_when_told(world: World) -> None:
+def test_its_thread_sends_when_woken_and_ends_when_stopped(world: World) -> None:
     world.bill(2)
     sender = world.sender()
     with running(sender) as changed:
@@ -244,7 +244,7 @@ def test_it_ends_while_the_receiver_is_down(world: World) -> None:
         until(lambda: sender.status.failures, "a failure")
 
 
-def test_a_ledger_that_may_not_be_written_is_told(world: World, tmp_path: Path) -> None:
+def test_a_ledger_that_may_not_be_written_is_reported(world: World, tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     Ledger(path).close()
     ledger = Ledger(path)
@@ -262,8 +262,8 @@ def test_its_metrics_say_how_it_is_doing(world: World) -> None:
     world.server.answer = first([Answer(500, stores=False)])
     sender.send()
     families = remote_write_families(sender.status)
-    told = {each.family.name: dict(each.samples) for each in families}
-    assert told == {
+    reported = {each.family.name: dict(each.samples) for each in families}
+    assert reported == {
         "spend_remote_write_samples_total": {(): 3.0},
         "spend_remote_write_failures_total": {("unavailable",): 1.0},
         "spend_remote_write_pending_samples": {(): 0.0},

@@ -65,7 +65,7 @@ class Ledger:
             known=dict(self.cursors),
             now=NOW,
             latest_plausible=NOW + timedelta(hours=1),
-            oldest_kept=datetime(2010, 1, 1, tzinfo=UTC),
+            oldest_kept=datetime(1970, 1, 1, tzinfo=UTC),
             spool=self.spool,
             tally=RefreshTally(),
         )
@@ -168,15 +168,16 @@ BAD_ROWS: list[tuple[str, Row]] = [
     ("bad_credit", {"credits": [{"amount": 1e300}]}),
     ("bad_credit", {"credits": [{"amount": "NaN"}]}),
     ("bad_conversion_rate", {"currency": "EUR", "currency_conversion_rate": None}),
-    ("bad_conversion_rate", {"currency": None, "currency_conversion_rate": None}),
+    ("bad_currency", {"currency": None, "currency_conversion_rate": None}),
     ("bad_conversion_rate", {"currency": "EUR", "currency_conversion_rate": 0.0}),
     ("bad_conversion_rate", {"currency": "USD", "currency_conversion_rate": -1.0}),
     ("bad_conversion_rate", {"currency": "EUR", "currency_conversion_rate": "NaN"}),
     ("bad_conversion_rate", {"currency": "EUR", "cost": 5.0, "currency_conversion_rate": 1e-300}),
     ("bad_timestamp", {"usage_start_time": None}),
     ("bad_timestamp", {"export_time": None}),
-    ("bad_timestamp", {"usage_start_time": "2014-12-31 23:59:59 UTC"}),
-    ("future_timestamp", {"usage_start_time": text(NOW + timedelta(hours=2))}),
+    ("undated_usage", {"usage_start_time": "2014-12-31 23:59:59 UTC"}),
+    ("undated_usage", {"usage_start_time": "1970-01-01 00:00:00 UTC", "cost": -30.0}),
+    ("far_timestamp", {"usage_start_time": text(NOW + timedelta(days=4000))}),
     ("future_timestamp", {"export_time": text(NOW + timedelta(days=900))}),
 ]
 
@@ -247,10 +248,33 @@ def category_of(row: Row) -> str:
     return "purchase" if row["sku"]["description"].startswith("Commitment") else "usage"
 
 
+INVOICE_ONLY = ("bad_conversion_rate", "undated_usage")
+NOTHING = "\\0"
+
+
+def expected_on_invoices_alone(bad: list[Row]) -> dict[tuple[str, str], Decimal]:
+    """Net cost by invoice and currency of the rows whose dollars or day are unknown."""
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for (reason, _), row in zip(BAD_ROWS, bad, strict=True):
+        if reason in INVOICE_ONLY:
+            credits = sum((Decimal(repr(one["amount"])) for one in row["credits"]), Decimal(0))
+            sums[row["invoice"]["month"], row["currency"]] += Decimal(repr(row["cost"])) + credits
+    return dict(sums)
+
+
+def received_on_invoices_alone(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for charges in ledger.charges.values():
+        for charge in charges:
+            if charge["billed_cost_usd"] == NOTHING:
+                sums[charge["invoice_month"], charge["billing_currency"]] += Decimal(charge["billed_cost"])
+    return dict(sums)
+
+
 def received(ledger: Ledger) -> dict[tuple[str, ...], list[Decimal]]:
     sums: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
     for charges in ledger.charges.values():
-        for charge in charges:
+        for charge in (each for each in charges if each["billed_cost_usd"] != NOTHING):
             key = tuple(charge[name] for name in KEY)
             amounts = (charge[name] for name in ("billed_cost", "billed_cost_usd", "consumed_quantity"))
             sums[key] = [before + Decimal(text) for before, text in zip(sums[key], amounts, strict=True)]
@@ -286,6 +310,7 @@ def test_charges_equal_the_sums_of_the_rows_and_no_row_is_lost(
     ledger.refresh()
 
     assert_same(received(ledger), expected(good))
+    assert received_on_invoices_alone(ledger) == expected_on_invoices_alone(bad)
     assert ledger.rejected == Counter(reason for reason, _ in BAD_ROWS)
     assert ledger.rows == len(good)
     assert ledger.refresh() == []
@@ -331,7 +356,7 @@ def test_kept_labels_and_tags_split_charges_without_moving_a_dollar(
     assert_same(received(ledger), without)
     found: dict[str, Decimal] = defaultdict(Decimal)
     for batch in ledger.charges.values():
-        for charge in batch:
+        for charge in (each for each in batch if each["billed_cost_usd"] != NOTHING):
             found[charge["tags"]] += Decimal(charge["billed_cost"])
     wanted: dict[str, Decimal] = defaultdict(Decimal)
     for row in good:
@@ -389,6 +414,8 @@ def test_the_real_row_becomes_one_charge(client: bigquery.Client, tmp_path: Path
         "consumed_quantity": "204816252928000.0",
         "consumed_unit": "byte-seconds",
         "tags": "",
+        "charge_period_end": "2024-05-12 23:00:00.000000",
+        "corrects": NOTHING,
     }
     in_usd = Decimal("0.012434") / Decimal("0.93364999999987552")
     assert abs(Decimal(charge["billed_cost_usd"]) - in_usd) < EXACT * in_usd

@@ -1,4 +1,4 @@
-"""Every board asked of a real Prometheus that scrapes the demo and holds its history."""
+"""Runs every board's queries on a real Prometheus that scrapes the demo and has its history."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ BOARDS = boards()
 NO_BUDGETS = "the demo has no budgets"
 NO_PROXY = "the demo has no LiteLLM proxy"
 EMPTY = {
-    ("spend-overview", "Left in the budget"): NO_BUDGETS,
-    ("spend-overview", "Is the largest month budget on plan?"): NO_BUDGETS,
-    ("spend-overview", "Which alerts fire?"): "it depends on the hour whether one fires",
-    ("spend-gcp", "How many instances idle?"): "idle instances are told after days of live usage",
-    ("spend-llm", "Tokens without a price"): "the demo uses no model that has no price",
-    ("spend-llm", "Who used it?"): NO_PROXY,
-    ("spend-llm", "How much of the bill can the proxy explain?"): NO_PROXY,
-    ("spend-budgets", "How much is used?"): NO_BUDGETS,
-    ("spend-budgets", "Which budgets will not last?"): NO_BUDGETS,
-    ("spend-budgets", "Is it on plan?"): NO_BUDGETS,
-    ("spend-budgets", "What will the whole period cost?"): NO_BUDGETS,
-    ("spend-budgets", "What is billed, what is estimated?"): NO_BUDGETS,
-    ("spend-budgets", "When is it spent?"): NO_BUDGETS,
+    ("spend-overview", "Budget remaining"): NO_BUDGETS,
+    ("spend-overview", "Largest monthly budget"): NO_BUDGETS,
+    ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
+    ("spend-gcp", "Idle instances"): "idle instances are known after days of live usage",
+    ("spend-llm", "Unpriced tokens"): "every model of the demo has a price",
+    ("spend-llm", "Proxy cost by team and key"): NO_PROXY,
+    ("spend-llm", "Share of the bill seen by the proxy"): NO_PROXY,
+    ("spend-budgets", "Budget used"): NO_BUDGETS,
+    ("spend-budgets", "Budget status"): NO_BUDGETS,
+    ("spend-budgets", "Used and planned"): NO_BUDGETS,
+    ("spend-budgets", "Period-end forecast"): NO_BUDGETS,
+    ("spend-budgets", "Billed and estimated"): NO_BUDGETS,
+    ("spend-budgets", "Budget exhausted"): NO_BUDGETS,
     ("spend-budgets", "variable budget"): NO_BUDGETS,
     ("spend-budgets", "variable period"): NO_BUDGETS,
-    ("spend-exporter", "What goes wrong?"): "in the demo nothing does",
-    ("spend-exporter", "Exporter cost per month"): "it is told after an hour of reading",
-    ("spend-exporter", "BigQuery billed in a day"): "the demo reads files",
+    ("spend-exporter", "Errors by source and reason"): "the demo has no errors",
+    ("spend-exporter", "Exporter cost per month"): "it is known after an hour of reads",
+    ("spend-exporter", "BigQuery bytes per day"): "the demo reads files",
 }
-"""What may have nothing to show on the demo, and why."""
+"""What may be empty on the demo, and why."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Asked:
     span: Span
 
     def at_a_whole_step(self, panel: Mapping[str, Any]) -> Span:
-        """The span up to the next whole step: the last one may be before the demo began."""
+        """The span up to the next whole step; the last whole step may be before the start of the demo."""
         if all(target["instant"] for target in panel["targets"]):
             return self.span
         step = self.span.step(panel.get("interval"))
@@ -69,7 +69,7 @@ class Asked:
 
 
 def load_history(export: Path, folder: Path) -> None:
-    """Make blocks of what each hour of the simulated bill cost, stamped with the hour's last second."""
+    """Write blocks with the cost of each hour of the simulated bill, stamped with the hour's last second."""
     rows = (
         duckdb.connect()
         .execute(
@@ -94,7 +94,7 @@ def load_history(export: Path, folder: Path) -> None:
 
 
 def young_company(world: Path) -> None:
-    """Have the demo remember a company whose bill is two weeks long, so that it is soon read and graded."""
+    """Give the demo a company with a bill of two weeks, which is quickly read and graded."""
     now = datetime.now(UTC)
     written_until = (now - timedelta(days=14)).isoformat()
     (world / "export").mkdir(parents=True)
@@ -104,7 +104,7 @@ def young_company(world: Path) -> None:
 
 
 def scraping(target: str, folder: Path) -> str:
-    """What Prometheus scrapes, and the rules that boards read, both every second."""
+    """Configuration of the scrapes and of the rules that boards use, both every second."""
     often = (RULES / "recording.yml").read_text(encoding="utf-8").replace("interval: 1m", "interval: 1s")
     (folder / "recording.yml").write_text(often, encoding="utf-8")
     return (
@@ -144,7 +144,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 @pytest.mark.parametrize("uid", sorted(BOARDS))
-def test_every_variable_and_every_panel_has_data_or_a_reason_to_have_none(asked: Asked, uid: str) -> None:
+def test_every_variable_and_every_panel_has_data_or_a_reason_for_none(asked: Asked, uid: str) -> None:
     board = BOARDS[uid]
     offered = variables(board, asked.prometheus, asked.span)
     values = chosen(board, offered)
@@ -158,7 +158,7 @@ def test_every_variable_and_every_panel_has_data_or_a_reason_to_have_none(asked:
 
 
 @pytest.mark.parametrize("uid", sorted(BOARDS))
-def test_marks_are_asked_for_and_a_start_is_no_deploy(asked: Asked, uid: str) -> None:
+def test_annotation_queries_run_and_a_start_is_not_a_deploy(asked: Asked, uid: str) -> None:
     assert events(BOARDS[uid], asked.prometheus, asked.span) == []
 
 
@@ -172,7 +172,7 @@ def test_a_day_of_history_is_the_sum_of_its_hours(asked: Asked) -> None:
     assert float(day["value"][1]) == pytest.approx(sum(float(hour[0]["value"][1]) for hour in hours))
 
 
-def test_what_may_be_empty_is_a_panel_or_a_variable() -> None:
+def test_everything_that_may_be_empty_is_an_existing_panel_or_variable() -> None:
     known = {(uid, panel["title"]) for uid, board in BOARDS.items() for panel in panels(board)}
     known |= {
         (uid, f"variable {each['name']}")

@@ -163,7 +163,7 @@ def dearest(figures: Samples, metric: str, name: str, **labels: str) -> tuple[st
 
 
 def budget_text(figures: Samples, budget: str) -> str:
-    """What a person is to be told of a budget, in the exporter's own figures."""
+    """What a person should read about a budget, in the exporter's own figures."""
     [labels] = [dict(each) for each in figures["spend_budget_used_usd"] if dict(each)["budget"] == budget]
     used, limit, billed, estimated = (
         of(figures, f"spend_budget_{each}_usd", budget=budget)
@@ -171,28 +171,29 @@ def budget_text(figures: Samples, budget: str) -> str:
     )
     service, most = dearest(figures, "spend_budget_service_used_usd", "service_name", budget=budget)
     return (
-        f"Budget {budget} has used SHARE of its {labels['period']}: ${used:.2f} of ${limit:.2f}, "
-        f"${billed:.2f} billed and ${estimated:.2f} estimated. Most of it: {service}, ${most:.2f}."
+        f"Budget {budget} has used SHARE of its limit for the {labels['period']}: ${used:.2f} of "
+        f"${limit:.2f}, of which ${billed:.2f} is billed and ${estimated:.2f} is estimated. "
+        f"Largest service: {service}, ${most:.2f}."
     )
 
 
 def spike_text(figures: Samples, provider: str, service: str) -> str:
-    """What a person is to be told of a spike, in the exporter's own figures."""
+    """What a person should read about a spike, in the exporter's own figures."""
     of_service = {"provider": provider, "service_name": service}
     above, cost, normal = (
         of(figures, f"spend_spike_{each}usd", **of_service, sku="") for each in ("", "hour_", "normal_")
     )
     sku, most = dearest(figures, "spend_spike_usd", "sku", **of_service)
     return (
-        f"{service} ({provider}): +${above:.2f} in an hour. From HOUR on it cost ${cost:.2f}, "
-        f"where ${normal:.2f} is normal. Most of it: {sku}, +${most:.2f}."
+        f"{service} ({provider}): +${above:.2f} above normal in one hour. The hour from HOUR cost "
+        f"${cost:.2f}; ${normal:.2f} is normal. Largest part: {sku}, +${most:.2f}."
     )
 
 
 def without_share_and_hour(description: str) -> str:
     return re.sub(
-        r"From \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC",
-        "From HOUR",
+        r"The hour from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC",
+        "The hour from HOUR",
         re.sub(r"[\d.]+%", "SHARE", description),
     )
 
@@ -204,7 +205,7 @@ def evaluations(prometheus: str) -> float:
 
 
 def expected_texts(figures: Samples) -> set[str]:
-    """What a person is to be told at once; a budget's info goes to the digest."""
+    """The texts that are sent at once; a budget's info goes to the digest."""
     urgent = {name for name, worst in reached(figures).items() if worst != "info"}
     assert {"gcp daily limit", "support assistant"} <= urgent
     assert {("gcp", "Vertex AI"), ("openai", "OpenAI API")} <= set(spikes(figures))

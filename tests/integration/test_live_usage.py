@@ -45,7 +45,7 @@ class Company:
     world: World
     export: Path
     now: datetime = NOW
-    temper: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults)
 
     def true_requests(self, since: datetime, until: datetime) -> dict[tuple[str, ...], float]:
         """By project and service."""
@@ -76,7 +76,7 @@ def running(company: Company, folder: Path, **changes: Any) -> Iterator[Callable
     ledger = Ledger(folder / "spend.duckdb")
     spool = folder / "spool"
     spool.mkdir(exist_ok=True)
-    service = CloudMonitoring(SimulatedUsage(company.world), lambda: company.now, company.temper)
+    service = CloudMonitoring(SimulatedUsage(company.world), lambda: company.now, company.faults)
     try:
         with serving(service) as endpoint:
             refresher = Refresher(
@@ -127,7 +127,7 @@ def test_requests_are_the_worlds_own_and_the_estimate_meets_the_bill(
 def test_one_project_of_three_that_denies_is_counted_and_the_others_are_told(
     company: Company, tmp_path: Path
 ) -> None:
-    company.temper.denied_projects = {SERVICES[0]}
+    company.faults.denied_projects = {SERVICES[0]}
     with running(company, tmp_path, reach=Reach(backfill=DAY)) as refresh:
         found = refresh()
         errors = by(found["spend_source_errors_total"], "source", "reason")
@@ -162,7 +162,7 @@ def test_counters_go_on_after_a_restart(company: Company, tmp_path: Path) -> Non
 def test_check_finds_the_projects_and_says_what_a_month_of_reading_returns(
     company: Company, tmp_path: Path
 ) -> None:
-    company.temper.denied_projects = {SERVICES[2]}
+    company.faults.denied_projects = {SERVICES[2]}
     context = RefreshContext(
         known={},
         now=NOW,
@@ -171,7 +171,7 @@ def test_check_finds_the_projects_and_says_what_a_month_of_reading_returns(
         spool=tmp_path,
         tally=RefreshTally(),
     )
-    with serving(CloudMonitoring(SimulatedUsage(company.world), lambda: NOW, company.temper)) as endpoint:
+    with serving(CloudMonitoring(SimulatedUsage(company.world), lambda: NOW, company.faults)) as endpoint:
         source = monitoring(endpoint, reach=Reach(backfill=DAY))
         *projects, month = source.check(context)
     assert [(each.what, each.ok) for each in projects] == [

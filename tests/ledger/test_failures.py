@@ -93,10 +93,10 @@ def test_killed_at_any_moment_the_ledger_holds_whole_partitions_only(tmp_path: P
         ledger.close()
 
 
-def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path: Path) -> None:
-    told, stored = run(_FILL_THE_DISK, tmp_path).stdout.splitlines()
-    assert told.startswith("disk_full no room to write ledger")
-    assert "free space there; nothing was half-stored" in told
+def test_a_full_disk_is_reported_and_what_was_stored_stays(tmp_path: Path) -> None:
+    reported, stored = run(_FILL_THE_DISK, tmp_path).stdout.splitlines()
+    assert reported.startswith("disk_full no room to write ledger")
+    assert "free space there; nothing was half-stored" in reported
     assert stored == "stored"
     ledger = Ledger(tmp_path / "spend.duckdb")
     assert net(ledger) == Decimal(20_001)

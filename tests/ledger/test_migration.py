@@ -38,7 +38,9 @@ def as_version_1(newest: Path, old: Path) -> None:
     connection.execute("INSERT INTO setting SELECT * FROM newest.setting WHERE name <> 'schema_version'")
     for table in ("partition", "series", "restated"):
         connection.execute(f"INSERT INTO {table} SELECT * FROM newest.{table}")
-    connection.execute("INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end) FROM newest.charge")
+    connection.execute(
+        "INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end, corrects) FROM newest.charge"
+    )
     assert version_of(connection) == 1
     connection.close()
 

@@ -116,7 +116,7 @@ def test_what_is_under_way_keeps_its_value_while_the_ledger_changes(tmp_path: Pa
     assert [(each.usd, each.revision) for each in box.due(NOW, 10)] == [(Decimal(4), 1)]
 
 
-def test_an_hour_that_costs_nothing_is_told_as_zero_and_once(tmp_path: Path) -> None:
+def test_an_hour_that_costs_nothing_is_reported_as_zero_and_once(tmp_path: Path) -> None:
     ledger = Ledger(None)
     box = outbox(ledger)
     put(ledger, tmp_path, "a", usage(0, "0"))
@@ -166,7 +166,7 @@ def test_charges_of_other_sources_do_not_count(tmp_path: Path) -> None:
     assert [each.usd for each in outbox(ledger).due(NOW, 10)] == [Decimal(1)]
 
 
-def test_a_source_that_is_not_asked_any_more_takes_nothing_back(tmp_path: Path) -> None:
+def test_a_source_that_is_no_longer_configured_takes_nothing_back(tmp_path: Path) -> None:
     ledger, receiver = Ledger(None), Receiver()
     put(ledger, tmp_path, "a", usage(0, "1"), usage(1, "2"), source="bigquery")
     deliver_all(outbox(ledger, sources=["bigquery"]), receiver)
@@ -288,8 +288,8 @@ def test_after_any_course_of_events_the_receiver_has_the_ledger_to_the_cent(
                 box = outbox(ledger)
         deliver_all(outbox(ledger), receiver)
         expected = {key: float(usd) for key, usd in billed(ledger).items()}
-        told = receiver.sums()
-        assert expected.keys() <= told.keys()
-        assert told == pytest.approx({**dict.fromkeys(told, 0.0), **expected}, abs=1e-9)
+        reported = receiver.sums()
+        assert expected.keys() <= reported.keys()
+        assert reported == pytest.approx({**dict.fromkeys(reported, 0.0), **expected}, abs=1e-9)
         assert outbox(ledger).count_waiting() == (0, 0)
         ledger.close()

@@ -1,4 +1,4 @@
-"""What the nowcast said is kept once for each hour, through restarts, and no longer than charges."""
+"""Estimates of the nowcast are kept once for each hour, through restarts, and no longer than charges."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def kept(ledger: Ledger, provider: str = "gcp", day: date = date(2026, 1, 1)) ->
         return estimates_since(view, provider, day)
 
 
-def test_the_first_that_is_said_of_an_hour_stays(ledger: Ledger) -> None:
-    said = PastEstimates(ledger)
-    said.keep([FIRST])
+def test_the_first_estimate_of_an_hour_stays(ledger: Ledger) -> None:
+    past = PastEstimates(ledger)
+    past.keep([FIRST])
     other = replace(FIRST, provider="openai", nowcast_nano_usd=7)
-    said.keep([replace(FIRST, nowcast_nano_usd=6, with_live_usage=False), other])
+    past.keep([replace(FIRST, nowcast_nano_usd=6, with_live_usage=False), other])
     assert kept(ledger) == [FIRST]
     assert kept(ledger, "openai") == [other]
 
@@ -53,7 +53,7 @@ def test_it_survives_a_restart_and_still_the_first_stays(tmp_path: Path) -> None
     assert found == [FIRST]
 
 
-def test_it_is_told_by_provider_from_a_billing_day_on_oldest_first(ledger: Ledger) -> None:
+def test_it_is_returned_by_provider_from_a_billing_day_on_oldest_first(ledger: Ledger) -> None:
     later = replace(FIRST, hour=FIRST.hour + 24 * HOUR, day=date(2026, 11, 11))
     PastEstimates(ledger).keep([later, FIRST])
     assert kept(ledger) == [FIRST, later]
@@ -61,21 +61,21 @@ def test_it_is_told_by_provider_from_a_billing_day_on_oldest_first(ledger: Ledge
     assert kept(ledger, "openai") == []
 
 
-def test_what_was_said_before_a_moment_is_forgotten(ledger: Ledger) -> None:
-    said = PastEstimates(ledger)
+def test_estimates_before_a_moment_are_deleted(ledger: Ledger) -> None:
+    past = PastEstimates(ledger)
     later = replace(FIRST, hour=FIRST.hour + HOUR)
-    said.keep([FIRST, later])
-    said.forget_before(FIRST.hour + HOUR)
-    said.forget_before(FIRST.hour - HOUR)
+    past.keep([FIRST, later])
+    past.forget_before(FIRST.hour + HOUR)
+    past.forget_before(FIRST.hour - HOUR)
     assert kept(ledger) == [later]
 
 
 def test_a_ledger_that_may_only_be_read_keeps_nothing_and_is_no_trouble(ledger: Ledger) -> None:
     PastEstimates(ledger).keep([FIRST])
     ledger.read_only = True
-    said = PastEstimates(ledger)
-    said.keep([replace(FIRST, hour=FIRST.hour + HOUR)])
-    said.forget_before(FIRST.hour + HOUR)
+    past = PastEstimates(ledger)
+    past.keep([replace(FIRST, hour=FIRST.hour + HOUR)])
+    past.forget_before(FIRST.hour + HOUR)
     assert kept(ledger) == [FIRST]
 
 
@@ -86,14 +86,14 @@ def test_a_ledger_that_may_only_be_read_keeps_nothing_and_is_no_trouble(ledger: 
         max_size=20,
     )
 )
-def test_whatever_is_said_how_often_the_first_of_each_hour_and_provider_is_kept(
-    told: list[tuple[str, int, int]],
+def test_however_many_estimates_come_the_first_of_each_hour_and_provider_is_kept(
+    reported: list[tuple[str, int, int]],
 ) -> None:
     opened = Ledger(None)
     first: dict[tuple[str, int], int] = {}
-    for provider, hour, amount in told:
-        said = replace(FIRST, provider=provider, hour=FIRST.hour + hour * HOUR, nowcast_nano_usd=amount)
-        PastEstimates(opened).keep([said])
+    for provider, hour, amount in reported:
+        estimate = replace(FIRST, provider=provider, hour=FIRST.hour + hour * HOUR, nowcast_nano_usd=amount)
+        PastEstimates(opened).keep([estimate])
         first.setdefault((provider, hour), amount)
     found = {
         (each.provider, (each.hour - FIRST.hour) // HOUR): each.nowcast_nano_usd

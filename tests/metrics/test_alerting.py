@@ -177,7 +177,7 @@ def test_the_exporters_own_cost_follows_from_the_last_day_without_the_first_fill
     def status(name: str, up: bool | None, billed_reads: BilledReads, **read: int) -> SourceStatus:
         return SourceStatus(name, up, None, "", 0, (), billed_reads=billed_reads, **read)
 
-    def told(hours: float, tebibytes: float, millions: float, *, up: bool | None = True) -> list[float]:
+    def reported(hours: float, tebibytes: float, millions: float, *, up: bool | None = True) -> list[float]:
         statuses = [
             SourceStatus(
                 "bigquery",
@@ -204,14 +204,14 @@ def test_the_exporters_own_cost_follows_from_the_last_day_without_the_first_fill
         assert family.family is metrics.SPEND_EXPORTER_COST_USD_PER_MONTH
         return [value for _, value in family.samples]
 
-    assert told(0, 50, 0, up=None) == []
-    assert told(0.1, 50, 0) == []
-    assert told(0.9, 50, 0) == []
-    [usd] = told(12.1, 50.1, 0.05)
+    assert reported(0, 50, 0, up=None) == []
+    assert reported(0.1, 50, 0) == []
+    assert reported(0.9, 50, 0) == []
+    [usd] = reported(12.1, 50.1, 0.05)
     assert usd == pytest.approx(0.2 * 6.25 * 365 / 12 + (0.1 * 365 / 12 - 1) * 0.5)
     for hour in range(13, 40):
-        told(hour, 50.1, 0.05)
-    [later] = told(40, 50.1, 0.05)
+        reported(hour, 50.1, 0.05)
+    [later] = reported(40, 50.1, 0.05)
     assert later == 0.0
 
 

@@ -41,7 +41,7 @@ def lateness(
         return values(lateness_families(view, now, PACIFIC))
 
 
-def test_restated_dollars_are_told_by_direction_and_are_nought_before_any_are(
+def test_restated_dollars_are_reported_by_direction_and_are_zero_before(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     put(ledger, tmp_path, "a", charge("10"))
@@ -58,7 +58,7 @@ def test_without_any_charge_nothing_is_claimed(ledger: Ledger) -> None:
         assert values(invoice_families(view)) == {"spend_invoice_month_cost": {}}
 
 
-def test_freshness_is_told_by_service(ledger: Ledger, tmp_path: Path) -> None:
+def test_freshness_is_reported_by_service(ledger: Ledger, tmp_path: Path) -> None:
     put(
         ledger,
         tmp_path,
@@ -151,13 +151,15 @@ def invoices(ledger: Ledger) -> dict[tuple[str, ...], float]:
     return {(month, category): cost for (_, month, _, category), cost in found.items()}
 
 
-def test_invoices_of_which_a_part_was_forgotten_are_left_out(ledger: Ledger, tmp_path: Path) -> None:
+def test_invoices_keep_what_is_forgotten_and_those_that_were_never_read_whole_are_left_out(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     september, october, november = (datetime(2026, month, 15, tzinfo=UTC) for month in (9, 10, 11))
     charges = [
         charge("1", charge_period_start=september, invoice_month="202609"),
         charge("2", charge_period_start=october, invoice_month="202610"),
         charge("4", charge_period_start=november, invoice_month="202611"),
-        # Of October, and told so late that the November invoice has it.
+        # Of October, and known so late that the November invoice has it.
         charge("8", charge_period_start=october, invoice_month="202611", sku_id="late"),
         charge("16", charge_period_start=november, invoice_month="202612", sku_id="later"),
         charge("0.5", charge_period_start=november, invoice_month="202612", charge_category="tax"),
@@ -171,10 +173,13 @@ def test_invoices_of_which_a_part_was_forgotten_are_left_out(ledger: Ledger, tmp
         ("202612", "tax"): 0.5,
     }
     ledger.forget_before(datetime(2026, 10, 2, tzinfo=UTC))
-    assert {month for month, _ in invoices(ledger)} == {"202611", "202612"}
+    later = {("202611", "usage"): 12.0, ("202612", "usage"): 16.0, ("202612", "tax"): 0.5}
+    assert invoices(ledger) == later
     ledger.forget_before(datetime(2026, 10, 20, tzinfo=UTC))
-    assert invoices(ledger) == {("202612", "usage"): 16.0, ("202612", "tax"): 0.5}
+    assert invoices(ledger) == later
     put(ledger, tmp_path, "a", *charges)
+    assert invoices(ledger) == later
+    ledger.forget_before(datetime(2026, 11, 20, tzinfo=UTC))
     assert invoices(ledger) == {("202612", "usage"): 16.0, ("202612", "tax"): 0.5}
 
 

@@ -125,7 +125,7 @@ def hour_of_checkout() -> list[UsagePoint]:
         for meter, amounts in USED.items()
         for revision, amount in zip(REVISIONS, amounts, strict=True)
     ]
-    # The failures of one revision are told apart; they are requests all the same.
+    # The failures of one revision are kept apart; they are requests all the same.
     found[0] = point("cloud_run_requests", 890.0)
     return [*found, point("cloud_run_requests", 10.0, dimension="5xx")]
 
@@ -135,7 +135,7 @@ def live(ledger: Ledger, card: RateCard | None = None) -> PricedUsage:
         return read_live_usage(view, usage, NOW, card)
 
 
-def told(ledger: Ledger, card: RateCard | None = None) -> Values:
+def reported(ledger: Ledger, card: RateCard | None = None) -> Values:
     """Price what is not priced yet, as a rebuild does, and return every family's samples."""
     known = live(ledger, card)
     usage = UsageLedger(ledger)
@@ -149,7 +149,7 @@ def told(ledger: Ledger, card: RateCard | None = None) -> Values:
 def test_unit_costs_are_the_hours_usage_at_the_bills_rates(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
-    found = told(ledger)
+    found = reported(ledger)
     for name, expected in {
         "cost_per_request_usd": HOUR_USD / 1200,
         "cpu_seconds_per_request": 600 / 1200,
@@ -165,10 +165,10 @@ def test_unit_costs_are_the_hours_usage_at_the_bills_rates(ledger: Ledger, tmp_p
     assert unit == pytest.approx(3600 * CPU_USD)
 
 
-def test_counters_are_told_by_revision_response_and_component(ledger: Ledger, tmp_path: Path) -> None:
+def test_counters_are_reported_by_revision_response_and_component(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
-    found = told(ledger)
+    found = reported(ledger)
     old, new = ((*SHOP, revision) for revision in REVISIONS)
     assert found["spend_cloud_run_requests_total"] == {
         (*old, "2xx"): 890.0,
@@ -192,17 +192,17 @@ def test_a_rate_says_what_made_it(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
     place = SHOP[:2]
     # The month's free allowance is not used up, so list prices are nought.
-    assert told(ledger)["spend_cloud_run_rate_usd"] == {
+    assert reported(ledger)["spend_cloud_run_rate_usd"] == {
         (*place, component, "list"): 0.0 for component in ("requests", "cpu", "memory")
     }
     put_bill(ledger, tmp_path)
-    assert told(ledger)["spend_cloud_run_rate_usd"] == {
+    assert reported(ledger)["spend_cloud_run_rate_usd"] == {
         (*place, "requests", "billed"): pytest.approx(REQUEST_USD),
         (*place, "cpu", "billed"): pytest.approx(CPU_USD),
         (*place, "memory", "billed"): pytest.approx(MEMORY_USD * GIBIBYTE),
     }
     card = RateCard(0.1, 0.2, 0.3, 0.4, storage_usd_per_day=2.4)
-    found = told(ledger, card)
+    found = reported(ledger, card)
     assert found["spend_cloud_run_rate_usd"] == {
         (*place, component, "rate_card"): pytest.approx(usd)
         for component, usd in {"requests": 0.1, "cpu": 0.2, "memory": 0.3, "egress": 0.4}.items()
@@ -217,14 +217,14 @@ def test_a_rate_says_what_made_it(ledger: Ledger, tmp_path: Path) -> None:
 def test_beyond_the_free_allowance_the_list_price_counts(ledger: Ledger, tmp_path: Path) -> None:
     listed = LIST_PRICES["cloud_run_requests"]
     put_usage(ledger, tmp_path, point("cloud_run_requests", listed.free_per_month + 1))
-    found = told(ledger)["spend_cloud_run_rate_usd"]
+    found = reported(ledger)["spend_cloud_run_rate_usd"]
     assert found[*SHOP[:2], "requests", "list"] == listed.usd("europe-west4") > 0
 
 
 def test_a_service_without_requests_has_no_ratio(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, point("cloud_run_cpu_seconds", 60.0), point("cloud_run_cold_starts", 1.0))
-    found = told(ledger)
+    found = reported(ledger)
     assert found["spend_cloud_run_cost_per_request_usd"] == {}
     assert found["spend_cloud_run_cpu_seconds_per_request"] == {}
     assert found["spend_cloud_run_cold_start_ratio"] == {}
@@ -235,7 +235,7 @@ def test_usage_without_a_rate_is_counted_and_in_no_cost(ledger: Ledger, tmp_path
     put_bill(ledger, tmp_path)
     sent = [point("cloud_run_egress_bytes", 5e9), point("cloud_run_egress_bytes", 5e9, resource="search")]
     put_usage(ledger, tmp_path, *hour_of_checkout(), *sent)
-    found = told(ledger)
+    found = reported(ledger)
     assert found["spend_usage_unpriced_resources"] == {(*SHOP[:2], "cloud_run_egress_bytes"): 2.0}
     assert found["spend_cloud_run_egress_bytes_total"][(*SHOP, REVISIONS[0])] == 5e9
     for name in ("spend_cloud_run_estimated_usd_total", "spend_cloud_run_rate_usd"):
@@ -263,7 +263,7 @@ def test_dollars_counted_stay_whatever_rates_do(ledger: Ledger, tmp_path: Path) 
         return RateCard(usd, 0.0, 0.0, 0.0)
 
     def dollars(usd: float) -> float:
-        return sum(told(ledger, card(usd))["spend_cloud_run_estimated_usd_total"].values())
+        return sum(reported(ledger, card(usd))["spend_cloud_run_estimated_usd_total"].values())
 
     put_usage(ledger, tmp_path, point("cloud_run_requests", 100.0))
     assert dollars(0.5) == pytest.approx(50.0)
@@ -290,10 +290,10 @@ def test_only_what_is_not_priced_yet_gets_a_price(ledger: Ledger, tmp_path: Path
         assert prices(view.totals(NOW - SHOWN_FOR), known.rates) == {}
 
 
-def test_coverage_tells_how_fresh_usage_and_rates_are(ledger: Ledger, tmp_path: Path) -> None:
+def test_coverage_shows_how_fresh_usage_and_rates_are(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
-    found = told(ledger)
+    found = reported(ledger)
     assert found["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
     newest = datetime(2026, 11, 15, tzinfo=UTC).timestamp()
     assert found["spend_rate_billed_through_timestamp_seconds"] == {
@@ -308,7 +308,7 @@ def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
     behind = THROUGH - 3 * HOUR
     late = point("cloud_run_egress_bytes", 5.0, start=behind - HOUR, end=behind)
     put_usage(ledger, tmp_path, late, since=behind - HOUR, until=behind)
-    assert told(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): behind.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): behind.timestamp()}
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
     )
     never = HoursRead("shop-prod", "cloud_sql_memory_byte_seconds", BEGAN, BEGAN + HOUR, BEGAN + HOUR, "read")
     UsageLedger(ledger).put("cloud_monitoring", [never], write_usage_csv(tmp_path / "none.csv", []))
-    assert told(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
 
 
 def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(
@@ -349,13 +349,13 @@ def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(
             points.append(point(meter, seen, start=start, end=start + HOUR))
         assert start.date() == date(2026, 11, 20 - day)
     put_usage(ledger, tmp_path, *points, since=days[8])
-    found = told(ledger)
+    found = reported(ledger)
     ratio = (0.30 + 0.9 * 4.00 + 1.00) / (0.30 + 4.00 + 1.00)
     assert found["spend_estimate_to_billed_ratio"] == {("gcp", "Cloud Run"): pytest.approx(ratio)}
     assert found["spend_estimate_explained_ratio"] == {("gcp", "Cloud Run"): pytest.approx(1.0)}
 
 
-def test_without_a_source_of_usage_nothing_is_told_of_it(tmp_path: Path) -> None:
+def test_without_a_source_of_usage_it_has_no_metrics(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     ledger = Ledger(None)
     try:

@@ -144,7 +144,7 @@ def shown(
     return {one.family.name: dict(one.samples) for one in families}
 
 
-def test_an_idle_instance_and_an_unused_address_are_told_in_dollars_and_in_words(
+def test_an_idle_instance_and_an_unused_address_are_reported_in_dollars_and_in_words(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     put_bill(ledger, tmp_path)
@@ -172,9 +172,7 @@ def test_what_google_names_as_well_is_counted_once_and_by_google(ledger: Ledger,
     assert advice == ["legacy-1 in us-east1-b of shop-prod: Google advises: Stop it."]
 
 
-def test_what_the_ledger_says_of_an_instance_is_of_the_hours_asked_for(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_the_ledgers_data_of_an_instance_is_of_the_given_hours(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path)
     with ledger.view(["files"]) as view:
         usage = UsageView(view.connection)
@@ -192,7 +190,7 @@ def test_an_instance_whose_name_became_known_later_is_one_instance(ledger: Ledge
     assert [labels[3] for labels in shown(Savings([]), ledger)[INFO]] == ["legacy-1"]
 
 
-def test_without_live_usage_the_bill_alone_tells_what_it_can(ledger: Ledger, tmp_path: Path) -> None:
+def test_without_live_usage_the_bill_alone_gives_its_findings(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path)
     found = shown(Savings([]), ledger, live=False)
@@ -200,7 +198,7 @@ def test_without_live_usage_the_bill_alone_tells_what_it_can(ledger: Ledger, tmp
     assert found[IDLE] == {}
 
 
-def test_an_empty_ledger_tells_nothing_and_a_filled_one_is_looked_at_minutes_later(
+def test_an_empty_ledger_gives_nothing_and_a_filled_one_is_looked_at_minutes_later(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     savings = Savings([])
@@ -280,7 +278,7 @@ def test_the_refresher_shows_what_its_sources_recommend(ledger: Ledger, tmp_path
     assert not past[USD]
 
 
-def test_a_recommender_is_asked_only_where_projects_are_named_and_it_is_not_switched_off() -> None:
+def test_a_recommender_is_queried_only_where_projects_are_named_and_it_is_not_switched_off() -> None:
     def names(gcp: str) -> list[str]:
         return [each.name for each in configured_sources(parse(f"gcp: {{{gcp}}}", Path("/")), {})]
 
@@ -309,4 +307,4 @@ def test_the_demo_company_s_idle_machine_is_found_through_cloud_monitoring(tmp_p
     }
     [(labels, _)] = found[INFO].items()
     assert labels[3] == "legacy-search-1"
-    assert "used 2.0% of its CPU in the last 3 days and costs what no bill tells yet" in labels[5]
+    assert "used 2.0% of its CPU in the last 3 days and has no known cost in the bill yet" in labels[5]

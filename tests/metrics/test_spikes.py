@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from exporter.analysis.bill.spikes import spike
-from exporter.analysis.nowcast.cost_history import NANO, Line
 from exporter.config.budgets import Alerts
 from exporter.core import llm_meters
 from exporter.core.charges import Charge, UsagePoint
+from exporter.core.cost_cells import NANO, Line
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.llm import LlmView
 from exporter.ledger.usage.store import UsageLedger
@@ -82,7 +82,7 @@ def test_the_newest_billed_hour_is_judged_and_the_sku_that_spikes_is_named(
     }
 
 
-def test_below_the_floor_no_sku_is_told(ledger: Ledger, tmp_path: Path) -> None:
+def test_below_the_floor_no_sku_is_reported(ledger: Ledger, tmp_path: Path) -> None:
     put_past(ledger, tmp_path, extra("9", 4))
     [service] = judged(ledger)
     assert service.spike.above_usd == pytest.approx(9, rel=0.05)
@@ -121,7 +121,7 @@ def test_the_last_hour_is_judged_where_live_usage_explains_half_of_the_cost(
     assert found.spike.above_usd == (38.0 if hours_ago == 1 else 0.0)
 
 
-def test_a_service_that_never_costs_anything_is_not_told(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_service_that_never_costs_anything_is_not_reported(ledger: Ledger, tmp_path: Path) -> None:
     put_past(ledger, tmp_path)
     free = outlook({"Free": steady(0.0), "Compute Engine": steady(2.0)})
     assert {each.service_name for each in judged(ledger, free)} == {"Compute Engine"}

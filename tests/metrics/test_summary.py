@@ -145,7 +145,7 @@ def test_every_figure_of_a_day_half_billed() -> None:
     ]
 
 
-def test_each_budget_is_told_with_what_is_used_and_forecast() -> None:
+def test_each_budget_is_reported_with_what_is_used_and_forecast() -> None:
     [budget] = summary(full_snapshot(), NOW)["budgets"]
     assert budget.pop("forecast_usd") == pytest.approx(22.05 + 13.5 * 2.1)
     assert budget == {

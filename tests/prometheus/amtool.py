@@ -1,4 +1,4 @@
-"""Alertmanager's own command, which checks configurations and renders templates."""
+"""Runs amtool, which checks configurations and renders templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts as Prometheus sends them, and the data that Alertmanager makes of them for its templates."""
+"""Alerts as Prometheus sends them, and the data that Alertmanager passes to its templates."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Alert:
         }
 
     def posted(self, at: datetime, *, resolved: bool = False) -> dict[str, Any]:
-        """The alert as the body of /api/v2/alerts has it."""
+        """The alert as in the body of a request to /api/v2/alerts."""
         ends = at if resolved else at + timedelta(hours=1)
         return {
             "labels": self.all_labels(),
@@ -69,7 +69,7 @@ class Alert:
 def template_data(
     firing: Sequence[Alert], resolved: Sequence[Alert] = (), **lasted: timedelta
 ) -> dict[str, Any]:
-    """What the templates get. Alerts are in Alertmanager's order, which is that of their labels."""
+    """What the templates get. Alerts are in the order of their labels, as in Alertmanager."""
     alerts = [alert.in_template() for alert in firing]
     alerts += [alert.in_template(resolved=True, **lasted) for alert in resolved]
     pairs = [set(alert["annotations"].items()) for alert in alerts]
@@ -88,18 +88,18 @@ SPIKE = Alert(
     "SpendHourlySpike",
     "warning",
     "spike",
-    "A service costs far more than at this hour of other days",
-    "Cloud Run (gcp): +$18.42 in the last hour above what is normal for it. "
-    "Most of it is CPU Allocation Time: +$15.07.",
+    "A service cost far more than usual in one hour",
+    "Cloud Run (gcp): +$18.42 above normal in one hour. It cost $24.00; $5.58 is normal. "
+    "Largest part: CPU Allocation Time, +$15.07.",
     {"provider": "gcp", "service_name": "Cloud Run"},
 )
 BURNING_FAST = Alert(
     "SpendBudgetBurningFast",
     "critical",
     "budget",
-    "A budget is burning six times faster than planned",
-    "Budget shop was used 7.2 times faster than planned over six hours and still is. "
-    "$412.90 of the month is left.",
+    "A budget is being spent several times faster than planned",
+    "Budget shop is being spent at 7.2 times the planned rate: $60.00 in the last six hours, "
+    "$9.00 of it in the last hour. $412.90 is left for the month.",
     {"budget": "shop", "period": "month"},
     dashboard="spend-budgets",
 )
@@ -107,8 +107,9 @@ BURNING = Alert(
     "SpendBudgetBurning",
     "warning",
     "budget",
-    "A budget is burning faster than planned",
-    "Budget shop was used 3.1 times faster than planned over the last days. $412.90 of the month is left.",
+    "A budget is being spent faster than planned",
+    "Budget shop is being spent at 3.1 times the planned rate: $103.00 in the last day. "
+    "$412.90 is left for the month.",
     {"budget": "shop", "period": "month"},
     dashboard="spend-budgets",
 )
@@ -117,8 +118,8 @@ HALF_USED = Alert(
     "info",
     "budget",
     "A budget has reached a threshold",
-    "Budget shop has reached 50% of its limit for the month: $512.00 of $1000.00 is used, "
-    "with what is estimated but not billed yet.",
+    "Budget shop has used 51.2% of its limit for the month: $512.00 of $1000.00, "
+    "of which $500.00 is billed and $12.00 is estimated.",
     {"budget": "shop", "period": "month"},
     dashboard="spend-budgets",
 )
@@ -126,8 +127,9 @@ MODEL = Alert(
     "SpendLlmModelRunningAway",
     "warning",
     "llm",
-    "A language model costs several times more than yesterday",
-    "gpt-4o (openai) costs $31.80 an hour at list prices, over three times its mean of the day before.",
+    "A language model costs far more than in any hour of the last week",
+    "gpt-4o (openai) cost $31.80 in the last hour at list prices. "
+    "The most expensive hour of the week before cost $9.10.",
     {"provider": "openai", "model": "gpt-4o"},
     dashboard="spend-llm",
 )
@@ -135,8 +137,9 @@ KEY = Alert(
     "SpendLlmKeyRunningAway",
     "warning",
     "llm",
-    "A key costs several times more than yesterday",
-    "Key ci of team shop (openai) costs $12.40 an hour, over three times its mean of the day before.",
+    "A key of the language model proxy costs far more than in any hour of the last week",
+    "Key ci of team shop (openai) cost $12.40 in the last hour, according to the proxy. "
+    "It was not used in the week before.",
     {"provider": "openai", "team": "shop", "key_alias": "ci"},
     dashboard="spend-llm",
 )
@@ -144,9 +147,9 @@ COST_PER_REQUEST = Alert(
     "SpendCloudRunCostPerRequestUp",
     "warning",
     "efficiency",
-    "A Cloud Run service costs more per request than the day before",
-    "A request to checkout (shop-prod, europe-west1) costs 80% more than the day before: "
-    "$0.0123 per thousand.",
+    "A Cloud Run service costs more per request than at this hour yesterday",
+    "1,000 requests to checkout (shop-prod, europe-west1) cost $0.0123; "
+    "at this hour yesterday they cost $0.0068. That adds $0.22 an hour.",
     {"project_id": "shop-prod", "region_id": "europe-west1", "run_service": "checkout"},
     dashboard="spend-cloud-run",
 )
@@ -155,8 +158,8 @@ BILL_STALE = Alert(
     "warning",
     "trust",
     "A bill has stopped growing",
-    "The bill of gcp (0A1B2C-3D4E5F-6A7B8C) has not grown for 1d 14h 0m 0s: "
-    "today's figures are estimates, and alerts on billed days wait.",
+    "The bill of gcp (0A1B2C-3D4E5F-6A7B8C) has had no new charges for 1d 14h 0m 0s. "
+    "Alerts that need the bill are muted.",
     {"provider": "gcp", "billing_account_id": "0A1B2C-3D4E5F-6A7B8C"},
     dashboard="spend-exporter",
 )
@@ -164,8 +167,9 @@ EXPORTER_DOWN = Alert(
     "SpendExporterDown",
     "critical",
     "trust",
-    "The exporter of spending does not answer",
-    "Prometheus gets no metrics from exporter:9877: nobody watches what is spent.",
+    "Spend Exporter is down",
+    "Prometheus gets no metrics from the Spend Exporter at exporter:9877. "
+    "Spending is not monitored, and no other spend alert can fire.",
     dashboard="spend-exporter",
 )
 
@@ -175,9 +179,23 @@ def source_failing(source: str) -> Alert:
         "SpendSourceFailing",
         "warning",
         "trust",
-        "A source of spending data fails",
-        f"Source {source} has not been read for 3h 0m 0s; its last good figures are still shown.",
+        "A data source cannot be read",
+        f"Source {source} has not been read for 3h 0m 0s; its last good figures are still shown. "
+        "`spend-exporter check` shows what is wrong.",
         {"source": source},
+        dashboard="spend-exporter",
+    )
+
+
+def figure_failed(figure: str, severity: str) -> Alert:
+    return Alert(
+        "SpendFigureFailed",
+        severity,
+        "trust",
+        "Part of the figures cannot be computed",
+        f"Spend Exporter at exporter:9877 cannot compute the figure {figure}: its series are missing or "
+        "out of date. The exporter's log has the error.",
+        {"figure": figure},
         dashboard="spend-exporter",
     )
 

@@ -1,4 +1,4 @@
-"""What the rule files and their cases say, read for the tests."""
+"""The rule files and their cases, parsed for the tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rule:
     annotations: dict[str, str]
 
     def metrics(self) -> set[str]:
-        """Names of the series that the expression and the templates ask for."""
+        """Names of the series that the expression and the templates use."""
         return {match[1] for match in _METRIC.finditer(self._queries())}
 
     def matched(self) -> Iterator[tuple[str, str]]:
@@ -83,15 +83,15 @@ def read_cases() -> list[Case]:
             about, _, kinds = group["name"].partition(": ")
             for case in group.get("alert_rule_test", ()):
                 assert case["alertname"] == about, group["name"]
-                told = frozenset(kinds.split(", "))
+                of_kinds = frozenset(kinds.split(", "))
                 found.append(
-                    Case(about, told, case["eval_time"], case["exp_alerts"], "external_labels" in group)
+                    Case(about, of_kinds, case["eval_time"], case["exp_alerts"], "external_labels" in group)
                 )
     return found
 
 
 def recorded_in_cases() -> str:
-    """Every expression whose value a case asserts."""
+    """Every expression whose value a case checks."""
     return " ".join(
         case["expr"]
         for path in CASE_FILES

@@ -1,4 +1,4 @@
-"""A real Alertmanager as configured here, in a hurry, and where its messages arrive."""
+"""A real Alertmanager with the shipped configuration and short waits, and the receivers of its messages."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Alertmanager:
         """Post alerts as Prometheus does."""
         now = datetime.now(UTC)
         body = json.dumps([alert.posted(now, resolved=resolved) for alert in alerts]).encode()
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}, method="POST"
         )
-        with urllib.request.urlopen(asked, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=10) as response:
             assert response.status == 200
 
     def get(self, path: str) -> str:
@@ -55,7 +55,7 @@ class Alertmanager:
 def shipped_configuration(
     folder: Path, inbox_port: int, hooks_url: str, group_wait: str, group_interval: str
 ) -> Path:
-    """The shipped file in a hurry, always in working hours, with its two examples put to use."""
+    """The shipped file with short waits, no working hours, and its two example receivers in use."""
     secrets = folder / "secrets"
     secrets.mkdir()
     (secrets / "slack_url").write_text(f"{hooks_url}/slack\n", encoding="utf-8")
@@ -80,7 +80,7 @@ def shipped_configuration(
 def running_alertmanager(
     folder: Path, *, group_wait: str = "1s", group_interval: str = "2s"
 ) -> Iterator[Alertmanager]:
-    """Run the shipped configuration with receivers of the test's own and these two waits."""
+    """Run the shipped configuration with the test's own receivers and these two waits."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = f"127.0.0.1:{found.getsockname()[1]}"
     with inbox() as mails, hooks() as posts:

@@ -1,4 +1,4 @@
-"""A real Prometheus with rules, one exporter to scrape and an Alertmanager to tell."""
+"""A real Prometheus with rules, which scrapes one exporter and sends alerts to an Alertmanager."""
 
 from __future__ import annotations
 

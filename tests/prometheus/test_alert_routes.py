@@ -1,4 +1,4 @@
-"""The Alertmanager configuration is valid and sends each alert where it belongs."""
+"""The Alertmanager configuration is valid and sends each alert to the right receiver."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ ROUTES = [
     ("spending", "alertname=SomethingElse"),
     ("operators", "category=trust severity=critical alertname=SpendExporterDown"),
     ("operators", "category=trust severity=warning alertname=SpendBillStale"),
+    ("operators", "category=trust severity=critical alertname=SpendFigureFailed figure=bill"),
+    ("operators", "category=trust severity=warning alertname=SpendFigureFailed figure=savings"),
     ("digest", "category=trust severity=info"),
     ("digest", "category=budget severity=info budget=shop period=month"),
     ("digest", "category=llm severity=info"),
     ("digest", "category=efficiency severity=info"),
     ("digest", "category=attribution severity=info"),
     ("digest", "category=savings severity=info"),
-    # A label of that name decides nothing.
+    # Labels with the name of a receiver have no effect.
     ("spending", "category=budget severity=critical receiver=slack team=slack"),
 ]
 
@@ -49,7 +51,7 @@ def test_an_alert_goes_to_the_receiver_of_its_severity_and_category(receiver: st
     assert amtool(*arguments, *labels.split()).strip() == receiver
 
 
-def test_the_routes_work_below_those_of_an_alertmanager_that_is_there_already(tmp_path: Path) -> None:
+def test_the_routes_work_below_those_of_an_existing_alertmanager(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     shown = yaml.safe_load(example)
@@ -82,7 +84,7 @@ def test_every_category_and_severity_of_the_rules_has_a_tested_route() -> None:
         (labels.get("category"), labels.get("severity"))
         for labels in (dict(pair.split("=") for pair in text.split()) for _, text in ROUTES)
     }
-    # Where a rule names no severity, that of the budget's threshold is taken.
+    # A rule without a severity takes it from the threshold of the budget.
     used = {
         (labels["category"], severity)
         for labels in rule_labels()
@@ -91,15 +93,14 @@ def test_every_category_and_severity_of_the_rules_has_a_tested_route() -> None:
     assert used <= tested
 
 
-def test_every_alert_that_the_inhibitions_name_exists() -> None:
+def test_every_alert_named_in_an_inhibition_exists() -> None:
     named = set(re.findall(r"\bSpend[A-Z]\w+", json.dumps(CONFIGURATION["inhibit_rules"])))
     existing = {labels["alertname"] for labels in rule_labels()}
-    assert {"SpendExporterDown", "SpendSourceFailing", "SpendBillStale"} <= named
-    if existing:
-        assert named <= existing
+    assert {"SpendExporterDown", "SpendSourceFailing", "SpendBillStale", "SpendFigureFailed"} <= named
+    assert named <= existing
 
 
-def test_no_receiver_is_named_by_a_label_and_no_secret_stands_in_the_file() -> None:
+def test_no_label_chooses_a_receiver_and_the_file_has_no_secret() -> None:
     def values(node: object) -> list[tuple[str, object]]:
         if isinstance(node, dict):
             return [pair for key, value in node.items() for pair in ((key, value), *values(value))]
@@ -110,8 +111,8 @@ def test_no_receiver_is_named_by_a_label_and_no_secret_stands_in_the_file() -> N
         assert key != "receiver" or "{{" not in str(value)
 
 
-def test_an_alert_at_night_waits_for_working_hours_and_is_not_lost() -> None:
-    """A group is looked at once in its interval; a long one could miss every open hour."""
+def test_an_alert_outside_working_hours_is_sent_in_the_next_ones() -> None:
+    """A group is checked once in its interval, so a long interval could miss every working hour."""
     (digest,) = (route for route in CONFIGURATION["route"]["routes"] if route["receiver"] == "digest")
     assert digest["active_time_intervals"] == ["working-hours"]
     (hours,) = CONFIGURATION["time_intervals"][0]["time_intervals"]

@@ -1,4 +1,4 @@
-"""What people get to read: subject, e-mail and Slack message, also of odd names and of very many alerts."""
+"""What people read: subject, e-mail and Slack message, also with odd names and very many alerts."""
 
 from __future__ import annotations
 
@@ -72,18 +72,19 @@ def e_mail(
     return Page(rendered(folder, "spend.email.html", template_data(firing, resolved, **lasted), "html"))
 
 
-def test_the_subject_is_the_worst_alert_with_its_figures(tmp_path: Path) -> None:
+def test_the_subject_is_the_most_severe_alert_with_its_figures(tmp_path: Path) -> None:
     assert rendered(tmp_path, "spend.subject", template_data([SPIKE])) == (
-        "Warning: Cloud Run (gcp): +$18.42 in the last hour above what is normal for it"
+        "Warning: Cloud Run (gcp): +$18.42 above normal in one hour"
     )
     assert rendered(tmp_path, "spend.subject", template_data(INCIDENT)) == (
-        "Critical: Budget shop was used 7.2 times faster than planned over six hours and still is (3 alerts)"
+        "Critical: Budget shop is being spent at 7.2 times the planned rate: $60.00 in the last six hours, "
+        "$9.00 of it in the last hour (3 alerts)"
     )
     assert rendered(tmp_path, "spend.subject", template_data([], [SPIKE])) == (
-        "Resolved: A service costs far more than at this hour of other days"
+        "Resolved: A service cost far more than usual in one hour"
     )
     assert rendered(tmp_path, "spend.subject", template_data([SPIKE], [BURNING_FAST])) == (
-        "Warning: Cloud Run (gcp): +$18.42 in the last hour above what is normal for it (2 alerts)"
+        "Warning: Cloud Run (gcp): +$18.42 above normal in one hour (2 alerts)"
     )
 
 
@@ -96,7 +97,7 @@ def test_a_subject_is_one_short_line_whatever_the_alert_says(tmp_path: Path) -> 
     assert rendered(tmp_path, "spend.subject", template_data([nameless])) == "SpendHourlySpike"
 
 
-def test_an_e_mail_says_what_where_since_when_and_what_to_do(tmp_path: Path) -> None:
+def test_an_e_mail_shows_what_where_since_when_and_what_to_do(tmp_path: Path) -> None:
     page = e_mail(tmp_path, INCIDENT)
     for alert in INCIDENT:
         assert alert.summary in page.text
@@ -113,7 +114,7 @@ def test_an_e_mail_says_what_where_since_when_and_what_to_do(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("lasted", "told"),
+    ("lasted", "shown"),
     [
         (timedelta(seconds=20), "under a minute"),
         (timedelta(minutes=20), "20 min"),
@@ -121,17 +122,17 @@ def test_an_e_mail_says_what_where_since_when_and_what_to_do(tmp_path: Path) -> 
         (timedelta(hours=30, minutes=5), "30 h 5 min"),
     ],
 )
-def test_a_resolved_alert_says_how_long_it_lasted(tmp_path: Path, lasted: timedelta, told: str) -> None:
+def test_a_resolved_alert_says_how_long_it_lasted(tmp_path: Path, lasted: timedelta, shown: str) -> None:
     page = e_mail(tmp_path, [], [SPIKE], lasted=lasted)
-    assert "Spending: it is over" in page.text
-    assert f"it lasted {told}. " in page.text
+    assert "Spending: the alert is resolved" in page.text
+    assert f" after {shown}. The figures" in page.text
     assert "Resolved" in page.bold
     text = rendered(tmp_path, "spend.email.text", template_data([], [SPIKE], lasted=lasted))
-    assert text.startswith(f"RESOLVED: {SPIKE.summary}\n{SPIKE.description}\nOver since ")
-    assert f"it lasted {told}. " in text
+    assert text.startswith(f"RESOLVED: {SPIKE.summary}\n{SPIKE.description}\nResolved on ")
+    assert f" after {shown}. The figures" in text
 
 
-def test_what_is_over_stands_below_what_goes_on(tmp_path: Path) -> None:
+def test_resolved_alerts_come_after_firing_ones(tmp_path: Path) -> None:
     data = template_data([SPIKE], [BURNING_FAST])
     page = Page(rendered(tmp_path, "spend.email.html", data, "html"))
     assert "1 alert, 1 resolved" in page.text
@@ -140,7 +141,7 @@ def test_what_is_over_stands_below_what_goes_on(tmp_path: Path) -> None:
     assert text.index("WARNING: ") < text.index("RESOLVED: ")
 
 
-def test_the_plain_text_holds_all_that_the_page_holds(tmp_path: Path) -> None:
+def test_the_plain_text_has_everything_that_the_page_has(tmp_path: Path) -> None:
     text = rendered(tmp_path, "spend.email.text", template_data(INCIDENT))
     for alert in INCIDENT:
         assert f"{alert.severity.upper()}: {alert.summary}\n{alert.description}\n" in text
@@ -163,16 +164,16 @@ def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -
     )
     text = rendered(tmp_path, "spend.slack.text", data)
     assert text.splitlines() == [
-        ":red_circle: Budget shop was used 7.2 times faster than planned over six hours and still is. "
-        "*$412.90* of the month is left.",
+        ":red_circle: Budget shop is being spent at 7.2 times the planned rate: *$60.00* in the last six "
+        "hours, *$9.00* of it in the last hour. *$412.90* is left for the month.",
         "<http://localhost:3000/d/spend-budgets|Dashboard>  "
         "<https://example.com/runbooks/SpendBudgetBurningFast.md|What to do>",
-        ":large_orange_circle: Cloud Run (gcp): *+$18.42* in the last hour above what is normal for it. "
-        "Most of it is CPU Allocation Time: *+$15.07*.",
+        ":large_orange_circle: Cloud Run (gcp): *+$18.42* above normal in one hour. "
+        "It cost *$24.00*; *$5.58* is normal. Largest part: CPU Allocation Time, *+$15.07*.",
         "<http://localhost:3000/d/spend-overview|Dashboard>  "
         "<https://example.com/runbooks/SpendHourlySpike.md|What to do>",
-        ":large_orange_circle: gpt-4o (openai) costs *$31.80* an hour at list prices, over three times its "
-        "mean of the day before.",
+        ":large_orange_circle: gpt-4o (openai) cost *$31.80* in the last hour at list prices. "
+        "The most expensive hour of the week before cost *$9.10*.",
         "<http://localhost:3000/d/spend-llm|Dashboard>  "
         "<https://example.com/runbooks/SpendLlmModelRunningAway.md|What to do>",
     ]
@@ -181,16 +182,16 @@ def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -
     assert rendered(tmp_path, "spend.slack.title", template_data([], [SPIKE])) == f"Resolved: {SPIKE.summary}"
 
 
-def test_many_alerts_make_a_message_that_mail_programs_show_whole(tmp_path: Path) -> None:
+def test_many_alerts_make_a_message_that_mail_programs_show_in_full(tmp_path: Path) -> None:
     many = [replace(SPIKE, labels={"service_name": f"service-{number:03d}"}) for number in range(300)]
     data = template_data([*many, BURNING_FAST])
     page = rendered(tmp_path, "spend.email.html", data, "html")
     assert len(page.encode()) < 100_000
-    assert "These are 20 of 301. Alertmanager shows the rest." in page
+    assert "Only 20 of 301 alerts are shown. See Alertmanager for the rest." in page
     assert BURNING_FAST.description in Page(page).text
-    assert "These are 20 of 301." in rendered(tmp_path, "spend.email.text", data)
+    assert "Only 20 of 301 alerts are shown." in rendered(tmp_path, "spend.email.text", data)
     slack = rendered(tmp_path, "spend.slack.text", data)
-    assert "These are 10 of 301" in slack
+    assert "Only 10 of 301 alerts are shown" in slack
     assert len(slack) < 8000
 
 
@@ -213,7 +214,7 @@ def test_odd_characters_stay_text(tmp_path: Path) -> None:
         assert NASTY in html.unescape(written.replace("*", ""))
 
 
-def test_a_link_leads_to_web_pages_only_and_cannot_break_out(tmp_path: Path) -> None:
+def test_a_link_leads_only_to_web_pages_and_cannot_break_out(tmp_path: Path) -> None:
     odd = replace(SPIKE, runbook_url="javascript:alert(1)")
     assert not any("javascript" in link for link in e_mail(tmp_path, [odd]).links)
     breaking = replace(SPIKE, runbook_url='https://example.com/a"onclick="b|c> <!channel>')
@@ -232,7 +233,7 @@ def test_a_link_leads_to_web_pages_only_and_cannot_break_out(tmp_path: Path) -> 
         max_size=12,
     ).map("".join)
 )
-def test_any_description_reads_in_an_e_mail_as_it_was_written(tmp_path: Path, description: str) -> None:
+def test_an_e_mail_shows_any_description_exactly_as_it_was_written(tmp_path: Path, description: str) -> None:
     sentence = f"[{description}]"
     page = Page(
         rendered(tmp_path, "spend.email.html", template_data([replace(SPIKE, description=sentence)]), "html")

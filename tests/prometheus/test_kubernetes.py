@@ -1,4 +1,4 @@
-"""The manifests for the Prometheus operator say what the rules say."""
+"""The manifests for the Prometheus operator agree with the rules."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_the_prometheus_rule_has_every_group_unchanged() -> None:
     assert len({group["name"] for group in groups}) == len(groups)
 
 
-def test_the_pod_monitor_keeps_the_series_of_a_replaced_pod_and_a_job_that_the_rules_know() -> None:
+def test_the_pod_monitor_gives_every_pod_the_same_instance_and_the_job_that_the_rules_select() -> None:
     monitor = yaml.safe_load((MANIFESTS / "podmonitor.yml").read_text(encoding="utf-8"))
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     fixed = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}

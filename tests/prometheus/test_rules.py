@@ -1,4 +1,4 @@
-"""Every rule is valid, tested, explained, and made of series and thresholds that exist."""
+"""Every rule is valid, tested and explained, and uses only series and thresholds that exist."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ KINDS: Final = (
     "downward restatement",
     "credits-only day",
 )
-_COUNTER = "A counter neither restarts with the month nor falls, and knows usage at list prices alone."
-_UNBILLED = "Its figures are of live usage in the last hour: neither a month nor a bill is in them."
-_ADVICE = "A finding of what is not used: neither a month's sum nor a credit is in it."
-_NO_MONEY = "It judges when something was last heard of, and no money."
+_COUNTER = "A counter neither restarts with the month nor falls, and it has only usage at list prices."
+_UNBILLED = "It uses live usage of the last hour, which has neither a month nor a bill."
+_ADVICE = "It uses findings of unused resources, which have neither a month's total nor a credit."
+_NO_MONEY = "It depends on when or whether something worked, and on no amount of money."
 WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
     ("SpendBudgetForecastExceeded", "credits-only day"): (
-        "A credit lowers the forecast, which is the case of a downward restatement."
+        "A credit lowers the forecast, as a downward restatement does, and that has a case."
     ),
     **{
         (alert, kind): why
@@ -68,7 +68,7 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                 _ADVICE,
             ),
             (
-                ("SpendExporterDown", "SpendSourceFailing"),
+                ("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed"),
                 ("month rollover", "downward restatement", "credits-only day"),
                 _NO_MONEY,
             ),
@@ -76,12 +76,12 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
             (
                 ("SpendNowcastDrifting",),
                 ("month rollover",),
-                "It judges settled days, whichever their month.",
+                "It compares settled days, in whatever month they are.",
             ),
             (
                 ("SpendExporterCostHigh",),
                 ("month rollover", "downward restatement", "credits-only day"),
-                "It follows the reads of the last day, not a bill.",
+                "It depends on the reads of the last day, not on a bill.",
             ),
         )
         for alert in alerts
@@ -107,7 +107,7 @@ OF_THE_TARGET: Final = {"job", "instance"}
 
 @cache
 def known_labels() -> dict[str, set[str]]:
-    """Labels of every series that a rule may ask for."""
+    """Labels of every series that a rule may use."""
     known = {family.name: set(family.labels) for family in all_families()}
     known["up"] = set()
     for record in RECORDS:
@@ -126,7 +126,7 @@ def by_name(rule: Rule) -> str:
 
 
 @needs_promtool
-def test_promtool_has_nothing_to_say_about_the_rules() -> None:
+def test_promtool_finds_no_problem_in_the_rules() -> None:
     checked = subprocess.run(
         ["promtool", "check", "rules", "--lint-fatal", *RULE_FILES],
         capture_output=True,
@@ -158,12 +158,12 @@ def test_the_cases_of_an_alert_show_it_firing_and_not(alert: Rule) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=by_name)
-def test_an_alert_is_tested_with_and_without_addresses_of_the_users_own(alert: Rule) -> None:
-    told = {case.external_labels for case in CASES if case.alert == alert.name and case.expected}
-    assert told == {True, False}
+def test_an_alert_is_tested_with_and_without_the_users_own_addresses(alert: Rule) -> None:
+    tested = {case.external_labels for case in CASES if case.alert == alert.name and case.expected}
+    assert tested == {True, False}
 
 
-def test_no_case_and_no_reason_is_of_an_alert_that_does_not_exist() -> None:
+def test_every_case_and_every_reason_belongs_to_an_existing_alert() -> None:
     names = {alert.name for alert in ALERTS}
     assert {case.alert for case in CASES} == names
     assert {kind for case in CASES for kind in case.kinds} == set(KINDS)
@@ -192,18 +192,18 @@ def test_an_alert_is_labelled_and_explained(alert: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=by_name)
-def test_a_rule_asks_only_for_series_and_labels_that_exist(rule: Rule) -> None:
+def test_a_rule_uses_only_series_and_labels_that_exist(rule: Rule) -> None:
     known = known_labels()
-    asked = rule.metrics()
-    assert asked
-    assert asked <= known.keys(), f"unknown series: {sorted(asked - known.keys())}"
+    used = rule.metrics()
+    assert used
+    assert used <= known.keys(), f"unknown series: {sorted(used - known.keys())}"
     for metric, label in rule.matched():
         assert label in known[metric], f"{metric} has no label {label}"
-    labels = set[str]().union(*(known[name] for name in asked))
+    labels = set[str]().union(*(known[name] for name in used))
     assert rule.grouped() <= labels, f"unknown labels: {sorted(rule.grouped() - labels)}"
 
 
-def test_every_threshold_is_used_and_none_is_unknown() -> None:
+def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     assert set[str]().union(*(rule.thresholds() for rule in RULES)) == THRESHOLDS.keys()
-    compared = [rule.name for rule in ALERTS if not rule.thresholds()]
-    assert compared == ["SpendBudgetThresholdReached", "SpendExporterDown"]
+    without = {rule.name for rule in ALERTS if not rule.thresholds()}
+    assert without == {"SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed"}

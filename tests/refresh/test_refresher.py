@@ -1,4 +1,4 @@
-"""Refreshing: every source on its own, what is told of it, and a clock that nobody can trust."""
+"""Refreshing: every source on its own, its status, and a clock that may jump."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Scripted(TestedSource):
     refreshes: int = field(default=0, init=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        told = self.rounds[min(self.refreshes, len(self.rounds) - 1)]
+        reported = self.rounds[min(self.refreshes, len(self.rounds) - 1)]
         self.refreshes += 1
-        return told(context)
+        return reported(context)
 
 
 class Clock:
@@ -77,10 +77,10 @@ def batch(
 
 
 def gives(*charges: Charge, partition: str = "a", rejected: Sequence[Rejected] = ()) -> Told:
-    def told(context: RefreshContext) -> Iterator[Change]:
+    def reported(context: RefreshContext) -> Iterator[Change]:
         yield batch(context, partition, *charges, rejected=rejected)
 
-    return told
+    return reported
 
 
 def nothing_new(_: RefreshContext) -> Iterator[Change]:
@@ -88,12 +88,12 @@ def nothing_new(_: RefreshContext) -> Iterator[Change]:
 
 
 def fails(error: Exception, *before: Charge) -> Told:
-    def told(context: RefreshContext) -> Iterator[Change]:
+    def reported(context: RefreshContext) -> Iterator[Change]:
         if before:
             yield batch(context, "before", *before)
         raise error
 
-    return told
+    return reported
 
 
 Make = Callable[..., Refresher]
@@ -174,7 +174,7 @@ def test_what_a_source_gave_before_it_failed_stays(make: Make) -> None:
     assert of_source(refresher, "spend_source_up") == {"files": 0.0}
 
 
-def test_a_failure_is_told_until_the_source_has_recovered(make: Make, clock: Clock) -> None:
+def test_a_failure_is_reported_until_the_source_has_recovered(make: Make, clock: Clock) -> None:
     failing = fails(SourceError("quota", "wait until tomorrow"))
     refresher = make(Scripted([nothing_new, failing, nothing_new]))
     refresher.refresh_all()

@@ -36,7 +36,7 @@ def world() -> World:
 
 @dataclass
 class Clock:
-    """Time that passes when it is told to; sleeping is the one way to tell it within the source."""
+    """Time that passes when a test says so; sleeping is the one way to tell it within the source."""
 
     now: datetime = NOW
     slept: list[float] = field(default_factory=list)
@@ -143,12 +143,12 @@ def new_source(endpoint: str, clock: Clock, **changes: Any) -> CloudMonitoringSo
 
 @contextmanager
 def reading(
-    folder: Path, *, temper: Faults | None = None, parallel_revisions: int = 1, **changes: Any
+    folder: Path, *, faults: Faults | None = None, parallel_revisions: int = 1, **changes: Any
 ) -> Iterator[Reader]:
     """A reader of the world at NOW, with an empty ledger in memory."""
     clock = Clock()
     usage = SimulatedUsage(world(), parallel_revisions=parallel_revisions)
-    service = CloudMonitoring(usage, clock, temper or Faults())
+    service = CloudMonitoring(usage, clock, faults or Faults())
     ledger = Ledger(None)
     try:
         with serving(service) as endpoint:

@@ -17,6 +17,7 @@ from exporter.refresh.intake import Intake
 from exporter.sources.base import Batch, RefreshContext, RefreshTally, Unreadable, UsageBatch
 from exporter.sources.llm.anthropic import AnthropicSource
 from exporter.sources.llm.openai import OpenAISource
+from exporter.sources.spool import NULL_TEXT
 
 NOW = datetime(2026, 11, 20, 14, 25, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0)
@@ -104,7 +105,10 @@ def told_by(source: LlmSource, context: RefreshContext, told: Told | None = None
 def _rows(spool: Path, columns: dict[str, str]) -> list[dict[str, Any]]:
     with spool.open(encoding="utf-8", newline="") as lines:
         rows = [
-            {name: _READ.get(columns[name], str)(value) for name, value in row.items()}
+            {
+                name: None if value == NULL_TEXT else _READ.get(columns[name], str)(value)
+                for name, value in row.items()
+            }
             for row in csv.DictReader(lines)
         ]
     spool.unlink()

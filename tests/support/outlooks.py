@@ -9,9 +9,9 @@ from decimal import Decimal
 from exporter.analysis.bill.attribution import Match
 from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.budgets.spending_season import SpendingSeason
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.month_forecast import MonthForecast
 from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook

@@ -38,7 +38,7 @@ class Running:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def address(self) -> str:
-        """Base address, as told on standard error; waits until it is."""
+        """Base address, as printed on standard error; waits for it."""
         until(lambda: _ADDRESS.search(self.log()) or self.process.poll() is not None, "an address")
         found = _ADDRESS.search(self.log())
         assert found, f"ended with {self.process.poll()}: {self.log()}"
@@ -59,7 +59,7 @@ class Running:
         return samples(text)
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30) -> int:
-        """Send a signal and return the exit code; where there is none in time, tell what it is doing."""
+        """Send a signal and return the exit code; where there is none in time, report what it is doing."""
         self.process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(seconds)

@@ -38,7 +38,7 @@ def true_cost(world: World, since: datetime, until: datetime) -> Iterator[TrueCo
 
 
 def pieces_exported(world: World, since: datetime, until: datetime) -> Iterator[Piece]:
-    """What `rows_exported` tells of usage, in the same order: all but tax, rounding and goodwill."""
+    """The usage in `rows_exported`, in the same order: all but tax, rounding and goodwill."""
     begin = since
     while begin < until:
         midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

@@ -132,7 +132,7 @@ def test_figures_move_steadily_between_events_and_over_the_hour() -> None:
     )
 
 
-def test_a_stream_shows_the_next_snapshot_once_it_is_there() -> None:
+def test_a_stream_shows_the_next_snapshot_once_it_exists() -> None:
     current = snapshot()
     with (
         Server(LOOPBACK, lambda: current, stream_interval_seconds=0.001) as server,
@@ -143,7 +143,7 @@ def test_a_stream_shows_the_next_snapshot_once_it_is_there() -> None:
         until(lambda: reader.event()["today"]["total_usd"] is not None)
 
 
-def test_streams_beyond_the_cap_are_told_to_come_back_and_scrapes_go_on() -> None:
+def test_streams_beyond_the_cap_get_a_retry_after_and_scrapes_go_on() -> None:
     with Server(LOOPBACK, snapshot, max_streams=2, stream_interval_seconds=0.01) as server:
         with Reader(server) as first, Reader(server) as second:
             first.event()
@@ -171,7 +171,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_gives_its_place_back(
     current = large_snapshot()
     server = Server(LOOPBACK, lambda: current, max_streams=1, response_timeout_seconds=0.3)
     with server, stalled(server):
-        until(lambda: "broke off a stream to 127.0.0.1" in caplog.text)
+        until(lambda: "closed a stream to 127.0.0.1" in caplog.text)
         current = snapshot()
         until(lambda: has_room(server))
     assert "an event was not read within 0.3 s" in caplog.text

@@ -100,7 +100,7 @@ def test_before_there_is_data_it_says_that_it_is_starting() -> None:
         (172_800, "2 d ago"),
     ],
 )
-def test_ages_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
+def test_ages_are_reported_in_the_unit_that_fits(seconds: float, words: str) -> None:
     assert f"As of {words} ." in page(snapshot(), BUILT_AT + timedelta(seconds=seconds)).text
 
 

@@ -40,7 +40,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 class SlowReader:
-    """A client that asks for /metrics, waits for the first bytes of the answer, and reads on when told."""
+    """A client that requests /metrics, waits for the first bytes, and reads on when a test says so."""
 
     def __init__(self, server: Server) -> None:
         self._socket = socket.create_connection(server.address, timeout=DEADLINE_SECONDS)
@@ -61,8 +61,8 @@ class SlowReader:
         self._socket.close()
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What our own code said that operators see."""
+def reported(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What our own code logs for operators."""
     records = [record for record in caplog.records if record.name.startswith("exporter")]
     return [record.getMessage() for record in records if record.levelno >= logging.INFO]
 
@@ -182,7 +182,7 @@ def test_a_malformed_request_is_refused_without_naming_a_version_or_filling_the_
     assert answer.startswith(b"HTTP/1.0 400 ")
     assert b"aiohttp" not in answer
     assert b"Python" not in answer
-    assert not told(caplog)
+    assert not reported(caplog)
 
 
 def test_the_landing_page_shows_version_and_totals(server: Server) -> None:
@@ -198,7 +198,7 @@ def test_healthz_answers_also_before_there_is_data() -> None:
         assert request(server, "/metrics").status == 200
 
 
-def test_readyz_tells_why_it_is_not_ready_and_then_that_it_is() -> None:
+def test_readyz_gives_the_reason_while_not_ready() -> None:
     sources = (
         SourceStatus("files", None, None, "", 0, ()),
         SourceStatus("bigquery", False, None, "no such table; name one in gcp.billing_export", 0, ()),
@@ -260,7 +260,7 @@ def test_scrapes_see_whole_snapshots_while_a_thread_is_busy_and_snapshots_change
     assert len(seen) > 1
 
 
-def test_scrapes_beyond_the_cap_are_told_to_come_back() -> None:
+def test_scrapes_beyond_the_cap_get_a_retry_after() -> None:
     current = large_snapshot()
     with Server(LOOPBACK, lambda: current, max_concurrent_scrapes=2) as server:
         readers = [SlowReader(server), SlowReader(server)]
@@ -287,7 +287,7 @@ def test_a_reader_that_stops_reading_is_broken_off_and_gives_its_place_back(
         announced, actual = reader.read_to_end()
         assert announced > actual
         reader.close()
-    assert "broke off a scrape by 127.0.0.1: not read within 0.2 s" in caplog.text
+    assert "aborted a scrape by 127.0.0.1: it was not read within 0.2 s" in caplog.text
 
 
 def test_a_reader_that_hangs_up_gives_its_place_back_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -295,7 +295,7 @@ def test_a_reader_that_hangs_up_gives_its_place_back_without_a_word(caplog: pyte
     with Server(LOOPBACK, lambda: current, max_concurrent_scrapes=1) as server:
         SlowReader(server).close()
         until(lambda: request(server, "/metrics", method="HEAD").status == 200)
-    assert not told(caplog)
+    assert not reported(caplog)
 
 
 def refuses_connections(server: Server) -> bool:
@@ -354,7 +354,7 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
     server.stop()
 
 
-def test_an_address_in_use_is_told_with_what_to_do(server: Server) -> None:
+def test_an_address_in_use_is_reported_with_what_to_do(server: Server) -> None:
     second = Server(server.address, snapshot)
     with pytest.raises(
         OSError, match=r"cannot listen on 127\.0\.0\.1:\d+ \(Address already in use\).*`listen`"
@@ -362,7 +362,7 @@ def test_an_address_in_use_is_told_with_what_to_do(server: Server) -> None:
         second.start()
 
 
-def test_a_host_that_does_not_exist_is_told_with_what_to_do() -> None:
+def test_a_host_that_does_not_exist_is_reported_with_what_to_do() -> None:
     with pytest.raises(OSError, match=r"cannot listen on nowhere\.invalid:0 .*`listen`"):
         Server(("nowhere.invalid", 0), snapshot).start()
 

@@ -215,7 +215,7 @@ def test_a_renewed_certificate_is_served_from_the_next_connection_on(
         assert served_certificate(server, authority, name) == second
         authority.sign("server", ["localhost", "127.0.0.1"])
         assert served_certificate(server, authority, name) not in (first, second)
-    assert "the certificate in use stays" in caplog.text
+    assert "the current certificate stays in use" in caplog.text
 
 
 def test_a_stop_finishes_a_running_response_over_tls(
@@ -348,7 +348,7 @@ def test_no_hash_shows_in_a_repr(tmp_path: Path) -> None:
         (
             "tls_server_config: {cipher_suites: [RC4]}",
             "tls_server_config.cipher_suites[0]",
-            "no cipher suite",
+            "not a safe cipher suite",
         ),
         (
             "tls_server_config: {cipher_suites: [TLS_AES_128_GCM_SHA256]}",
@@ -390,22 +390,22 @@ def test_no_hash_shows_in_a_repr(tmp_path: Path) -> None:
         ("a: [", "", "is not YAML"),
     ],
 )
-def test_a_problem_is_told_with_its_key_and_what_would_be_good(
+def test_a_problem_is_reported_with_its_key_and_what_would_be_good(
     tmp_path: Path, text: str, key: str, words: str
 ) -> None:
-    told = problems(tmp_path, text)
-    assert any(problem.startswith(key) and words in problem for problem in told), told
+    reported = problems(tmp_path, text)
+    assert any(problem.startswith(key) and words in problem for problem in reported), reported
 
 
-def test_every_problem_is_told_at_once_and_no_secret_with_it(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once_and_no_secret_with_it(tmp_path: Path) -> None:
     text = """
         tls_server_config: {cert_file: server.crt, key: PRIVATE, min_version: SSL3, cipher: x}
         http_server_config: {http2: yes}
         basic_auth_users: {alice: hunter2, bob: 424242}
         rate_limit: {}
         """
-    told = problems(tmp_path, text)
-    assert [problem.split(" ")[0] for problem in told] == [
+    reported = problems(tmp_path, text)
+    assert [problem.split(" ")[0] for problem in reported] == [
         "tls_server_config.min_version",
         "tls_server_config.key",
         "tls_server_config.cipher",
@@ -414,10 +414,10 @@ def test_every_problem_is_told_at_once_and_no_secret_with_it(tmp_path: Path) -> 
         "basic_auth_users.bob",
         "rate_limit",
     ]
-    assert not any(secret in "\n".join(told) for secret in ("PRIVATE", "hunter2", "424242"))
+    assert not any(secret in "\n".join(reported) for secret in ("PRIVATE", "hunter2", "424242"))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"web\.yml: 1 problem\n  cannot be read"):
         load_web_config(tmp_path / "web.yml")
     (tmp_path / "web.yml").write_bytes(b"\xff\xfe\xff")
@@ -425,8 +425,8 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         load_web_config(tmp_path / "web.yml")
 
 
-def test_files_that_tls_cannot_use_are_told(tmp_path: Path, authority: Authority, pair: Pair) -> None:
-    def told(more: str = "") -> str:
+def test_files_that_tls_cannot_use_are_reported(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+    def reported(more: str = "") -> str:
         with pytest.raises(ConfigError) as caught:
             load_tls(tmp_path, more)
         [problem] = caught.value.problems
@@ -435,25 +435,27 @@ def test_files_that_tls_cannot_use_are_told(tmp_path: Path, authority: Authority
     authority.sign("other")
     key = pair.key.read_bytes()
     pair.key.write_bytes((tmp_path / "other.key").read_bytes())
-    assert "tls_server_config.key_file (line 1): " in told()
-    assert "is not the key of the certificate" in told()
+    assert "tls_server_config.key_file (line 1): " in reported()
+    assert "is not the key of the certificate" in reported()
     authority.sign("server", password=b"password")
-    assert "is encrypted; give a key without a password" in told()
+    assert "is encrypted; use a key without a password" in reported()
     pair.key.write_text("no key", encoding="utf-8")
-    assert "are not a PEM certificate and its PEM key" in told()
+    assert "are not a PEM certificate and its PEM key" in reported()
     pair.key.unlink()
-    assert "cannot be read (No such file or directory)" in told()
-    assert key not in told().encode()
+    assert "cannot be read (No such file or directory)" in reported()
+    assert key not in reported().encode()
 
 
-def test_an_authority_that_is_none_is_told(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+def test_an_authority_that_is_no_certificate_is_reported(
+    tmp_path: Path, authority: Authority, pair: Pair
+) -> None:
     (tmp_path / "ca.crt").write_text("no certificate", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"client_ca_file .*holds no usable PEM certificate"):
         load_tls(tmp_path, CLIENT_CERTS)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_key_without_permission_is_told(tmp_path: Path, authority: Authority, pair: Pair) -> None:
+def test_a_key_without_permission_is_reported(tmp_path: Path, authority: Authority, pair: Pair) -> None:
     pair.key.chmod(0)
     with pytest.raises(ConfigError, match=r"key_file .*cannot be read \(Permission denied\)"):
         load_tls(tmp_path)

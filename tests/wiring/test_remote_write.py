@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.support.charge_rows import charge, put
 from tests.support.config_documents import FROM_FILES
 
 URL = "https://mimir.example.com/api/v1/push"
+NOW = datetime(2026, 11, 11, 7, tzinfo=UTC)
+"""Less than a day after the charge."""
 
 
 def made(folder: Path, **section: Any) -> Receiver:
@@ -39,7 +42,7 @@ def test_address_headers_and_certificates_are_taken_over(tmp_path: Path) -> None
     assert made(tmp_path) == Receiver(URL)
 
 
-def test_secrets_are_read_anew_and_not_shown(tmp_path: Path) -> None:
+def test_secrets_are_read_again_and_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     basic = made(tmp_path, basic_auth={"username": "spend", "password_file": "secret"})
     bearer = made(tmp_path, bearer_token_file="secret")
@@ -55,13 +58,13 @@ def test_secrets_are_read_anew_and_not_shown(tmp_path: Path) -> None:
         basic.authorization()
 
 
-def test_a_secret_that_is_missing_is_told_and_what_is_billed_waits(tmp_path: Path) -> None:
+def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", charge("1"))
     with RemoteReceiver() as server:
-        section = {"url": server.url, "bearer_token_file": "token", "since_days": 3660}
+        section = {"url": server.url, "bearer_token_file": "token", "since_days": 1}
         config = parse(json.dumps({**FROM_FILES, "history": {"remote_write": section}}), tmp_path)
-        sender = history_sender(config, ledger, ["files"])
+        sender = history_sender(config, ledger, ["files"], lambda: NOW)
         assert sender is not None
         assert sender.send() == 0
         assert sender.status.failures == {"no_credentials": 1}
@@ -74,5 +77,5 @@ def test_a_secret_that_is_missing_is_told_and_what_is_billed_waits(tmp_path: Pat
 
 def test_without_the_section_nothing_is_sent(tmp_path: Path) -> None:
     ledger = Ledger(None)
-    assert history_sender(parse(json.dumps(FROM_FILES), tmp_path), ledger, []) is None
+    assert history_sender(parse(json.dumps(FROM_FILES), tmp_path), ledger, [], lambda: NOW) is None
     ledger.close()

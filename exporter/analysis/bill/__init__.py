@@ -1,1 +1,1 @@
-"""What the bill says: billing days and months, windows, folding, spikes and attribution."""
+"""The bill: billing days and months, windows, folding, spikes and attribution."""

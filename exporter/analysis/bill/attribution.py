@@ -1,7 +1,7 @@
 """Puts each charge into one of the user's own categories: the first rule that matches it decides.
 
-A rule names kinds of things (projects, labels, services, …): all kinds that it names must match, and within
-a kind any of the values may.
+A rule has conditions on projects, labels, services and so on. All its conditions must match; a condition
+matches if any of its values does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from exporter.core.charges import tags_of
 
 UNATTRIBUTED: Final = "unattributed"
-"""Category of what no rule matches."""
+"""Category of charges that no rule matches."""
 
 _API_NAMES: Final = {
     "artifact registry": "artifactregistry",
@@ -29,14 +29,14 @@ _API_NAMES: Final = {
     "secret manager": "secretmanager",
     "vertex ai": "aiplatform",
 }
-"""Google's name of the API by that of the service in the bill, where the second does not hold the first."""
+"""Google's name of an API by the name of its service in the bill, where the second does not contain it."""
 
 _MOST_KNOWN: Final = 100_000
-"""Answers that are kept: labels such as branches come and go for ever."""
+"""The most answers to keep: new label values, such as branches, keep coming."""
 
 
 class Combination(NamedTuple):
-    """What tells charges apart as far as attribution goes; a dimension that the bill leaves out is empty."""
+    """The dimensions of a charge that rules use; a dimension that the bill leaves out is empty."""
 
     provider: str
     billing_account_id: str
@@ -46,17 +46,17 @@ class Combination(NamedTuple):
     sku_id: str
     sku: str
     model: str
-    """The language model that the charge is for, as its provider calls it; empty where it is for none."""
+    """The language model of the charge, by its provider's name; empty where it has none."""
     tags: str
     """As in Charge.tags."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """What a charge has to be like. An empty field says nothing about it; values of a field are choices.
+    """Conditions on a charge. An empty field is no condition; one value of a field must match.
 
     Projects, models and the values of labels and tags are globs (`ml-*`); a SKU is its id or a glob for its
-    text; a service is its name or id. Case matters in labels and tags alone.
+    text; a service is its name or id. Case matters only in labels and tags.
     """
 
     words: tuple[str, ...] = ()
@@ -64,15 +64,15 @@ class Match:
     providers: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Globs by label; all the labels named must match."""
+    """Globs by label; all these labels must match."""
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Globs by tag; all the tags named must match."""
+    """Globs by tag; all these tags must match."""
     services: tuple[str, ...] = ()
     skus: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
 
     def matches(self, charge: Combination) -> bool:
-        """Say whether the charge is like that."""
+        """Return whether the charge meets the conditions."""
         service = (charge.service_name.casefold(), charge.service_id.casefold())
         named = (*service, _API_NAMES.get(service[0], ""))
         lower = self._casefolded
@@ -126,17 +126,17 @@ class _Casefolded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Charges that match belong to the category, unless an earlier rule took them."""
+    """Matching charges belong to the category, unless an earlier rule matches them too."""
 
     category: str
     match: Match
     place: str
-    """The key of the configuration that it is from, such as `cost_attribution.ml`."""
+    """Its key in the configuration, such as `cost_attribution.ml`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Charges that two rules of different categories match; the earlier rule has them."""
+    """Charges that match two rules of different categories; the earlier rule wins."""
 
     winner: Rule
     loser: Rule
@@ -146,20 +146,20 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the rules make of some charges."""
+    """How the rules split some charges."""
 
     usd_by_category: Mapping[str, Decimal]
-    """Net cost by category, exact: the sum is that of all the charges."""
+    """Net cost by category; the sum is exactly that of all the charges."""
     never_matched: Sequence[Rule]
     """Rules that match none of the charges."""
     shadowed: Sequence[Rule]
-    """Rules that match some, of which earlier rules took every one."""
+    """Rules that match some charges, all of which match earlier rules too."""
     conflicts: Sequence[Conflict]
     """By the size of the cost, largest first."""
 
 
 class Attribution:
-    """Rules in the order of the configuration, and what they have said of each combination so far."""
+    """Rules in the order of the configuration, with a cache of their answers."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.rules: Final = tuple(rules)
@@ -167,7 +167,7 @@ class Attribution:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Every category once, in order, and last the one for the rest."""
+        """Every category once, in order; the last one is UNATTRIBUTED."""
         return (*dict.fromkeys(rule.category for rule in self.rules), UNATTRIBUTED)
 
     def category(self, charge: Combination) -> str:
@@ -181,7 +181,7 @@ class Attribution:
         return found
 
     def assess(self, costs: Iterable[tuple[Combination, Decimal]]) -> Assessment:
-        """Say what the rules make of charges with their net cost in US dollars."""
+        """Return how the rules split charges, given with their net cost in US dollars."""
         by_category: dict[str, Decimal] = {}
         conflicts: dict[tuple[int, int], Decimal] = {}
         place = {id(rule): number for number, rule in enumerate(self.rules)}

@@ -1,4 +1,4 @@
-"""The billing days and weeks that hours belong to, looked up once for a range of hours.
+"""The billing days and weeks of hours, computed once for a range of hours.
 
 Hours are counted since 1970-01-01 00:00 UTC; days are proleptic ordinals in the provider's billing zone.
 """

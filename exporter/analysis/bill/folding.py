@@ -1,4 +1,4 @@
-"""Which series are exposed on their own and which are folded into `other`, so that cardinality is bounded.
+"""Which series are exposed on their own and which are folded into `other`, to limit cardinality.
 
 Folding only relabels: every sum over the folded series is the sum over the series themselves.
 """
@@ -16,7 +16,7 @@ Labels = tuple[str, ...]
 OTHER = "other"
 
 SAMPLES_PER_SERIES = 5
-"""Most samples one set of labels has: four windows and a counter."""
+"""The most samples per set of labels: four windows and a counter."""
 
 _KEPT = ("provider", "billing_account_id", "service_name", "charge_category")
 _KEPT_WHEN_TIGHT = ("provider", "billing_account_id", "charge_category")
@@ -26,7 +26,7 @@ def own_labels(weights: Mapping[Labels, float], already: Set[Labels], max_series
     """Choose the labels that get series of their own.
 
     `weights` has every known set of labels with its importance (dollars moved). Those in `already` keep their
-    place as long as max_series allows, so that no counter comes and goes; free places go to the heaviest.
+    series as long as max_series allows, so that no counter comes and goes; free places go to the heaviest.
     """
     places = max_series // SAMPLES_PER_SERIES
     if len(weights) <= places:
@@ -44,14 +44,14 @@ def kept_labels(known: Collection[Labels], max_series: int) -> tuple[str, ...]:
 
 
 def folded(labels: Labels, kept: Collection[str]) -> Labels:
-    """Return the labels of the `other` series that these labels are counted in."""
+    """Return the labels of the `other` series for these labels."""
     return tuple(value if name in kept else OTHER for name, value in zip(CHARGE_LABELS, labels, strict=True))
 
 
 def fold(
     values: Iterable[tuple[Labels, Decimal]], own: Set[Labels], kept: Collection[str]
 ) -> tuple[dict[Labels, Decimal], int]:
-    """Add up the values of labels that have no place of their own; also return how many were folded."""
+    """Add up the values of labels without their own series; also return how many were folded."""
     sums: dict[Labels, Decimal] = {}
     count = 0
     for labels, value in values:

@@ -1,4 +1,4 @@
-"""Days, weeks and months side by side: cost by period and group, the largest groups, and what moved most."""
+"""Compares days, weeks or months: cost by period and group, the largest groups, the largest changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, Literal
 By = Literal["day", "week", "month"]
 
 OTHER: Final = "other"
-"""The groups beyond those that are told on their own."""
+"""The sum of all groups that are not shown on their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +29,23 @@ class Group:
     name: str
     usd: Decimal | None
     before_usd: Decimal | None
-    """In the periods that it is compared with; None also where it is not compared."""
+    """In the periods of the comparison; None also without a comparison."""
 
     @property
     def change_usd(self) -> Decimal:
-        """How much more it is than before; a group that was not there cost nothing."""
+        """The change from before; a missing group counts as zero."""
         return (self.usd or Decimal(0)) - (self.before_usd or Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class CostPeriods:
-    """What was billed in some periods, by group."""
+    """Billed cost of some periods, by group."""
 
     periods: Sequence[Period]
     before: Sequence[Period]
-    """The periods that are compared with; empty where there are none."""
+    """The periods to compare with; empty without a comparison."""
     groups: Sequence[Group]
-    """Largest first, or where compared what moved most; OTHER is last."""
+    """Largest first, or largest change first in a comparison; OTHER is last."""
     cells: Mapping[tuple[int, str], Decimal]
     """Net US dollars by number of the period and name of the group, OTHER included."""
     folded: int
@@ -58,7 +58,7 @@ class CostPeriods:
 
     @property
     def before_usd(self) -> Decimal | None:
-        """The same of the periods that are compared with."""
+        """The same for the periods to compare with."""
         return _sum(group.before_usd for group in self.groups)
 
     def period_usd(self, number: int) -> Decimal | None:
@@ -67,7 +67,7 @@ class CostPeriods:
 
 
 def periods(first: date, end: date, by: By) -> list[Period]:
-    """Return the days, weeks (from Monday) or months in [first, end); the outer ones may be parts."""
+    """Return the days, weeks (from Monday) or months in [first, end); the first and last may be partial."""
     found = []
     while first < end:
         following = min(end, _next(first, by))
@@ -77,7 +77,7 @@ def periods(first: date, end: date, by: By) -> list[Period]:
 
 
 def periods_before(first: date, end: date, by: By) -> list[Period]:
-    """Return the periods of a time of the same length just before: as many months, or as many days."""
+    """Return the periods of the same length just before: the same number of months, or of days."""
     if by == "month" and first.day == end.day == 1:
         months = (end.year - first.year) * 12 + end.month - first.month
         begin = first
@@ -105,7 +105,7 @@ def cost_periods(
 ) -> CostPeriods:
     """Sort costs (group, number of the period, US dollars) into a table with `top` groups on their own.
 
-    `earlier` are those of the periods `before`.
+    `earlier` are the costs of the periods `before`.
     """
     cells: dict[tuple[int, str], Decimal] = {}
     now: dict[str, Decimal] = {}
@@ -120,7 +120,7 @@ def cost_periods(
     own, rest = groups[:top], groups[top:]
     if not rest:
         return CostPeriods(shown, before, own, cells, 0)
-    # A group that the bill itself calls `other` goes in with the rest.
+    # A group that the bill itself calls `other` is added to OTHER.
     rest += [group for group in own if group.name == OTHER]
     own = [group for group in own if group.name != OTHER]
     kept = {group.name for group in own}

@@ -1,4 +1,4 @@
-"""How late an account's charges arrive, learnt from its own past; and what share is still to come.
+"""How late an account's charges arrive, learnt from its own past, and which share is still to arrive.
 
 The curve is the cost-weighted distribution of a charge's age when it became known: the development pattern
 of insurance mathematics, pooled over services.
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LEAST_USAGE_HOURS = 72
-"""Fewer observed usage hours than three days say too little about lateness; then nothing is claimed."""
+"""Three days: with fewer observed usage hours, lateness is unknown."""
 
 LEARNT_FROM = timedelta(days=45)
 LEARNT_UNTIL = timedelta(days=7)
-"""Usage between these ages is learnt from: young enough to be like today, old enough to have arrived."""
+"""Lateness is learnt from usage of these ages: recent enough to be like today, old enough to be complete."""
 
 _HOUR = timedelta(hours=1)
 
@@ -31,7 +31,7 @@ class ArrivalCurve:
     """arrived[n]: share known n hours after the usage hour began; the last value, 1, holds from there on."""
 
     def arrived_ratio(self, age_hours: int) -> float:
-        """Return the share that is expected to be known at that age, 0 for the future."""
+        """Return the share that is expected to have arrived at that age, 0 for the future."""
         return 0.0 if age_hours < 0 else self.arrived[min(age_hours, len(self.arrived) - 1)]
 
     def settled_age_hours(self) -> int:
@@ -40,14 +40,14 @@ class ArrivalCurve:
 
 
 def arrival_curve(arrivals: Iterable[tuple[int, float]], usage_hours: int) -> ArrivalCurve | None:
-    """Learn the curve from (age in hours at export, dollars) pairs; None where they say too little."""
+    """Learn the curve from (age in hours at export, dollars) pairs; None where they are too few."""
     by_age: dict[int, float] = {}
     for age, usd in arrivals:
         by_age[max(age, 0)] = by_age.get(max(age, 0), 0.0) + usd
     total = sum(by_age.values())
     if usage_hours < LEAST_USAGE_HOURS or total <= 0:
         return None
-    # What was exported within the hour that began n hours after the usage hour is known at age n + 1.
+    # Cost exported in the hour that began n hours after the usage hour is known at age n + 1.
     arrived = [0.0]
     for age in range(max(by_age) + 1):
         arrived.append(arrived[-1] + by_age.get(age, 0.0) / total)
@@ -60,9 +60,9 @@ def unsettled_ratio(
 ) -> float | None:
     """Return the share of the day's cost so far that has not arrived; None if no hour of it has passed.
 
-    `known_until` is when the bill last grew: what should have arrived since then has not. Every hour of the
-    day weighs the same: the season within a day changes the share by little, and is not known for the hours
-    that have not arrived.
+    `known_until` is when the bill last grew: nothing has arrived since then. Every hour of the day has the
+    same weight: the pattern within a day changes the share only a little, and is unknown for hours that have
+    not arrived.
     """
     start, end = day
     passed = int((min(now, end) - start) / _HOUR)

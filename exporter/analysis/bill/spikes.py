@@ -1,6 +1,6 @@
 """Whether an hour cost more than is normal: against the same hour of earlier days, by median and MAD.
 
-A standard deviation is nought on a bill that goes in steps, and one bad day would widen it for weeks.
+A standard deviation would be 0 for a bill in steps, and one bad day would widen it for weeks.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Final
 
 COMPARED_DAYS: Final = 14
 LEAST_DAYS: Final = 4
-"""With fewer earlier days nothing is called normal."""
+"""With fewer earlier days, normal is unknown."""
 
 _SIGMAS_PER_MAD: Final = 1.4826
 """Makes the median absolute deviation of normally distributed values their standard deviation."""
 
 _LEAST_SPREAD_RATIO: Final = 0.05
-"""A bill in steps has a deviation of 0: then a twentieth of what is normal counts as one."""
+"""A bill in steps has a deviation of 0: then a twentieth of the normal cost counts as one."""
 
 _LEAST_SPREAD_USD: Final = 0.01
 
 _RECURRING_DAYS: Final = 3
-"""What so many of the earlier days reached comes now and then, such as a job that runs on some days."""
+"""Cost that this many earlier days reached occurs now and then, such as a job that runs on some days."""
 
 _RECURRING_DEVIATIONS: Final = 2.0
-"""And is taken to lie so many deviations above normal."""
+"""Such cost counts as this many deviations above normal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spike:
-    """What an hour cost beside what is normal for it. US dollars."""
+    """An hour's cost compared with its normal cost. US dollars."""
 
     hour_usd: float
     normal_usd: float
@@ -45,16 +45,16 @@ class Spike:
 
 
 def recurring_usd(usd: Sequence[float]) -> float | None:
-    """Return what three of some days reached: cost that comes now and then. None for too few days."""
+    """Return the cost that three of the days reached: it occurs now and then. None for too few days."""
     return sorted(usd)[-_RECURRING_DAYS] if len(usd) > 2 * _RECURRING_DAYS else None
 
 
 def spike(hour_usd: float, same_hour_usd: Sequence[float]) -> Spike | None:
-    """Judge an hour by the same hour of earlier days; None where these are too few to say what is normal.
+    """Compare an hour with the same hour of earlier days; None where these are too few.
 
     Formula: median and scaled median absolute deviation (Iglewicz and Hoaglin, How to Detect and Handle
-    Outliers, 1993). Of use that comes on some days only, the median is that of the days without it and the
-    deviation knows nothing of the others: so the deviation is at least a part of the third dearest day's.
+    Outliers, 1993). For usage on some days only, the median and the deviation are those of the days without
+    it: so the deviation is at least a part of the cost of the third most expensive day.
     """
     if len(same_hour_usd) < LEAST_DAYS:
         return None

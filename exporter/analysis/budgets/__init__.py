@@ -1,1 +1,1 @@
-"""How a budget stands."""
+"""The state of a budget."""

@@ -1,4 +1,4 @@
-"""How a budget stands: what is used of it, what should be by now, what it will be, and when it is gone."""
+"""The state of a budget: its cost so far, the expected cost by now, the forecast, and when it is used up."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _LARGEST_LEVEL: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpending:
-    """What a budget's charges come to. US dollars."""
+    """The cost of a budget's charges. US dollars."""
 
     billed_usd: Decimal
-    """Billed of the period so far."""
+    """Billed cost of the period so far."""
     estimated_usd: Decimal
-    """Estimated to come on top of it, up to now."""
+    """Estimated cost up to now that is not billed yet."""
     burn_rate_usd_per_hour: float
     """At today's pace."""
     season: SpendingSeason
     """The usual spending of the same charges."""
     settled_days_usd: Sequence[tuple[float, float]]
-    """Of the last settled days, oldest first: what each cost, and what the season makes of it."""
+    """The last settled days, oldest first: each day's cost, and its usual cost by the season."""
     hourly_usd: Mapping[int, float] = field(default_factory=dict)
-    """What the last hours cost (hours since 1970-01-01 00:00 UTC), as far back as that is known."""
+    """Cost of the last hours (hours since 1970-01-01 00:00 UTC), as far back as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """How a budget stands at a moment. US dollars; ratios are of the limit, but for `expected_ratio`."""
+    """The state of a budget at a moment. US dollars; ratios are of the limit, except `expected_ratio`."""
 
     limit_usd: Decimal
     billed_usd: Decimal
@@ -51,14 +51,14 @@ class BudgetState:
     expected_ratio: float
     """Share of the period's usual spending that falls before now."""
     forecast_usd: dict[float, float]
-    """Of the whole period, by QUANTILES."""
+    """Forecast cost of the whole period, by QUANTILES."""
     exhausted_at: datetime | None
-    """When the limit is reached at today's pace, or was reached; None beyond the period's end, and where
-    it was reached before the hours that are known."""
+    """When the limit was reached, or will be at today's pace; None after the period's end, and where it was
+    reached before the known hours."""
 
     @property
     def remaining_usd(self) -> Decimal:
-        """Negative once the limit is passed."""
+        """Negative above the limit."""
         return self.limit_usd - self.used_usd
 
     @property
@@ -87,7 +87,7 @@ def budget_period(now: datetime, period: Period, timezone: str) -> tuple[datetim
 def budget_state(
     limit_usd: Decimal, period: tuple[datetime, datetime], now: datetime, spending: BudgetSpending
 ) -> BudgetState:
-    """Return how a budget stands at `now`. Raises ValueError for a limit that is not above 0."""
+    """Return the state of a budget at `now`. Raises ValueError for a limit that is not above 0."""
     if limit_usd <= 0:
         raise ValueError(f"A budget's limit must be above 0, not {limit_usd}.")
     begin, end = period
@@ -109,7 +109,7 @@ def budget_state(
 
 
 def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpending) -> dict[float, float]:
-    """What is used, and the usual cost of the rest at the level of now."""
+    """The cost so far, plus the usual cost of the rest at the present level."""
     season = spending.season
     rest = season.between(now, end)
     if rest <= 0:
@@ -124,7 +124,7 @@ def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpendin
 
 
 def _level(now: datetime, spending: BudgetSpending) -> float:
-    """How much more is spent now than usual: by the settled days of the last week, and by the pace now."""
+    """Present spending over usual spending: by the settled days of the last week, and by the present pace."""
     recent = spending.settled_days_usd[-7:]
     usual = sum(expected for _, expected in recent)
     week = sum(actual for actual, _ in recent) / usual if usual > 0 else 1.0
@@ -134,7 +134,7 @@ def _level(now: datetime, spending: BudgetSpending) -> float:
 
 
 def _noise(days_usd: Sequence[tuple[float, float]], days: float) -> float:
-    """Standard deviation of the logarithm of a forecast's error, for so many days."""
+    """Standard deviation of the logarithm of a forecast's error over this many days."""
     errors = [log(actual / expected) for actual, expected in days_usd if actual > 0 and expected > 0]
     daily = sqrt(fmean(error * error for error in errors)) if len(errors) > 6 else _UNTESTED_NOISE
     return sqrt(daily * daily / max(days, 1.0) + (_DRIFT_PER_DAY * days) ** 2)
@@ -143,7 +143,7 @@ def _noise(days_usd: Sequence[tuple[float, float]], days: float) -> float:
 def _reached(
     over: float, period: tuple[datetime, datetime], now: datetime, hourly_usd: Mapping[int, float]
 ) -> datetime | None:
-    """Go back hour by hour until no more than the limit was used: that hour's end is when it was reached."""
+    """Go back hour by hour to the hour after which the cost was above the limit; return that hour's end."""
     hour = int(now.timestamp() // 3600)
     first = max(min(hourly_usd, default=hour + 1), int(period[0].timestamp() // 3600))
     while hour >= first:

@@ -1,6 +1,6 @@
-"""How some spending is spread over the hours of a week, learnt from its own past, and what a span has of it.
+"""How spending is spread over the hours of a week, learnt from its own past, and a time span's share of it.
 
-Plans and forecasts of budgets follow it: a weekend is not behind plan, and a night is no saving.
+Expected costs and forecasts of budgets follow it: a cheap weekend or night is not a saving.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _HOUR: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class SpendingSeason:
-    """US dollars usual in each hour of the week (0 is Monday's first in `timezone`)."""
+    """Usual US dollars in each hour of the week (0 is Monday's first in `timezone`)."""
 
     usd: Sequence[float]
     timezone: str
 
     def between(self, begin: datetime, end: datetime) -> float:
-        """Usual US dollars of the span, whose ends (aware) may lie within hours; 0 where nothing is known."""
-        # Two times of one zone differ by what its clocks show, not by what has passed.
+        """Usual US dollars of the span, whose ends (aware) may be within hours; 0 where nothing is known."""
+        # Subtracting two times of one zone gives the difference of clock times, not the time that has passed.
         begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         if end <= begin:
             return 0.0
@@ -43,7 +43,7 @@ class SpendingSeason:
         return total
 
     def share(self, begin: datetime, now: datetime, end: datetime) -> float:
-        """Share of the span's usual spending that falls before `now`; by time where nothing is known."""
+        """Share of the span's usual spending before `now`; by time where nothing is known."""
         begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         now = min(max(now, begin), end)
         whole = self.between(begin, end)
@@ -57,7 +57,7 @@ def learn_season(
 ) -> SpendingSeason:
     """Learn from the settled hours before `until` (hours since 1970-01-01 00:00 UTC).
 
-    Medians over four weeks, so that one bad night is not the plan for the next; an hour without a charge
+    Medians over four weeks, so that one bad night does not change what is usual; an hour without a charge
     cost nothing. With `daily`, a day's cost is at its first hour and belongs to all of them. With less than
     three days nothing is known, and every hour is 0.
     """
@@ -74,7 +74,7 @@ def learn_season(
         by_hour.setdefault(local.weekday() * 24 + local.hour, []).append(usd)
         by_hour_of_day.setdefault(local.hour, []).append(usd)
     usual = [median(by_hour.get(at) or by_hour_of_day.get(at % 24) or [0.0]) for at in range(_WEEK)]
-    # Medians of spiky hours sum to less than what is spent: the plan has to have all of it.
+    # Medians of uneven hours sum to less than the whole spending, so they are scaled to it.
     spent = sum(spread.get(hour, 0.0) for hour in range(first, until)) / (until - first) * _WEEK
     whole = sum(usual)
     if whole <= 0:
@@ -83,7 +83,7 @@ def learn_season(
 
 
 def _spread(hourly_usd: Mapping[int, float], first: int, until: int, zone: ZoneInfo) -> dict[int, float]:
-    """Each day's cost evenly over its hours."""
+    """Spread each day's cost evenly over its hours."""
     days: dict[int, list[int]] = {}
     for hour in range(first, until):
         local = datetime.fromtimestamp(hour * 3600, UTC).astimezone(zone)

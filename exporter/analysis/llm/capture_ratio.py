@@ -1,6 +1,6 @@
-"""Which share of a provider's bill a proxy saw: what is missing went past it.
+"""The share of a provider's bill that went through a proxy.
 
-Pure: from days of both to one ratio by provider. Nothing of it is added to anything.
+Pure: from days of both to one ratio per provider. The ratio is never part of a total.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from typing import Final
 
 COMPARED: Final = timedelta(days=30)
-"""How far back from the latest day that both know: long enough for calls at midnight not to matter."""
+"""How far back from the latest day that both know: long enough that calls at midnight do not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDays:
-    """UTC days, `first` and `last` included, of which all is known: a day without an amount had none."""
+    """UTC days, `first` and `last` included, that are known completely: a day without an amount had none."""
 
     first: date
     last: date
@@ -24,7 +24,7 @@ class KnownDays:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What a proxy saw of one provider's bill, over the same days."""
+    """A proxy's cost and one provider's bill, over the same days."""
 
     provider: str
     proxy_usd: float
@@ -34,7 +34,7 @@ class Capture:
 
     @property
     def ratio(self) -> float:
-        """1 where the proxy saw all; above it where the proxy reckons with higher prices than are billed."""
+        """1 where every call went through the proxy; above 1 where the proxy's prices are higher."""
         return self.proxy_usd / self.billed_usd
 
 
@@ -48,9 +48,8 @@ def capture_ratios(
     """Compare US dollars by (provider, UTC day), by provider in order of name.
 
     `proxy_knows` are whole days: neither the one on which its counters were first read nor today.
-    `billed_knows` tells by provider the days that are settled. Of a provider that bills other things too,
-    `billed_usd` has what it bills for LLMs alone. Absent is a provider without a day in common, or to which
-    nothing was billed on those days.
+    `billed_knows` has the settled days of each provider. If a provider also bills other things, `billed_usd`
+    has only its LLM cost. A provider without common days, or without a bill on those days, is left out.
     """
     found = []
     for provider, settled in sorted(billed_knows.items()):

@@ -1,6 +1,6 @@
-"""Which charges are LLM spend, and by which model they are shown: told from the provider, service and SKU.
+"""Which charges are LLM spend, and for which model: determined from the provider, service and SKU.
 
-Such a charge stays where it is billed; it is shown a second time here, never added a second time.
+Such a charge stays where it is billed; it is shown a second time by model, never added a second time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
 LlmService = Literal["all", "models"]
-"""Which SKUs of a service are LLM spend: `all`, or only those of `models` and not machines and storage."""
+"""Which SKUs of a service are LLM spend: `all`, or only `models` without machines and storage."""
 
 TokenType = Literal["input", "cache_read", "cache_write", "output", ""]
 
@@ -22,12 +22,12 @@ LLM_SERVICES: Final[Mapping[str, LlmService]] = {
     "azure-openai": "all",
     "azure-openai-service": "all",
 }
-"""By service id: Vertex AI, the Gemini API; and as FOCUS files name them, Amazon Bedrock and Azure OpenAI."""
+"""By service id: Vertex AI, the Gemini API; as named in FOCUS files, Amazon Bedrock and Azure OpenAI."""
 
 LLM_PROVIDERS: Final = frozenset(
     {"openai", "anthropic", "mistral", "cohere", "deepseek", "groq", "openrouter"}
 )
-"""Providers that sell nothing but LLMs."""
+"""Providers that sell only LLMs."""
 
 _LONGEST_TEXT: Final = 1000
 _MOST_WORDS: Final = 7
@@ -43,17 +43,17 @@ _FAMILIES: Final = (
     r"o[134](?= |-(?:mini|pro|preview|deep)|$)|tts-\d",
     r"nova (?=pro|lite|micro|premier|canvas|reel|sonic)|titan (?=text|embed|image)|command (?=r|a\b)",
 )
-"""How the names of models begin, in lower case, wherever in a SKU's text."""
+"""How the names of models begin, in lower case, anywhere in a SKU's text."""
 
 _FAMILY: Final = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(_FAMILIES)})")
 
 _PARTNERS: Final = re.compile(r"(?:claude|llama|mistral|codestral|jamba|deepseek|qwen)\b.*\btokens?\b")
-"""A SKU of a partner's model, which Google sells as a service of its own for each model."""
+"""A SKU of a partner's model, which Google sells as a separate service per model."""
 
 _ABOUT_MODELS: Final = re.compile(
     r"\b(?:tokens?|token count|grounding|generative|provisioned throughput|context cach\w*)\b"
 )
-"""What a SKU speaks of when it is LLM spend and names no model that is known."""
+"""Words in a SKU that is LLM spend but names no known model."""
 
 _END: Final = re.compile(
     r"text|images?|audio|video|document|characters?|tokens?|requests?|number|count"
@@ -62,7 +62,7 @@ _END: Final = re.compile(
     r"|ga|preview|priority|flex|standard|provisioned|throughput|regional|global"
     r"|supervised|tun(?:ing|ed)|training|in|for|on|per|with|at|to|of|the|a|and|[-:(].*"
 )
-"""Words of a SKU behind which the name of a model is over."""
+"""Words of a SKU after which the name of a model has ended."""
 
 _PLACE: Final = re.compile(
     r"(?:us|europe|eu|asia|me|africa|australia|northamerica|southamerica)(?:-[a-z]+\d*)+|\d+[mh]|\d+p"
@@ -78,7 +78,7 @@ _TYPES: Final[tuple[tuple[re.Pattern[str], TokenType], ...]] = (
     ),
     (re.compile(r"\bcach"), "cache_read"),
 )
-"""By the words of a SKU, the first that fits."""
+"""Token type by the words of a SKU; the first match counts."""
 
 _DIRECTION: Final = re.compile(r"\b(input|prompt|output|completion|response)s?\b")
 _LENGTH: Final = re.compile(r"\b(?:long|short) (?:input|output)\b|\(.*?\)")
@@ -93,17 +93,17 @@ def llm_model(
     services: Mapping[str, LlmService] = LLM_SERVICES,
     providers: Collection[str] = LLM_PROVIDERS,
 ) -> str | None:
-    """Return the model by which a charge is shown as LLM spend, or None where the charge is none.
+    """Return the model of a charge that is LLM spend, or None where it is not.
 
-    The empty string is LLM spend of no model that the SKU names: a web search, a cached hour, a platform fee.
-    Of a service of `models`, what names no model and speaks of no tokens is not LLM spend: training on one's
-    own machines, pipelines, endpoints that serve one's own models, vector search.
+    The empty string is LLM spend whose SKU names no model: a web search, a cached hour, a platform fee. For
+    a service of `models`, a SKU without a model and without tokens is not LLM spend: training on one's own
+    machines, pipelines, endpoints that serve one's own models, vector search.
     """
     if provider in providers:
         model, slash, _ = sku_id.partition("/")
         return model[:_LONGEST_TEXT] if slash else _named_model(sku) or ""
     kind = services.get(service_id)
-    # Most of a bill is neither, so that it is told first and cheaply.
+    # Most of a bill is neither, so this cheap test comes first.
     if kind is None and (provider != "gcp" or "token" not in sku.lower()):
         return None
     text = _plain(sku)
@@ -116,12 +116,12 @@ def llm_model(
 
 
 def token_type(sku: str) -> TokenType:
-    """Return which tokens a SKU is about, or the empty string where it does not say or is about no tokens."""
+    """Return the token type of a SKU, or the empty string where it has none or does not name it."""
     text = _plain(sku)
     for pattern, kind in _TYPES:
         if pattern.search(text):
             return kind
-    # "output token count gemini 2.5 flash short input text": how long the input was is no direction.
+    # "output token count gemini 2.5 flash short input text": here `input` is about the input's length.
     found = _DIRECTION.search(_LENGTH.sub(" ", text)) or _DIRECTION.search(text)
     if found is None:
         return ""
@@ -129,18 +129,18 @@ def token_type(sku: str) -> TokenType:
 
 
 def _named_model(sku: str) -> str:
-    """The name of a model of a known family, or nothing."""
+    """The name of a model of a known family, or None."""
     text = _plain(sku)
     found = _FAMILY.search(text)
     if found is None:
         return ""
-    # The family's own words are of the name, with what hangs on them: "gpt-4o-2024-08-06", "text embedding".
+    # The family's own words belong to the name, with their suffixes: "gpt-4o-2024-08-06", "text embedding".
     words, own = text[found.start() :].split(), len(found.group().split())
     return _joined([*words[:own], *_until_the_end(words[own:])])
 
 
 def _leading_model(text: str) -> str:
-    """What stands before the words of a token SKU, for models of families that are not known."""
+    """The text before the words of a token SKU, for models of unknown families."""
     if not re.search(r"\btokens?\b|- predictions\b", text):
         return ""
     return _joined(_until_the_end(text.split()))
@@ -149,7 +149,7 @@ def _leading_model(text: str) -> str:
 def _until_the_end(words: list[str]) -> list[str]:
     name: list[str] = []
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
-        # In "Flash Image Text Input" the image is the model's, in "Flash Image Input" it is what goes in.
+        # In "Flash Image Text Input" the image belongs to the model, in "Flash Image Input" it is the input.
         of_the_model = word == "image" and name and following not in ("input", "output", "token", "tokens")
         if (_END.fullmatch(word) and not of_the_model) or _PLACE.fullmatch(word) or len(name) == _MOST_WORDS:
             break
@@ -164,6 +164,6 @@ def _joined(words: list[str]) -> str:
 
 
 def _plain(sku: str) -> str:
-    """Lower case, one space between words, without marks that are no part of a name."""
+    """Lower case, one space between words, without marks that do not belong to a name."""
     text = re.sub(r"[()]", lambda mark: f" {mark.group()} ", sku[:_LONGEST_TEXT].lower())
     return " ".join(re.sub(r"[^\w.:@()-]|_", " ", text).split())

@@ -9,16 +9,16 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
-from exporter.analysis.nowcast.cost_history import CostHistory, Line
+from exporter.analysis.nowcast.live_usage import LiveUsage
 from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO, CostCells
 
 WARM_UP_DAYS: Final = 7
 """The first days that a bill was exported for are learnt from and not judged."""
 
-FINAL_AFTER_HOURS: Final = 120
-"""A day's bill counts as final so long after its end: by then all but rare stragglers and restatements of it
-have arrived."""
+_LEAST_DAYS: Final = 3
 
 
 class Estimates(NamedTuple):
@@ -45,13 +45,17 @@ class BacktestRow:
     """Estimate of the whole day's cost."""
     day_final_nano_usd: int
     """What that turned out to be."""
+    plain_day_forecast_nano_usd: int = 0
+    """The same estimate by the plain Bornhuetter-Ferguson method."""
+    plain_services: tuple[str, ...] = ()
+    """Services for which that method was used, since it had been better for them."""
 
 
 def backtest(
-    history: CostHistory,
+    cells: CostCells,
     timezone: str,
     as_of: int,
-    live: Mapping[Line, Mapping[int, float]] | None = None,
+    live: LiveUsage | None = None,
     first_day: date | None = None,
     *,
     said: Mapping[int, Estimates] = MappingProxyType({}),
@@ -63,27 +67,24 @@ def backtest(
     export. `first_day` starts later than the end of the warm-up; earlier days are still learnt from. `said`
     holds by hour what was said at the time: it takes the place of what the replay would say.
     """
-    replay = Replay(history, timezone, as_of, live)
-    known = _net_nano_usd_by_hour(history, as_of)
+    replay = Replay(cells, timezone, as_of, live)
     calendar = replay.calendar
-    for day in judged_days(history, calendar, as_of, first_day):
-        low, high = calendar.day_hours(day)
-        finals = [known.get(hour, 0) for hour in range(low, high)]
+    known = _net_by_hour(cells, as_of)
+    days = judged_days(cells, calendar, as_of, first_day)
+    referee = Referee()
+    for day in range(days.start - JUDGED_DAYS - FINAL_AFTER_HOURS // 24, days.stop if days else days.start):
+        low, high = calendar.day_hours(day) if calendar.first_hour <= day * 24 else (0, 0)
+        if low < replay.known.first_hour + 24 * _LEAST_DAYS:
+            continue
+        replay.plain = referee.plain(replay, low) if day in days else frozenset()
         seen: set[int] = set()
         for now in range(low, high):
+            if now - low in JUDGED_HOURS:
+                referee.note(replay, now)
             clock = calendar.week_hour(now) % 24
-            if clock in seen:
-                continue
-            seen.add(clock)
-            estimates = said[now] if now in said else estimates_at(replay.nowcast(now, low, high), now)
-            yield BacktestRow(
-                day=date.fromordinal(day),
-                hour=clock,
-                nowcast_nano_usd=estimates.nowcast_nano_usd,
-                final_so_far_nano_usd=sum(finals[: now - low]),
-                day_forecast_nano_usd=estimates.day_forecast_nano_usd,
-                day_final_nano_usd=sum(finals),
-            )
+            if day in days and clock not in seen:
+                seen.add(clock)
+                yield _row(replay, (low, high), now, known, said.get(now))
 
 
 def estimates_at(nowcast: Nowcast, hour: int) -> Estimates:
@@ -95,12 +96,12 @@ def estimates_at(nowcast: Nowcast, hour: int) -> Estimates:
 
 
 def judged_days(
-    history: CostHistory, calendar: BillingCalendar, as_of: int, first_day: date | None = None
+    cells: CostCells, calendar: BillingCalendar, as_of: int, first_day: date | None = None
 ) -> range:
     """Return the ordinals of the billing days that a backtest at the hour `as_of` judges."""
-    if len(history) == 0 or history.export[0] >= as_of:
+    if len(cells) == 0 or cells.export[0] >= as_of:
         return range(0)
-    start = calendar.day(max(history.first_hour, history.export[0])) + 1 + WARM_UP_DAYS
+    start = calendar.day(max(cells.first_hour, int(cells.export[0]))) + 1 + WARM_UP_DAYS
     if first_day is not None:
         start = max(start, first_day.toordinal())
     end = calendar.day(as_of)
@@ -109,13 +110,30 @@ def judged_days(
     return range(start, max(start, end))
 
 
-def _net_nano_usd_by_hour(history: CostHistory, as_of: int) -> dict[int, int]:
+def _row(
+    replay: Replay, day: tuple[int, int], now: int, known: Mapping[int, int], said: Estimates | None
+) -> BacktestRow:
+    low, high = day
+    finals = [known.get(hour, 0) for hour in range(low, high)]
+    estimates = said or estimates_at(replay.nowcast(now, low, high), now)
+    plain = replay.plain_to_come(now, low, high).sum()
+    return BacktestRow(
+        day=date.fromordinal(replay.calendar.day(now)),
+        hour=replay.calendar.week_hour(now) % 24,
+        nowcast_nano_usd=estimates.nowcast_nano_usd,
+        final_so_far_nano_usd=sum(finals[: now - low]),
+        day_forecast_nano_usd=estimates.day_forecast_nano_usd,
+        day_final_nano_usd=sum(finals),
+        plain_day_forecast_nano_usd=int(replay.billed(low, high).sum()) + round(float(plain) * NANO),
+        plain_services=tuple(sorted(replay.plain)),
+    )
+
+
+def _net_by_hour(cells: CostCells, as_of: int) -> dict[int, int]:
     """What was known at the hour `as_of` of each usage hour, all lines together."""
     found: dict[int, int] = {}
-    for usage, export, gross, credit in zip(
-        history.usage, history.export, history.gross, history.credit, strict=True
-    ):
-        if export >= as_of:
-            break
-        found[usage] = found.get(usage, 0) + gross + credit
+    before = cells.export < as_of
+    net = cells.gross + cells.credit
+    for hour, amount in zip(cells.usage[before].tolist(), net[before].tolist(), strict=True):
+        found[hour] = found.get(hour, 0) + amount
     return found

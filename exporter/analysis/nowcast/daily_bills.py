@@ -12,9 +12,9 @@ from statistics import NormalDist, fmean, median
 from typing import Final
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.month_forecast import QUANTILES, MonthForecast
 from exporter.analysis.nowcast.nowcast import Nowcast
+from exporter.core.cost_cells import NANO
 
 SETTLED_AFTER_HOURS: Final = 24
 """A day's bill is complete so long after the day's end, given that a later day has been billed at all."""

@@ -1,4 +1,4 @@
-"""Usage that is known before its bill: how it translates into cost, and how exact it has been.
+"""Usage that is known before its bill: what a unit of it costs, and how exact it has been.
 
 Live usage is anything in proportion to a line's gross cost: usage itself, or usage times a price. What a
 unit of it costs is learnt from hours whose bill has arrived, so a wrong price only scales it.
@@ -8,68 +8,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 from typing import Final
 
-from exporter.analysis.nowcast.cost_history import NANO, NEVER, KnownCosts
-from exporter.analysis.nowcast.cost_model import CostModel
+import numpy as np
+from numpy.typing import NDArray
 
-LiveUsage = Mapping[int, Mapping[int, float]]
-"""Line number (its place in the history's lines) to usage hour to amount used."""
+from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
+from exporter.core.cost_cells import Line
+
+LiveUsage = Mapping[Line, Mapping[int, float]]
+"""Line to usage hour to amount used."""
 
 _LEARNT_HOURS: Final = 14 * 24
 _LEAST_HOURS: Final = 24
 _SETTLING_HOURS: Final = 12
-"""A bill counts for comparison so long after its first part arrived."""
-
 _LEAST_NOISE: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class LiveRate:
-    """What live usage of a line has been worth."""
-
-    usd_per_unit: float
-    noise: float
-    """Standard deviation of an hour's bill over its live estimate."""
-
-
-@dataclass(frozen=True, slots=True)
 class PricedUsage:
-    """Live usage with the rates of its lines; lines without a rate are estimated without it."""
+    """Live usage in US dollars at the rates learnt; lines without a rate are estimated without it."""
 
-    amounts: LiveUsage
-    rates: Mapping[int, LiveRate]
+    usd: Floats
+    """Lines x hours from `first_hour` on; NaN where nothing is known."""
+    noise: Floats
+    """Lines: relative deviation of an hour's bill from it."""
+    first_hour: int
 
 
-def price_usage(known: KnownCosts, live: LiveUsage, model: CostModel) -> PricedUsage:
+def usage_matrix(live: LiveUsage, known: KnownCosts) -> NDArray[np.float32]:
+    """Lay out live usage as lines x hours of the known costs; NaN where there is none."""
+    found = np.full(known.gross.shape, np.nan, np.float32)
+    for number, line in enumerate(known.cells.lines):
+        for hour, amount in live.get(line, {}).items():
+            if 0 <= hour - known.first_hour < found.shape[1]:
+                found[number, hour - known.first_hour] = amount
+    return found
+
+
+def price_usage(known: KnownCosts, used: NDArray[np.float32]) -> PricedUsage:
     """Learn the rate of each line with enough hours that are both live and billed."""
-    found: dict[int, LiveRate] = {}
-    begin = max(known.as_of - _LEARNT_HOURS, known.first_hour)
-    for line, amounts in live.items():
-        if line not in model.seasons:
-            continue
-        pairs: list[tuple[float, float]] = []
-        for hour in range(begin, min(known.as_of, known.first_hour + known.size)):
-            at = hour - known.first_hour
-            arrived = known.first_export[line][at]
-            used = amounts.get(hour)
-            if used and arrived != NEVER and arrived + _SETTLING_HOURS < known.as_of:
-                pairs.append((used, known.gross[line][at] / NANO))
-        rate = _rate(pairs)
-        if rate is not None:
-            found[line] = rate
-    return PricedUsage(live, found)
-
-
-def _rate(pairs: list[tuple[float, float]]) -> LiveRate | None:
-    used = sum(amount for amount, _ in pairs)
-    billed = sum(usd for _, usd in pairs)
-    if len(pairs) < _LEAST_HOURS or used <= 0.0 or billed <= 0.0:
-        return None
-    per_unit = billed / used
-    errors = sorted(abs(usd - per_unit * amount) / (per_unit * amount) for amount, usd in pairs)
-    # An hour that was billed in part only is no error of the live figure: the largest errors are cut.
-    kept = errors[: max(1, len(errors) * 97 // 100)]
-    noise = sqrt(sum(error * error for error in kept) / len(kept))
-    return LiveRate(per_unit, max(noise, _LEAST_NOISE))
+    high = known.as_of - known.first_hour
+    low = max(0, high - _LEARNT_HOURS)
+    amount, gross = used[:, low:high].astype(np.float64), known.gross[:, low:high]
+    arrived = known.delay[:, low:high].astype(np.int64)
+    age = known.as_of - np.arange(known.first_hour + low, known.as_of)
+    both = (arrived != NEVER) & (arrived + _SETTLING_HOURS < age) & (amount > 0.0)
+    total = np.where(both, amount, 0.0).sum(axis=1)
+    rate = np.divide(
+        np.where(both, gross, 0.0).sum(axis=1), total, out=np.zeros(len(gross)), where=total > 0.0
+    )
+    usd = np.where(both, amount, 0.0) * rate[:, None]
+    error = np.divide(np.abs(gross - usd), usd, out=np.full(usd.shape, np.nan), where=usd > 0.0)
+    noise = np.full(len(gross), np.inf)
+    known_well = (both.sum(axis=1) >= _LEAST_HOURS) & (rate > 0.0)
+    for line in np.flatnonzero(known_well):
+        # An hour that was billed in part only is no error of the live figure: the largest errors are cut.
+        errors = np.sort(error[line][np.isfinite(error[line])])
+        kept = errors[: max(1, len(errors) * 97 // 100)]
+        noise[line] = max(float(np.sqrt(np.mean(kept**2))), _LEAST_NOISE)
+    priced = np.where(known_well[:, None], used * rate[:, None], np.nan)
+    return PricedUsage(priced, noise, known.first_hour)

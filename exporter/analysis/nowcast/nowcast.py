@@ -7,14 +7,9 @@ of it: they belong to no hour's own use, and nobody knows them in advance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
-from exporter.analysis.nowcast.cost_history import NANO, KnownCosts
-from exporter.analysis.nowcast.cost_model import CostModel
-from exporter.analysis.nowcast.hour_estimates import HourEstimates, estimate_hours
-from exporter.analysis.nowcast.live_usage import PricedUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,9 @@ class Nowcast:
     estimate: Mapping[str, Sequence[int]]
     """Best estimate of what each hour will have cost, in billionths of a US dollar."""
     flow: Mapping[str, Sequence[float]]
-    """US dollars per hour in each hour; what is booked once a day flows all day."""
+    """US dollars per hour in each hour; what is booked once a day flows all day, and a fee does not flow."""
+    plain: frozenset[str] = field(default_factory=frozenset)
+    """Services estimated by the plain Bornhuetter-Ferguson method, which has been better for them of late."""
 
     def today_so_far(self, now: float) -> dict[str, Split]:
         """Cost of the billing day of `now`, from its start to `now`. Raises ValueError beyond `end`."""
@@ -96,67 +93,3 @@ class Nowcast:
             )
         low, high = self.calendar.day_hours(self.calendar.day(int(now)))
         return max(low - self.begin, 0), min(high, self.end) - self.begin
-
-
-def make_nowcast(
-    model: CostModel,
-    known: KnownCosts,
-    begin: int,
-    end: int,
-    live: PricedUsage | None = None,
-) -> Nowcast:
-    """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
-    estimates = estimate_hours(model, known, begin, end, live)
-    count = end - estimates.begin
-    sums: dict[str, list[float]] = {}
-    billed: dict[str, list[int]] = {}
-    for line, usd in estimates.net_usd.items():
-        service = known.history.lines[line].service_name
-        total = sums.setdefault(service, [0.0] * count)
-        told = billed.setdefault(service, [0] * count)
-        for at, value in enumerate(usd):
-            total[at] += value
-        _add_known(told, known, line, estimates.begin)
-    return Nowcast(
-        calendar=model.calendar,
-        as_of=known.as_of,
-        begin=estimates.begin,
-        end=end,
-        billed=billed,
-        estimate={service: [round(usd * NANO) for usd in total] for service, total in sums.items()},
-        flow=_flow(model, known, estimates),
-    )
-
-
-def _add_known(told: list[int], known: KnownCosts, line: int, begin: int) -> None:
-    low = begin - known.first_hour
-    for at in range(min(len(told), max(known.size - low, 0))):
-        told[at] += known.gross[line][low + at] + known.credit[line][low + at]
-
-
-def _flow(model: CostModel, known: KnownCosts, estimates: HourEstimates) -> dict[str, list[float]]:
-    flow: dict[str, list[float]] = {}
-    for line, usd in estimates.net_usd.items():
-        total = flow.setdefault(known.history.lines[line].service_name, [0.0] * len(usd))
-        season = model.seasons.get(line)
-        values = _spread(model, usd, estimates.begin) if season is not None and season.lumped else usd
-        for at, value in enumerate(values):
-            total[at] += value
-    return flow
-
-
-def _spread(model: CostModel, usd: Sequence[float], begin: int) -> list[float]:
-    """Each day's cost, evenly over its hours; a day that is not whole takes that of its neighbour."""
-    means: dict[int, list[float]] = {}
-    days = [model.calendar.day(hour) for hour in range(begin, begin + len(usd))]
-    for day, value in zip(days, usd, strict=True):
-        means.setdefault(day, []).append(value)
-    whole = {day: sum(values) / len(values) for day, values in means.items() if len(values) >= 23}
-    if not whole:
-        return [sum(usd) / len(usd)] * len(usd)
-    nearest = {day: min(whole, key=partial(_distance, day)) for day in means}
-    return [whole[nearest[day]] for day in days]
-
-
-def _distance(day: int, other: int) -> int:
-    return abs(other - day)

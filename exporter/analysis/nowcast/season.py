@@ -1,226 +1,168 @@
-"""The weekly pattern of a line's gross cost, its level and growth, and how far days and hours stray from it.
+"""The season of each line: what share of its level it costs in each hour of the week, and is it used at all.
 
-Fitted to the hours that are known; robust, so that a runaway of a few days is neither season nor growth.
+An hour of the week is learnt from its own past weeks, and shrunk to what hours of the same kind cost: busy
+or quiet as the whole account shows it, at the same hour of the day. So a weekend is the hours that behave
+so, wherever people work. Which clock a line follows is weighed by how well it explains the past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from math import exp, log, sqrt
-from operator import mul
-from statistics import fmean, median
 from typing import Final
 
-from exporter.analysis.nowcast.trend import LARGEST_NOISE, LEAST_NOISE, daily_trend
-from exporter.analysis.nowcast.weekly_profile import DayCosts, day_profile, weekly_shape
+import numpy as np
 
-_SPREAD_OF_MEAN_ERROR: Final = 1.2533
-"""Standard deviation over mean absolute deviation, for the normal distribution."""
+from exporter.analysis.nowcast.clocks import WEEK
+from exporter.analysis.nowcast.known_costs import Floats, Integers
 
-_MONTH_DAYS: Final = 30.0
-_SMOOTH: Final = 0.05
-"""Days that stray by less are searched for the trace of the length of months."""
+HALF_LIFE_HOURS: Final = 21 * 24
 
-_PRIOR_DAYS: Final = 0.01
-"""A habit is never quite certain: as if so many days had been otherwise."""
+_QUIET: Final = 0.9
+"""Hours below this share of the busy days' are of another kind."""
 
-_BOOKED: Final = 0.95
-_NOT_BOOKED: Final = 0.0005
-"""How likely what is booked once a month comes on its day, and on another."""
+_LIKE_WEEKS: Final = 4.0
+"""Like hours count as so many weeks of the hour's own."""
 
-_IDLE: Final = 0.01
-_UNKNOWN_NOISE: Final = 0.3
-_SETTLING_DAYS: Final = 5
-"""In younger days a line may be missing because it is late."""
-
-_SCARCE: Final = 0.02
-"""A day with less than this share of the median day counts as a day without use."""
+_LITTLE: Final = 0.05
+_FEW_HOURS: Final = 6.0
+_SATURDAY: Final = 48
+"""Hour of the week in which Saturday begins in UTC; hour 0 is Thursday's first, as 1970 began."""
 
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """What to expect of a line: level(day) * shape[week hour] US dollars gross, on a day with use."""
+    """Clocks x lines x hours of the week."""
 
-    shape: tuple[float, ...]
-    """Share of a mean day's cost in each hour of the week."""
-    active_ratio: tuple[float, float]
-    """How likely a working day, or a day at the weekend, has any use."""
-    month_day: int | None
-    """Day of the month on which alone there is a cost, for what is booked once a month."""
-    reference_day: int
-    level_usd: float
-    """Cost of a mean day with use, on the reference day."""
-    growth_per_day: float
-    """Of the logarithm of the level."""
-    by_the_month: bool
-    """Whether a month's cost is spread over its days, as for storage: days of short months cost more."""
-    level_noise: float
-    """Standard deviation of the logarithm of the level, as estimated."""
-    day_noise: float
-    """Standard deviation of a day's logarithm around the level."""
-    residual_noise: float
-    """Standard deviation of day_residuals: that of the days and that of their hours."""
-    hour_noise: float
-    """Standard deviation of an hour relative to what its day makes expected."""
-    idle_ratio: float
-    """Share of hours without any use among those of days with use in which some is to be expected."""
-    day_residuals: dict[int, float]
-    """Logarithm of each day over its level."""
+    shape: Floats
+    """Cost of an hour over the level of the line, which is its mean hour."""
+    used: Floats
+    """How likely the hour is used at all."""
+    clock_weight: Floats
+    """Clocks x lines; they sum to 1 for each line."""
+    noise: Floats
+    """Lines: deviation of an hour's cost from its season and level, relative to that."""
 
-    @property
-    def lumped(self) -> bool:
-        """Whether a day's cost is booked in one of its hours, as daily and monthly fees are."""
-        days = [self.shape[start : start + 24] for start in range(0, 168, 24)]
-        return all(max(day) > 0.5 * sum(day) for day in days if sum(day) > 0.0)
-
-    def active_on(self, day: int, weekend: bool) -> float:
-        """How likely a day has any use, before anything is known of it."""
-        if self.month_day is None:
-            return self.active_ratio[weekend]
-        return _BOOKED if date.fromordinal(day).day == self.month_day else _NOT_BOOKED
-
-    def level(self, day: int, month_days: int) -> float:
-        """Cost in US dollars of a mean day with use, around that day, of a month with so many days."""
-        ahead = min(max(day - self.reference_day, -60), 60)
-        level = self.level_usd * exp(self.growth_per_day * ahead)
-        return level * _MONTH_DAYS / month_days if self.by_the_month else level
+    def of(self, week_hours: Integers) -> tuple[Floats, Floats]:
+        """Return shape and use of some hours (clocks x hours), lines x hours."""
+        found: tuple[Floats, Floats] | None = None
+        groups: dict[bytes, list[int]] = {}
+        for clock, at in enumerate(week_hours):
+            groups.setdefault(at.tobytes(), []).append(clock)
+        for clocks in groups.values():
+            at = week_hours[clocks[0]]
+            weight = self.clock_weight[clocks][:, :, None]
+            part = [(weight * each[clocks]).sum(axis=0)[:, at] for each in (self.shape, self.used)]
+            found = (part[0], part[1]) if found is None else (found[0] + part[0], found[1] + part[1])
+        assert found is not None, "there are clocks"
+        return found
 
 
-def fit_season(days: Sequence[DayCosts], reference_day: int) -> Season | None:
-    """Fit a line's days, oldest first; None where nothing was ever used."""
-    whole = [day for day in days if _complete(day)]
-    totals = {day.day: _total(day) for day in whole}
-    positive = [total for total in totals.values() if total > 0.0]
-    if not positive:
-        return _first_hours(days, reference_day)
-    least = _SCARCE * median(positive)
-    active = [day for day in whole if totals[day.day] > least]
-    month_day = _month_day(whole, active)
-    shape = weekly_shape(active, totals) if month_day is None else day_profile(active, totals) * 7
-    levels = _daily_levels(days, shape, least)
-    if not levels:
-        return None
-    hour_noise, spread = _hour_noise(active, shape)
-    by_the_month = False
-    trend = daily_trend(levels, reference_day)
-    if trend.noise < _SMOOTH:
-        month_days = {day.day: day.month_days for day in days}
-        monthly = daily_trend(
-            [(day, y + log(month_days[day] / _MONTH_DAYS), share) for day, y, share in levels], reference_day
+def learn_season(
+    ratio: Floats, exposure: Floats, active: Floats, age: Integers, week_hours: Integers
+) -> Season:
+    """Learn from lines x hours: cost over level times exposure, exposure (0 to 1), and whether it was used.
+
+    `active` is 1 where used, 0 where surely not, NaN where that cannot be known yet. `week_hours` is clocks x
+    hours.
+    """
+    weight = 0.5 ** (age / HALF_LIFE_HOURS)
+    seen = np.isfinite(active)
+    use = np.where(seen, active, 0.0)
+    made: list[tuple[Floats, Floats, Floats, Floats]] = []
+    for clock, at in enumerate(week_hours):
+        if clock and (at == week_hours[0]).all():
+            made.append(made[0])
+            continue
+        sums, counts, uses, known = (
+            _by_week_hour(each, at)
+            for each in (ratio * weight, exposure * weight, use * weight, seen * weight)
         )
-        if monthly.noise < 0.7 * trend.noise:
-            by_the_month, trend = True, monthly
-    own = sqrt(max(trend.noise**2 - hour_noise * hour_noise * spread, 0.0))
+        whole = _account(sums, counts)
+        shape = np.maximum(_shrunk(sums, counts, whole, _quiet(whole), 1.0), 0.0)
+        used = _shrunk(uses, known, np.ones(WEEK), _quiet(whole), 0.95)
+        error = (ratio - exposure * shape[:, at]) ** 2 @ weight
+        error /= np.maximum((exposure * shape[:, at]) ** 2 @ weight, 1e-9)
+        made.append((shape, np.clip(used, 0.0, 0.9999), error, whole))
+    squares = np.stack([each[2] for each in made])
+    hours = np.maximum(exposure @ weight, 1.0)
     return Season(
-        shape=shape,
-        active_ratio=_active_ratio(whole, active),
-        month_day=month_day,
-        reference_day=reference_day,
-        level_usd=trend.level_usd,
-        growth_per_day=trend.growth,
-        by_the_month=by_the_month,
-        level_noise=trend.level_noise,
-        day_noise=min(max(own, LEAST_NOISE), LARGEST_NOISE),
-        residual_noise=trend.noise,
-        hour_noise=hour_noise,
-        idle_ratio=_idle_ratio([day for day in active if day.day < reference_day - _SETTLING_DAYS], shape),
-        day_residuals=trend.residuals,
+        np.stack([each[0] for each in made]),
+        np.stack([each[1] for each in made]),
+        _clock_weights(squares, hours, made[0][3]),
+        np.sqrt(squares.min(axis=0)),
     )
 
 
-def _complete(day: DayCosts) -> bool:
-    return len(day.usd) >= 23 and None not in day.usd
-
-
-def _total(day: DayCosts) -> float:
-    return sum(usd for usd in day.usd if usd is not None)
-
-
-def _first_hours(days: Sequence[DayCosts], reference_day: int) -> Season | None:
-    """A flat season at the mean of the known hours, for a line without a single whole day."""
-    known = [usd for day in days for usd in day.usd if usd is not None]
-    if not known or sum(known) <= 0.0:
-        return None
-    level = 24.0 * fmean(known)
-    return Season(
-        shape=(1.0 / 24.0,) * 168,
-        active_ratio=(0.9, 0.9),
-        month_day=None,
-        reference_day=reference_day,
-        level_usd=level,
-        growth_per_day=0.0,
-        by_the_month=False,
-        level_noise=_UNKNOWN_NOISE,
-        day_noise=_UNKNOWN_NOISE,
-        residual_noise=_UNKNOWN_NOISE,
-        hour_noise=_UNKNOWN_NOISE,
-        idle_ratio=_IDLE,
-        day_residuals={},
-    )
-
-
-def _daily_levels(
-    days: Sequence[DayCosts], shape: tuple[float, ...], least: float
-) -> list[tuple[int, float, float]]:
-    """(day, logarithm of the level that the day shows, share of the day that is known), of days with use."""
-    found: list[tuple[int, float, float]] = []
-    for day in days:
-        known = expected = whole = 0.0
-        for week_hour, usd in zip(day.week_hours, day.usd, strict=True):
-            share = shape[week_hour]
-            whole += share
-            if usd is not None:
-                expected += share
-                known += usd
-        if whole > 0.0 and expected > 0.15 * whole and known * whole / expected > least:
-            found.append((day.day, log(known / expected), expected / whole))
+def _by_week_hour(values: Floats, at: Integers) -> Floats:
+    """Sum lines x hours to lines x hours of the week."""
+    order = np.argsort(at, kind="stable")
+    present, starts = np.unique(at[order], return_index=True)
+    found = np.zeros((len(values), WEEK))
+    found[:, present] = np.add.reduceat(values[:, order], starts, axis=1)
     return found
 
 
-def _hour_noise(active: Sequence[DayCosts], shape: tuple[float, ...]) -> tuple[float, float]:
-    """Noise of an hour, and the mean of what a day's sum keeps of its variance."""
-    errors: list[float] = []
-    spreads: list[float] = []
-    for day in active[-28:]:
-        shares = [shape[week_hour] for week_hour in day.week_hours]
-        expected = sum(shares)
-        if expected <= 0.0:
-            continue
-        per_usd = expected / _total(day)
-        spreads.append(sum(map(mul, shares, shares)) / expected**2)
-        errors.extend(
-            abs(usd * per_usd / share - 1.0)
-            for usd, share in zip(day.usd, shares, strict=True)
-            if usd is not None and share > 0.01
-        )
-    if not errors:
-        return _UNKNOWN_NOISE, 0.05
-    clip = 6.0 * median(errors) + 1e-9
-    noise = _SPREAD_OF_MEAN_ERROR * fmean(min(error, clip) for error in errors)
-    return min(max(noise, LEAST_NOISE), LARGEST_NOISE), fmean(spreads)
+def _account(sums: Floats, counts: Floats) -> Floats:
+    """Shape of the whole account by hour of the week, each line with the same weight; 1 where unseen."""
+    seen = counts > 0.0
+    mean = np.divide(sums, counts, out=np.zeros_like(sums), where=seen)
+    lines = seen.sum(axis=0)
+    found: Floats = np.divide(mean.sum(axis=0), lines, out=np.ones(WEEK), where=lines > 0)
+    return np.maximum(found / max(float(found.mean()), 1e-9), 0.05)
 
 
-def _idle_ratio(active: Sequence[DayCosts], shape: tuple[float, ...]) -> float:
-    pairs = [(w, usd) for day in active[-28:] for w, usd in zip(day.week_hours, day.usd, strict=True)]
-    busy = [usd for week_hour, usd in pairs if shape[week_hour] > 0.0003]
-    return (busy.count(0.0) + 0.2) / (len(busy) + 1.0) if busy else _IDLE
+def _quiet(whole: Floats) -> Floats:
+    """1 for hours of the week in which the account costs less than at that hour of most other days."""
+    days = whole.reshape(7, 24)
+    found: Floats = (days < _QUIET * np.sort(days, axis=0)[-4:].mean(axis=0)).reshape(-1).astype(np.float64)
+    return found
 
 
-def _month_day(whole: Sequence[DayCosts], active: Sequence[DayCosts]) -> int | None:
-    """The day of the month of all days with use, where they are at least two and months apart."""
-    found = {date.fromordinal(day.day).day for day in active}
-    seldom = 1 < len(active) <= len(whole) / 20
-    return found.pop() if seldom and len(found) == 1 else None
+def _shrunk(sums: Floats, counts: Floats, whole: Floats, quiet: Floats, unseen: float) -> Floats:
+    """Means by hour of the week, shrunk to those of like hours; where little is seen, to the account's."""
+    lines = len(sums)
+    exposure = counts.sum(axis=1, keepdims=True)
+    overall = np.divide(
+        sums.sum(axis=1, keepdims=True), exposure, out=np.full((lines, 1), unseen), where=exposure > 0.0
+    )
+    by_hour = whole.reshape(7, 24).mean(axis=0)
+    of_day = whole / np.tile(by_hour, 7)
+    daily = (_by_hour(sums) + _LITTLE * overall * by_hour) / (_by_hour(counts * of_day) + _LITTLE)
+    base = np.tile(daily, (1, 7)) * of_day
+    for kind in (quiet, 1.0 - quiet):
+        came, due = (sums * kind).sum(axis=1), (base * counts * kind).sum(axis=1)
+        scale = (came + _FEW_HOURS * overall[:, 0]) / (due + _FEW_HOURS * overall[:, 0] + 1e-12)
+        scaled = base * scale[:, None]
+        start = _by_hour(scaled * kind) / np.maximum(_by_hour(np.tile(kind, (lines, 1))), 1.0)
+        mean = (_by_hour(sums * kind) + start) / (_by_hour(counts * kind) + 1.0)
+        base = np.where(kind > 0.0, np.tile(mean, (1, 7)), base)
+    found: Floats = (sums + _LIKE_WEEKS * base) / (counts + _LIKE_WEEKS)
+    return found
 
 
-def _active_ratio(whole: Sequence[DayCosts], active: Sequence[DayCosts]) -> tuple[float, float]:
-    """Shares of days with use among working days and weekends, never quite 0 or 1."""
-    seen = {day.day for day in active}
-    found: list[float] = []
-    for weekend in (False, True):
-        days = [day.day in seen for day in whole if (day.week_hours[0] // 24 >= 5) == weekend]
-        used, count = (sum(days), len(days)) if days else (len(seen), len(whole))
-        found.append((used + _PRIOR_DAYS) / (count + 2.0 * _PRIOR_DAYS))
-    return found[0], found[1]
+def _by_hour(values: Floats) -> Floats:
+    found: Floats = values.reshape(len(values), 7, 24).sum(axis=1)
+    return found
+
+
+def _clock_weights(squares: Floats, hours: Floats, whole: Floats) -> Floats:
+    """Weigh clocks by how well they explain a line, and all lines together; clocks x lines."""
+    likelihood = -0.25 * hours * np.log(np.maximum(squares, 1e-12))
+    likelihood = likelihood - likelihood.max(axis=0)
+    score = 0.5 * likelihood + 0.5 * likelihood.sum(axis=1, keepdims=True)
+    score += np.log(_clock_prior(whole))[:, None]
+    weight = np.exp(np.maximum(score - score.max(axis=0), -50.0))
+    found: Floats = weight / weight.sum(axis=0)
+    return found
+
+
+def _clock_prior(whole: Floats) -> Floats:
+    """How likely each clock is by where the week's two quiet days begin, before any clock has changed."""
+    days = np.array([np.take(whole, range(hour, hour + 48), mode="wrap").mean() for hour in range(WEEK)])
+    if days.min() > 0.93:
+        return np.array([0.3, 0.4, 0.3])
+    east = (_SATURDAY - int(days.argmin()) + WEEK // 2) % WEEK - WEEK // 2
+    likely = 1 if -10 <= east <= -4 else 2 if -1 <= east <= 3 else 0
+    found = np.full(3, 0.12)
+    found[likely] = 0.76
+    return found

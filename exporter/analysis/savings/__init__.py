@@ -1,1 +1,1 @@
-"""What could be saved."""
+"""Possible savings."""

@@ -1,6 +1,6 @@
-"""Cloud Run services that take more than their requests need: CPU, starts, and instances that wait.
+"""Cloud Run services that use more than their requests need: CPU, starts, and instances that wait.
 
-Pure, over whole days of live usage. A ratio is only made where there were requests enough to mean something.
+Pure, over whole days of live usage. Ratios are computed only where there were enough requests.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ RUN_COLD_STARTS: Final = OWN + "cloud_run_cold_starts"
 RUN_MIN_INSTANCES: Final = OWN + "cloud_run_min_instances"
 
 LEAST_DAYS: Final = 3
-"""Of one service: a day may be a load test, a deployment gone wrong, or a holiday."""
+"""Fewest days of a service: a single day may be a load test, a failed deployment, or a holiday."""
 
 LOOKED_BACK_DAYS: Final = 7
 
 LEAST_REQUESTS_PER_DAY: Final = 100.0
-"""With fewer, starts and CPU per request are chance."""
+"""With fewer requests, starts and CPU per request are random."""
 
 CPU_ABOVE_SECONDS: Final = 1.0
-"""CPU seconds per request that are never too many: an ordinary answer takes a tenth of one or less."""
+"""CPU seconds per request that are never too many: an ordinary answer takes a tenth of a second or less."""
 
 CPU_ABOVE_MEDIAN: Final = 5.0
-"""And so many times the median of the team's other services: its own kind of work sets the scale."""
+"""And this many times the median of the team's other services: the team's own kind of work is the scale."""
 
 CPU_ABOVE_ALONE_SECONDS: Final = 5.0
-"""With fewer than two services to compare with. A request that keeps a CPU for so long is a job, or the CPU
-is billed while nothing is served."""
+"""Limit with fewer than two services to compare with. A request that uses a CPU for this long is a job, or
+the CPU is billed while nothing is served."""
 
 COLD_STARTS_ABOVE: Final = 0.01
-"""Starts per request, over days. Traffic that comes steadily needs one in thousands; at one in a hundred,
-instances go away between requests, or crash. (The alert on a single hour asks for more.)"""
+"""Starts per request, over days. Steady traffic needs one in thousands; at one in a hundred, instances stop
+between requests, or crash. (The alert on a single hour has a higher threshold.)"""
 
 IDLE_ABOVE: Final = 0.5
-"""Share of the instances' time in which they served nothing. Less is what waiting for a peak costs."""
+"""Share of the instances' time in which they served nothing. A smaller share is the price of being ready."""
 
 _CPU: Final = "cloud_run_cpu_seconds"
 _REQUESTS: Final = "cloud_run_requests"
@@ -65,8 +65,8 @@ class _Service:
         return self.amounts[_REQUESTS]
 
     @property
-    def told(self) -> bool:
-        """Whether there were requests enough for ratios."""
+    def comparable(self) -> bool:
+        """Whether there were enough requests for ratios."""
         return self.requests >= LEAST_REQUESTS_PER_DAY * len(self.days)
 
     @property
@@ -99,7 +99,7 @@ class _Service:
 def cloud_run_waste(
     daily: Iterable[UsedDay], rates: RateBook, first_day: date, last_day: date
 ) -> list[Saving]:
-    """Look at whole days from `first_day` through `last_day` and return what was found."""
+    """Return the findings over the whole days from `first_day` through `last_day`."""
     services: dict[tuple[str, str, str], _Service] = {}
     for each in daily:
         if each.meter in _METERS and first_day <= each.day <= last_day:
@@ -108,7 +108,7 @@ def cloud_run_waste(
             service.amounts[each.meter] += each.amount
             service.days.add(each.day)
     known = [each for _, each in sorted(services.items()) if len(each.days) >= LEAST_DAYS]
-    comparable = [each for each in known if each.told]
+    comparable = [each for each in known if each.comparable]
     return [
         *(found for each in comparable if (found := _cpu(each, comparable, rates)) is not None),
         *(found for each in comparable if (found := _cold_starts(each)) is not None),
@@ -128,10 +128,10 @@ def _cpu(service: _Service, all_known: list[_Service], rates: RateBook) -> Savin
         return None
     scale = f"; the median of your other services is {usual:.2f}" if compared else ""
     worth = (
-        f" What it takes beyond {limit:.1f} s costs about {dollars(usd)} a month." if usd is not None else ""
+        f" The CPU time above {limit:.1f} s costs about {dollars(usd)} a month." if usd is not None else ""
     )
     advice = (
-        f"takes {taken:.1f} CPU seconds per request{scale}.{worth} Look for work that could be a job or a "
+        f"uses {taken:.1f} CPU seconds per request{scale}.{worth} Look for work that could be a job or a "
         "cache, for CPU that is set to always allocated, and for too low a concurrency."
     )
     evidence = {"cpu_seconds_per_request": taken, "limit_cpu_seconds_per_request": limit}
@@ -143,9 +143,9 @@ def _cold_starts(service: _Service) -> Saving | None:
     if ratio <= COLD_STARTS_ABOVE:
         return None
     advice = (
-        f"started an instance for {ratio:.1%} of its requests in the last {len(service.days)} days: those "
+        f"started an instance for {ratio:.1%} of its requests in the last {len(service.days)} days: these "
         "callers waited, and every start is billed. Raise its concurrency, make it start faster, or keep one "
-        "minimum instance; if its instances crash, its log says why."
+        "minimum instance; if its instances crash, its log has the reason."
     )
     return service.saving(RUN_COLD_STARTS, advice, None, {"cold_start_ratio": ratio})
 
@@ -153,7 +153,7 @@ def _cold_starts(service: _Service) -> Saving | None:
 def _min_instances(service: _Service, rates: RateBook) -> Saving | None:
     idle, active = service.amounts[_IDLE], service.amounts[_ACTIVE]
     rate = service.rate(rates, _IDLE)
-    # Instances that idle for free are kept by Google for its own reasons.
+    # Google keeps some idle instances for its own reasons, and does not bill them.
     if rate is None or idle <= 0 or idle / (idle + active) <= IDLE_ABOVE:
         return None
     usd = service.a_month(_IDLE) * rate

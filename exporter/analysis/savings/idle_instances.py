@@ -1,4 +1,4 @@
-"""Compute Engine instances that run and do next to nothing, and what they cost.
+"""Compute Engine instances that run and do almost nothing, and their cost.
 
 Pure. The bill names no instance, so the cost of one is estimated: from its cores, or as its share.
 """
@@ -20,26 +20,26 @@ IDLE_INSTANCE: Final = OWN + "idle_instance"
 
 UTILIZATION: Final = "compute_utilization_seconds"
 CORES: Final = "compute_instance_core_seconds"
-"""Meters that tell of each instance by the hour."""
+"""Meters that report each instance by the hour."""
 
 IDLE_BELOW: Final = 0.03
-"""Mean CPU utilisation: an operating system with its agents alone needs 1 to 2 %."""
+"""Mean CPU utilisation: an operating system with its agents needs 1 to 2 %."""
 
 BUSY_HOUR: Final = 0.10
-"""An instance that had one hour above this does something after all, such as a nightly job."""
+"""An instance with one hour above this does some work, such as a nightly job."""
 
 LEAST_HOURS: Final = 72
-"""Three days: less may be a weekend's night, or a machine that was set up and not taken into use yet."""
+"""Three days: less may be a weekend, or a new machine that is not in use yet."""
 
 LOOKED_BACK: Final = timedelta(days=7)
-"""A week, where it is known: what works on Mondays only is not idle."""
+"""A week, where it is known: a machine that works only on Mondays is not idle."""
 
 LEAST_RUNNING_RATIO: Final = 0.9
-"""Of the hours since it was first seen. One that starts and stops is there for jobs, and its hours that are
-known in part would make it look idler than it is."""
+"""Of the hours since it was first seen. An instance that starts and stops runs jobs, and its partially known
+hours would make it look less busy than it is."""
 
 STILL_RUNNING: Final = timedelta(hours=6)
-"""An instance of which the project's newest hours know nothing has been stopped: nothing is left to save."""
+"""An instance that is missing in the project's latest hours has been stopped: nothing is left to save."""
 
 _MONTH_SECONDS: Final = MONTH_DAYS * 86400.0
 _CORE: Final = re.compile(r"^(?!Commitment).*Instance Core ", re.IGNORECASE)
@@ -77,11 +77,11 @@ _Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class IdleInstances:
-    """What was found."""
+    """The result of a search."""
 
     savings: Sequence[Saving]
     counts: dict[tuple[str, str], int]
-    """Idle instances by project and region; 0 where there are instances long known and none idle."""
+    """Idle instances by project and region; 0 where enough is known and none is idle."""
 
 
 def idle_instances(used: Sequence[InstanceUsage], billed: Iterable[BilledDay]) -> IdleInstances:
@@ -119,12 +119,14 @@ def _saving(one: InstanceUsage, costs: _Costs) -> Saving:
     name, days = one.name or one.instance_id, one.hours / 24
     usd, how = costs.of(one)
     cost = (
-        f"costs about {dollars(usd)} a month ({how})" if usd is not None else "costs what no bill tells yet"
+        f"costs about {dollars(usd)} a month ({how})"
+        if usd is not None
+        else "has no known cost in the bill yet"
     )
     advice = (
         f"Instance {name} in {one.region_id} of {one.project_id} used {one.mean_utilization:.1%} of its CPU "
-        f"in the last {days:.0f} days and {cost}. Stop it, and delete it with its disks when nobody has "
-        "missed it."
+        f"in the last {days:.0f} days and {cost}. Stop it, and later delete it with its disks if nobody "
+        "needs it."
     )
     evidence = {"mean_utilization_ratio": one.mean_utilization, "known_hours": float(one.hours)}
     if one.cores is not None:
@@ -143,7 +145,7 @@ def _saving(one: InstanceUsage, costs: _Costs) -> Saving:
 
 
 class _Costs:
-    """What an instance costs, as near to its own bill as one can get."""
+    """The cost of an instance, as close to its own bill as possible."""
 
     def __init__(self, billed: Iterable[BilledDay], used: Iterable[InstanceUsage]) -> None:
         usd: dict[_Place, float] = defaultdict(float)
@@ -163,7 +165,7 @@ class _Costs:
             self._instances[one.project_id, one.region_id] += 1
 
     def of(self, one: InstanceUsage) -> tuple[float | None, str]:
-        """US dollars a month, and in words how they were estimated."""
+        """US dollars a month, and a text about how they were estimated."""
         place = project_id, region_id = one.project_id, one.region_id
         cores = one.cores
         if cores is not None:

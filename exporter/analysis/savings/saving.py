@@ -1,6 +1,6 @@
-"""What could be saved: the shape of a finding, and how findings about the same thing are not counted twice.
+"""Possible savings: the shape of a finding, and the rule that no finding is counted twice.
 
-Pure. Dollars are of a mean month; a finding whose dollars nobody can tell has none, never 0.
+Pure. Dollars are of an average month; a finding with an unknown amount has None, never 0.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 MONTH_DAYS: Final = 30.4375
-"""A mean month, so that a finding is worth the same in February and in March."""
+"""An average month, so that a finding is worth the same in February and in March."""
 
 LEAST_USD_PER_MONTH: Final = 1.0
-"""Findings about less are not told: reading one costs more than that."""
+"""Smaller findings are not shown: reading one costs more than that."""
 
 OWN: Final = "spend_exporter/"
-"""Begins the `recommender` of findings of our own."""
+"""Start of the `recommender` of our own findings."""
 
 Kind = Literal["instance", "run_service", "disk", "address", "other"]
 Remedy = Literal["remove", "change"]
@@ -24,36 +24,36 @@ Remedy = Literal["remove", "change"]
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """One thing that costs more than it has to."""
+    """One resource that costs more than necessary."""
 
     project_id: str
     region_id: str
     kind: Kind
     resource: str
-    """Its name; empty where the finding is about all of its kind in the project and region."""
+    """Its name; empty where the finding is about all resources of its kind in the project and region."""
     recommender: str
-    """Who says so: Google's recommender, or `spend_exporter/…`."""
+    """Who found it: Google's recommender, or `spend_exporter/…`."""
     advice: str
-    """The sentence that a person needs: what, where, since when, how dear, and what to do."""
+    """The text for people: what, where, since when, how expensive, and what to do."""
     usd_per_month: float | None
-    """Mean month, US dollars; None where nobody can tell."""
+    """US dollars in an average month; None where unknown."""
     remedy: Remedy = "change"
-    """Whether it is to go, after which there is nothing left to change about it."""
+    """Whether the resource should be removed; then other changes to it are pointless."""
     evidence: Mapping[str, float] = field(default_factory=dict)
     """The figures behind the advice, by name with unit."""
     provider: str = "gcp"
 
     @property
     def own(self) -> bool:
-        """Whether it is a finding of ours, rather than of the provider."""
+        """Whether it is our own finding, not the provider's."""
         return self.recommender.startswith(OWN)
 
 
 def counted_once(findings: Iterable[Saving]) -> list[Saving]:
-    """Leave out what another finding already promises the dollars of; the rest in a fixed order.
+    """Leave out findings whose dollars another finding already has; return the others in a fixed order.
 
-    The provider wins over our own finding about the same thing, since it knows the thing's own price. What is
-    to be removed needs no change as well. Findings without dollars promise none, so they all stay.
+    The provider wins over our own finding about the same resource, because it knows the price. A resource
+    that should be removed needs no other change. Findings without dollars all stay.
     """
     priced = [each for each in findings if each.usd_per_month is not None]
     priced = _best(priced)
@@ -85,9 +85,9 @@ def _best(priced: list[Saving]) -> list[Saving]:
 
 
 def dollars(usd: float) -> str:
-    """Dollars as a sentence about an estimate has them: two digits that say something.
+    """Dollars for the text of an estimate: two significant digits.
 
-    A sentence is a label's value, and should not be another one each hour.
+    The text is a label value, and should not change every hour.
     """
     if usd < 10:
         return f"${usd:.1f}0" if usd >= 1 else f"${usd:.2f}"

@@ -1,7 +1,7 @@
-"""Static addresses and disks that the bill itself shows to be of no use.
+"""Static addresses and disks that are unused according to the bill.
 
-Pure. It claims only what the bill says: the bill names no address and no disk, so a finding is about all of
-them in one project and region.
+Pure. The bill does not name the single address or disk, so a finding is about all of them in one project and
+region.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ UNATTACHED_DISK: Final = OWN + "unattached_disk"
 NETWORKING: Final = "E505-1604-58F8"
 KUBERNETES: Final = "CCD8-9BF1-090E"
 BILL_SERVICES: Final = (COMPUTE, NETWORKING, KUBERNETES)
-"""Services of the bill that unused_resources needs, all their days."""
+"""Services of the bill that unused_resources needs, with all their days."""
 
 MACHINES_GONE: Final = timedelta(days=14)
-"""No machine billed for so long: machines that run once a week or at the month's end are not overlooked."""
+"""How long no machine may be billed: long enough for machines that run once a week or at a month's end."""
 
 MEAN_OVER: Final = timedelta(days=7)
-"""The cost of a month is reckoned from so many days: the present, without a single odd day."""
+"""A month's cost is computed from this many days: recent, and not from a single unusual day."""
 
 _ADDRESS: Final = re.compile(r"^Static Ip Charge(?! on )", re.IGNORECASE)
-"""Google charges this SKU while a reserved address is attached to nothing; those in use have SKUs that read
+"""Google charges this SKU while a reserved address is not attached; addresses in use have SKUs with
 `External IP Charge on a …`."""
 _DISK: Final = re.compile(r"(\bPD Capacity|Hyperdisk \w+ Capacity)", re.IGNORECASE)
 _MACHINE: Final = re.compile(r"(Instance|GPU|Sole Tenancy|\bCore\b|\bRam\b)", re.IGNORECASE)
@@ -49,7 +49,7 @@ _Place = tuple[str, str]
 
 
 def unused_resources(billed: Sequence[MeasuredDay], settled_through: date) -> list[Saving]:
-    """Look at MACHINES_GONE of the bill of BILL_SERVICES that ends with its last settled day."""
+    """Return the findings in MACHINES_GONE of the bill of BILL_SERVICES, up to its last settled day."""
     days = [
         each
         for each in billed
@@ -71,8 +71,8 @@ def _addresses(days: Iterable[MeasuredDay], settled_through: date) -> list[Savin
         several = f"{number} static addresses" if hours and number > 1 else "a static address"
         advice = (
             f"{project_id} pays about {dollars(usd)} a month for {several} in {region_id or 'all regions'} "
-            "that nothing uses: only unused ones are billed so. Release what is not needed; "
-            "`gcloud compute addresses list --filter=status=RESERVED` names them."
+            "that nothing uses: only unused ones have this SKU. Release those that are not needed; "
+            "`gcloud compute addresses list --filter=status=RESERVED` lists them."
         )
         evidence = {"addresses": float(number)} if hours else {}
         found.append(
@@ -89,7 +89,7 @@ def _disks(days: Sequence[MeasuredDay], settled_through: date) -> list[Saving]:
         for row in days
         if row.service_id == COMPUTE and _MACHINE.search(row.sku) and not _DISK.search(row.sku)
     }
-    # Nodes that Kubernetes Engine bills by the pod hold disks without a machine on the bill.
+    # Nodes that Kubernetes Engine bills by the pod have disks without a machine on the bill.
     clusters = {row.project_id for row in days if row.service_id == KUBERNETES}
     by_place = _recent([row for row in days if _DISK.search(row.sku)], settled_through)
     found = []
@@ -102,8 +102,8 @@ def _disks(days: Sequence[MeasuredDay], settled_through: date) -> list[Saving]:
             continue
         advice = (
             f"{project_id} pays about {dollars(usd)} a month for disks in {region_id or 'no region'}, where "
-            f"the bill shows no machine for {MACHINES_GONE.days} days: they are attached to nothing, or to "
-            "machines that are switched off. Take a snapshot, which costs less, and delete them."
+            f"the bill has no machine for {MACHINES_GONE.days} days: they are not attached, or attached to "
+            "stopped machines. Take a snapshot, which costs less, and delete them."
         )
         found.append(
             Saving(project_id, region_id, "disk", "", UNATTACHED_DISK, advice, usd, "remove")
@@ -112,7 +112,7 @@ def _disks(days: Sequence[MeasuredDay], settled_through: date) -> list[Saving]:
 
 
 def _recent(rows: Iterable[MeasuredDay], settled_through: date) -> dict[_Place, list[MeasuredDay]]:
-    """Rows of the last days, of the places that still have them: what is gone cannot be saved again."""
+    """Rows of the last days, of places that still have such cost: nothing can be saved where it has ended."""
     found: dict[_Place, list[MeasuredDay]] = defaultdict(list)
     for row in rows:
         if row.day > settled_through - MEAN_OVER:

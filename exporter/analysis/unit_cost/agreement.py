@@ -1,6 +1,6 @@
-"""How well live usage, priced, agrees with the bill once the bill is settled.
+"""How well priced live usage agrees with the bill once the bill is settled.
 
-Pure. What live usage cannot explain is left to the bill: nothing is estimated twice.
+Pure. Cost that live usage does not cover comes from the bill: nothing is estimated twice.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Agreement:
     service_name: str
     estimated_usd: float
     billed_usd: float
-    """Of the SKUs that live usage explains."""
+    """Of the SKUs that live usage covers."""
     explained_ratio: float
-    """Their share of all that the service cost."""
+    """Their share of the service's whole cost."""
 
     @property
     def estimate_to_billed_ratio(self) -> float | None:
@@ -34,10 +34,9 @@ class Agreement:
 def agreements(
     billed: Iterable[BilledDay], used: Iterable[UsedDay], rates: RateBook, settled_through: date
 ) -> list[Agreement]:
-    """Compare estimate and bill by service, project by project and over the days that both are known in full.
+    """Compare estimate and bill by service, project by project, over days for which both are complete.
 
-    A day counts for a project and service from the second on of which there is live usage: the first may be a
-    part of one.
+    For a project and service, days count from the second day with live usage on: the first may be partial.
     """
     meters = meters_by_name()
     estimated: dict[tuple[str, str, date], float] = defaultdict(float)

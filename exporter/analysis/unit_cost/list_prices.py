@@ -18,7 +18,7 @@ TIER_1_REGIONS: Final = frozenset(
         "northamerica-south1", "us-central1", "us-east1", "us-east4", "us-east5", "us-south1", "us-west1",
     }
 )  # fmt: skip
-"""All others are of tier 2."""
+"""All other regions are of tier 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class ListPrice:
     free_per_month: float = 0.0
 
     def usd(self, region_id: str) -> float:
-        """The price in a region once the allowance is used up."""
+        """The price in a region after the free allowance."""
         return self.tier_1_usd if region_id in TIER_1_REGIONS else self.tier_2_usd
 
     def cost_usd(self, region_id: str, used_before: float, amount: float) -> float:
-        """What an amount costs when so much was used before it in the account's month."""
+        """The cost of an amount, given the usage before it in the account's month."""
         free = min(amount, max(0.0, self.free_per_month - used_before))
         return (amount - free) * self.usd(region_id)
 
@@ -48,6 +48,6 @@ LIST_PRICES: Final[dict[str, ListPrice]] = {
     "cloud_run_job_cpu_seconds": ListPrice(0.000018, 0.0000252),
     "cloud_run_job_memory_byte_seconds": ListPrice(0.000002 / _GIBIBYTE, 0.0000028 / _GIBIBYTE),
 }
-"""By name of the meter, in the meter's units; jobs, which have a price in each region, by the nearer tier.
-Minimum instances are left out: live usage does not tell them from instances that idle for nothing. So is the
-network, whose price depends on where the bytes go."""
+"""By name of the meter, in the meter's units; jobs, which have a price per region, by the nearer tier.
+Minimum instances are left out: live usage does not distinguish them from instances that idle for free. The
+network is left out too: its price depends on the destination."""

@@ -1,6 +1,6 @@
-"""What one unit of live usage costs: learnt from the settled bill, else the list price, or as configured.
+"""The cost of one unit of live usage: learnt from the settled bill, else the list price, or as configured.
 
-Pure: from days of the bill and days of usage to rates. Every rate says what made it.
+Pure: from days of the bill and days of usage to rates. Every rate has its basis.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.core.meters import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, Usag
 
 Basis = Literal["billed", "list", "rate_card"]
 HALF_LIFE_DAYS: Final = 7.0
-"""A day of the bill weighs half of one that is so much younger."""
+"""A day of the bill has half the weight of a day that is this much more recent."""
 
 
 class BilledDay(Protocol):
@@ -68,21 +68,21 @@ class Rate:
     usd_per_unit: float
     basis: Basis
     billed_per_unit: float = 1.0
-    """Units of the bill for one unit of the meter: other than 1 where they count differently."""
+    """Units of the bill per unit of the meter: not 1 where they count differently."""
     newest_day: date | None = None
-    """Latest day of the bill in it."""
+    """Latest day of the bill that it was learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
-    """Fixed rates for Cloud Run, in US dollars: they take the place of all others."""
+    """Fixed rates for Cloud Run, in US dollars: they replace all others."""
 
     request_usd: float
     cpu_second_usd: float
     memory_gb_second_usd: float
     transferred_gb_usd: float
     storage_usd_per_day: float = 0.0
-    """A fixed cost per day for the whole of Cloud Run, whatever is used."""
+    """A fixed cost per day for the whole of Cloud Run, independent of usage."""
 
     def rate(self, meter: str) -> Rate | None:
         """The rate of a meter, in the meter's units; a GB here is a gibibyte, as Google bills it."""
@@ -114,7 +114,7 @@ class _Learnt:
 
 @dataclass(slots=True)
 class RateBook:
-    """All rates. Ask it for the rate of a piece of usage."""
+    """All rates, by meter, project and region."""
 
     _learnt: Mapping[str, Sequence[_Learnt]]
     _meters: Mapping[str, UsageMeter]
@@ -123,15 +123,15 @@ class RateBook:
     """Units of a meter used in the account's month so far, for the free allowance of list prices."""
     list_prices: Mapping[str, ListPrice] = field(default_factory=lambda: LIST_PRICES)
     explained_skus: frozenset[str] = frozenset()
-    """Ids of the SKUs on the bill that live usage stands for: what is estimated live is their cost alone."""
+    """Ids of the SKUs on the bill that live usage covers: live estimates are only of their cost."""
     _found: dict[tuple[str, ...], Rate | None] = field(default_factory=dict)
 
     def rate(
         self, meter: str, project_id: str, region_id: str, resource: str = "", dimension: str = ""
     ) -> Rate | None:
-        """Return the rate, or None where nothing tells one: then the usage must be counted as unpriced.
+        """Return the rate, or None where it is unknown: then the usage must be counted as unpriced.
 
-        The nearest bill counts: the project's in the region, the project's of no region, any project's.
+        The closest bill counts: the project's in the region, the project's without region, any project's.
         """
         row = self._meters.get(meter)
         if row is None or row.skus is None:
@@ -188,8 +188,8 @@ def learn_rates(
 ) -> RateBook:
     """Learn rates from the days of the bill up to `settled_through`, the newest weighing most.
 
-    `used` matters for the meters whose units are not the bill's; for them only days count of which both sides
-    are known, and not the first day of usage, which may be a part of one. US dollars, meters' units.
+    `used` matters for meters whose units differ from the bill's; for these, only days count for which both
+    sides are known, without the first day of usage, which may be partial. US dollars, meters' units.
     """
     by_service: dict[str, list[UsageMeter]] = defaultdict(list)
     for meter in table:
@@ -237,7 +237,7 @@ def learn_rates(
 def _live_amounts(
     used: Iterable[UsedDay], table: Sequence[UsageMeter]
 ) -> dict[tuple[str, str, str, date], float]:
-    """Usage of the meters that count in units of their own, by project, region and day."""
+    """Usage of the meters whose units differ from the bill's, by project, region and day."""
     own = {meter.name for meter in table if meter.skus is not None and meter.skus.rate_per == "live_unit"}
     amounts: dict[tuple[str, str, str, date], float] = defaultdict(float)
     first: dict[tuple[str, str], date] = {}
@@ -246,7 +246,7 @@ def _live_amounts(
             amounts[row.meter, row.project_id, row.region_id, row.day] += row.amount
             reader = (row.meter, row.project_id)
             first[reader] = min(first.get(reader, row.day), row.day)
-    # Reading began somewhere within the first day, while its bill is of all of it.
+    # Reading began at some time within the first day, but its bill is for the whole day.
     return {key: amount for key, amount in amounts.items() if key[3] > first[key[0], key[1]]}
 
 

@@ -1,6 +1,6 @@
 """Live unit costs: a service by component, per request and per CPU second; any meter per its own unit.
 
-Pure, over usage of one trailing hour. A ratio with nothing to divide by is absent, never infinity or zero.
+Pure, over usage of one trailing hour. A ratio with a zero denominator is absent, never infinity or zero.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ COMPONENT_METERS: Final = {
     "cloud_run_egress_bytes": "egress",
     "cloud_run_idle_instance_seconds": "min_instance",
 }
-"""Meters of a Cloud Run service that cost something, and the component of its cost they are."""
+"""Meters of a Cloud Run service that cost money, with their component of the cost."""
 
 TRAILING_METERS: Final = (*COMPONENT_METERS, "cloud_run_cold_starts")
-"""What cloud_run_costs needs of the trailing hour."""
+"""The meters of the trailing hour that cloud_run_costs needs."""
 
 _ESSENTIAL: Final = frozenset({"requests", "cpu", "memory"})
-"""Without a rate for one of them, what a service costs is unknown. Of the others, a part may be free."""
+"""Without a rate for one of these, a service's cost is unknown. Usage of the others may be free."""
 
 
 class Usage(Protocol):
-    """What one resource used of one meter in the hour."""
+    """One resource's usage of one meter in the hour."""
 
     @property
     def project_id(self) -> str: ...  # noqa: D102
@@ -59,13 +59,13 @@ class ServiceCost:
     run_service: str
     until: datetime
     usd_by_component: Mapping[str, float]
-    """Of the components that were used and have a rate."""
+    """Cost of the components that were used and have a rate."""
     usd: float | None
     cost_per_request_usd: float | None
     cpu_seconds_per_request: float | None
     cost_per_cpu_second_usd: float | None
     cold_start_ratio: float | None
-    """Instances started for one request."""
+    """Instances started per request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class CloudRunHour:
     """All Cloud Run services together over the trailing hour."""
 
     usd: float | None
-    """None where a rate that matters is missing for any of them."""
+    """None where a necessary rate is missing for any service."""
     requests: float
 
     @property
@@ -84,7 +84,7 @@ class CloudRunHour:
 
 @dataclass(frozen=True, slots=True)
 class MeterCost:
-    """One resource and meter over the trailing hour, in the unit that people count in."""
+    """One resource and meter over the trailing hour, in the meter's common unit."""
 
     project_id: str
     region_id: str
@@ -99,7 +99,7 @@ class MeterCost:
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
-    """Usage that no rate was found for: told, never taken for free."""
+    """Usage without a known rate: reported, never counted as free."""
 
     project_id: str
     region_id: str
@@ -108,7 +108,7 @@ class Unpriced:
 
 
 def cloud_run_costs(usage: Iterable[Usage], rates: RateBook) -> list[ServiceCost]:
-    """Return what each Cloud Run service cost in the hour that `usage` is of."""
+    """Return the cost of each Cloud Run service in the hour of `usage`."""
     services: dict[tuple[str, str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
     until: dict[tuple[str, str, str], datetime] = {}
     for each in usage:
@@ -120,7 +120,7 @@ def cloud_run_costs(usage: Iterable[Usage], rates: RateBook) -> list[ServiceCost
 
 
 def cloud_run_hour(usage: Iterable[Usage], rates: RateBook) -> CloudRunHour | None:
-    """Return what all Cloud Run services together did and cost in that hour; None where none was seen."""
+    """Return requests and cost of all Cloud Run services in that hour; None without any service."""
     used = [each for each in usage if each.meter in TRAILING_METERS]
     if not used:
         return None
@@ -159,7 +159,7 @@ def _service_cost(
 
 
 def meter_costs(usage: Iterable[Usage], rates: RateBook) -> list[MeterCost]:
-    """Return what each resource cost by meter, per the unit that people count the meter in."""
+    """Return the cost of each resource by meter, and per common unit of the meter."""
     meters = meters_by_name()
     found = []
     for each in usage:
@@ -173,7 +173,7 @@ def meter_costs(usage: Iterable[Usage], rates: RateBook) -> list[MeterCost]:
 
 def _meter_cost(each: Usage, row: UsageMeter, rate: Rate) -> MeterCost:
     if row.people_unit is None:
-        raise ValueError(f"{row.name} has no unit that people count in")
+        raise ValueError(f"{row.name} has no common unit")
     usd = each.amount * rate.usd_per_unit
     units = each.amount * rate.billed_per_unit / row.people_unit.size
     per_unit = usd / units if units else 0.0
@@ -191,7 +191,7 @@ def _meter_cost(each: Usage, row: UsageMeter, rate: Rate) -> MeterCost:
 
 
 def unpriced(usage: Iterable[Usage], rates: RateBook) -> list[Unpriced]:
-    """Return the live usage that no rate was found for, by project, region and meter."""
+    """Return the live usage without a known rate, by project, region and meter."""
     meters = meters_by_name()
     counted: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for each in usage:

@@ -31,12 +31,12 @@ from exporter.wiring.ledger import OpenedLedger, opened_ledger
 logger = logging.getLogger(__name__)
 
 UNSETTLED: Final = timedelta(days=3)
-"""Bills of younger usage commonly still grow."""
+"""Bills of more recent usage usually still grow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Into which data directory blocks go, and how long Prometheus keeps what is in there."""
+    """The data directory that blocks go into, and how long Prometheus keeps its content."""
 
     data: Path
     retention: timedelta
@@ -51,26 +51,28 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--to", dest="end", type=argument_types.day, required=True, metavar="DATE", help="excluded"
     )
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="write the files into this folder"
+    )
     add_ledger(command)
     add_refresh(command)
     command.add_argument(
         "--create-blocks",
         type=Path,
         metavar="DATA_DIR",
-        help="have promtool make blocks of the files, in this data directory of a Prometheus",
+        help="also make blocks of the files with promtool, in this data directory of a Prometheus",
     )
     command.add_argument(
         "--retention",
         type=argument_types.retention,
         default="15d",
         metavar="TIME",
-        help="how long that Prometheus keeps blocks (default: %(default)s, as its own)",
+        help="how long that Prometheus keeps blocks (default: %(default)s, like Prometheus)",
     )
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Write spend_hourly_usd of past days as OpenMetrics files, one a month, each hour's cost at its hour."""
+    """Write spend_hourly_usd of past days as OpenMetrics files, one per month, a sample per usage hour."""
     if not days_in_order(chosen.first, chosen.end):
         return EXIT_USAGE
     data: Path | None = chosen.create_blocks
@@ -114,13 +116,14 @@ def backfill(
             files = write_months(opened.view, windows, out, show)
         failed = opened.failed
     for name in failed:
-        logger.error("source %s could not be read; what it told before is in the files", name)
+        logger.error("source %s could not be read; the files contain what it reported before", name)
     if not files:
         logger.error("the ledger has no cost of the days from %s to before %s", first, end)
         return False
     if max(file.last_second for file in files) > (now - UNSETTLED).timestamp():
         logger.warning(
-            "bills of the last %d days commonly still grow, and what is in Prometheus does not follow: "
+            "bills of the last %d days usually still grow, and samples in Prometheus do not change "
+            "with them: "
             "choose an earlier day for --to, or replace these days later",
             UNSETTLED.days,
         )
@@ -132,13 +135,13 @@ def backfill(
             made = create_blocks(files, blocks.data, progress_bar("making blocks", len(files)))
             print(f"{blocks.data}  {len(made)} blocks")  # noqa: T201
     except PromtoolError as error:
-        logger.error("%s", error)  # noqa: TRY400 (the text says it all)
+        logger.error("%s", error)  # noqa: TRY400 (the text is complete)
         return False
     return not failed
 
 
 def _windows(opened: OpenedLedger, first: date, end: date) -> Mapping[str, Window]:
-    """The days of each provider in its own zone, without those that are forgotten or in part."""
+    """The days of each provider in its own zone, without days whose charges are deleted, even in part."""
     kept = forgotten_before(opened.view)
     windows = {}
     for provider, zone in opened.timezones.items():
@@ -146,7 +149,9 @@ def _windows(opened: OpenedLedger, first: date, end: date) -> Mapping[str, Windo
         while kept is not None and day < end and billing_days(day, end, zone)[0] < kept:
             day += timedelta(days=1)
         if day > first:
-            logger.warning("%s: usage before %s has been forgotten (ledger_keep_days)", provider, day)
+            logger.warning(
+                "%s: charges of usage before %s have been deleted (ledger_keep_days)", provider, day
+            )
         if day < end:
             windows[provider] = billing_days(day, end, zone)
     return windows

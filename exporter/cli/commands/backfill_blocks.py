@@ -1,4 +1,4 @@
-"""Files of a backfill into Prometheus' storage, by promtool, and only where nothing is lost or doubled."""
+"""Makes blocks of a backfill's files in Prometheus' storage, only where no sample is lost or doubled."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from exporter.ledger.charges.windows import Window
 from exporter.metrics.families import SPEND_HOURLY_USD
 
 BLOCK_HOURS: Final = 744
-"""promtool reads the whole file again for every block; of a month it makes two or three then, not 360."""
+"""promtool reads the whole file for every block; with this length a month has 2 or 3 blocks, not 360."""
 
 HEAD: Final = timedelta(hours=3)
-"""Prometheus still holds so much in memory; a block from outside must not reach into it."""
+"""Prometheus still holds this much in memory; a block from outside must not overlap it."""
 
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 class UnsafeError(Exception):
-    """The blocks may not be made as asked; the text says why and what to do."""
+    """The blocks must not be made with these arguments; the text gives the reason and what to do."""
 
 
 class PromtoolError(Exception):
-    """promtool is missing or failed; the text says what it said."""
+    """promtool is missing or failed; the text contains its message."""
 
 
 def check_safe(
@@ -42,7 +42,7 @@ def check_safe(
     retention: timedelta,
     now: datetime,
 ) -> None:
-    """Look whether blocks of the files can go into a data directory.
+    """Check that blocks of the files can go into a data directory.
 
     `windows` has the time of each provider's usage that is in them. Raises UnsafeError, PromtoolError.
     """
@@ -70,9 +70,9 @@ def check_safe(
 def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Path]:
     """Have promtool make blocks of the files, and move them into the data directory when all are made.
 
-    Raises PromtoolError, OSError; no block is in the data directory then, but where moving itself failed.
+    Raises PromtoolError, OSError. The data directory then has none of the blocks, unless a move failed.
     """
-    # Within the data directory, so that a block arrives in one step; Prometheus passes over other names.
+    # Within the data directory, so that a block arrives in one step; Prometheus ignores other names.
     with tempfile.TemporaryDirectory(prefix=".spend-exporter-", dir=data) as folder:
         made = Path(folder)
         for number, file in enumerate(files):
@@ -89,38 +89,39 @@ def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Pa
 
 def _check_storage(data: Path) -> None:
     if not data.is_dir():
-        raise UnsafeError(f"{data} is no folder: name Prometheus' data directory (--storage.tsdb.path)")
+        raise UnsafeError(f"{data} is not a folder: name Prometheus' data directory (--storage.tsdb.path)")
     names = {path.name for path in data.iterdir()} - {"lost+found"}
     if names and not names & {"wal", "chunks_head"} and not any(map(_ULID.fullmatch, names)):
         raise UnsafeError(
-            f"{data} does not look like Prometheus' storage, which has a folder wal: name the directory of "
+            f"{data} does not look like Prometheus' storage, which has a folder `wal`: name the directory of "
             "--storage.tsdb.path"
         )
 
 
 def _check_new(data: Path, provider: str, first: int, last: int) -> None:
-    """Look that no block has a provider's cost from the first to the last second yet."""
+    """Check that no block has a provider's cost from the first to the last second yet."""
     selector = f"{SPEND_HOURLY_USD.name}{{provider={json.dumps(provider)}}}"
     for meta in sorted(data.glob("*/meta.json")):
         if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index"):
             continue
-        told = json.loads(meta.read_text(encoding="utf-8"))
-        begin, end = max(first * 1000, told["minTime"]), min(last * 1000, told["maxTime"] - 1)
+        times = json.loads(meta.read_text(encoding="utf-8"))
+        begin, end = max(first * 1000, times["minTime"]), min(last * 1000, times["maxTime"] - 1)
         if begin > end or not _has_samples(data, selector, begin, end):
             continue
         which = urlencode({"match[]": selector, "start": first, "end": last})
         raise UnsafeError(
-            f"{data} already has {selector} of that time, in block {meta.parent.name}. Of two values for one "
-            "hour Prometheus would keep either, so delete the old ones first: with --web.enable-admin-api, "
+            f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would keep "
+            "one of the two values for an hour, either of them, so delete the old ones first: with "
+            "--web.enable-admin-api, "
             f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
         )
 
 
 def _knows_metric(index: Path) -> bool:
-    """Say whether a block's table of symbols has the metric's name, which deleted samples may have left."""
+    """Return whether a block's symbol table has the metric's name; deleted samples may have left it there."""
     name = SPEND_HOURLY_USD.name.encode()
     with index.open("rb") as file:
-        # Five bytes of magic number and version, then the table's size; each symbol has its length before it.
+        # Five bytes of magic number and version, then the table's size; each symbol follows its length.
         size = int.from_bytes(file.read(9)[5:], "big")
         return bytes([len(name)]) + name in file.read(size)
 
@@ -136,13 +137,14 @@ def _promtool(*arguments: str) -> str:
         done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
     except FileNotFoundError:
         raise PromtoolError(
-            "promtool is not installed here; it comes with Prometheus. Install it, or leave --create-blocks "
-            "out and run it where Prometheus is, on the files of --out: promtool tsdb create-blocks-from "
+            "promtool is not installed here; it comes with Prometheus. Install it, or leave out "
+            "--create-blocks "
+            "and run this on the files of --out, where Prometheus is: promtool tsdb create-blocks-from "
             f"openmetrics --max-block-duration={BLOCK_HOURS}h FILE DATA_DIR"
         ) from None
     if done.returncode:
-        told = (done.stderr or done.stdout).strip()
-        raise PromtoolError(f"promtool {' '.join(arguments[:3])} failed ({done.returncode}): {told}")
+        output = (done.stderr or done.stdout).strip()
+        raise PromtoolError(f"promtool {' '.join(arguments[:3])} failed ({done.returncode}): {output}")
     return done.stdout
 
 

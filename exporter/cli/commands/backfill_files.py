@@ -18,7 +18,7 @@ from exporter.metrics.families import SPEND_HOURLY_USD
 
 @dataclass(frozen=True, slots=True)
 class MonthFile:
-    """A file that was written, and what is in it."""
+    """A written file and what it contains."""
 
     path: Path
     samples: int
@@ -28,7 +28,7 @@ class MonthFile:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Written:
     samples: int = 0
     first: int = 2**62
     last: int = 0
@@ -46,7 +46,7 @@ def write_months(
 ) -> list[MonthFile]:
     """Write the files of the usage hours in each provider's window; a month without cost has no file.
 
-    Each appears in one step. Raises OSError.
+    Each file appears in one step. Raises OSError.
     """
     written = []
     months = months_of(windows)
@@ -75,33 +75,33 @@ def months_of(windows: Mapping[str, Window]) -> list[Window]:
 def _write_month(
     view: LedgerView, windows: Mapping[str, Window], month: Window, path: Path
 ) -> MonthFile | None:
-    told = _Told()
+    written = _Written()
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            for text in timed_openmetrics(SPEND_HOURLY_USD, _samples(view, windows, month, told)):
+            for text in timed_openmetrics(SPEND_HOURLY_USD, _samples(view, windows, month, written)):
                 file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        if not told.samples:
-            # What an earlier run left for the month would go into the blocks.
+        if not written.samples:
+            # A file that an earlier run wrote for the month would go into the blocks.
             path.unlink(missing_ok=True)
             return None
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return MonthFile(path, told.samples, told.first, told.last)
+    return MonthFile(path, written.samples, written.first, written.last)
 
 
 def _samples(
-    view: LedgerView, windows: Mapping[str, Window], month: Window, told: _Told
+    view: LedgerView, windows: Mapping[str, Window], month: Window, written: _Written
 ) -> Iterator[TimedSample]:
     for provider, (begin, end) in sorted(windows.items()):
         since, until = max(begin, month[0]), min(end, month[1])
         if since >= until:
             continue
         for labels, second, usd in hourly_costs(view, provider, since, until, order="series"):
-            told.samples += 1
-            told.first = min(told.first, second)
-            told.last = max(told.last, second)
+            written.samples += 1
+            written.first = min(written.first, second)
+            written.last = max(written.last, second)
             yield labels, float(usd), second

@@ -15,18 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
-from exporter.analysis.nowcast.backtest import (
-    FINAL_AFTER_HOURS,
-    WARM_UP_DAYS,
-    BacktestRow,
-    backtest,
-    judged_days,
-)
-from exporter.analysis.nowcast.cost_history import CostHistory
+from exporter.analysis.nowcast.backtest import WARM_UP_DAYS, BacktestRow, backtest, judged_days
+from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS
 from exporter.cli import argument_types
 from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger, add_plot
 from exporter.cli.commands.backtest_report import JsonReport, TextReport
 from exporter.config.model import Config, load
+from exporter.core.cost_cells import CostCells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.outlooks.nowcast import HISTORY, cost_history, live_per_line
@@ -149,7 +144,7 @@ def _replay(bill: _Bill, last_days: int | None) -> Iterator[BacktestRow]:
     told(None)
 
 
-def _tell_too_little(provider: str, history: CostHistory, as_of: int) -> None:
+def _tell_too_little(provider: str, history: CostCells, as_of: int) -> None:
     known = (as_of - max(history.first_hour, history.export[0])) // 24 + 1 if len(history) else 0
     logger.error(
         "%s: too little history: its bill has been exported for %d days, and a backtest needs %d: "

@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from exporter.analysis.nowcast.backtest import BacktestRow
-from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.nowcast import graded_hours
 
 WIDTH_PIXELS: Final = 1280

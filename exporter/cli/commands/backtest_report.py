@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final, TextIO
 
 from exporter.analysis.nowcast.backtest import BacktestRow
-from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.nowcast import graded_hours
 
 _SHOWN_HOURS: Final = (6, 12, 16, 20, 23)

@@ -1,6 +1,6 @@
-"""`spend-exporter check`: does each source answer, is each permission there, what will it cost.
+"""`spend-exporter check`: whether each source answers and has its permissions, and what it will cost.
 
-Changes nothing, listens on nothing, and leaves a ledger alone that an exporter holds.
+Changes nothing, listens on nothing, and does not open a ledger that a running exporter uses.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Say whether the set-up works and what it will cost, changing nothing: exit 1 if there is trouble."""
+    """Check that the set-up works and estimate its cost, without changing anything; exit 1 on trouble."""
     report = JsonReport(sys.stdout) if chosen.format == "json" else TextReport(sys.stdout)
     well = check(load(chosen.config), chosen.config, report, datetime.now(UTC))
     return 0 if well else EXIT_TROUBLE
 
 
 def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
-    """Look at the whole set-up, report each finding once it is known, and return whether all is well.
+    """Check the whole set-up, report each finding once it is known, and return whether all is well.
 
     `place` is the file that the configuration was read from.
     """
     ledger = _Ledger(config.ledger)
-    well = _told(report, "configuration", _of_configuration(config, place))
-    well &= _told(report, "ledger", ledger.findings())
+    well = _report(report, "configuration", _of_configuration(config, place))
+    well &= _report(report, "ledger", ledger.findings())
     sources = configured_sources(config, os.environ)
-    well &= _told(report, "ownership", _of_ownership([source.name for source in sources]))
+    well &= _report(report, "ownership", _of_ownership([source.name for source in sources]))
     for source in sources:
         findings = _of_source(source, config, ledger.facts, now, report.progress)
-        well &= _told(report, f"source {source.name}", findings)
-    well &= _told(report, "attribution", _of_attribution(config, sources, now))
+        well &= _report(report, f"source {source.name}", findings)
+    well &= _report(report, "attribution", _of_attribution(config, sources, now))
     report.end()
     return well
 
 
-def _told(report: Report, part: str, findings: Iterator[Finding]) -> bool:
-    """Report the findings of a part and return whether none is trouble; no heading where there are none."""
+def _report(report: Report, part: str, findings: Iterator[Finding]) -> bool:
+    """Report the findings of a part and return whether none is trouble; without findings, no heading."""
     well = True
     first = next(findings, None)
     if first is None:
@@ -76,7 +76,7 @@ def _told(report: Report, part: str, findings: Iterator[Finding]) -> bool:
     report.begin(part)
     for finding in chain((first,), findings):
         well &= finding.ok
-        report.tell(finding)
+        report.add(finding)
     return well
 
 
@@ -97,23 +97,23 @@ def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
         yield Finding(False, "web configuration", f"{config.web_config_file}: {problems}")
         return
     users = len(web.password_hashes)
-    told = [
+    access = [
         "TLS" if web.ssl_context else "plain HTTP",
         f"{users} {'user' if users == 1 else 'users'}" if users else "no users",
     ]
-    yield Finding(True, "web configuration", f"{config.web_config_file}: {', '.join(told)}")
+    yield Finding(True, "web configuration", f"{config.web_config_file}: {', '.join(access)}")
 
 
 def _unprotected(config: Config) -> Finding:
-    told = f"{config.listen}, plain HTTP without users"
+    address = f"{config.listen}, plain HTTP without users"
     if config.host in ("localhost", "::1") or config.host.startswith("127."):
-        return Finding(True, "listen", f"{told}: this machine only")
-    detail = f"{told}: whoever reaches it sees what is spent; set web_config_file for TLS and users"
+        return Finding(True, "listen", f"{address}: this machine only")
+    detail = f"{address}: everybody who reaches it sees what is spent; set web_config_file for TLS and users"
     return Finding(True, "listen", detail, warning=True)
 
 
 def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
-    """Say whose money counts with these sources, so that nobody has to guess why a figure is not added."""
+    """Report whose money counts with these sources, so that users know why a figure is not added."""
     for row in OWNERSHIP.rows:
         bills = [name for name in row.billed_by if name in sources]
         reported_by = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
@@ -121,9 +121,9 @@ def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
             continue
         others = [*bills[1:], *(name for name in row.attribution if name in sources)]
         owner = f"billed by {bills[0]}" if bills else _unbilled(row.provider, reported_by)
-        aside = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
+        never_added = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
         what = "other providers" if row.provider == ANY_OTHER else row.provider
-        yield Finding(True, what, f"{row.money}: {owner}{aside}")
+        yield Finding(True, what, f"{row.money}: {owner}{never_added}")
 
 
 def _unbilled(provider: str, reported_by: Sequence[str]) -> str:
@@ -134,7 +134,7 @@ def _unbilled(provider: str, reported_by: Sequence[str]) -> str:
 
 
 def _of_attribution(config: Config, sources: Sequence[Source], now: datetime) -> Iterator[Finding]:
-    """Say what the rules make of the bill, and whether the user's units can be counted."""
+    """Report how the rules split the bill, and whether the user's units can be counted."""
     names = [source.name for source in sources if reads_bill(source)]
     zones = billing_zones(sources)
     yield from attribution_findings(attribution_of(config), config.ledger, names, zones, now)
@@ -144,7 +144,7 @@ def _of_attribution(config: Config, sources: Sequence[Source], now: datetime) ->
 
 
 class _Ledger:
-    """The ledger as the check finds it; `facts` are known once `findings` has run, where they can be."""
+    """The ledger before the check; `findings` sets `facts`, where the ledger can be read."""
 
     def __init__(self, path: Path) -> None:
         self.facts: LedgerFacts | None = None
@@ -154,9 +154,9 @@ class _Ledger:
         try:
             self.facts = ledger_facts(self._path)
         except LedgerError as error:
-            # That an exporter runs with this configuration is how it should be.
+            # It is fine if an exporter runs with this configuration.
             in_use = error.reason == "ledger_in_use"
-            detail = f"{self._path} is in use, probably by a running exporter; not looked into"
+            detail = f"{self._path} is in use, probably by a running exporter; not checked"
             yield Finding(in_use, "file", detail if in_use else str(error))
             return
         yield self._of_new_file() if self.facts is None else self._of_file(self.facts)
@@ -165,31 +165,31 @@ class _Ledger:
         folder = next(parent for parent in self._path.absolute().parents if parent.exists())
         if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             detail = (
-                f"{self._path} is not there and cannot be made, since {folder} "
-                f"{'may not be written by this user' if folder.is_dir() else 'is no folder'}: "
+                f"{self._path} does not exist and cannot be made, because {folder} "
+                f"{'may not be written by this user' if folder.is_dir() else 'is not a folder'}: "
                 "name another file under the key `ledger`"
             )
             return Finding(False, "file", detail)
         free = shutil.disk_usage(folder).free
-        return Finding(True, "file", f"{self._path} is made at the first start; {size_text(free)} free")
+        return Finding(True, "file", f"{self._path} will be made at the first start; {size_text(free)} free")
 
     def _of_file(self, facts: LedgerFacts) -> Finding:
-        told = f"{self._path}: {size_text(facts.size_bytes)}, schema {facts.schema_version}"
+        known = f"{self._path}: {size_text(facts.size_bytes)}, schema {facts.schema_version}"
         if not facts.writable:
             detail = (
-                f"{told}; it may not be written, so nothing new is stored: make it and its folder writable"
+                f"{known}; it may not be written, so nothing new is stored: make it and its folder writable"
             )
             return Finding(False, "file", detail)
         if facts.schema_version < SCHEMA_VERSION:
-            return Finding(True, "file", f"{told}, brought up to schema {SCHEMA_VERSION} at the next start")
+            return Finding(True, "file", f"{known}, upgraded to schema {SCHEMA_VERSION} at the next start")
         if not facts.charges or facts.oldest_usage is None or facts.latest_export is None:
-            return Finding(True, "file", f"{told}, empty")
+            return Finding(True, "file", f"{known}, empty")
         detail = (
-            f"{told}, {facts.charges:,} charges of usage since {facts.oldest_usage:%Y-%m-%d}, "
+            f"{known}, {facts.charges:,} charges of usage since {facts.oldest_usage:%Y-%m-%d}, "
             f"exported until {facts.latest_export:%Y-%m-%d %H:%M} UTC"
         )
         if facts.kept_from is not None:
-            detail += f"; usage before {facts.kept_from:%Y-%m-%d} has been forgotten"
+            detail += f"; charges of usage before {facts.kept_from:%Y-%m-%d} have been deleted"
         return Finding(True, "file", detail)
 
 
@@ -219,5 +219,5 @@ def _of_source(
             yield Finding(False, "check", str(error))
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
-            detail = f"broke off by a defect, please report it: {type(error).__name__}: {error}"
+            detail = f"stopped by a defect, please report it: {type(error).__name__}: {error}"
             yield Finding(False, "check", detail)

@@ -1,6 +1,6 @@
-"""What `spend-exporter check` says of cost attribution: what the rules make of the bill, and of the units.
+"""What `spend-exporter check` reports on cost attribution: how the rules split the bill, and the units.
 
-Rules are tried on the charges that the ledger holds; nothing is changed in it.
+The rules are tried on the charges in the ledger, which stays unchanged.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from exporter.sources.prometheus_units import UnitCounts, UnitFailure
 from exporter.wiring.attribution import ConfiguredAttribution
 
 LOOKED_AT: Final = timedelta(days=31)
-"""Usage on which the rules are tried."""
+"""The rules are tried on the usage of this time."""
 
-_CONFLICTS_TOLD: Final = 5
+_CONFLICTS_SHOWN: Final = 5
 _MEMORY_LIMIT: Final = "48MB"
 
 Costs = Sequence[tuple[Combination, Decimal]]
@@ -37,7 +37,7 @@ def attribution_findings(
     timezones: Mapping[str, str],
     now: datetime,
 ) -> Iterator[Finding]:
-    """Say what the rules make of the recent charges in the ledger; nothing where nothing is configured.
+    """Report how the rules split the recent charges in the ledger; nothing where nothing is configured.
 
     `sources` are the names of those that are on, `timezones` the billing zone of each provider.
     """
@@ -53,7 +53,7 @@ def attribution_findings(
 
 
 def unit_findings(units: UnitCounts, now: datetime) -> Iterator[Finding]:
-    """Ask for the number of each unit, and say what came."""
+    """Query the number of each unit and report the result."""
     for name, found in units.read(now).items():
         if isinstance(found, UnitFailure):
             yield Finding(False, f"unit {name}", found.text)
@@ -64,15 +64,15 @@ def unit_findings(units: UnitCounts, now: datetime) -> Iterator[Finding]:
 def _recent_costs(
     ledger: Path, sources: Sequence[str], timezones: Mapping[str, str], now: datetime
 ) -> Costs | str:
-    """Net cost of the recent charges, or why there is none to try rules on."""
+    """Net cost of the recent charges, or the reason why the rules cannot be tried."""
     if not ledger.exists():
-        return f"{ledger} is not there yet, so there are no charges; check again after the first refresh"
+        return f"{ledger} does not exist yet, so there are no charges; check again after the first refresh"
     try:
         connection, version = open_ledger_read_only(ledger, _MEMORY_LIMIT)
     except LedgerError as error:
         in_use = error.reason == "ledger_in_use"
         return (
-            "a running exporter holds the ledger; stop it, or check a copy of the file"
+            "a running exporter uses the ledger; stop it, or check a copy of the file"
             if in_use
             else str(error)
         )
@@ -84,24 +84,24 @@ def _recent_costs(
 
 
 def _of_rules(found: Assessment, attribution: Attribution) -> Iterator[Finding]:
-    told = ", ".join(
+    amounts = ", ".join(
         f"{category} {_dollars(found.usd_by_category.get(category, Decimal(0)))}"
         for category in attribution.categories
     )
-    yield Finding(True, "categories", f"net cost of the last {LOOKED_AT.days} days: {told}")
+    yield Finding(True, "categories", f"net cost of the last {LOOKED_AT.days} days: {amounts}")
     for rule in found.never_matched:
         detail = f"{rule.place} matches no charge of the last {LOOKED_AT.days} days"
         yield Finding(True, "rule without effect", detail, warning=True)
     for rule in found.shadowed:
-        detail = f"all that {rule.place} matches belongs to rules above it: move it up, or take it out"
+        detail = f"everything that {rule.place} matches goes to rules above it: move it up, or remove it"
         yield Finding(True, "rule without effect", detail, warning=True)
-    for conflict in found.conflicts[:_CONFLICTS_TOLD]:
+    for conflict in found.conflicts[:_CONFLICTS_SHOWN]:
         detail = (
             f"{conflict.winner.place} and {conflict.loser.place} both match {_dollars(conflict.usd)}; "
-            "the first has it"
+            "the first one wins"
         )
         yield Finding(True, "rules in conflict", detail, warning=True)
-    more = len(found.conflicts) - _CONFLICTS_TOLD
+    more = len(found.conflicts) - _CONFLICTS_SHOWN
     if more > 0:
         yield Finding(True, "rules in conflict", f"and {more} smaller ones", warning=True)
 
@@ -112,7 +112,7 @@ def _of_tags(kept: Sequence[str], costs: Costs) -> Iterator[Finding]:
     if missing:
         detail = (
             f"no charge of the last {LOOKED_AT.days} days has {', '.join(missing)}: check the spelling; "
-            "keys that are new in the configuration are read at the next start"
+            "keys that are new in the configuration are read from the next start on"
         )
         yield Finding(True, "labels", detail, warning=True)
 

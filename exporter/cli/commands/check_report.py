@@ -1,4 +1,4 @@
-"""How the findings of `spend-exporter check` are written: for people line by line, or as JSON at the end."""
+"""Writes the findings of `spend-exporter check`: line by line for people, or as JSON at the end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _COLOURS: Final = {"ok": "32", "warning": "33", "trouble": "1;31", "heading": "1
 
 
 class Report(Protocol):
-    """Takes findings as they come."""
+    """Takes findings one after the other."""
 
     def begin(self, part: str) -> None:
-        """Say which part of the set-up the next findings are about."""
+        """Start the part of the set-up that the next findings are about."""
         ...
 
-    def tell(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
         """Take a finding."""
         ...
 
     def progress(self, text: str) -> None:
-        """Take a short line about what is going on."""
+        """Take a short line about the current step."""
         ...
 
     def end(self) -> None:
-        """Sum up."""
+        """Write the summary."""
         ...
 
 
@@ -48,7 +48,7 @@ def level(finding: Finding) -> str:
 
 
 class TextReport:
-    """A line for each finding, under a heading for each part; colour, wrapping and progress on a terminal."""
+    """A line per finding, under a heading per part; with colour, wrapping and progress on a terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -65,7 +65,7 @@ class TextReport:
         self._part = part
         self.progress("looking ...")
 
-    def tell(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
         """Print the finding."""
         kind = level(finding)
         self._counts[kind] += 1
@@ -77,7 +77,7 @@ class TextReport:
     def progress(self, text: str) -> None:
         """Show the text until the next finding, on a terminal only."""
         if self._coloured:
-            # One that fills the line would wrap, and could not be taken back.
+            # A text that fills the line would wrap, and could not be erased.
             shown = _plain(text)[: shutil.get_terminal_size().columns - 3]
             self._out.write(f"\r\033[K  {self._painted('progress', shown)}")
             self._out.flush()
@@ -90,16 +90,16 @@ class TextReport:
             counts.insert(0, f"{warnings} {'warning' if warnings == 1 else 'warnings'}")
         if trouble:
             counts.insert(0, self._painted("trouble", f"{trouble} TROUBLE"))
-            verdict = "Set right what is in trouble and check again."
+            verdict = "Fix what is marked TROUBLE and check again."
         else:
-            verdict = "Nothing is in the way of `spend-exporter serve`."
+            verdict = "`spend-exporter serve` can start."
         self._print(f"\n{', '.join(counts)}\n{verdict}")
 
     def _laid_out(self, finding: Finding) -> list[str]:
-        """The finding's lines; the first goes behind the mark."""
+        """The finding's lines; the first one follows the mark."""
         what, detail = _plain(finding.what), _plain(finding.detail)
         if not self._terminal:
-            # One line each, whatever its length: made for grep.
+            # One line each, whatever its length, so that grep works.
             return [f"{what:<{_WHAT_WIDTH}}  {detail}"]
         width = min(shutil.get_terminal_size().columns, _WIDEST)
         in_columns = width >= _NARROWEST_IN_COLUMNS
@@ -134,13 +134,13 @@ class JsonReport:
         """Remember the part."""
         self._part = part
 
-    def tell(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
         """Remember the finding."""
         entry = {"part": self._part, "level": level(finding), "what": finding.what, "detail": finding.detail}
         self._findings.append(entry)
 
     def progress(self, text: str) -> None:
-        """Say nothing: a document is no place for it."""
+        """Ignore it: a document has no place for progress."""
 
     def end(self) -> None:
         """Print the document."""
@@ -150,7 +150,7 @@ class JsonReport:
 
 
 def _plain(text: str) -> str:
-    """The text in one line of printable characters, so that no file name or answer can drive the terminal."""
+    """The text as one printable line, so that no file name or answer can control the terminal."""
     text = text.replace("…", "...")
     return "".join(
         each if each.isprintable() else " " if each.isspace() else repr(each)[1:-1] for each in text

@@ -1,6 +1,6 @@
-"""`spend-exporter demo`: a simulated company's growing billing export, and the exporter over it.
+"""`spend-exporter demo`: a simulated company's growing billing export, and an exporter that reads it.
 
-Nothing else is needed: no account, no network. The exporter does not know that the bill is invented.
+Nothing else is needed: no account, no network. The exporter does not know that the bill is simulated.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from exporter.sources.llm.openai import OpenAISource
 logger = logging.getLogger(__name__)
 
 EXPORT_EVERY_SECONDS = 60.0
-"""How often what the company's bill has gained is written; rows come at their own times within the hour."""
+"""How often new rows of the company's bill are written; each row has its own time within the hour."""
 
 READ_EVERY_MINUTES = 0.25
 
 PAST_DAYS = 45
-"""How far back the company's bill goes, as made up."""
+"""How far back the simulated company's bill goes."""
 
 USAGE_EVERY = timedelta(minutes=1)
 
@@ -54,7 +54,7 @@ CATEGORIES = {
     "data": ["bigquery", "sql", "storage"],
     "serving": ["run", "compute"],
 }
-"""How the company looks at its spending."""
+"""The company's own categories of spending."""
 
 DAILY_LIMIT_USD = 3400
 
@@ -68,7 +68,7 @@ BUDGETS = [
         "match": {"projects": ["northwind-assistant"]},
     },
 ]
-"""An ordinary week stays below nine tenths of each and of the daily limit; the runaway does not."""
+"""An ordinary week stays below 90 % of each budget and of the daily limit; the incident does not."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -78,13 +78,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--directory",
         type=Path,
         metavar="DIR",
-        help="keep the simulated bill and the ledger here and continue them next time (default: start anew)",
+        help="keep the simulated bill and the ledger here, and continue them next time (default: start "
+        "fresh)",
     )
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="another company (default: 1)")
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="seed of the simulation: another number is another company (default: 1)",
+    )
     command.add_argument(
         "--remote-write-url",
         metavar="URL",
-        help="a receiver of remote write, such as http://127.0.0.1:9090/api/v1/write, for each hour's cost",
+        help="send each hour's cost to this remote-write receiver, such as http://127.0.0.1:9090/api/v1/write",
     )
 
 
@@ -112,11 +119,11 @@ def demo(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     export_every_seconds: float = EXPORT_EVERY_SECONDS,
 ) -> None:
-    """Write the past, then serve it and go on writing until `stopping` is set.
+    """Write the past, then serve it and continue to write until `stopping` is set.
 
     With `directory` the company, its bill and the ledger are kept there and continued. With
-    `remote_write_url` the cost of each hour of the company's past is sent there. `clock` is both the
-    company's and the exporter's. Raises as `serve`.
+    `remote_write_url` the cost of each hour of the company's past is sent there. The company and the
+    exporter use the same `clock`. Raises the same errors as `serve`.
     """
     with _folder(directory) as folder:
         export = folder / "export"
@@ -191,10 +198,10 @@ def _folder(directory: Path | None) -> Iterator[Path]:
 
 
 class _Company:
-    """A simulated company and its bill in a folder; a file remembers who it is and how far it is written."""
+    """A simulated company and its bill in a folder; a file keeps its seed and how far the bill is written."""
 
     def __init__(self, memory: Path, export: Path, logs: Path, seed: int, now: datetime) -> None:
-        """Take up the company that is remembered, or make one up that has 45 days behind it."""
+        """Continue the company that the file names, or start one that has a past of 45 days."""
         self._memory = memory
         self._export = export
         self._seed, self._began, until = seed, now, ""
@@ -210,7 +217,7 @@ class _Company:
             self._written_until = datetime.fromisoformat(until)
 
     def write_past(self, now: datetime, stopping: threading.Event) -> None:
-        """Write what was exported before `now` and is not written yet, day by day with a progress bar."""
+        """Write what was exported before `now` and is not written yet, day by day, with a progress bar."""
         day = self._written_until.replace(hour=0, minute=0, second=0, microsecond=0)
         days = (now - day) // timedelta(days=1) + 1
         for number in range(days):
@@ -223,13 +230,13 @@ class _Company:
     def keep_writing(
         self, clock: Callable[[], datetime], stopping: threading.Event, every_seconds: float
     ) -> None:
-        """Go on writing until `stopping` is set."""
+        """Continue to write until `stopping` is set."""
         while not stopping.wait(every_seconds):
             try:
                 self._write(clock())
                 self._log.write_until(clock())
             except (OSError, duckdb.Error):
-                logger.exception("the simulated bill could not be written; it is tried again in a minute")
+                logger.exception("the simulated bill could not be written; the next try is in a minute")
 
     def _write(self, until: datetime) -> None:
         if until <= self._written_until:

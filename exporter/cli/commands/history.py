@@ -1,4 +1,4 @@
-"""`spend-exporter history`: what was billed when, and on what, by the time of usage."""
+"""`spend-exporter history`: what was billed, when and for what, by the time of usage."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from exporter.cli.arguments import (
     print_usage_problem,
 )
 from exporter.cli.commands.history_from_log import GROUPS, history_from_log
-from exporter.cli.commands.history_question import Asked, Grouping, asked_periods, tell
-from exporter.cli.commands.history_report import Form, Told
+from exporter.cli.commands.history_question import Grouping, HistoryQuestion, print_answer, question_periods
+from exporter.cli.commands.history_report import Form, HistoryAnswer
 from exporter.config.model import Config, load
 from exporter.ledger.charges.hourly import usage_bounds
 from exporter.ledger.charges.periods import period_costs
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 _REST_OF_DAY: Final = timedelta(hours=23)
 
 NameOf = Callable[[Combination], str | None]
-"""Says in which group a charge is; None where it is not asked for."""
+"""Returns the group of a charge; None leaves the charge out."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -63,10 +63,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         dest="first",
         type=argument_types.day,
         metavar="DATE",
-        help="billing day (default: 14 days, 8 weeks or 6 months)",
+        help="first billing day (default: the last 14 days, 8 weeks or 6 months)",
     )
     command.add_argument(
-        "--to", dest="end", type=argument_types.day, metavar="DATE", help="excluded (default: tomorrow)"
+        "--to", dest="end", type=argument_types.day, metavar="DATE", help="end, excluded (default: tomorrow)"
     )
     command.add_argument("--compare", action="store_true", help="compare with the previous period")
     command.add_argument(
@@ -83,31 +83,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from-log",
         action="store_true",
-        help="what `history.jsonl` told at each day's end, estimates included, by service or provider",
+        help="show what `history.jsonl` recorded at each day's end, estimates included, by service or "
+        "provider",
     )
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Say what was billed by day, week or month of usage, and on what: exit 1 if there is nothing."""
+    """Show what was billed by day, week or month of usage, and for what; exit 1 if there is nothing."""
     if not days_in_order(chosen.first, chosen.end):
         return EXIT_USAGE
-    asked = Asked(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top)
+    question = HistoryQuestion(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top)
     config = load(chosen.config)
     now = datetime.now(UTC)
     if chosen.from_log:
-        if asked.group not in GROUPS:
+        if question.group not in GROUPS:
             return print_usage_problem(
-                f"the log does not tell cost by {asked.group}: say --group service or provider"
+                f"the log has no cost by {question.group}: use --group service or provider"
             )
         if chosen.ledger or chosen.refresh:
             return print_usage_problem(
-                "--from-log reads no ledger: leave out --ledger and --refresh, or --from-log"
+                "--from-log does not read the ledger: remove --ledger and --refresh, or --from-log"
             )
-        succeeded = history_from_log(config, asked, form=chosen.format, plot=chosen.plot, now=now)
+        succeeded = history_from_log(config, question, form=chosen.format, plot=chosen.plot, now=now)
     else:
         succeeded = history(
             config,
-            asked,
+            question,
             ledger=chosen.ledger,
             refresh=chosen.refresh,
             form=chosen.format,
@@ -119,7 +120,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def history(
     config: Config,
-    asked: Asked,
+    question: HistoryQuestion,
     *,
     ledger: str | None,
     refresh: bool,
@@ -127,13 +128,13 @@ def history(
     plot: Path | None,
     now: datetime,
 ) -> bool:
-    """Print the answer and draw it; return whether there is one and every source could be read.
+    """Print the answer and draw it; return whether it has any cost and every source could be read.
 
     Raises LedgerError, OSError.
     """
     with opened_ledger(config, ledger, refresh=refresh) as opened:
-        name_of = _naming(config, asked.group)
-        table = _table(opened, asked, name_of, now)
+        name_of = _naming(config, question.group)
+        table = _table(opened, question, name_of, now)
         bounds = {provider: usage_bounds(opened.view, provider) for provider in opened.timezones}
         billed = {
             # A bill by the day has its cost at the day's first hour.
@@ -143,22 +144,22 @@ def history(
         }
         failed = opened.failed
     for name in failed:
-        logger.error("source %s could not be read; what it told before is shown", name)
-    return tell(Told(table, asked.by, asked.group, billed), form, plot) and not failed
+        logger.error("source %s could not be read; the figures are what it reported before", name)
+    return print_answer(HistoryAnswer(table, question.by, question.group, billed), form, plot) and not failed
 
 
-def _table(opened: OpenedLedger, asked: Asked, name_of: NameOf, now: datetime) -> CostPeriods:
-    shown, before = asked_periods(asked, opened.timezones.values(), now)
+def _table(opened: OpenedLedger, question: HistoryQuestion, name_of: NameOf, now: datetime) -> CostPeriods:
+    shown, before = question_periods(question, opened.timezones.values(), now)
     costs = _costs(opened, shown, name_of)
-    return cost_periods(shown, before, costs, _costs(opened, before, name_of), asked.top)
+    return cost_periods(shown, before, costs, _costs(opened, before, name_of), question.top)
 
 
 def _costs(
-    opened: OpenedLedger, asked: Sequence[Period], name_of: NameOf
+    opened: OpenedLedger, periods: Sequence[Period], name_of: NameOf
 ) -> Iterator[tuple[str, int, Decimal]]:
-    if not asked:
+    if not periods:
         return
-    days = [*(period.first for period in asked), asked[-1].end]
+    days = [*(period.first for period in periods), periods[-1].end]
     for provider, zone in opened.timezones.items():
         bounds = [datetime.combine(day, time(), ZoneInfo(zone)) for day in days]
         for values, number, usd in period_costs(opened.view, provider, bounds):

@@ -1,4 +1,4 @@
-"""The picture of `spend-exporter history`: a bar for each period, in it the groups on top of each other."""
+"""The picture of `spend-exporter history`: a bar for each period, in which the groups are stacked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
 from exporter.analysis.bill.periods import OTHER
-from exporter.cli.commands.history_report import Told, heading, period_label
+from exporter.cli.commands.history_report import HistoryAnswer, heading, period_label
 
 WIDTH_PIXELS: Final = 1280
 HEIGHT_PIXELS: Final = 720
@@ -23,19 +23,19 @@ _REST: Final = "#b8b8b8"
 _COLOURS: Final = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#5b5b5b",
 )  # fmt: skip
-"""Told apart by the colour-blind as well; where groups are more, they come again with hatches."""
+"""Colour-blind people can distinguish them too; with more groups the colours repeat with hatches."""
 _HATCHES: Final = ("", "//", "..", "xx")
 
 
-def png(told: Told) -> bytes:
-    """Draw as `drawn` and return the file's bytes."""
+def png(answer: HistoryAnswer) -> bytes:
+    """Draw the answer, as `drawn`, and return the bytes of the PNG file."""
     buffer = io.BytesIO()
-    drawn(told).savefig(buffer, format="png", dpi=_DPI)
+    drawn(answer).savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
 
 
-def drawn(told: Told) -> Figure:
-    """Draw the answer; it has a cost."""
+def drawn(answer: HistoryAnswer) -> Figure:
+    """Draw an answer that has a cost."""
     figure = Figure(
         figsize=(WIDTH_PIXELS / _DPI, HEIGHT_PIXELS / _DPI),
         dpi=_DPI,
@@ -44,11 +44,11 @@ def drawn(told: Told) -> Figure:
     )
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    _draw_bars(axes, told)
-    axes.set_title(f"{heading(told)}, by {told.group}", loc="left")
-    axes.set_ylabel(f"US dollars per {told.by}")
+    _draw_bars(axes, answer)
+    axes.set_title(f"{heading(answer)}, by {answer.group}", loc="left")
+    axes.set_ylabel(f"US dollars per {answer.by}")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    _label_periods(axes, told)
+    _label_periods(axes, answer)
     axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.axhline(0, color="#2b2b2b", linewidth=0.8)
@@ -61,8 +61,8 @@ def drawn(told: Told) -> Figure:
     return figure
 
 
-def _draw_bars(axes: Axes, told: Told) -> None:
-    table = told.table
+def _draw_bars(axes: Axes, answer: HistoryAnswer) -> None:
+    table = answer.table
     count = len(table.periods)
     above, below = [0.0] * count, [0.0] * count
     for place, group in enumerate(table.groups):
@@ -88,16 +88,16 @@ def _draw_bars(axes: Axes, told: Told) -> None:
 
 
 def _legend_name(name: str) -> str:
-    """Keep a leading underscore from hiding a name, and a dollar sign from beginning a formula."""
+    """Shorten a name. matplotlib would hide one with a leading underscore, and read `$` as a formula."""
     short = name if len(name) <= 34 else name[:33] + "…"
     return ("\u200b" + short if short.startswith("_") else short).replace("$", r"\$")
 
 
-def _label_periods(axes: Axes, told: Told) -> None:
-    shown = told.table.periods
+def _label_periods(axes: Axes, answer: HistoryAnswer) -> None:
+    shown = answer.table.periods
     step = -(-len(shown) // _MOST_TICKS)
     numbers = list(range(0, len(shown), step))
-    labels = [period_label(shown[number].first, told.by).replace("week of ", "") for number in numbers]
+    labels = [period_label(shown[number].first, answer.by).replace("week of ", "") for number in numbers]
     axes.set_xticks(numbers, [_in_two_lines(label) for label in labels])
     axes.tick_params(axis="x", length=0)
 

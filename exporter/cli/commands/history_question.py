@@ -1,4 +1,4 @@
-"""What a user wants to know of the past, and how the answer is printed and drawn."""
+"""The question of `spend-exporter history`, and how its answer is printed and drawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exporter.analysis.bill.periods import (
     periods_before,
     start_of,
 )
-from exporter.cli.commands.history_report import Form, Told, write
+from exporter.cli.commands.history_report import Form, HistoryAnswer, write
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ Grouping = Literal["service", "provider", "model", "category", "project"]
 
 
 _PERIODS: Final[dict[By, int]] = {"day": 14, "week": 8, "month": 6}
-"""Shown where no first day is given, the present one included."""
+"""How many periods are shown without --from, the present one included."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a user wants to know."""
+class HistoryQuestion:
+    """Which cost to show, and how."""
 
     by: By
     group: Grouping
@@ -43,25 +43,34 @@ class Asked:
     top: int
 
 
-def tell(told: Told, form: Form, plot: Path | None) -> bool:
-    """Print the answer and draw it; return whether there is one. Raises OSError."""
-    table = told.table
+def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:
+    """Print the answer and draw it; return whether it has any cost. Raises OSError."""
+    table = answer.table
     if table.total_usd is None:
         first, end = table.periods[0].first, table.periods[-1].end
-        logger.error("the %s has no such cost of the days from %s to before %s", told.origin, first, end)
+        logger.error(
+            "the %s has no such cost of the days from %s to before %s (--from, --to)",
+            answer.origin,
+            first,
+            end,
+        )
         return False
-    write(told, form, sys.stdout)
+    write(answer, form, sys.stdout)
     if plot:
-        # A library that only this needs, and which not everybody has.
+        # matplotlib is an optional library, and only plots need it.
         from exporter.cli.commands.history_plot import png  # noqa: PLC0415
 
-        plot.write_bytes(png(told))
+        plot.write_bytes(png(answer))
     return True
 
 
-def asked_periods(asked: Asked, zones: Collection[str], now: datetime) -> tuple[list[Period], list[Period]]:
-    """Return the periods to show, and those to compare them with; `zones` are those of the bills."""
+def question_periods(
+    question: HistoryQuestion, zones: Collection[str], now: datetime
+) -> tuple[list[Period], list[Period]]:
+    """Return the periods to show and those to compare with; `zones` are the time zones of the bills."""
     today = max(now.astimezone(ZoneInfo(zone)).date() for zone in zones or ("UTC",))
-    end = asked.end or max(today, asked.first or today) + timedelta(days=1)
-    first = asked.first or start_of(end - timedelta(days=1), asked.by, _PERIODS[asked.by])
-    return periods(first, end, asked.by), periods_before(first, end, asked.by) if asked.compare else []
+    end = question.end or max(today, question.first or today) + timedelta(days=1)
+    first = question.first or start_of(end - timedelta(days=1), question.by, _PERIODS[question.by])
+    return periods(first, end, question.by), periods_before(
+        first, end, question.by
+    ) if question.compare else []

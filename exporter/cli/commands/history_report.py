@@ -1,4 +1,4 @@
-"""How the answer of `spend-exporter history` is written: tables for people, CSV and JSON for programs."""
+"""Writes the answer of `spend-exporter history`: tables for people, CSV and JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from exporter.analysis.bill.periods import OTHER, By, CostPeriods, Group, Period
 Form = Literal["table", "csv", "json"]
 
 Origin = Literal["ledger", "log"]
-"""The ledger has what is billed by now; the log what was told then, estimates included."""
+"""The ledger has what is billed by now; the log has what was shown then, estimates included."""
 
 _NAME_WIDTH: Final = 32
 _BAR_WIDTH: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The answer, and what it is an answer to."""
+class HistoryAnswer:
+    """The costs, and the question that they answer."""
 
     table: CostPeriods
     by: By
     group: str
     billed: Mapping[str, tuple[datetime, datetime]]
-    """From when to when the ledger has charges of each provider; from the log, when it told of it."""
+    """From when to when the ledger has charges of each provider, or the log has lines about it."""
     origin: Origin = "ledger"
 
 
-def write(told: Told, form: Form, out: TextIO) -> None:
+def write(answer: HistoryAnswer, form: Form, out: TextIO) -> None:
     """Write the answer."""
     if form == "json":
-        out.write(json.dumps(_document(told), indent=2) + "\n")
+        out.write(json.dumps(_document(answer), indent=2) + "\n")
     elif form == "csv":
-        csv.writer(out, lineterminator="\n").writerows(_rows(told))
+        csv.writer(out, lineterminator="\n").writerows(_rows(answer))
     else:
-        out.write("\n".join(_lines(told)) + "\n")
+        out.write("\n".join(_lines(answer)) + "\n")
 
 
 def period_label(first: date, by: By) -> str:
@@ -48,39 +48,39 @@ def period_label(first: date, by: By) -> str:
     return {"day": f"{first:%Y-%m-%d %a}", "week": f"week of {first}", "month": f"{first:%Y-%m}"}[by]
 
 
-def heading(told: Told) -> str:
+def heading(answer: HistoryAnswer) -> str:
     """Return what is shown, in one line."""
-    first, last = told.table.periods[0].first, told.table.periods[-1].end
-    what = "Billed cost of language models" if told.group == "model" else "Billed cost"
-    if told.origin == "log":
-        what = "Cost as told at each day's end"
+    first, last = answer.table.periods[0].first, answer.table.periods[-1].end
+    what = "Billed cost of language models" if answer.group == "model" else "Billed cost"
+    if answer.origin == "log":
+        what = "Cost as known at each day's end"
     return f"{what}, usage from {first} to before {last}"
 
 
-def _lines(told: Told) -> Iterator[str]:
-    table = told.table
-    yield heading(told)
+def _lines(answer: HistoryAnswer) -> Iterator[str]:
+    table = answer.table
+    yield heading(answer)
     yield ""
     amounts = [table.period_usd(number) for number in range(len(table.periods))]
     largest = max((usd for usd in amounts if usd is not None), default=Decimal(0))
-    yield f"{told.by:<20}{'US dollars':>14}"
+    yield f"{answer.by:<20}{'US dollars':>14}"
     for period, usd in zip(table.periods, amounts, strict=True):
-        yield f"{period_label(period.first, told.by):<20}{_usd(usd):>14}  {_bar(usd, largest)}".rstrip()
+        yield f"{period_label(period.first, answer.by):<20}{_usd(usd):>14}  {_bar(usd, largest)}".rstrip()
     yield f"{'total':<20}{_usd(table.total_usd):>14}"
     yield ""
-    yield from _compared(told) if table.before else _shares(told)
+    yield from _compared(answer) if table.before else _shares(answer)
     yield ""
-    has = "The ledger has the bill of" if told.origin == "ledger" else "The log tells of"
-    for provider, (begin, end) in sorted(told.billed.items()):
+    has = "The ledger has the bill of" if answer.origin == "ledger" else "The log covers"
+    for provider, (begin, end) in sorted(answer.billed.items()):
         yield f"{has} {provider} from {_utc(begin)} to {_utc(end)} UTC."
-    if told.origin == "log":
-        yield "Of each day its last line counts, billed and estimated."
+    if answer.origin == "log":
+        yield "The last line of each day counts: billed and estimated cost."
 
 
-def _shares(told: Told) -> Iterator[str]:
-    table, total = told.table, told.table.total_usd
+def _shares(answer: HistoryAnswer) -> Iterator[str]:
+    table, total = answer.table, answer.table.total_usd
     largest = max((group.usd or Decimal(0) for group in table.groups), default=Decimal(0))
-    yield f"{told.group:<{_NAME_WIDTH}}{'US dollars':>14}{'share':>9}"
+    yield f"{answer.group:<{_NAME_WIDTH}}{'US dollars':>14}{'share':>9}"
     for group in table.groups:
         share = f"{float((group.usd or 0) / total):.1%}" if total and group.usd is not None else "-"
         bar = _bar(group.usd, largest, 80 - _NAME_WIDTH - 25)
@@ -88,12 +88,12 @@ def _shares(told: Told) -> Iterator[str]:
     yield f"{'total':<{_NAME_WIDTH}}{_usd(total):>14}"
 
 
-def _compared(told: Told) -> Iterator[str]:
-    table = told.table
+def _compared(answer: HistoryAnswer) -> Iterator[str]:
+    table = answer.table
     first, end = table.before[0].first, table.before[-1].end
-    yield f"Beside usage from {first} to before {end}, what moved most first:"
+    yield f"Compared with usage from {first} to before {end}; largest change first:"
     yield ""
-    yield f"{told.group:<{_NAME_WIDTH}}{'before':>13}{'now':>13}{'change':>13}"
+    yield f"{answer.group:<{_NAME_WIDTH}}{'before':>13}{'now':>13}{'change':>13}"
     for group in table.groups:
         yield _compared_line(_name(group, table), group)
     yield _compared_line(f"{'total':<{_NAME_WIDTH}}", Group("", table.total_usd, table.before_usd))
@@ -136,15 +136,15 @@ def _bar(usd: Decimal | None, largest: Decimal, width: int = _BAR_WIDTH) -> str:
     return "#" * max(1, round(width * usd / largest))
 
 
-def _rows(told: Told) -> Iterator[list[object]]:
+def _rows(answer: HistoryAnswer) -> Iterator[list[object]]:
     """One row for each period and group; where compared, one for each group."""
-    table = told.table
+    table = answer.table
     if table.before:
-        yield [told.group, "before_usd", "usd", "change_usd"]
+        yield [answer.group, "before_usd", "usd", "change_usd"]
         for group in table.groups:
             yield [group.name, _exact(group.before_usd), _exact(group.usd), _exact(group.change_usd)]
         return
-    yield ["from", "to", told.group, "usd"]
+    yield ["from", "to", answer.group, "usd"]
     for number, period in enumerate(table.periods):
         for group in table.groups:
             usd = table.cells.get((number, group.name))
@@ -156,26 +156,26 @@ def _exact(usd: Decimal | None) -> str:
     return "" if usd is None else f"{usd.normalize():f}"
 
 
-def _document(told: Told) -> dict[str, Any]:
-    table = told.table
+def _document(answer: HistoryAnswer) -> dict[str, Any]:
+    table = answer.table
     groups: list[dict[str, Any]] = []
     for group in table.groups:
-        told_of: dict[str, Any] = {"name": group.name, "usd": _number(group.usd)}
+        entry: dict[str, Any] = {"name": group.name, "usd": _number(group.usd)}
         if table.before:
-            told_of |= {"before_usd": _number(group.before_usd), "change_usd": float(group.change_usd)}
-        groups.append(told_of)
+            entry |= {"before_usd": _number(group.before_usd), "change_usd": float(group.change_usd)}
+        groups.append(entry)
     document: dict[str, Any] = {
         "currency": "USD",
-        "by": told.by,
-        "group": told.group,
+        "by": answer.by,
+        "group": answer.group,
         "from": str(table.periods[0].first),
         "to": str(table.periods[-1].end),
         "total_usd": _number(table.total_usd),
         "groups": groups,
         "periods": [_period(table, number, period) for number, period in enumerate(table.periods)],
-        "billed" if told.origin == "ledger" else "logged": {
+        "billed" if answer.origin == "ledger" else "logged": {
             provider: [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in bounds]
-            for provider, bounds in sorted(told.billed.items())
+            for provider, bounds in sorted(answer.billed.items())
         },
     }
     if table.before:

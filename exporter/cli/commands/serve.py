@@ -1,4 +1,4 @@
-"""`spend-exporter serve`: refresh in the background and answer scrapes until told to stop."""
+"""`spend-exporter serve`: refresh in the background and answer scrapes until it is stopped."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from exporter.wiring.sources import configured_sources
 logger = logging.getLogger(__name__)
 
 THREAD_SWITCH_SECONDS = 0.0005
-"""A scrape takes a few turns at the interpreter; each may wait this long while a snapshot is built."""
+"""A scrape needs the interpreter a few times; each time it may wait this long while a snapshot is built."""
 
 LOOK_FOR_SIGNALS_SECONDS = 0.5
 
 STOP_SECONDS = 5.0
-"""What a refresh under way gets to finish its partition; open responses get as long again after it."""
+"""How long a running refresh may take to finish its partition; open responses then get the same time."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def serve(
 ) -> None:
     """Serve until `stopping` is set. `announce` gets the base address once it answers.
 
-    `more_sources` are read beside those of the configuration; `clock` is what they are refreshed by.
+    `more_sources` are read in addition to the configured ones; `clock` is the time of everything shown.
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
     """
@@ -67,7 +67,9 @@ def serve(
     for renamed in config.renamed_keys:
         logger.warning("configuration: %s", renamed)
     if config.keys_without_effect:
-        logger.info("set, but without effect in this version: %s", ", ".join(config.keys_without_effect))
+        logger.info(
+            "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)
+        )
     with opened_refresher(config, sources, config.ledger, clock) as refresher:
         server = Server(
             listen,
@@ -75,18 +77,19 @@ def serve(
             web_config,
             version=__version__,
             stop_timeout_seconds=STOP_SECONDS,
+            now=clock,
         )
         server.start()
         try:
             refresher.start()
             announce(server.url.rstrip("/"))
-            # A signal may reach another thread, and is acted on only once this one wakes.
+            # A signal may reach another thread; Python handles it only when this thread wakes.
             while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
                 pass
             logger.info("stopping")
         finally:
             if not refresher.stop(STOP_SECONDS):
-                logger.warning("a refresh is still under way and is broken off; the next start takes it up")
+                logger.warning("a refresh is still running and is aborted; the next start continues it")
                 atexit.register(_leave_at_once, 0)
             server.stop()
 

@@ -13,9 +13,11 @@ from datetime import datetime
 from pathlib import Path
 
 from exporter.cli import argument_types
-from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger
+from exporter.cli.arguments import EXIT_TROUBLE, EXIT_USAGE, add_config, add_ledger
 from exporter.config.model import Config, load
 from exporter.metrics.billed import WINDOW_FAMILIES
+from exporter.metrics.outcomes import BILL
+from exporter.refresh.refresher import Refresher
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
@@ -30,20 +32,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--as-of",
         type=argument_types.hour,
         metavar="TIME",
-        help="answer as if it were that whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+        help="answer as of this whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+    )
+    command.add_argument(
+        "--known-now",
+        action="store_true",
+        help="with --as-of: count usage before that hour with all that is known of it now",
     )
     add_ledger(command)
     command.add_argument("--format", choices=("text", "openmetrics"), default="text")
     command.add_argument(
-        "--output", type=Path, metavar="FILE", help="replace this file in one step (textfile collector)"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="replace this file in one step (for the textfile collector)",
     )
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Refresh every source once, print the exposition, and exit: 1 if a source or a figure failed."""
+    if chosen.known_now and chosen.as_of is None:
+        logger.error("--known-now says how --as-of TIME is answered: give both")
+        return EXIT_USAGE
     succeeded = snapshot(
         load(chosen.config),
         as_of=chosen.as_of,
+        known_now=chosen.known_now,
         ledger=chosen.ledger,
         openmetrics=chosen.format == "openmetrics",
         output=chosen.output,
@@ -52,41 +66,67 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def snapshot(
-    config: Config, *, as_of: datetime | None, ledger: str | None, openmetrics: bool, output: Path | None
+    config: Config,
+    *,
+    as_of: datetime | None,
+    ledger: str | None,
+    openmetrics: bool,
+    output: Path | None,
+    known_now: bool = False,
 ) -> bool:
     """Print the exposition, or write it to `output` in one step; return whether all of it could be made.
 
     A file at `output` that shows a bill is not replaced by an exposition without one.
 
-    `as_of` is an aware, whole hour: only what was exported before it counts. `ledger` overrides the
-    configured file; `:memory:` reads everything anew. Raises LedgerError, OSError.
+    `as_of` is an aware, whole hour: only what was exported before it counts, and what is left out for that is
+    reported. With `known_now` all usage before that hour counts, as it is known now. `ledger` overrides the
+    configured file; `:memory:` reads every source again. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     with opened_refresher(config, configured_sources(config, os.environ), path) as refresher:
-        built = refresher.refresh_all(as_of=as_of)
+        built = refresher.refresh_all(as_of=as_of, known_now=known_now)
+        if as_of is not None and not known_now:
+            _report_known_later(refresher, as_of)
     for name in built.failed_figures:
-        logger.error("the figure %s could not be computed; what depends on it is missing", name)
+        logger.error("the figure %s could not be computed; its metrics are missing", name)
     succeeded = all(source.up for source in built.sources) and not built.failed_figures
     exposition = built.openmetrics + b"# EOF\n" if openmetrics else built.text
     if output is None:
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
+    elif BILL in built.failed_figures:
+        logger.error("%s is left as it was: no snapshot could be made; what failed is above", output)
     elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)
         partial.replace(output)
     else:
         logger.error(
-            "%s is left as it was: nothing billed is known now, and it shows a bill. What failed is above; "
-            "`spend-exporter check` says what to do",
+            "%s is not replaced: it shows a bill, and the new metrics do not. See the failures above; "
+            "`spend-exporter check` shows what to do",
             output,
         )
         succeeded = False
     return succeeded
 
 
+def _report_known_later(refresher: Refresher, as_of: datetime) -> None:
+    with refresher.state() as (view, _):
+        for left_out in view.known_later(as_of):
+            logger.warning(
+                "%s: left out %s of usage before %s, $%.2f in all, since the bill had them only from %s on "
+                "(of files without export times, that is when the file was written); "
+                "--known-now counts them",
+                left_out.source,
+                "1 charge" if left_out.charges == 1 else f"{left_out.charges:,} charges",
+                f"{as_of:%Y-%m-%d %H:%M} UTC",
+                left_out.usd,
+                f"{left_out.first_known:%Y-%m-%d %H:%M} UTC",
+            )
+
+
 def _has_bill(file: Path) -> bool:
-    """Whether an exposition that was written before shows what was billed."""
+    """Whether an earlier exposition at `file` shows what was billed."""
     try:
         text = file.read_bytes()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Which Cloud Monitoring metric explains which SKUs: one row for each thing that can be metered live.
+"""Which Cloud Monitoring metric explains which SKUs: one row per meter.
 
-Another service is another file of rows. Sources read the left half of a row, analysis the right half.
+Each service has a file of rows. Sources use the first half of a row, analysis the second half.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from exporter.core.meters.cloud_run import CLOUD_RUN, RUN
 from exporter.core.meters.cloud_sql import CLOUD_SQL
 from exporter.core.meters.cloud_storage import CLOUD_STORAGE
 from exporter.core.meters.compute_engine import COMPUTE, COMPUTE_ENGINE
-from exporter.core.meters.meter import GIBIBYTE, UsageMeter, describes
+from exporter.core.meters.meter import GIBIBYTE, UsageMeter, check_meters, describes
 from exporter.core.meters.vertex_ai import VERTEX_AI
 
 __all__ = [
@@ -22,12 +22,13 @@ __all__ = [
     "SERVICE_NAMES",
     "USAGE_TABLE",
     "UsageMeter",
+    "check_meters",
     "describes",
     "meters_by_name",
 ]
 
 SERVICE_NAMES: Final = {BUILD: "Cloud Build"}
-"""Service names of the bill, for rows whose service_id is no id of the bill."""
+"""Service names of the bill, for rows whose service_id is not an id of the bill."""
 
 USAGE_TABLE: Final[tuple[UsageMeter, ...]] = (
     *CLOUD_RUN,

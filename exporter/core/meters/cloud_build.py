@@ -1,4 +1,4 @@
-"""Cloud Build tells its busy CPUs, and bills build time by machine: the rate is learnt per busy CPU."""
+"""Cloud Build reports busy CPUs but bills build time by machine: the rate is learnt per busy CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from exporter.core.meters.meter import ShownUnit, Skus, UsageMeter
 
 BUILD: Final = "cloud-build"
-"""Cloud Build's public service id is not known here: it is matched by the bill's service name instead."""
+"""Cloud Build's public service id is not known here: the bill's service name is matched instead."""
 
 CLOUD_BUILD: Final[tuple[UsageMeter, ...]] = (
     UsageMeter(

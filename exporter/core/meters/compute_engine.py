@@ -1,4 +1,4 @@
-"""Compute Engine: shapes are not told, so cores and memory are priced as the project's mix in the region."""
+"""Compute Engine: machine types are not reported, so prices follow the project's mix in the region."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
     UsageMeter(
         "compute_memory_byte_seconds",
         COMPUTE,
-        # Told for E2 machines only.
+        # Reported for E2 machines only.
         "compute.googleapis.com/instance/memory/balloon/ram_size",
         "gce_instance",
         "level",
@@ -48,8 +48,8 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
         period_seconds=3600,
     ),
     UsageMeter(
-        # What an idle instance costs goes by its own cores. Nothing is priced by it: the cores of all
-        # instances together are.
+        # Gives an idle instance its share of the cost, by its cores. It prices nothing itself: all
+        # instances together do.
         "compute_instance_core_seconds",
         COMPUTE,
         "compute.googleapis.com/instance/cpu/reserved_cores",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 GIBIBYTE: Final = float(2**30)
 
 EGRESS: Final = r"(Data Transfer Out|Egress|Download)"
-"""What descriptions of SKUs of outbound traffic contain."""
+"""A pattern in the descriptions of all SKUs of outbound traffic."""
 
 Kind = Literal["delta", "distribution_count", "level"]
 """How points become amounts: as they are; the number of values in a distribution; level times seconds."""
@@ -17,7 +18,7 @@ Kind = Literal["delta", "distribution_count", "level"]
 
 @dataclass(frozen=True, slots=True)
 class ShownUnit:
-    """The unit that people count in: `size` units of the bill make one."""
+    """The unit in which people count: `size` units of the bill make one."""
 
     name: str
     size: float
@@ -28,10 +29,10 @@ class Skus:
     """The SKUs of a service that a meter explains: by id, or by description where ids differ by region."""
 
     component: str
-    """What part of the cost it is: `requests`, `cpu`, `memory`, `storage`, …"""
+    """Which part of the cost it is: `requests`, `cpu`, `memory`, `storage`, …"""
     ids: frozenset[str] = frozenset()
     pattern: str = ""
-    """A regular expression that the description must contain, blanks made single and case ignored."""
+    """A regular expression that the description must match; case and repeated blanks are ignored."""
     by_resource: bool = False
     """The description must also hold every word of the usage's resource and dimension: one SKU per model."""
     by_dimension: tuple[tuple[str, str], ...] = ()
@@ -81,9 +82,9 @@ class UsageMeter:
     where: str = ""
     """Further condition of the filter."""
     project_label: str = "resource.label.project_id"
-    """Label that names the project, to leave out projects that it watches. Empty where there is none."""
+    """Label that names the project, to leave out projects that it monitors. Empty where there is none."""
     steady: bool = False
-    """Sampled as long as the resource exists, so that a hole in it is a loss and no quiet time."""
+    """Sampled as long as the resource exists, so that a gap in it is a loss, not a quiet time."""
     reducer: Literal["REDUCE_SUM", "REDUCE_MEAN"] = "REDUCE_SUM"
     period_seconds: int = 60
     """Shortest interval worth reading; a metric that is sampled less often is read less often."""
@@ -92,10 +93,41 @@ class UsageMeter:
     people_unit: ShownUnit | None = None
 
 
+class MeterTableError(ValueError):
+    """A usage table in which two meters claim the same name or the same SKU."""
+
+
+def check_meters(meters: Iterable[UsageMeter]) -> None:
+    """Raise MeterTableError where two meters have one name, or explain one SKU by its id or one pattern.
+
+    Otherwise one of the two would win in silence, or the SKU's cost would be estimated twice.
+    """
+    owners: dict[tuple[str, ...], str] = {}
+    for meter in meters:
+        for claim, what in _claims(meter):
+            if claim in owners:
+                raise MeterTableError(
+                    f"the usage meters {owners[claim]} and {meter.name} both claim {what}: "
+                    "let only one of them have it; the tables are in exporter/core/meters"
+                )
+            owners[claim] = meter.name
+
+
+def _claims(meter: UsageMeter) -> Iterator[tuple[tuple[str, ...], str]]:
+    yield ("name", meter.name), f"the name {meter.name}"
+    if meter.skus is None:
+        return
+    for sku_id in sorted(meter.skus.ids):
+        yield ("id", sku_id), f"the SKU {sku_id}"
+    if meter.skus.pattern:
+        pattern = meter.skus.pattern
+        yield ("pattern", meter.service_id, pattern.lower()), f"SKUs of {meter.service_id} like {pattern!r}"
+
+
 def describes(description: str, resource: str, dimension: str) -> bool:
     """Whether a SKU's description names a resource and a dimension: `gemini-2.5-flash` and `input`, say.
 
-    A description with a variant word that the resource has not (`lite`, `cach`) is another SKU's.
+    A description with a variant word that the resource lacks (`lite`, `cach`) belongs to another SKU.
     """
     found = set(_words(description))
     wanted = set(_words(f"{resource} {dimension}")) - _VERSION_WORDS

@@ -1,6 +1,6 @@
-"""Reading the ledger for attribution: cost by what tells charges apart for it, labels and tags included.
+"""Reads the ledger for attribution: cost by the dimensions that rules use, labels and tags included.
 
-All sums are exact decimals; what the ledger has no charge for is absent, never zero.
+All sums are exact decimals; without a charge a sum is absent, never zero.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ATTRIBUTION_COLUMNS: Final = (
     "sku",
     "tags",
 )
-"""What tells charges apart for attribution, in the order of the values in each row."""
+"""The dimensions that rules use, in the order of the values in each row."""
 
 _COLUMNS = ", ".join(ATTRIBUTION_COLUMNS)
 _ROWS_AT_ONCE = 1024
@@ -35,7 +35,7 @@ Values = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class AttributionView:
-    """The charges of a view, by what tells them apart for attribution."""
+    """The charges of a view, by the dimensions that rules use."""
 
     view: LedgerView
 
@@ -65,19 +65,19 @@ class AttributionView:
             f"export_hour < {sql_time(self.view.exported_before)}" if self.view.exported_before else "true"
         )
         result = self.view.connection.execute(
-            f"""WITH asked AS (
+            f"""WITH wanted AS (
                   SELECT series_id, {_COLUMNS.replace(", tags", "")} FROM series
                   WHERE provider = $provider AND source IN (SELECT unnest($sources))
                 ), summed AS (
                   SELECT {inner.format(columns="series_id, tags")} FROM (
                     SELECT series_id, charge_period_start, coalesce(tags, '') AS tags,
                       billed_cost_usd AS usd
-                    FROM charge SEMI JOIN asked USING (series_id)
+                    FROM charge SEMI JOIN wanted USING (series_id)
                     WHERE charge_period_start >= {sql_time(window[0])}
                       AND charge_period_start < {sql_time(window[1])} AND {known}
                   ) GROUP BY series_id, tags
                 )
-                SELECT {outer} FROM summed JOIN asked USING (series_id) GROUP BY {_COLUMNS}""",
+                SELECT {outer} FROM summed JOIN wanted USING (series_id) GROUP BY {_COLUMNS}""",
             {"sources": list(self.view.sources), "provider": provider},
         )
         while rows := result.fetchmany(_ROWS_AT_ONCE):

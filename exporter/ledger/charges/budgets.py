@@ -1,4 +1,4 @@
-"""Reading the ledger for budgets: what charges of some kinds cost in a period, by hour, and by service.
+"""Reads the ledger for budgets: the cost of some kinds of charges in a period, by hour and by service.
 
 All sums are exact decimals, net of credits and gross. Kinds of charges are chosen first, each once, so that
 the many rows of the ledger are summed where they are.
@@ -18,7 +18,7 @@ from exporter.ledger.charges.windows import LedgerView, Window
 
 _SERIES_COLUMNS: Final = ", ".join(column for column in ATTRIBUTION_COLUMNS if column != "tags")
 _BY_USE: Final = "charge_category IN ('usage', 'purchase', 'credit')"
-"""What follows from use, hour by hour; taxes and corrections belong to no hour."""
+"""Cost that follows usage, hour by hour; taxes and corrections belong to no hour."""
 
 _ROWS_AT_ONCE: Final = 1024
 
@@ -138,7 +138,7 @@ class BudgetView:
         return found
 
     def usd_per(self, currencies: Collection[str], since: datetime) -> dict[str, Decimal]:
-        """Return US dollars for one unit of each currency, by the usage billed in it since a moment."""
+        """Return US dollars for one unit of each currency, from the usage billed in it since a moment."""
         if not currencies:
             return {}
         rows = self._rows(

@@ -1,6 +1,6 @@
-"""Reading the ledger for history: net cost of each hour of usage, by the labels of spend_hourly_usd.
+"""Reads the ledger for history: net cost of each hour of usage, by the labels of spend_hourly_usd.
 
-All sums are exact decimals; an hour that the ledger has no charge for is absent, never zero.
+All sums are exact decimals; an hour without a charge is absent, never zero.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ HOURLY_COLUMNS: Final = ("provider", "project_id", "service_name", "charge_categ
 STAMP_SECONDS: Final = 3599
 """From the start of a usage hour to the time that its sample has: the last whole second of the hour.
 
-At the very end it would lie on the border of two days, and Prometheus before 3.0 counts both borders of a
+At the very end it would be on the border of two days, and Prometheus before 3.0 counts both borders of a
 range: `sum_over_time(spend_hourly_usd[1d])` at midnight would count 25 hours. One second earlier it is right
-in every version, also for a range that ends at 23:59:59.999. Whole seconds, since readers of OpenMetrics
-multiply fractions of a second by 1000 and cut, and a sample that is told twice must have the same time.
+in every version, also for a range that ends at 23:59:59.999. Whole seconds, because readers of OpenMetrics
+multiply fractions of a second by 1000 and truncate, and a repeated sample must have the same time.
 """
 
 _ROWS_AT_ONCE: Final = 1024
@@ -60,18 +60,18 @@ def hourly_costs(
     """
     known = f"export_hour < {sql_time(view.exported_before)}" if view.exported_before else "true"
     result = view.connection.execute(
-        f"""WITH asked AS (
+        f"""WITH wanted AS (
               SELECT series_id, {_LABELS} FROM series
               WHERE provider = $provider AND source IN (SELECT unnest($sources))
             ), summed AS (
               SELECT series_id, date_trunc('hour', charge_period_start) AS hour, sum(billed_cost_usd) AS usd
-              FROM charge SEMI JOIN asked USING (series_id)
+              FROM charge SEMI JOIN wanted USING (series_id)
               WHERE charge_period_start >= {sql_time(since)} AND charge_period_start < {sql_time(until)}
                 AND {known}
               GROUP BY ALL
             )
             SELECT {_LABELS}, epoch(hour)::BIGINT + {STAMP_SECONDS}, sum(usd)
-            FROM summed JOIN asked USING (series_id)
+            FROM summed JOIN wanted USING (series_id)
             GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
         {"sources": list(view.sources), "provider": provider},
     )
@@ -81,9 +81,13 @@ def hourly_costs(
 
 
 def usage_bounds(view: LedgerView, provider: str) -> tuple[datetime, datetime] | None:
-    """Return the begin of the first usage hour of a provider and the end of the last; None without any."""
+    """Return the begin of the first usage hour of a provider and the end of the last; None without any.
+
+    Usage that was billed ahead and begins after the latest export has no hour yet.
+    """
     first, last = view.connection.execute(
-        """SELECT min(charge_period_start), max(charge_period_start) + INTERVAL 1 HOUR
+        """SELECT min(charge_period_start),
+             least(max(charge_period_start), max(export_hour)) + INTERVAL 1 HOUR
            FROM charge SEMI JOIN (SELECT series_id FROM series
              WHERE provider = $provider AND source IN (SELECT unnest($sources))) USING (series_id)""",
         {"sources": list(view.sources), "provider": provider},

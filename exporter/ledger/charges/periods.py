@@ -1,4 +1,4 @@
-"""Reading the ledger by periods of usage: cost by what tells charges apart for attribution.
+"""Reads the ledger by periods of usage: cost by the dimensions that attribution rules use.
 
 All sums are exact decimals; what the ledger has no charge for is absent, never zero.
 """
@@ -35,12 +35,12 @@ def period_costs(
     if view.exported_before is not None:
         parameters["exported_before"] = naive_utc(view.exported_before)
     result = view.connection.execute(
-        f"""WITH asked AS (
+        f"""WITH wanted AS (
               SELECT series_id, {_COLUMNS.replace(", tags", "")} FROM series
               WHERE provider = $provider AND source IN (SELECT unnest($sources))
             ), hours AS (
               SELECT series_id, coalesce(tags, '') AS tags, charge_period_start, sum(billed_cost_usd) AS usd
-              FROM charge SEMI JOIN asked USING (series_id)
+              FROM charge SEMI JOIN wanted USING (series_id)
               WHERE charge_period_start >= list_min($bounds::TIMESTAMP[])
                 AND charge_period_start < list_max($bounds::TIMESTAMP[]) AND {known}
               GROUP BY ALL
@@ -50,7 +50,7 @@ def period_costs(
               SELECT series_id, tags, number, sum(usd) AS usd
               FROM hours ASOF JOIN periods ON charge_period_start >= begin GROUP BY ALL
             )
-            SELECT {_COLUMNS}, number, sum(usd) FROM summed JOIN asked USING (series_id)
+            SELECT {_COLUMNS}, number, sum(usd) FROM summed JOIN wanted USING (series_id)
             GROUP BY {_COLUMNS}, number""",
         parameters,
     )

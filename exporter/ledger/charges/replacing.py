@@ -1,7 +1,7 @@
-"""The SQL of replacing a partition: what is new, what was restated, and the counters that never fall.
+"""The SQL of replacing partitions: what is new, what was restated, and the counters that never fall.
 
-It works on two temporary tables of the same shape: `before`, the partition's charges as stored, and
-`arrived`, as just read; both carry series_id in place of the dimensions.
+It works on two temporary tables of the same shape: `before`, the charges of the partitions as stored, and
+`arrived`, as just read; both have partition_id, and series_id in place of the dimensions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ SAME_CHARGE: Final = (
 )
 """What makes rows one charge for counters: not their tags, which may be read otherwise the next time."""
 
+_SUMS_OF_SAME: Final = (
+    "sum(billed_cost_usd) AS billed_cost_usd, bool_or(coalesce(corrects, true)) AS corrects"
+)
+
 NEW_SERIES: Final = f"""
 INSERT INTO series BY NAME
 SELECT (SELECT coalesce(max(series_id), 0) FROM series) + row_number() OVER () AS series_id,
@@ -30,7 +34,7 @@ FROM (SELECT DISTINCT {_DIMENSIONS} FROM incoming
 """Give an id to every combination of dimensions in `incoming` that this source has not had yet."""
 
 INSERT_CHARGES: Final = f"""
-INSERT INTO charge BY NAME SELECT $partition_id AS partition_id, series_id, {_FACTS} FROM arrived
+INSERT INTO charge BY NAME SELECT partition_id, series_id, {_FACTS} FROM arrived
 """
 
 BILLED_USD: Final = """
@@ -51,15 +55,15 @@ FROM (
   SELECT series_id, sum(sign * {BILLED_USD}) AS billed, sum(sign * {CREDIT_USD}) AS credit
   FROM (
     SELECT series_id, sum(billed_cost_usd) AS billed_cost_usd, 1::TINYINT AS sign
-    FROM arrived GROUP BY {SAME_CHARGE}
+    FROM arrived GROUP BY partition_id, {SAME_CHARGE}
     UNION ALL
-    SELECT series_id, sum(billed_cost_usd), -1::TINYINT FROM before GROUP BY {SAME_CHARGE}
+    SELECT series_id, sum(billed_cost_usd), -1::TINYINT FROM before GROUP BY partition_id, {SAME_CHARGE}
   ) JOIN series USING (series_id)
   GROUP BY series_id
 ) AS moved
 WHERE series.series_id = moved.series_id AND (moved.billed <> 0 OR moved.credit <> 0)
 """
-"""Move the counters by what the partition changed. They are the highest sum seen, so that a file that is cut
+"""Move the counters by what the partitions changed. They are the highest sum seen, so that a file that is cut
 short and then whole again is not counted twice."""
 
 RETIRE: Final = f"""
@@ -78,14 +82,30 @@ FROM (
 WHERE series.series_id = gone.series_id
 """
 
-CUT_INVOICES: Final = """
-INSERT INTO setting
-SELECT DISTINCT 'cut_invoice_month', invoice_month FROM charge
-WHERE charge_period_start < $moment
-  AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
+KEEP_INVOICES: Final = """
+INSERT INTO invoice_part
+SELECT partition_id, billing_account_id, charge_category, export_hour, invoice_month, billing_currency,
+  sum(billed_cost)
+FROM charge JOIN series USING (series_id)
+WHERE charge_period_start < $moment AND invoice_month > strftime($moment, '%Y%m')
+GROUP BY ALL
 """
-"""Remember the invoices of which charges are about to be forgotten: late and corrected usage is on later ones
-than the month of usage tells."""
+"""Keep the sums by invoice of charges that are about to be forgotten: refunds and late usage are on later
+invoices than that of the month of usage."""
+
+FORGET_INVOICES: Final = "DELETE FROM invoice_part WHERE invoice_month <= strftime($moment, '%Y%m')"
+"""Invoices up to the month in which usage begins to be kept are no longer shown: a part of them was never
+read."""
+
+INSERT_INVOICE_PARTS: Final = """
+INSERT INTO invoice_part
+SELECT partition_id, billing_account_id, charge_category, export_hour, invoice_month, billing_currency,
+  sum(billed_cost)
+FROM incoming
+WHERE (charge_period_start < $kept_from OR billed_cost_usd IS NULL)
+  AND invoice_month > strftime($kept_from, '%Y%m') AND invoice_month <> ''
+GROUP BY ALL
+"""
 
 COUNT_RESTATED: Final = f"""
 INSERT INTO restated
@@ -94,20 +114,21 @@ SELECT $source, provider, direction, sum(usd) FROM (
   FROM (
     SELECT series_id,
       coalesce(arrived.billed_cost_usd, 0) AS now_usd, coalesce(before.billed_cost_usd, 0) AS then_usd,
-      before.series_id IS NOT NULL
-        AND export_hour < (SELECT max(export_hour) FROM before) AS said_before
-    FROM (SELECT {SAME_CHARGE}, sum(billed_cost_usd) AS billed_cost_usd
-          FROM arrived GROUP BY ALL) AS arrived
-    FULL JOIN (SELECT {SAME_CHARGE}, sum(billed_cost_usd) AS billed_cost_usd
-          FROM before GROUP BY ALL) AS before
-    USING ({SAME_CHARGE})
+      coalesce(arrived.corrects, before.corrects) AS corrects, coalesce(before.final, false) AS final
+    FROM (SELECT {SAME_CHARGE}, {_SUMS_OF_SAME} FROM arrived GROUP BY ALL) AS arrived
+    FULL JOIN (
+      SELECT {SAME_CHARGE}, {_SUMS_OF_SAME}, bool_or(export_hour < latest) AS final
+      FROM (SELECT *, max(export_hour) OVER (PARTITION BY partition_id) AS latest FROM before)
+      GROUP BY {SAME_CHARGE}
+    ) AS before USING ({SAME_CHARGE})
   ) JOIN series USING (series_id),
   LATERAL (SELECT CASE
-    WHEN charge_category = 'adjustment' OR said_before THEN now_usd - then_usd
+    WHEN (charge_category = 'adjustment' AND corrects) OR final THEN now_usd - then_usd
     WHEN charge_category = 'credit' THEN greatest(now_usd, 0) - greatest(then_usd, 0)
     ELSE 0 END AS change)
 ) WHERE usd > 0 GROUP BY provider, direction
 """
-"""Count what the bill changed after it had said it: corrections (adjustments and credits taken back), and
-charges of an export hour read in full before that now read otherwise. The latest export hour was perhaps not
-complete when it was read, so its growth is news and no restatement."""
+"""Count what the bill changed after it had reported it: corrections (adjustments but for the rounding of an
+invoice, and credits taken back), and charges of an export hour read in full before that now read otherwise.
+A partition's latest export hour was perhaps not complete when it was read: its growth is no restatement. What
+moved from one partition to another is not restated either."""

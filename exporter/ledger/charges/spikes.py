@@ -1,6 +1,6 @@
-"""Reading the ledger for spikes: what some hours cost by service, by line, by SKU, and in live LLM usage.
+"""Reads the ledger for spikes: the cost of some hours by service, by line, by SKU, and of live LLM usage.
 
-Only the hours asked for are read. Of usage, purchases and their credits; taxes and corrections have no hour.
+Only the requested hours are read. Of usage, purchases and their credits; taxes and corrections have no hour.
 """
 
 from __future__ import annotations
@@ -28,35 +28,40 @@ class SpikeView:
 
     def first_hour(self) -> int | None:
         """Return the earliest hour of usage in the bill."""
-        rows = list(self._rows("SELECT epoch(min(charge_period_start))::BIGINT // 3600 FROM {charges}", []))
+        rows = list(self._rows("SELECT epoch(min(charge_period_start))::BIGINT // 3600 FROM {charges}"))
         return rows[0][0] if rows else None
 
-    def by_service(self, asked: Sequence[tuple[str, int]]) -> dict[str, Hours]:
+    def by_service(self, wanted: Sequence[tuple[str, int]]) -> dict[str, Hours]:
         """Return the cost of pairs of service name and hour, by service name."""
-        return _hours((service, hour, usd) for service, hour, usd in self._summed("service_name", asked))
+        return _hours((service, hour, usd) for service, hour, usd in self._summed("service_name", wanted))
 
-    def by_sku(self, asked: Sequence[tuple[str, int]]) -> dict[tuple[str, str], Hours]:
+    def by_sku(self, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, str], Hours]:
         """Return the same by service name and SKU."""
         return _hours(
             ((service, sku), hour, usd)
-            for service, sku, hour, usd in self._summed("service_name, sku", asked)
+            for service, sku, hour, usd in self._summed("service_name, sku", wanted)
         )
 
-    def by_line(self, asked: Sequence[tuple[str, int]]) -> dict[tuple[str, str, str, str], Hours]:
+    def by_line(self, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, str, str, str], Hours]:
         """Return the same by billing account, project, service name and SKU id."""
         columns = "billing_account_id, project_id, service_name, sku_id"
-        return _hours((tuple(names), hour, usd) for *names, hour, usd in self._summed(columns, asked))
+        return _hours((tuple(names), hour, usd) for *names, hour, usd in self._summed(columns, wanted))
 
-    def _summed(self, columns: str, asked: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
+    def _summed(self, columns: str, wanted: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
+        if not wanted:
+            return iter(())
         return self._rows(
-            f"""SELECT {columns}, epoch(charge_period_start)::BIGINT // 3600, sum(billed_cost_usd)::DOUBLE
-                FROM {{charges}} SEMI JOIN asked
-                  ON service_name = asked_service AND charge_period_start = asked_hour
+            f"""WITH wanted AS (SELECT unnest($services::VARCHAR[]) AS wanted_service,
+                  unnest($hours::TIMESTAMP[]) AS wanted_hour)
+                SELECT {columns}, epoch(charge_period_start)::BIGINT // 3600, sum(billed_cost_usd)::DOUBLE
+                FROM {{charges}} SEMI JOIN wanted
+                  ON service_name = wanted_service AND charge_period_start = wanted_hour
                 GROUP BY ALL""",
-            asked,
+            services=[service for service, _ in wanted],
+            hours=[naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in wanted],
         )
 
-    def _rows(self, sql: str, asked: Sequence[tuple[str, int]]) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
         known = self.view.exported_before
         limit = "true" if known is None else f"export_hour < TIMESTAMP '{naive_utc(known)}'"
         charges = (
@@ -64,15 +69,10 @@ class SpikeView:
             "AND source IN (SELECT unnest($sources)) AND charge_category IN ('usage', 'purchase', 'credit') "
             f"AND {limit})"
         )
-        parameters: dict[str, object] = {"provider": self.provider, "sources": list(self.view.sources)}
-        if asked:
-            sql = (
-                "WITH asked AS (SELECT unnest($services::VARCHAR[]) AS asked_service, "
-                f"unnest($hours::TIMESTAMP[]) AS asked_hour) {sql}"
-            )
-            parameters["services"] = [service for service, _ in asked]
-            parameters["hours"] = [naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for _, hour in asked]
-        yield from self.view.connection.execute(sql.format(charges=charges), parameters).fetchall()
+        yield from self.view.connection.execute(
+            sql.format(charges=charges),
+            {"provider": self.provider, "sources": list(self.view.sources), **parameters},
+        ).fetchall()
 
 
 def first_usage_hours(

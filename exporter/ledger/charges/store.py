@@ -1,31 +1,47 @@
-"""Writing to the ledger: replace a partition's charges in one transaction, retract one, forget old ones.
+"""Writes to the ledger: replaces a partition's charges in one transaction, removes one, deletes old ones.
 
-Reading twice, restarting or dying at any moment changes nothing: a partition's charges, its cursor and the
-counters over them move together or not at all.
+Reading twice, restarting or a crash at any moment does no harm: a partition's charges, its cursor and the
+counters over them change together or not at all.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
 from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
-from exporter.core.sql_times import naive_utc
+from exporter.core.sql_times import naive_utc, sql_time
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
     COUNT_SERIES,
-    CUT_INVOICES,
+    FORGET_INVOICES,
     INSERT_CHARGES,
+    INSERT_INVOICE_PARTS,
+    KEEP_INVOICES,
     NEW_SERIES,
     RETIRE,
 )
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError, open_ledger_file
+
+_END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedPartition:
+    """A partition as it was read: its charges are in a spool file."""
+
+    name: str
+    cursor: str
+    charges: Path
+    export_rows: int
 
 
 class Ledger:
@@ -42,14 +58,14 @@ class Ledger:
     def spill_to(self, folder: Path) -> None:
         """From now on put what does not fit into memory into an existing folder.
 
-        Otherwise that goes beside the ledger's file, which perhaps may not be written and where a killed
-        process leaves it for good; or, of a ledger in memory, into the working directory.
+        Otherwise it goes next to the ledger's file, where writing may not be allowed and a killed process
+        leaves it for good; or, for a ledger in memory, into the working directory.
         """
         self._spill = folder
         self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
 
     def close(self) -> None:
-        """Close the file; what was committed stays."""
+        """Close the file; committed data stays."""
         self._connection.close()
 
     def cursors(self, source: str) -> dict[str, str]:
@@ -65,29 +81,55 @@ class Ledger:
         The spool file is Parquet or CSV with the columns CHARGE_COLUMNS. Raises LedgerError, after which the
         partition is as it was before.
         """
-        with self.transaction() as connection:
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {', '.join(CHARGE_COLUMNS)} "
-                f"FROM {_spool_relation(charges)} WHERE charge_period_start >= {_kept_from_sql()}"
-            )
-            partition_id = self._partition_id(connection, source, partition)
-            self._replace(connection, source, partition_id)
-            connection.execute(
-                "INSERT INTO partition VALUES (?, ?, ?, ?, ?)",
-                [partition_id, source, partition, cursor, export_rows],
-            )
+        self.exchange(source, (), [ArrivedPartition(partition, cursor, charges, export_rows)])
 
     def retract(self, source: str, partition: str) -> None:
-        """Take a partition's charges out, since the source no longer has it. Raises LedgerError."""
+        """Remove a partition's charges, because the source no longer has it. Raises LedgerError."""
+        self.exchange(source, [partition], ())
+
+    def exchange(self, source: str, gone: Iterable[str], arrived: Sequence[ArrivedPartition]) -> None:
+        """Remove partitions and put others, all at once: what moved between them was there all the time.
+
+        So the charges of a renamed file have no gap, and are neither counted nor restated. Raises
+        LedgerError, after which all partitions are as they were before.
+        """
         with self.transaction() as connection:
-            columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in CHARGE_COLUMNS.items())
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} LIMIT 0")
-            self._replace(connection, source, self._partition_id(connection, source, partition))
+            names = [*gone, *(each.name for each in arrived)]
+            known = dict(
+                connection.execute(
+                    """SELECT name, partition_id FROM partition
+                       WHERE source = $source AND name IN (SELECT unnest($names))""",
+                    {"source": source, "names": names},
+                ).fetchall()
+            )
+            columns = ", ".join(f"{name} {kind}" for name, kind in CHARGE_COLUMNS.items())
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE incoming (partition_id INTEGER NOT NULL, {columns})"
+            )
+            ids = list(known.values())
+            connection.execute(
+                "DELETE FROM partition WHERE partition_id IN (SELECT unnest(?::INTEGER[]))", [ids]
+            )
+            free = self._free_partition_id(connection, ids)
+            for each in arrived:
+                partition_id = known.get(each.name)
+                if partition_id is None:
+                    partition_id, free = free, free + 1
+                connection.execute(
+                    f"""INSERT INTO incoming BY NAME SELECT ?::INTEGER AS partition_id,
+                          {", ".join(CHARGE_COLUMNS)} FROM {_spool_relation(each.charges)}""",
+                    [partition_id],
+                )
+                connection.execute(
+                    "INSERT INTO partition VALUES (?, ?, ?, ?, ?)",
+                    [partition_id, source, each.name, each.cursor, each.export_rows],
+                )
+            self._replace(connection, source, ids)
 
     def forget_before(self, moment: datetime) -> None:
-        """Remove charges of usage before `moment`, for good; counters keep what they counted.
+        """Remove charges of usage before `moment`, for good; counters and invoices keep what they counted.
 
-        The limit only moves forward, so that a clock that jumps back brings nothing back twice. Raises
+        The limit only moves forward, so that nothing is counted twice after a clock jumps back. Raises
         LedgerError.
         """
         if self.read_only or moment <= self.kept_from():
@@ -96,11 +138,12 @@ class Ledger:
             connection.execute("DELETE FROM setting WHERE name = 'kept_from'")
             connection.execute("INSERT INTO setting VALUES ('kept_from', ?)", [naive_utc(moment).isoformat()])
             connection.execute(RETIRE, {"moment": naive_utc(moment)})
-            connection.execute(CUT_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(KEEP_INVOICES, {"moment": naive_utc(moment)})
+            connection.execute(FORGET_INVOICES, {"moment": naive_utc(moment)})
             connection.execute("DELETE FROM charge WHERE charge_period_start < ?", [naive_utc(moment)])
 
     def kept_from(self) -> datetime:
-        """Return the time before which usage has been forgotten; long ago where nothing was."""
+        """Return the time before which charges have been deleted; long ago where none were."""
         rows = self._connection.cursor().execute(f"SELECT {_kept_from_sql()}").fetchall()
         kept: datetime = rows[0][0]
         return kept.replace(tzinfo=UTC)
@@ -115,7 +158,7 @@ class Ledger:
     def publish(self, own: Sequence[int], folded: Sequence[int]) -> None:
         """Remember for good which series (by id) are exposed on their own and which are folded into `other`.
 
-        A folded series that gets its own place starts there from zero, and what it had counted stays in
+        A folded series that is now exposed on its own starts at zero, and its earlier count stays in
         `other`: neither counter falls and their sum is exact. Raises LedgerError.
         """
         if self.read_only or not (own or folded):
@@ -134,13 +177,30 @@ class Ledger:
             )
 
     @contextmanager
-    def view(self, sources: Sequence[str], exported_before: datetime | None = None) -> Iterator[LedgerView]:
-        """Open one consistent state of the charges of `sources` for reading, whatever is written meanwhile.
+    def view(
+        self,
+        sources: Sequence[str],
+        exported_before: datetime | None = None,
+        *,
+        used_before: datetime | None = None,
+    ) -> Iterator[LedgerView]:
+        """Open one consistent state of the charges of `sources` for reading, independent of later writes.
 
-        With `exported_before`, a whole hour, the state is what was known then.
+        With `exported_before`, a whole hour, the state is what was known then. With `used_before` it is the
+        charges of usage before that hour, with all that is known of it now.
         """
         with self.reading() as connection:
-            yield LedgerView(connection, sources, exported_before)
+            if used_before is None:
+                yield LedgerView(connection, sources, exported_before)
+                return
+            [(database,)] = connection.execute("SELECT current_database()").fetchall()
+            # Unqualified names mean it before the table of the same name, for all that reads the view.
+            connection.execute(
+                f"""CREATE TEMP VIEW charge AS FROM "{database}".main.charge
+                    WHERE charge_period_start < {sql_time(used_before)}"""
+            )
+            # As of a past time all the same: counters are not the ledger's own, nothing is live.
+            yield LedgerView(connection, sources, exported_before or _END_OF_TIME)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -153,8 +213,16 @@ class Ledger:
             connection.execute("ROLLBACK")
             connection.close()
 
-    def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, partition_id: int) -> None:
-        """Put the temporary table `incoming` in the place of the partition's charges."""
+    def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[int]) -> None:
+        """Replace the charges of some partitions by the temporary table `incoming`."""
+        kept_from = naive_utc(self.kept_from())
+        of_them = "partition_id IN (SELECT unnest($ids::INTEGER[]))"
+        parameters = {"ids": list(ids)}
+        connection.execute(f"DELETE FROM invoice_part WHERE {of_them}", parameters)
+        connection.execute(INSERT_INVOICE_PARTS, {"kept_from": kept_from})
+        connection.execute(
+            "DELETE FROM incoming WHERE charge_period_start < ? OR billed_cost_usd IS NULL", [kept_from]
+        )
         connection.execute(NEW_SERIES, {"source": source})
         same = " AND ".join(f"series.{name} = incoming.{name}" for name in SERIES_COLUMNS)
         connection.execute(
@@ -164,28 +232,21 @@ class Ledger:
             {"source": source},
         )
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE before AS "
-            "SELECT * EXCLUDE (partition_id) FROM charge WHERE partition_id = ?",
-            [partition_id],
+            f"CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM charge WHERE {of_them}", parameters
         )
         connection.execute(COUNT_RESTATED, {"source": source})
         connection.execute(COUNT_SERIES)
-        connection.execute("DELETE FROM charge WHERE partition_id = ?", [partition_id])
-        connection.execute(INSERT_CHARGES, {"partition_id": partition_id})
-        connection.execute("DELETE FROM partition WHERE partition_id = ?", [partition_id])
+        connection.execute(f"DELETE FROM charge WHERE {of_them}", parameters)
+        connection.execute(INSERT_CHARGES)
 
-    def _partition_id(self, connection: duckdb.DuckDBPyConnection, source: str, partition: str) -> int:
-        rows = connection.execute(
-            """SELECT coalesce(max(partition_id) FILTER (source = ? AND name = ?),
-                               max(partition_id) + 1, 1)
-               FROM partition""",
-            [source, partition],
-        ).fetchall()
-        return int(rows[0][0])
+    def _free_partition_id(self, connection: duckdb.DuckDBPyConnection, taken: Sequence[int]) -> int:
+        """The first id that no partition has, or had before it was replaced just now."""
+        rows = connection.execute("SELECT coalesce(max(partition_id), 0) FROM partition").fetchall()
+        return max([int(rows[0][0]), *taken]) + 1
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run what is inside as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
         if self.read_only:
             raise LedgerError(
                 "ledger_read_only",
@@ -206,7 +267,7 @@ class Ledger:
                 raise self._unwritable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """Open the file anew: after a failed write DuckDB may refuse all further work on it."""
+        """Open the file again: after a failed write DuckDB may refuse all further work on it."""
         try:
             self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
         except duckdb.Error:

@@ -1,6 +1,6 @@
-"""Reading the ledger: sums over windows, counters, invoices, freshness and lateness of the charges.
+"""Reads the ledger: sums over windows, counters, invoices, freshness and lateness of the charges.
 
-All sums are exact decimals; what the ledger has no charge for is absent, never zero.
+All sums are exact decimals; without a charge a sum is absent, never zero.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
@@ -60,7 +60,8 @@ class Freshness:
     provider: str
     billing_account_id: str
     service_name: str
-    billed_through: datetime
+    billed_through: datetime | None
+    """None where everything was billed ahead of its usage."""
     last_export: datetime
 
 
@@ -84,30 +85,49 @@ class Arrival:
     age_hours: int
     usd: float
     usage_hours: int
-    """Number of distinct usage hours of the account in the asked range."""
+    """Number of distinct usage hours of the account in the given range."""
 
 
-class CostCell(NamedTuple):
-    """What arrived in one hour of the export for one usage hour of one SKU of one project."""
+@dataclass(frozen=True, slots=True)
+class KnownLater:
+    """Charges that a view as of a past time leaves out, although their usage is from before it."""
 
-    line: tuple[str, ...]
-    """Billing account, project, service name, SKU id."""
-    usage_hour: int
-    export_hour: int
-    gross_nano_usd: int
-    credit_nano_usd: int
+    source: str
+    charges: int
+    usd: Decimal
+    first_known: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """One consistent state of the ledger, limited to some sources and, if asked, to what was known then."""
+    """One consistent state of the ledger, limited to some sources and, optionally, to a past time."""
 
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
     exported_before: datetime | None = None
 
+    def known_later(self, moment: datetime) -> list[KnownLater]:
+        """Return what usage before `moment` cost that became known only at or after it, by source."""
+        rows = self._rows(
+            f"""SELECT source, count(*), sum(billed_cost_usd), min(exported_at)
+                FROM {
+                self._charges(
+                    f"charge_period_start < {sql_time(moment)} AND export_hour >= {sql_time(moment)}"
+                )
+            } GROUP BY source ORDER BY source"""
+        )
+        return [
+            KnownLater(source, charges, usd, first.replace(tzinfo=UTC))
+            for source, charges, usd, first in rows
+        ]
+
+    def renew(self) -> None:
+        """Read on after a statement failed: from the state of now, which may be newer than the one before."""
+        self.connection.execute("ROLLBACK")
+        self.connection.execute("BEGIN")
+
     def providers(self) -> list[str]:
-        """Return the providers that any charge is from."""
+        """Return the providers of all charges."""
         rows = self._rows(f"SELECT DISTINCT provider FROM {self._charges()} ORDER BY provider")
         return [provider for (provider,) in rows]
 
@@ -145,7 +165,7 @@ class LedgerView:
         ]
 
     def series_totals(self) -> list[SeriesTotals]:
-        """Return the counters of every series; as of a past hour, from the charges known then alone."""
+        """Return the counters of every series; as of a past hour, only from the charges known then."""
         if self.exported_before is None:
             rows = self._rows(
                 f"""SELECT series_id, {_LABELS}, billed_usd_total, credit_usd_total, published,
@@ -164,7 +184,7 @@ class LedgerView:
         return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]
 
     def restated(self) -> list[tuple[str, str, Decimal]]:
-        """Return (provider, direction, US dollars) of what the bill changed after it had said it."""
+        """Return (provider, direction, US dollars) of the bill's restatements."""
         if self.exported_before is None:
             counted = self._rows(
                 """SELECT provider, direction, sum(usd_total) FROM restated
@@ -172,7 +192,8 @@ class LedgerView:
             )
             return [(provider, direction, usd) for provider, direction, usd in counted]
         corrections = self._charges(
-            "charge_category = 'adjustment' OR (charge_category = 'credit' AND billed_cost_usd > 0)"
+            "(charge_category = 'adjustment' AND coalesce(corrects, true)) "
+            "OR (charge_category = 'credit' AND billed_cost_usd > 0)"
         )
         rows = self._rows(
             f"""SELECT provider, CASE WHEN billed_cost_usd > 0 THEN 'up' ELSE 'down' END AS direction,
@@ -183,10 +204,18 @@ class LedgerView:
         return [(provider, direction, usd) for provider, direction, usd in rows]
 
     def invoice_costs(self) -> list[InvoiceCost]:
-        """Return cost by invoice month, without the months of which a part has been forgotten."""
+        """Return cost by invoice month, without the months of which a part was never read or kept."""
+        # Marks of cut invoices are from versions that did not keep their sums.
         rows = self._rows(
             f"""SELECT billing_account_id, invoice_month, billing_currency, charge_category, sum(billed_cost)
-                FROM {self._charges()}
+                FROM (
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM {self._charges()}
+                  UNION ALL
+                  SELECT billing_account_id, invoice_month, billing_currency, charge_category, billed_cost
+                  FROM invoice_part JOIN partition USING (partition_id)
+                  WHERE source IN (SELECT unnest($sources)) AND {self._known()}
+                )
                 WHERE invoice_month > (SELECT coalesce(max(strftime(value::TIMESTAMP, '%Y%m')), '')
                                        FROM setting WHERE name = 'kept_from') AND invoice_month <> ''
                   AND invoice_month NOT IN (SELECT value FROM setting WHERE name = 'cut_invoice_month')
@@ -196,13 +225,21 @@ class LedgerView:
 
     def freshness(self) -> list[Freshness]:
         """Return how far each service's bill reaches, and when it last grew."""
+        # What was billed ahead of its usage does not say that the bill reaches so far.
         rows = self._rows(
             f"""SELECT provider, billing_account_id, service_name,
-                  max(charge_period_start) + INTERVAL 1 HOUR, max(exported_at)
+                  max(charge_period_start) FILTER (charge_period_start <= exported_at) + INTERVAL 1 HOUR,
+                  max(exported_at)
                 FROM {self._charges()} GROUP BY ALL ORDER BY ALL"""
         )
         return [
-            Freshness(provider, account, service, through.replace(tzinfo=UTC), exported.replace(tzinfo=UTC))
+            Freshness(
+                provider,
+                account,
+                service,
+                through.replace(tzinfo=UTC) if through else None,
+                exported.replace(tzinfo=UTC),
+            )
             for provider, account, service, through, exported in rows
         ]
 
@@ -210,7 +247,7 @@ class LedgerView:
         """Return at what age the cost of the usage hours in [since, until) became known, per account.
 
         Usage from before an account's first export is left out: it arrived all at once when the export was
-        set up, which says nothing about lateness. Taxes and corrections are left out as well.
+        set up, which is no measure of lateness. Taxes and corrections are left out too.
         """
         rows = self._rows(
             f"""WITH known AS (SELECT * FROM {self._charges("charge_category = 'usage'")}),
@@ -230,7 +267,7 @@ class LedgerView:
         return [Arrival(*row) for row in rows]
 
     def state(self) -> tuple[object, ...]:
-        """Return something that differs whenever the charges in view do."""
+        """Return a value that changes whenever the charges in view change."""
         rows = self._rows(f"SELECT count(*), max(exported_at), sum(billed_cost_usd) FROM {self._charges()}")
         return next(rows)
 
@@ -242,38 +279,18 @@ class LedgerView:
         )
         return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
 
-    def cost_cells(self, provider: str, since: datetime) -> Iterator[CostCell]:
-        """Yield what arrived when for each usage hour from `since` on, in the order of the export.
-
-        Of usage, purchases and their credits; taxes and corrections are left out. Money in billionths of a
-        dollar, times in hours since 1970-01-01 00:00 UTC.
-        """
-        rows = self._rows(
-            f"""SELECT billing_account_id, project_id, service_name, sku_id,
-                  epoch(charge_period_start)::BIGINT // 3600, epoch(export_hour)::BIGINT // 3600 AS exported,
-                  (sum(billed_cost_usd) FILTER (charge_category <> 'credit') * 1000000000)::BIGINT,
-                  (sum(billed_cost_usd) FILTER (charge_category = 'credit') * 1000000000)::BIGINT
-                FROM {
-                self._charges(
-                    "provider = $provider AND charge_category IN ('usage', 'purchase', 'credit') "
-                    f"AND charge_period_start >= {sql_time(since)}"
-                )
-            } GROUP BY ALL ORDER BY exported""",
-            provider=provider,
-        )
-        for *names, usage_hour, export_hour, gross, credit in rows:
-            yield CostCell(_labels(tuple(names)), usage_hour, export_hour, gross or 0, credit or 0)
-
     def _charges(self, condition: str = "true") -> str:
         """Return a FROM clause of the charges in this view, joined with their dimensions."""
-        known = f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
         return (
             "(SELECT * FROM charge JOIN series USING (series_id) "
-            f"WHERE source IN (SELECT unnest($sources)) AND {known} AND ({condition}))"
+            f"WHERE source IN (SELECT unnest($sources)) AND {self._known()} AND ({condition}))"
         )
 
+    def _known(self) -> str:
+        return f"export_hour < {sql_time(self.exported_before)}" if self.exported_before else "true"
+
     def _rows(self, sql: str, **parameters: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows some at a time: as objects they are many times larger than in the database."""
+        """Yield the rows in chunks: as objects they are many times larger than in the database."""
         result = self.connection.execute(sql, {"sources": list(self.sources), **parameters})
         while rows := result.fetchmany(_ROWS_AT_ONCE):
             yield from rows

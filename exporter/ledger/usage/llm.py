@@ -1,6 +1,6 @@
-"""Reading LLM usage and LLM charges from the ledger: counters, hourly cost at list prices, bills by SKU.
+"""Reads LLM usage and LLM charges from the ledger: counters, hourly cost at list prices, bills by SKU.
 
-The meters are those that LLM sources tell; see exporter/llm_meters.py.
+The meters are those of LLM sources; see exporter/core/llm_meters.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UsageCounter:
     project_id: str
     model: str
     key: str
-    """The revision of the usage point: a key's alias, where the source tells it."""
+    """The revision of the usage point: a key's alias, where the source reports it."""
     meter: str
     dimension: str
     total: float
@@ -45,7 +45,7 @@ class HourlyAmount:
 
 @dataclass(frozen=True, slots=True)
 class SkuCost:
-    """What one SKU of a project cost in each window that was asked for; None where nothing is billed."""
+    """The cost of one SKU of a project in each given window; None where nothing is billed."""
 
     project_id: str
     service_id: str
@@ -56,7 +56,7 @@ class SkuCost:
 
 @dataclass(frozen=True, slots=True)
 class LlmView:
-    """One consistent state of LLM usage, told by some sources."""
+    """One consistent state of LLM usage, from some sources."""
 
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
@@ -90,7 +90,7 @@ class LlmView:
         ]
 
     def through(self, now: datetime) -> dict[str, datetime]:
-        """Return up to when each source's usage is known; what is added bit by bit is known until now."""
+        """Return up to when each source's usage is known; usage added piecemeal is known until now."""
         rows = self._rows(
             f"""SELECT source, nullif(max(through), {THROUGH_NO_TIME}) FROM usage_cursor
                 WHERE source IN (SELECT unnest($sources)) GROUP BY ALL"""

@@ -1,6 +1,6 @@
-"""Reading usage from the ledger: the trailing hour, hours and days by meter, counters, and costs by SKU.
+"""Reads usage from the ledger: the trailing hour, hours and days by meter, counters, and costs by SKU.
 
-What there is no point for is absent, never zero.
+Without a point, an amount is absent, never zero.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.windows import LedgerView
 
 THROUGH_NO_TIME: Final = "TIMESTAMP '1970-01-01'"
-"""SQL for the time of a cursor that says nothing of a time, only where a source goes on reading."""
+"""SQL for the time of a cursor that has no time, only the place where a source continues to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class InstanceUsage:
     region_id: str
     instance_id: str
     name: str
-    """Empty where it is not told."""
+    """Empty where it is not reported."""
     hours: int
     mean_utilization: float
     """Of its CPU, as a fraction."""
@@ -78,7 +78,7 @@ class InstanceUsage:
     first_hour: datetime
     last_hour: datetime
     cores: float | None
-    """Median over the hours; None where they are not told."""
+    """Median over the hours; None where it is not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class SkuDay:
-    """What the bill says of one SKU on one UTC day of usage: cost with credits, and quantity."""
+    """One SKU on one UTC day of usage in the bill: cost with credits, and quantity."""
 
     project_id: str
     region_id: str
@@ -123,11 +123,16 @@ class UsageView:
 
     connection: duckdb.DuckDBPyConnection
 
+    def latest(self) -> datetime | None:
+        """Return the latest time through which any meter is known."""
+        rows = self._rows("SELECT max(through) FROM usage_cursor")
+        return next(iter(rows))[0]  # type: ignore[no-any-return]
+
     def read_through(self) -> list[tuple[str, str, datetime]]:
         """Return (project_id, meter, time through which it is known) of the meters in use.
 
-        In use is what had any usage in the last day that is known of it: so one that is read no more stays,
-        and one that the project has nothing of is left out.
+        A meter is in use if it had usage on its last known day: so a meter that is no longer read stays, and
+        one that the project does not use is left out.
         """
         rows = self._rows(
             """SELECT project_id, meter, min(through) FROM usage_cursor
@@ -141,10 +146,10 @@ class UsageView:
         return [(project, meter, through.replace(tzinfo=UTC)) for project, meter, through in rows]
 
     def trailing_hour(self, meters: Sequence[str]) -> list[TrailingUsage]:
-        """Return usage in the latest hour that all of `meters` in use know of, by project.
+        """Return usage in the latest hour that is known for all of `meters` in use, by project.
 
-        So that one divided by another is of the same hour. A meter that fell behind by more than half an hour
-        is left out, rather than keep the others back.
+        So a ratio of two meters is of the same hour. A meter that is late by more than half an hour is left
+        out, so that it does not delay the others.
         """
         rows = self._rows(
             """WITH used AS (SELECT DISTINCT source, project_id, meter FROM usage_series
@@ -231,8 +236,8 @@ class UsageView:
 def sku_days(view: LedgerView, since: datetime, until: datetime, services: Sequence[str]) -> list[SkuDay]:
     """Return cost with credits and quantity by SKU and UTC day of usage, of services by id or name.
 
-    Taxes, corrections, and commitments with their credits are left out: they say nothing about what the next
-    unit costs.
+    Taxes, corrections, and commitments with their credits are left out: they do not change the cost of the
+    next unit.
     """
     known = "true" if view.exported_before is None else "export_hour < $known"
     parameters: dict[str, object] = {

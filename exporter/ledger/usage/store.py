@@ -1,6 +1,6 @@
-"""Live usage in the ledger: hours read anew replace what was known of them, or points are added to it.
+"""Live usage in the ledger: hours that are read again replace their old usage, or points are added to it.
 
-Reading twice, restarting or dying at any moment changes nothing: points, cursors and counters move together,
+Reading twice, restarting or a crash at any moment does no harm: points, cursors and counters change together,
 and counters never fall.
 """
 
@@ -75,7 +75,7 @@ class UsageLedger:
     def put(self, source: str, reads: Sequence[Read], points: Path) -> None:
         """Replace the usage of the hours that were read by the points of a spool file, and keep the cursors.
 
-        Points outside of those hours, or older than what was forgotten, are left out. Raises LedgerError,
+        Points outside of those hours, or older than what is kept, are left out. Raises LedgerError,
         after which everything is as it was before.
         """
         with self._ledger.transaction() as connection:
@@ -111,8 +111,8 @@ class UsageLedger:
     ) -> None:
         """Add the points of a spool file to what there is, and keep the partition's cursor.
 
-        Cursors of obsolete partitions go. The name of a partition holds a slash. Points older than what was
-        forgotten are left out. Raises LedgerError, after which everything is as it was before.
+        Cursors of obsolete partitions are removed. The name of a partition contains a slash. Points older
+        than what is kept are left out. Raises LedgerError, after which everything is as it was before.
         """
         with self._ledger.transaction() as connection:
             _load(connection, None, points)
@@ -132,9 +132,9 @@ class UsageLedger:
             )
 
     def price(self, usd_per_unit: Mapping[int, float]) -> None:
-        """Price what series (by id) have counted and not had priced yet, at the rates in force now.
+        """Price what series (by id) have counted since they were last priced, at the present rates.
 
-        So a dollar counter only rises, whatever rates do. Raises LedgerError.
+        So a dollar counter only rises, also when rates fall. Raises LedgerError.
         """
         if not usd_per_unit or self._ledger.read_only:
             return
@@ -247,7 +247,7 @@ WHERE usage_series.usage_series_id = gone.usage_series_id
 def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read] | None, points: Path) -> None:
     """Make the temporary tables `hours_read` and `incoming`, which has points in those hours alone.
 
-    Without reads `hours_read` is empty, and all points are taken that are not older than what was forgotten.
+    Without reads `hours_read` is empty, and all points are taken that are not older than what is kept.
     """
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE hours_read (project_id VARCHAR, meter VARCHAR, since TIMESTAMP,

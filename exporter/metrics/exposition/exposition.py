@@ -1,6 +1,6 @@
 """Metric families to bytes: Prometheus text format 0.0.4 and OpenMetrics 1.0, plain and gzip.
 
-Rendered once per snapshot; a scrape hands out what is here. Sample lines are the same in both formats.
+Rendered once per snapshot; a scrape returns these bytes. Sample lines are the same in both formats.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from exporter.metrics.families import Family, FamilySamples
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_LABEL: Final = "quantile"
-"""The formats keep this label for summaries, with a count and a sum. A gauge at some quantiles has neither,
-so it goes out without a type: nothing is claimed that is not so, and linters have nothing to say."""
+"""The formats reserve this label for summaries, which have a count and a sum. A gauge with quantiles has
+neither, so it is exposed without a type: that is correct, and linters accept it."""
 
 _CHUNK_SAMPLES: Final = 1024
-"""Samples joined and encoded at once: few enough that other threads never wait long for the interpreter."""
+"""Samples that are joined and encoded at once: so few that other threads never wait long."""
 
 Sample = tuple[tuple[str, ...], float]
 TimedSample = tuple[tuple[str, ...], float, int]
@@ -44,7 +44,7 @@ class Exposition:
 
 
 def render(families: Iterable[FamilySamples]) -> Exposition:
-    """Render families in both formats; a family without samples is left out wholly.
+    """Render families in both formats; a family without samples is left out.
 
     Raises ValueError where the formats would be broken: a family or label name that is not allowed or
     occurs twice, a unit that the name does not end with, a wrong number of label values, the same label
@@ -69,7 +69,7 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
                 openmetrics.append(lines)
         except ValueError as error:
             raise ValueError(f"{family.name}: {error}") from error
-    # Joining bytes and compressing leave the interpreter to other threads; growing a buffer would not.
+    # Joining bytes and compressing release the interpreter for other threads; growing a buffer would not.
     text_bytes, openmetrics_bytes = b"".join(text), b"".join(openmetrics)
     return Exposition(
         text=text_bytes,
@@ -80,9 +80,9 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
 
 
 def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterator[bytes]:
-    """Yield a whole OpenMetrics document of one family whose samples have times, some lines at once.
+    """Yield a whole OpenMetrics document of one family whose samples have times, in chunks of lines.
 
-    The format wants the samples of a series together and in the order of time. Raises ValueError for a
+    The format requires the samples of a series together and in the order of time. Raises ValueError for a
     family or label values that would break it.
     """
     _check_family(family, set())
@@ -109,9 +109,9 @@ def format_value(value: float) -> str:
 
 
 class _LabelTexts(dict[tuple[str, ...], str]):
-    """From label values to `{name="value",…}`, built when the values are first met.
+    """From label values to `{name="value",…}`, built when the values first occur.
 
-    One for all families with the same labels, since most of them have the same series.
+    Families with the same labels share one, because most of them have the same series.
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -159,11 +159,11 @@ def _sample_lines(family: Family, samples: Iterable[Sample], label_texts: _Label
 def _check_counter(samples: Iterable[Sample]) -> None:
     for values, value in samples:
         if not value >= 0:
-            raise ValueError(f"a counter cannot be {format_value(value)}, as it is for {values!r}")
+            raise ValueError(f"a counter cannot be {format_value(value)}, but it is for {values!r}")
 
 
 def _repeated(texts: Iterable[str], earlier: Iterable[str]) -> str:
-    """Return the first of the texts that is among the earlier ones or comes twice itself."""
+    """Return the first of the texts that is among the earlier ones or occurs twice."""
     met = set(earlier)
     for text in texts:
         if text in met:
@@ -194,23 +194,25 @@ def _escape_quoted(value: str) -> str:
 
 
 def _well_formed(value: str) -> str:
-    """Return the value with lone surrogates, which UTF-8 cannot carry, as U+FFFD."""
+    """Return the value with lone surrogates, which UTF-8 cannot encode, as U+FFFD."""
     if value.isascii():
         return value
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _check_family(family: Family, seen: set[str]) -> None:
-    """Raise ValueError if the family cannot be in an exposition beside those named in `seen`."""
+    """Raise ValueError if the family cannot be in an exposition together with those named in `seen`."""
     name = _openmetrics_name(family)
     if not _METRIC_NAME.fullmatch(family.name):
         raise ValueError(f"{family.name!r} is not a metric name")
     if (family.type == "counter") != family.name.endswith("_total"):
-        raise ValueError(f"{family.name} is a {family.type}: counters, and only they, end with _total")
+        raise ValueError(
+            f"{family.name} is a {family.type}: only counters end with _total, and all of them do"
+        )
     if family.unit and not name.endswith(f"_{family.unit}"):
         raise ValueError(f"{family.name} does not end with its unit {family.unit!r}")
     if name in seen:
-        raise ValueError(f"{family.name}: a family of that name is already there")
+        raise ValueError(f"{family.name}: there is already a family of that name")
     seen.add(name)
     for label in family.labels:
         if not _LABEL_NAME.fullmatch(label):
@@ -220,4 +222,4 @@ def _check_family(family: Family, seen: set[str]) -> None:
 
 
 NOTHING_RENDERED: Final = render(())
-"""Of no family at all."""
+"""The rendering of no family."""

@@ -1,4 +1,4 @@
-"""What a budget is: which charges it counts, its limit, its period, and from where on somebody is told."""
+"""A budget: which charges it counts, its limit, its period, and its alert thresholds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Basis = Literal["actual", "forecast"]
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """From this share of the limit on somebody is told."""
+    """The alert fires from this share of the limit on."""
 
     basis: Basis
     severity: Severity
@@ -36,10 +36,10 @@ class Budget:
     name: str
     period: Period | Literal["custom"]
     limit: Decimal | None
-    """In `currency`. None: what the period before was billed, in US dollars."""
+    """In `currency`. None: the billed cost of the previous period, in US dollars."""
     match: Match = field(default_factory=Match)
     categories: tuple[str, ...] = ()
-    """One of these, where any is given."""
+    """A charge must match one of these, if there are any."""
     with_credits: bool = True
     thresholds: tuple[Threshold, ...] = ()
     timezone: str | None = None
@@ -47,10 +47,10 @@ class Budget:
     custom_period: tuple[datetime, datetime] | None = None
     """Of the period `custom`."""
     currency: str = "USD"
-    """Another one is converted at the rate that the bill has had of late."""
+    """Other currencies are converted at the recent rate of the bill."""
 
     def counts(self, charge: Combination, attribution: Attribution) -> bool:
-        """Say whether a charge is one of the budget's."""
+        """Return whether the budget counts a charge."""
         return self.match.matches(charge) and (
             not self.categories or attribution.category(charge) in self.categories
         )
@@ -64,7 +64,7 @@ class Budget:
         """Return start and end (excluded) of the period of `now`, in UTC."""
         if self.period == "custom":
             if self.custom_period is None:
-                raise ValueError(f"The budget {self.name} has a custom period and does not say which.")
+                raise ValueError(f"The budget {self.name} has a custom period without its dates.")
             return self.custom_period
         return budget_period(now, self.period, self.zone(zones))
 
@@ -73,8 +73,8 @@ class Budget:
     ) -> tuple[datetime, datetime]:
         """Return the same dates in a provider's own billing zone, where the budget names no zone.
 
-        So a month's budget of several providers counts what each of them calls that month. Days and weeks
-        are those of one zone: a day that ended before a provider's own would never be seen whole.
+        So a month's budget of several providers counts each provider's own billing month. Days and weeks are
+        those of one zone: a day that ends before a provider's own day would never be complete.
         """
         if self.timezone is not None or self.period not in _BY_OWN_DATES or provider not in zones:
             return window
@@ -87,14 +87,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRules:
-    """The budgets of an exporter, and how charges are told apart for them."""
+    """The budgets of an exporter, and how charges are matched to them."""
 
     budgets: tuple[Budget, ...] = ()
     attribution: Attribution = field(default_factory=Attribution)
-    """Says which category a charge is of."""
+    """Returns the category of a charge."""
     model_of: ModelOf = model_by_contract
 
     def counted_by(self, values: Values) -> list[bool]:
-        """Say of each budget whether it counts a kind of charge, given the ledger's values."""
+        """Return for each budget whether it counts a kind of charge, given the ledger's values."""
         charge = combination(values, self.model_of)
         return [budget.counts(charge, self.attribution) for budget in self.budgets]

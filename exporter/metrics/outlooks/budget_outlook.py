@@ -1,6 +1,6 @@
-"""The budgets as they stand: made from one state of the ledger and the nowcast, and kept while that holds.
+"""The state of the budgets, from one state of the ledger and the nowcast; kept until one of them changes.
 
-A budget's outlook answers for any moment of its hour, as the nowcast does.
+A budget's outlook is valid for any moment of its hour, like the nowcast.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from exporter.analysis.bill.attribution import Combination
 from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.unbilled import unbilled_since
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
@@ -24,17 +24,17 @@ from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.sources.registry import HOURLY_BILLS
 
 SHARED_OVER: Final = timedelta(days=14)
-"""What a budget has of a service's estimate is measured by so many days of the bill."""
+"""A budget's share of a service's estimate is measured over this many days of the bill."""
 
 SEASON_FROM: Final = timedelta(days=35)
 SETTLING: Final = timedelta(days=3)
-"""Younger days teach nothing: a part of their cost is still to arrive."""
+"""More recent days are not used: part of their cost is still to arrive."""
 
 _ALL: Final = -1
-"""In place of a budget's number: every charge."""
+"""Instead of a budget's number: every charge."""
 
 _LARGEST_SHARE: Final = 10.0
-"""Of gross dollars for each net one."""
+"""The most gross dollars per net dollar."""
 
 Service = tuple[str, str]
 """Provider and service name."""
@@ -42,7 +42,7 @@ Service = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class UsedPart:
-    """What one service has used of a budget. US dollars."""
+    """One service's part of a budget's cost. US dollars."""
 
     billed_usd: Decimal = Decimal(0)
     estimated_usd: Decimal = Decimal(0)
@@ -55,25 +55,25 @@ class UsedPart:
 
 @dataclass(frozen=True, slots=True)
 class BudgetOutlook:
-    """A budget, and all that is needed to say how it stands at a moment of the hour."""
+    """A budget, and the data to compute its state at any moment of the hour."""
 
     budget: Budget
     period: tuple[datetime, datetime]
     limit_usd: Decimal | None
-    """None where it is what the period before was billed, or in another currency, and nothing of that is
-    known.
+    """None where it follows from the previous period's bill, or is in another currency, and that bill or rate
+    is not known.
     """
     known: bool
-    """Whether anything is known of what it counts: a bill, or an estimate."""
+    """Whether there is a bill or an estimate for the charges that it counts."""
     billed_usd: Mapping[Service, Decimal]
     shares: Mapping[Service, float]
-    """What the budget has of each dollar that a service is estimated to cost."""
+    """The budget's share of each dollar that a service is estimated to cost."""
     season: SpendingSeason
     settled_days_usd: Sequence[tuple[float, float]]
     hourly_usd: Mapping[int, float]
     outlooks: tuple[Outlook, ...] = ()
     begins: Mapping[str, datetime] = field(default_factory=dict)
-    """When the period begins by a provider's own days, where that is another moment."""
+    """Start of the period by a provider's own days, where that differs."""
 
     def used(self, now: datetime) -> dict[Service, UsedPart]:
         """Return what each service has used so far; the parts sum to the whole exactly."""
@@ -94,7 +94,7 @@ class BudgetOutlook:
         return parts
 
     def state(self, now: datetime) -> BudgetState | None:
-        """Return how it stands; None where nothing is known of what it counts, or of its limit."""
+        """Return its state; None where its charges or its limit are not known."""
         if not self.known or self.limit_usd is None or self.limit_usd <= 0:
             return None
         now = min(now, self.period[1] - timedelta(microseconds=1))
@@ -118,7 +118,7 @@ class BudgetOutlook:
 
 
 class Budgeting:
-    """Makes the outlooks of budgets; the ledger is read again only when it says something else."""
+    """Makes the outlooks of budgets; reads the ledger again only when it has changed."""
 
     def __init__(self) -> None:
         self._read: tuple[object, _Read] | None = None
@@ -143,14 +143,14 @@ class Budgeting:
 
 
 class _Read:
-    """What one state of the ledger says of all budgets."""
+    """The data of one state of the ledger for all budgets."""
 
     def __init__(self, view: LedgerView, now: datetime, zones: Mapping[str, str], rules: BudgetRules) -> None:
         self._now = now
         self._zones = dict(zones)
         self._rules = rules
         self._windows = {number: each.window(now, zones) for number, each in enumerate(rules.budgets)}
-        # What the period before cost is read under a number of its own.
+        # The cost of the previous period is read under a separate number.
         self._before = {
             number: len(rules.budgets) + number
             for number, each in enumerate(rules.budgets)
@@ -161,7 +161,7 @@ class _Read:
             windows[other] = rules.budgets[number].window(windows[number][0] - timedelta(hours=1), zones)
         ledger = BudgetView(view)
         since = min([now - SEASON_FROM, *(begin for begin, _ in windows.values())]) - timedelta(days=1)
-        choices, self._told = _choices(ledger, since, rules, zones)
+        choices, self._providers_with_charges = _choices(ledger, since, rules, zones)
         of_budgets = {number: choices.get(number, []) for number in self._windows}
         of_periods = of_budgets | {other: of_budgets[number] for number, other in self._before.items()}
         self._spans = {
@@ -179,7 +179,9 @@ class _Read:
         budget = self._rules.budgets[number]
         about = {name.casefold() for name in budget.match.providers}
         outlooks = tuple(each for each in estimates if not about or each.provider.casefold() in about)
-        told = [name for name in self._told if not about or name.casefold() in about]
+        with_charges = [
+            name for name in self._providers_with_charges if not about or name.casefold() in about
+        ]
         shares = {
             (each.provider, name): self._share(number, (each.provider, name))
             for each in outlooks
@@ -190,7 +192,7 @@ class _Read:
             budget,
             self._windows[number],
             self._limit(number),
-            bool(told or outlooks),
+            bool(with_charges or outlooks),
             {service: self._usd(number, usd) for service, usd in self._billed.get(number, {}).items()},
             shares,
             season,
@@ -201,7 +203,7 @@ class _Read:
         )
 
     def _budget(self, number: int) -> Budget:
-        """Return the budget of a number, or of the number under which its period before is read."""
+        """Return the budget of a number, or of the number for its previous period."""
         return self._rules.budgets[number % len(self._rules.budgets)]
 
     def _usd(self, number: int, usd: Dollars) -> Decimal:
@@ -216,7 +218,7 @@ class _Read:
         return sum((self._usd(number, usd) for usd in parts.values()), Decimal(0)) if parts else None
 
     def _share(self, number: int, service: Service) -> float:
-        """What the budget has of a dollar of the service's estimate, which is net of credits."""
+        """The budget's share of a dollar of the service's estimate, which is net of credits."""
         whole = self._recent.get(_ALL, {}).get(service)
         if whole is None or whole.gross <= 0:
             provider, name = service
@@ -229,7 +231,7 @@ class _Read:
         return min(max(float(ratio), 0.0), 1.0)
 
     def _season(self, number: int) -> tuple[SpendingSeason, list[tuple[float, float]]]:
-        """What is usual, and the days that it was learnt from: what each cost, and what was usual for it."""
+        """The usual spending, and the days it was learnt from: each day's cost and its usual cost."""
         zone = self._rules.budgets[number].zone(self._zones)
         local = (self._now - SETTLING).astimezone(ZoneInfo(zone)).date()
         until = budget_period(self._now - SETTLING, "day", zone)[0]
@@ -255,7 +257,7 @@ class _Read:
     def _hours_now(
         self, number: int, outlooks: Iterable[Outlook], shares: Mapping[Service, float]
     ) -> dict[int, float]:
-        """What each of the last hours costs by the best estimate."""
+        """The best estimate of the cost of each of the last hours."""
         costs: dict[int, float] = {}
         for hours in self._hourly.get(number, {}).values():
             for hour, usd in hours.items():
@@ -274,20 +276,20 @@ class _Read:
 def _choices(
     ledger: BudgetView, since: datetime, rules: BudgetRules, zones: Iterable[str]
 ) -> tuple[dict[int, list[Choice]], list[str]]:
-    """What each budget counts, by its number, and everything; and the providers with any charge."""
+    """The charges of each budget, by its number, and all charges; and the providers with any charge."""
     found: dict[int, list[Choice]] = {}
-    told = []
+    with_charges = []
     for provider in zones:
         kinds = ledger.kinds(provider, since)
         if not kinds:
             continue
-        told.append(provider)
+        with_charges.append(provider)
         counted = {values: rules.counted_by(values) for values in {kind.values for kind in kinds}}
         for number in range(len(rules.budgets)):
             wanted = [counted[kind.values][number] for kind in kinds]
             found.setdefault(number, []).extend(chosen(kinds, wanted))
         found.setdefault(_ALL, []).extend(chosen(kinds, [True] * len(kinds)))
-    return found, told
+    return found, with_charges
 
 
 def _hours(moment: datetime) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
 from exporter.core import llm_meters
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, daily_costs
 from exporter.metrics.outlooks.nowcast import Outlook

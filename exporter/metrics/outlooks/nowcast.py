@@ -11,17 +11,18 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
-from exporter.analysis.nowcast.cost_history import NANO, Cell, CostHistory, Line
 from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
 from exporter.analysis.nowcast.month_forecast import (
-    ForecastErrors,
     MonthForecast,
-    forecast_errors,
+    TrackRecord,
     forecast_month,
+    track_record,
 )
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO, CostCells, Line
 from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
+from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
@@ -88,7 +89,7 @@ class Nowcasting:
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[object, Outlook | None]] = {}
-        self._errors: dict[str, tuple[object, ForecastErrors]] = {}
+        self._records: dict[str, tuple[object, TrackRecord]] = {}
 
     def outlooks(
         self, view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
@@ -109,25 +110,38 @@ class Nowcasting:
         if len(history) == 0 or as_of - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
             return None
         live = live_per_line(view, usage, history, now) if usage else None
-        replay = Replay(history, timezone, as_of, live)
-        month_began, _ = replay.calendar.month_hours(replay.calendar.month(as_of))
-        day = replay.calendar.day(as_of)
-        day_began, _ = replay.calendar.day_hours(day)
-        since = max(month_began, as_of - UNBILLED_HOURS, history.first_hour)
-        nowcast = replay.nowcast(as_of, min(since, day_began))
-        del replay
-        month = self._month(history, provider, timezone, as_of, day)
-        return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
+        record = self._record(history, provider, timezone, as_of, live)
+        return make_outlook(history, provider, timezone, as_of, live=live, record=record)
 
-    def _month(
-        self, history: CostHistory, provider: str, timezone: str, as_of: int, day: int
-    ) -> MonthForecast | None:
-        kept = self._errors.get(provider)
+    def _record(
+        self, cells: CostCells, provider: str, timezone: str, as_of: int, live: LivePerLine | None
+    ) -> TrackRecord:
+        day = as_of // 24
+        kept = self._records.get(provider)
         if kept is None or kept[0] != day:
-            kept = (day, forecast_errors(history, timezone, as_of))
-            self._errors[provider] = kept
-        # Not before: two of these at once would double the most memory that is ever needed.
-        return forecast_month(Replay(history, timezone, as_of), as_of, kept[1])
+            kept = self._records[provider] = (day, track_record(cells, timezone, as_of, live))
+        return kept[1]
+
+
+def make_outlook(
+    cells: CostCells,
+    provider: str,
+    timezone: str,
+    as_of: int,
+    *,
+    live: LivePerLine | None,
+    record: TrackRecord,
+) -> Outlook:
+    """Make the outlook of a provider as of an hour, from plain values alone."""
+    replay = Replay(cells, timezone, as_of, live)
+    replay.plain = record.plain
+    calendar = replay.calendar
+    month_began, _ = calendar.month_hours(calendar.month(as_of))
+    day_began, _ = calendar.day_hours(calendar.day(as_of))
+    since = max(month_began, as_of - UNBILLED_HOURS, cells.first_hour)
+    nowcast = replay.nowcast(as_of, min(since, day_began))
+    month = forecast_month(replay, as_of, record)
+    return Outlook(provider, nowcast, month, with_live_usage=bool(live), live_lines=frozenset(live or ()))
 
 
 def month_to_date_family(
@@ -152,19 +166,15 @@ def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilyS
     return [FamilySamples(family, samples) for family, samples in families.items()]
 
 
-def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostHistory:
+def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostCells:
     """Return what the ledger knows of when each cost of the last `span` arrived."""
-    cells = view.cost_cells(provider, now - span)
-    return CostHistory(
-        Cell(Line(*cell.line), cell.usage_hour, cell.export_hour, cell.gross_nano_usd, cell.credit_nano_usd)
-        for cell in cells
-    )
+    return cost_cells(view, provider, now - span)
 
 
 def live_per_line(
     view: LedgerView,
     usage: UsageView,
-    history: CostHistory,
+    history: CostCells,
     now: datetime,
     *,
     span: timedelta = LIVE_HISTORY,

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from exporter.core.database import connect
 from exporter.simulator.google.export_schema import EXPORT_COLUMNS
 from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
@@ -52,7 +53,7 @@ def write_export(
 ) -> list[Path]:
     """Bring the files in an existing folder from `since` (or the start) up to rows exported before `until`.
 
-    Every day's file that gets new rows is written anew, whole, under a temporary name that ends in `.tmp`,
+    Every day's file with new rows is written again as a whole, under a temporary name that ends in `.tmp`,
     and then renamed. Returns the files that changed, oldest first. Raises OSError if one cannot be written.
     """
     changed: list[Path] = []
@@ -74,7 +75,7 @@ def write_export(
 
 def _writer(format: Format, stack: ExitStack) -> Writer:
     if format == "parquet":
-        return partial(write_parquet, connection=stack.enter_context(duckdb.connect(config={"threads": 1})))
+        return partial(write_parquet, connection=stack.enter_context(connect(settings={"threads": 1})))
     return write_jsonl if format == "jsonl" else write_csv
 
 

@@ -1,6 +1,6 @@
-"""Cloud Monitoring of the demo world: a gRPC server on this machine that tells of the use behind the bill.
+"""Cloud Monitoring of the demo world: a gRPC server on this machine that reports the use behind the bill.
 
-It speaks ListTimeSeries and ListMetricDescriptors, and misbehaves when told to.
+It implements ListTimeSeries and ListMetricDescriptors, and can simulate failures.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ _WORKERS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error status, with the wait that it asks for if any."""
+    """An error status, with the wait that it requests, if any."""
 
     code: grpc.StatusCode
-    message: str = "the simulator was told to fail"
+    message: str = "the simulator was configured to fail"
     retry_after_seconds: float | None = None
 
 
 @dataclass(slots=True)
 class Faults:
-    """How the server misbehaves; it does not unless told to."""
+    """Simulated failures of the server; none by default."""
 
     denied_projects: Collection[str] = ()
     missing_metrics: Collection[str] = ()
     fail: Callable[[str, str, int], Failure | None] = lambda _project, _metric, _offset: None
-    """Asked before every page, with project, metric type and the page's first point."""
+    """Called before every page, with project, metric type and the page's first point."""
     late_share: float = 0.0
     """Share of the samples that can be seen only after `late_seconds` more."""
     late_seconds: int = 0
@@ -74,7 +74,7 @@ class CloudMonitoring:
 
     usage: SimulatedUsage
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    temper: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults)
     series_returned: int = 0
     """What Google would bill."""
     calls: int = 0
@@ -89,7 +89,7 @@ class CloudMonitoring:
             query = _query(request)
             self._refuse(context, project_id, query.metric_type, offset)
             seen_at = int(now) if now else int(self.clock().timestamp())
-            known = METRICS.keys() - set(self.temper.missing_metrics)
+            known = METRICS.keys() - set(self.faults.missing_metrics)
             found = answer(self.usage, query, self._visible_at(seen_at), known)
         except BadRequestError as error:
             _abort(context, Failure(grpc.StatusCode.INVALID_ARGUMENT, str(error)))
@@ -105,22 +105,22 @@ class CloudMonitoring:
         return page
 
     def list_metric_descriptors(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Answer with the descriptors whose type begins as the filter says."""
+        """Answer with the descriptors whose type begins with the filter's prefix."""
         self.calls += 1
         project_id = request.name.removeprefix("projects/")
         prefix = request.filter.partition('starts_with("')[2].removesuffix('")')
         self._refuse(context, project_id, prefix, 0)
         found = _DESCRIPTORS.response.pb()()
         for metric in METRICS.values():
-            if metric.type.startswith(prefix) and metric.type not in self.temper.missing_metrics:
+            if metric.type.startswith(prefix) and metric.type not in self.faults.missing_metrics:
                 found.metric_descriptors.append(_descriptor(metric))
         return found
 
     def _refuse(self, context: grpc.ServicerContext, project_id: str, metric_type: str, offset: int) -> None:
-        if project_id in self.temper.denied_projects:
+        if project_id in self.faults.denied_projects:
             message = "Permission monitoring.timeSeries.list denied (or the resource may not exist)."
             _abort(context, Failure(grpc.StatusCode.PERMISSION_DENIED, message))
-        failure = self.temper.fail(project_id, metric_type, offset)
+        failure = self.faults.fail(project_id, metric_type, offset)
         if failure is not None:
             _abort(context, failure)
 
@@ -129,22 +129,22 @@ class CloudMonitoring:
 
         def visible(_series: Samples, metric: Metric, minute: int) -> bool:
             age = now - (minute + 1) * 60 - metric.ingest_delay_seconds
-            if age >= 0 and self.temper.late_share and uniform(late, minute) < self.temper.late_share:
-                return age >= self.temper.late_seconds
+            if age >= 0 and self.faults.late_share and uniform(late, minute) < self.faults.late_share:
+                return age >= self.faults.late_seconds
             return age >= 0
 
         return visible
 
     def _fill(self, page: Any, found: list[AlignedSeries], offset: int, size: int) -> bool:
         """Put the points from `offset` on into a page; return whether there are more."""
-        if self.temper.repeat:
+        if self.faults.repeat:
             found = [each for each in found for _ in range(2)]
         position = 0
         for series in found:
             begin, end = max(0, offset - position), min(len(series.points), offset + size - position)
             if begin < end:
                 points = list(series.points[begin:end])
-                if self.temper.disorder:
+                if self.faults.disorder:
                     points.sort(key=lambda point: stream(point[0], "disorder"))
                 _add(page, series, points)
             position += len(series.points)

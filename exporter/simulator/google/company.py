@@ -257,7 +257,7 @@ LINES: Final[tuple[Line, ...]] = (
     Line("log-retention", "shared", "global", 4.1, "steady", "bucket/audit", "team=security", 0.002, 0.09),
     Line("metric-volume", "shared", "global", 9.8, "steady", labels="team=platform", noise=0.03),
     Line("vpn", "shared", "europe-west1", 2.4, "steady", "vpnTunnel/to-dublin", "team=platform", 0, 0),
-    # What nobody uses any more: two addresses, and disks without a machine
+    # Unused resources: two addresses, and disks without a machine
     Line("static-ip", "prod", "us-east1", 0.48, "steady", "address/old-gateway", "team=search", 0, 0),
     Line("pd-standard", "shared", "us-central1-a", 2.6, "steady", "disk/old-build-cache", "team=platform", 0, 0),
     # The European subsidiary, billed in euros

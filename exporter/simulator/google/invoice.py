@@ -30,7 +30,7 @@ class Posting:
     invoice_month: str
     exported_microseconds: int
     micros: Callable[[], int]
-    """Millionths of the billing currency; worked out when asked, since tax needs the whole month."""
+    """Millionths of the billing currency; computed on demand, because tax needs the whole month."""
 
 
 def invoice_month(usage_month: str, export_hour: int, month_of: Callable[[int], str]) -> str:
@@ -47,7 +47,7 @@ class Invoices:
         self._nets: dict[tuple[str, str], int] = {}
 
     def postings(self, account: Account, month: str) -> list[Posting]:
-        """Everything an account is charged for a Pacific month (YYYYMM) beside its usage."""
+        """Everything an account is charged for a Pacific month (YYYYMM) in addition to its usage."""
         begin, end = month_first_hour(month), month_first_hour(next_month(month))
         key = stream(self._seed, "invoice", account.id, month)
         issued = int((end + _ISSUED_AFTER_HOURS + 10.0 * uniform(key, 0)) * MICROSECONDS_PER_HOUR)

@@ -1,4 +1,4 @@
-"""Which metric tells of which SKU in the demo world, and in which words: the table behind its live usage.
+"""Which metric reports which SKU in the demo world, and with which labels: the table behind its live usage.
 
 Names, kinds and labels are Google's; one more row makes one more SKU visible live.
 """
@@ -214,7 +214,7 @@ MODELS: Final = {"flash": "gemini-2.5-flash", "pro": "gemini-3.0-pro"}
 """Model names by the first word of the SKU's key."""
 
 VCPUS: Final = {"storefront-api": 2.0, "checkout": 1.0, "image-resizer": 4.0, "support-agent": 2.0}
-"""Of one instance of a service; 1 where it is not told."""
+"""Of one instance of a service; 1 where it is not given."""
 
 IDLE_MACHINES: Final = frozenset({"legacy-search-1"})
 """Machines that run and do next to nothing."""

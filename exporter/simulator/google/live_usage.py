@@ -1,6 +1,6 @@
 """The demo world's use as Cloud Monitoring would sample it: by minute and revision, true to the bill's hours.
 
-Pure: an hour's samples sum to what `World.uses` says of the hour, in however many steps they are asked for.
+Pure: an hour's samples sum to the hour's use in `World.uses`, in any number of steps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Samples:
     resource_labels: dict[str, str]
     metric_labels: dict[str, str]
     minutes: tuple[float, ...]
-    """Sixty samples; of a DELTA metric each tells of its minute alone."""
+    """Sixty samples; each sample of a DELTA metric is of its minute only."""
 
 
 class SimulatedUsage:
@@ -77,8 +77,8 @@ class SimulatedUsage:
         total = self._total(emission, meter, use, hour, name)
         labels = _labels(emission, meter, name)
         for added, amount in _split_by_label(emission, total):
-            told = {label: text.format(name=name) for label, text in emission.metric_labels}
-            metric_labels = {**told, **added}
+            own = {label: text.format(name=name) for label, text in emission.metric_labels}
+            metric_labels = {**own, **added}
             minutes = self._minutes(emission, meter, name, hour, amount)
             if not emission.by_revision:
                 yield Samples(meter.project.id, labels, metric_labels, minutes)

@@ -26,7 +26,7 @@ _IDLE_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What Google says of one resource of the company."""
+    """Google's recommendation for one resource of the company."""
 
     project: str
     """Key of company.PROJECTS."""

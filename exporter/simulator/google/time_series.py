@@ -44,12 +44,12 @@ class Query:
 
     @property
     def metric_type(self) -> str:
-        """The one metric it asks for."""
+        """The one metric in the filter."""
         return self._only("metric.type")
 
     @property
     def resource_type(self) -> str:
-        """The one resource type it asks for."""
+        """The one resource type in the filter."""
         return self._only("resource.type")
 
     def _only(self, name: str) -> str:

@@ -57,7 +57,7 @@ class Meter:
 
     index: int
     name: tuple[str, ...]
-    """What tells it from every other meter: its streams are named so, and a new line changes no other."""
+    """A unique name: its streams are named by it, so that a new line changes no other."""
     line: Line
     sku: Sku
     service: Service
@@ -89,7 +89,7 @@ class Use(NamedTuple):
 
 
 class Usage:
-    """The true use of a world. Pure: it only remembers what it has worked out before."""
+    """The true use of a world. Pure: it only caches its results."""
 
     def __init__(
         self, seed: int, first_hour: int, incident: Incident | None, variation: Variation = ORDINARY

@@ -1,6 +1,6 @@
-"""The demo world: a company's use of Google Cloud, and the billing export that tells of it late and in parts.
+"""The demo world: a company's use of Google Cloud, and the billing export that reports it late and in parts.
 
-Pure: the same seed, start and incident give the same rows, in however many steps they are asked for.
+Pure: the same seed, start and incident give the same rows, in any number of steps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INCIDENT_FACTOR: Final = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one row of the export says of a meter's hour, without the row around it."""
+    """The data of one export row about a meter's hour, without the row around it."""
 
     exported_microseconds: int
     hour: int
@@ -38,11 +38,11 @@ class Piece:
 
 _Cause = Part | Correction | Posting
 _Event = tuple[int, int, int, int, _Cause]
-"""Export time, usage hour, meter, number among equals: the order of the export. And what is to be told."""
+"""Export time, usage hour, meter, number among equals: the order of the export. And the row."""
 
 
 class World:
-    """A company from `start` on, `seed` telling it from others like it."""
+    """A company from `start` on; another `seed` gives another company."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class World:
         return cls(seed, now - past, incident, BURSTY)
 
     def uses(self, hour: int) -> Iterator[tuple[Meter, Use]]:
-        """What was used in an hour (counted since the epoch), whatever the bill says of it when."""
+        """The true use in an hour (counted since the epoch), independent of when it is billed."""
         return self._usage.uses(hour)
 
     def rows_exported(self, since: datetime, until: datetime) -> Iterator[ExportRow]:
@@ -143,8 +143,8 @@ class World:
             return
         rate = self._usage.conversion_rate(meter.account, self._usage.moment(hour))
         correction = cause if isinstance(cause, Correction) else None
-        told = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
-        for piece in told:
+        pieces = cause.rows(use) if isinstance(cause, Correction) else (_slice(use, cause.begin, cause.end),)
+        for piece in pieces:
             yield Piece(exported, hour, meter, piece, rate, correction)
 
     def _month_of(self, hour: int) -> str:

@@ -1,6 +1,6 @@
 """The admin APIs of OpenAI and Anthropic in the demo world: one HTTP server on this machine.
 
-It checks keys, pages and refuses as they do, tells late what they tell late, and misbehaves when told to.
+It checks keys, pages and refuses like them, is late where they are late, and can simulate failures.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Answer:
 
 @dataclass(slots=True)
 class LlmTemper:
-    """How the server misbehaves; it does not unless told to."""
+    """Simulated failures of the server; none by default."""
 
     answer_with: Callable[[str, int], Answer | None] = lambda _path, _number: None
-    """Asked before every answer, with the path and the number of the request (1 is the first)."""
+    """Called before every answer, with the path and the number of the request (1 is the first)."""
     amounts_as_text: bool = False
-    """OpenAI's costs are strings in place of JSON numbers."""
+    """OpenAI's costs are strings instead of JSON numbers."""
 
 
 class _RefusedError(Exception):
@@ -69,13 +69,13 @@ class LlmAdminApis:
         self,
         usage: LlmUsage,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        temper: LlmTemper | None = None,
+        faults: LlmTemper | None = None,
         *,
         openai_key: str = OPENAI_ADMIN_KEY,
         anthropic_key: str = ANTHROPIC_ADMIN_KEY,
     ) -> None:
         self._clock = clock
-        self._temper = temper or LlmTemper()
+        self._temper = faults or LlmTemper()
         self._keys = (openai_key, anthropic_key)
         arrival = LlmArrival(usage)
         openai = OpenAiReports(arrival, amounts_as_text=self._temper.amounts_as_text)
@@ -94,9 +94,9 @@ class LlmAdminApis:
         """Answer a GET of a path with its query; header names are in lower case."""
         self.requests += 1
         parts = urlsplit(target)
-        told = self._temper.answer_with(parts.path, self.requests)
-        if told is not None:
-            return told
+        failure = self._temper.answer_with(parts.path, self.requests)
+        if failure is not None:
+            return failure
         in_openai_words = not parts.path.startswith(_ANTHROPIC)
         try:
             route = self._route(parts.path, headers)
@@ -152,7 +152,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that is gone; anything else is a fault of this server."""
+        """Ignore a client that is gone; any other error is a fault of this server."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):
             super().handle_error(request, client_address)
@@ -214,10 +214,10 @@ def _check_anthropic(headers: Mapping[str, str], admin_key: str) -> None:
 
 
 def _error(refused: _RefusedError, param: str | None, *, in_openai_words: bool) -> Answer:
-    said: dict[str, Any] = {"type": refused.kind, "message": str(refused)}
+    body: dict[str, Any] = {"type": refused.kind, "message": str(refused)}
     if in_openai_words:
-        return _json(refused.status, {"error": {**said, "param": param, "code": refused.code}})
-    return _json(refused.status, {"type": "error", "error": said, "request_id": "req_011CNorthwindDemo"})
+        return _json(refused.status, {"error": {**body, "param": param, "code": refused.code}})
+    return _json(refused.status, {"type": "error", "error": body, "request_id": "req_011CNorthwindDemo"})
 
 
 def _json(status: int, body: dict[str, Any]) -> Answer:

@@ -113,7 +113,7 @@ def _query(params: Params, now: int, names: tuple[str, ...], limits: dict[str, t
     wanted = {dimension: several(params, name) for name, dimension in _FILTERS.items() if dimension in names}
     return Query(
         start=start // width * width,
-        # Only buckets that end by then are told, so that with an end within it the open one is not.
+        # Only buckets that end by then are reported: not the open one, if the end is within it.
         end=now if end is None else min(now, end // width * width),
         width=width,
         limit=whole_number(one(params, "limit", str(usual)) or "", "limit", 1, most),

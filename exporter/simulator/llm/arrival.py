@@ -1,6 +1,6 @@
-"""When the providers' meters and bills tell of the demo world's LLM use: usage in minutes, money in hours.
+"""When the providers' meters and bills report the demo world's LLM use: usage in minutes, money in hours.
 
-Pure functions of the seed and the moment: what is told at a moment never depends on when it was asked before.
+Pure functions of the seed and the moment: the reports at a moment do not depend on earlier requests.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from exporter.simulator.llm.company import Provider, Workload
 from exporter.simulator.llm.usage import LlmUsage, LlmUse
 
 USAGE_COMPLETE_SECONDS: Final = 70 * 60
-"""So long after its end all of a minute's usage is told."""
+"""This long after its end all of a minute's usage is reported."""
 
 _HOUR: Final = 3600
 _MINUTE: Final = 60
 _STRAGGLERS: Final = 0.03
-"""Share of minutes that are told much later than the others."""
+"""Share of minutes that are reported much later than the others."""
 _ANTHROPIC_BILL_SECONDS: Final = 300
-"""How much later than the usage its cost is told, as Anthropic documents it."""
+"""How much later than the usage its cost is reported, as Anthropic documents it."""
 
 
 class LlmArrival:
@@ -30,7 +30,7 @@ class LlmArrival:
         self._usage = usage
 
     def used(self, provider: Provider, begin: int, end: int, as_of: int) -> Iterator[LlmUse]:
-        """Usage that the provider tells of at `as_of`, from within [begin, end), in parts.
+        """Usage in [begin, end) that the provider reports at `as_of`, in parts.
 
         All times are seconds since the epoch; begin and end are whole minutes.
         """
@@ -38,11 +38,11 @@ class LlmArrival:
             if hour * _HOUR >= as_of:
                 return
             whole = begin <= hour * _HOUR and (hour + 1) * _HOUR <= end
-            told = whole and (hour + 1) * _HOUR + USAGE_COMPLETE_SECONDS <= as_of
+            reported = whole and (hour + 1) * _HOUR + USAGE_COMPLETE_SECONDS <= as_of
             for use in self._usage.uses(hour):
                 if use.workload.provider != provider:
                     continue
-                if told:
+                if reported:
                     yield use
                 else:
                     yield from self._minutes(use, hour, begin, end, as_of)
@@ -84,7 +84,7 @@ class LlmArrival:
 
 
 def _telling_seconds(key: int, minute: int) -> float:
-    """How long after its end a minute's usage is told: meters are read every few minutes."""
+    """How long after its end a minute's usage is reported: meters are read every few minutes."""
     late = 120.0 + 240.0 * uniform(key, minute // 5)
     if uniform(key ^ 1, minute) < _STRAGGLERS:
         late += 1200.0 + 2400.0 * uniform(key ^ 2, minute)

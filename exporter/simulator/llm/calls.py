@@ -1,6 +1,6 @@
 """The single calls of the demo world that its applications write to the usage log.
 
-All calls of the provider whose bill no API tells of; those of one OpenAI application, which OpenAI bills too;
+All calls of the provider whose bill no API reports; those of one OpenAI application, which OpenAI bills too;
 and one in a hundred of a Gemini model on Vertex AI, which the Google Cloud bill has.
 """
 

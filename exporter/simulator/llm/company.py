@@ -70,7 +70,7 @@ class Workload:
 
     @property
     def name(self) -> tuple[str, ...]:
-        """What tells it from every other workload: its streams of randomness are named so."""
+        """A unique name: its streams of randomness are named by it."""
         return (self.provider, self.endpoint, self.model, self.project.id, self.service)
 
 
@@ -129,12 +129,12 @@ WORKLOADS: Final[tuple[Workload, ...]] = (
     Workload("openai", "images", "gpt-image-1", _COPY, "catalogue-images", 120, {"images": 1}, "work", 0.3),
     Workload("openai", "completions", "gpt-5.4-mini-2026-03-17", _TOOLS, "meeting-notes", 160, {"input": 3000, "cache_read": 1000, "output": 500}, "work", 0.25, logged=True),
     Workload("openai", "code_interpreter_sessions", "code-interpreter", _TOOLS, "data-questions", 60, {"sessions": 1}, "work", 0.3),
-    # Anthropic: code review, documents that come in, and what nobody gave a workspace
+    # Anthropic: code review, documents that come in, and calls outside any workspace
     Workload("anthropic", "messages", _SONNET, _REVIEW, "code-review", 900, {"input": 2500, "cache_read": 16_000, "cache_write": 2400, "output": 1100}, "work", 0.2, 0.2),
     Workload("anthropic", "messages", _HAIKU, _REVIEW, "commit-messages", 3000, {"input": 1200, "cache_read": 3000, "cache_write": 200, "output": 250}, "work", 0.2, 0.2),
     Workload("anthropic", "messages", _HAIKU, _INTAKE, "document-intake", 3000, {"input": 3500, "output": 400}, "night", 0.15, batch=True),
     Workload("anthropic", "messages", _SONNET, _DEFAULT, "experiments", 150, {"input": 4000, "cache_write_1h": 500, "output": 900, "web_searches": 0.2}, "work", 0.5, 0.05),
-    # Mistral: no API tells of its bill; the applications log their calls
+    # Mistral: no API reports its bill; the applications log their calls
     Workload("mistral", "chat", "mistral-medium-2508", _PARIS, "contract-summaries", 300, {"input": 60_000, "output": 2500}, "work", 0.25, logged=True, logs_cost=True),
     Workload("mistral", "chat", "mistral-small-2506", _PARIS, "ticket-tags", 380, {"input": 900, "output": 25}, "traffic", 0.15, logged=True),
 )  # fmt: skip

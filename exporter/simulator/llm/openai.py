@@ -83,7 +83,7 @@ _COUNTS: Final[dict[str, _Counts]] = {
     "images": _calls("images", "images"),
     "audio_speeches": _calls("characters", "characters"),
     "audio_transcriptions": _calls("seconds", "seconds"),
-    # What was kept in the mean of the bucket, as far as it is told of.
+    # The mean amount that was stored over the bucket, as far as it is reported.
     "vector_stores": lambda totals, width: {"usage_bytes": totals.amounts["byte_days"] * _DAY // width},
     "code_interpreter_sessions": lambda totals, _: {"num_sessions": totals.amounts["sessions"]},
 }

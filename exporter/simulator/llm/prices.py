@@ -63,7 +63,7 @@ providers' price pages); images (medium, 1024 x 1024), speech, storage and sessi
 https://platform.openai.com/docs/pricing. `vector-stores` and `code-interpreter` are no models."""
 
 BATCH_SHARE: Final = Decimal("0.5")
-"""What OpenAI and Anthropic ask for a batch call, as a share of the list price."""
+"""The price of a batch call at OpenAI and Anthropic, as a share of the list price."""
 
 CONTRACT_SHARE: Final[Mapping[str, Decimal]] = {
     "openai": Decimal(1),

@@ -19,7 +19,7 @@ Dimensions = Mapping[str, Hashable]
 WIDTHS: Final = {"1m": 60, "1h": 3600, "1d": 86_400}
 """Seconds in a bucket."""
 USAGE_LIMITS: Final = {"1m": (60, 1440), "1h": (24, 168), "1d": (7, 31)}
-"""Buckets on a page, by width: unless told otherwise, and at most."""
+"""Buckets on a page, by width: the default and the most."""
 
 
 class BadRequestError(ValueError):
@@ -32,7 +32,7 @@ class BadRequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A report as it is asked for. Times are seconds since the epoch."""
+    """The parameters of a report. Times are seconds since the epoch."""
 
     start: int
     """Start of the first bucket."""

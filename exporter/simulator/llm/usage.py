@@ -1,7 +1,7 @@
 """What the demo world's company truly used of language models in each hour and minute.
 
-Pure: the same seed, start and incident give the same use, in whatever order it is asked for, whatever the
-providers tell of it when.
+Pure: the same seed, start and incident give the same use, in any order of requests, and independent of what
+the providers report when.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LlmUse(NamedTuple):
 
 
 class LlmUsage:
-    """A company's calls of language models from `start` on, `seed` telling it from others like it."""
+    """A company's calls of language models from `start` on; another `seed` gives another company."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Writes the usage log of the demo world's applications: JSON Lines, one call a line, one file a UTC day.
 
-The files themselves remember how far they are written, so that after any end each call is there once.
+The files themselves show how far they are written, so that each call is written once, also after a crash.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class UsageLog:
         self._written: _Position | None = None
 
     def write_until(self, until: datetime) -> int:
-        """Append the calls that ended before `until` and are not there yet; return how many those are.
+        """Append the calls that ended before `until` and are not in the files yet; return their number.
 
-        Raises OSError if a file cannot be written; what was written of it is taken up by the next call.
+        Raises OSError if a file cannot be written; the next call continues after what was written.
         """
         end = to_microseconds(until)
         written = self._written or self._resume(end)

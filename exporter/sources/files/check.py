@@ -5,7 +5,7 @@ Every file is opened; only the newest is read whole, so that a check of a year o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +15,10 @@ from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.files.findings import openable_files
 from exporter.sources.files.formats import file_format
 from exporter.sources.files.reading import READ_FAILURES, described, first_line
-from exporter.sources.google.export.columns import EXPORT_COLUMNS
+from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.findings import columns_finding
-from exporter.sources.google.export.sql import judged_rows
+from exporter.sources.google.export.names import found_columns
+from exporter.sources.google.export.sql import REASONS, examples, judged_rows
 
 PATTERNS_KEY: Final = "gcp.billing_export.files"
 """The configuration key of the patterns."""
@@ -26,7 +27,7 @@ PATTERNS_KEY: Final = "gcp.billing_export.files"
 def findings(
     connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], context: RefreshContext
 ) -> Iterator[Finding]:
-    """Yield what there is to say of the files. `connection` is one of `reading_connection`."""
+    """Yield what the check finds out about the files. `connection` is one of `reading_connection`."""
     readable = yield from openable_files(
         patterns, context, lambda path: described(connection, path), key=PATTERNS_KEY
     )
@@ -41,9 +42,9 @@ def _of_newest(
     """Read the newest file whole: its columns, the times it covers, and rows that would be set aside."""
     try:
         table, columns = described(connection, path)
-        present: Collection[str] = columns.types.keys()
+        present = columns.found()
         if file_format(path) not in (".parquet", ".csv"):
-            present = _filled(connection, table)
+            present = _filled(connection, table, columns)
         judged = judged_rows(table, columns, context.latest_plausible)
         rows, first, last, exported_first, exported_last = connection.execute(
             f"""SELECT count(*), min(period), max(period), min(exported), max(exported)
@@ -52,6 +53,7 @@ def _of_newest(
         refused = connection.execute(
             f"SELECT reason, count(*) FROM ({judged}) WHERE reason IS NOT NULL GROUP BY ALL ORDER BY reason"
         ).fetchall()
+        found = dict(connection.execute(examples(judged)).fetchall()) if refused else {}
     except READ_FAILURES as error:
         yield Finding(False, "newest file", f"{path} cannot be read to its end: {first_line(error)}")
         return
@@ -67,18 +69,24 @@ def _of_newest(
         detail = f"{path.name}: no row that can be used"
         yield Finding(not refused, "newest file", detail, warning=not refused)
     if refused:
-        told = ", ".join(f"{count:,} x {reason}" for reason, count in refused)
-        yield Finding(True, "rows set aside", f"{told} in {path.name}; `serve` logs where", warning=True)
+        for reason, count in refused:
+            example = f" (for example {found[reason]})" if found.get(reason) else ""
+            yield Finding(
+                True,
+                "rows set aside",
+                f"{count:,} x {reason} in {path.name}: {REASONS[reason]}{example}; `serve` logs where",
+                warning=True,
+            )
 
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _filled(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+def _filled(connection: duckdb.DuckDBPyConnection, table: str, columns: ExportColumns) -> set[str]:
     """Columns of a JSON file that any row has; it does not say beforehand which ones it has."""
-    names = list(EXPORT_COLUMNS)
+    names = list(columns.types)
     counts = connection.execute(
-        f"SELECT {', '.join(f'count({name})' for name in names)} FROM {table}"
+        "SELECT " + ", ".join(f'count("{name}")' for name in names) + f" FROM {table}"
     ).fetchall()[0]
-    return {name for name, count in zip(names, counts, strict=True) if count}
+    return found_columns(name for name, count in zip(names, counts, strict=True) if count)

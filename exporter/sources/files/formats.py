@@ -10,25 +10,30 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from exporter.sources.google.export.columns import EXPORT_COLUMNS
+from exporter.sources.google.export.names import EXPORT_COLUMNS
 
 FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
 """File name endings that are read; text formats also with `.gz` behind."""
 
+_HEAD_CHARACTERS = 1_000_000
+"""So much of a JSON file is looked at for its keys."""
+
 
 class UnknownFormatError(Exception):
-    """The file's name does not tell a format, or there is nothing of that format in it."""
+    """The file's name names no format, or the file has nothing of that format."""
 
 
-def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> str:
+def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
     """Return the table function call that reads the file. Raises UnknownFormatError, OSError.
 
     Of JSON, only `json_columns` are read, as these types.
     """
+    json_columns = EXPORT_COLUMNS if json_columns is None else json_columns
     kind = file_format(path)
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
@@ -40,7 +45,7 @@ def relation(path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS) -> st
             "strict_mode = false, "
             "max_line_size = 10000000, buffer_size = 20000000)"
         )
-    columns = ", ".join(f"{name}: '{type_name}'" for name, type_name in json_columns.items())
+    columns = ", ".join(f"{quoted(name)}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
         shape = "format = 'array'"
     else:
@@ -63,6 +68,25 @@ def broken_json_lines(path: Path, most: int) -> list[int]:
     with _open(path) as handle:
         broken = (number for number, line in enumerate(handle, 1) if line.strip() and not _is_object(line))
         return list(islice(broken, most))
+
+
+def json_keys(path: Path) -> set[str]:
+    """Return the keys of the first objects of a JSON file; none where nothing of it can be read."""
+    with _open(path) as handle:
+        head = handle.read(_HEAD_CHARACTERS)
+    keys: set[str] = set()
+    if head.lstrip().startswith("["):
+        position, decoder = head.index("[") + 1, json.JSONDecoder()
+        with suppress(ValueError):
+            while (begin := head.find("{", position)) >= 0:
+                found, position = decoder.raw_decode(head, begin)
+                keys |= found.keys()
+        return keys
+    for line in head.splitlines():
+        with suppress(ValueError):
+            found = json.loads(line)
+            keys |= found.keys() if isinstance(found, dict) else set()
+    return keys
 
 
 def quoted(text: str | Path) -> str:

@@ -11,38 +11,43 @@ from typing import Final
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
+from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
-from exporter.sources.files.formats import UnknownFormatError, relation
-from exporter.sources.google.export.columns import EXPORT_COLUMNS, TAG_COLUMNS, ExportColumns
+from exporter.sources.files.formats import UnknownFormatError, file_format, json_keys, relation
+from exporter.sources.files.layouts import is_manifest
+from exporter.sources.google.export.columns import ExportColumns
+from exporter.sources.google.export.names import json_columns, refusal
 
 READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
 """Everything that reading a file can raise."""
 
 
 def matching(pattern: str) -> list[Path]:
-    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders."""
+    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders.
+
+    Manifests that an export writes next to its files are left out.
+    """
     # Path.glob takes no absolute pattern.
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [path for path in map(Path, names) if path.is_file()]
+    return [path for path in map(Path, names) if path.is_file() and not is_manifest(path)]
 
 
 @contextmanager
 def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection for reading files, in UTC; what does not fit the limit is spilled to `spool`."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
+    settings: dict[str, Setting] = {
         "memory_limit": memory_limit,
         "threads": threads,
         "temp_directory": str(spool),
-        "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
-    with duckdb.connect(":memory:", config=settings) as connection:
+    with connect(settings=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
 
 def opened(
-    connection: duckdb.DuckDBPyConnection, path: Path, json_columns: Mapping[str, str] = EXPORT_COLUMNS
+    connection: duckdb.DuckDBPyConnection, path: Path, json_columns: Mapping[str, str] | None = None
 ) -> tuple[str, dict[str, DuckDBPyType]]:
     """Return how the file is read and the type of each column. Raises one of READ_FAILURES."""
     table = relation(path, json_columns)
@@ -57,15 +62,13 @@ def described(
 
     `kept` are the labels and tags to be kept of its rows. Raises one of READ_FAILURES.
     """
-    json_columns = {**EXPORT_COLUMNS, **TAG_COLUMNS} if kept else EXPORT_COLUMNS
-    table, types = opened(connection, path, json_columns)
-    columns = ExportColumns(types, kept)
-    if not {"cost", "usage_start_time"} <= columns.types.keys():
-        raise duckdb.InvalidInputException(
-            "not a billing export, which has cost and usage_start_time; this has "
-            + (", ".join(list(columns.types)[:8]) or "no columns")
-        )
-    return table, columns
+    keys = json_keys(path) if file_format(path) not in (".parquet", ".csv") else None
+    table, types = opened(connection, path, None if keys is None else json_columns(keys, tags=bool(kept)))
+    names = list(types) if keys is None else sorted(keys)
+    # Of a JSON file without a single object nothing is known: its lines are refused one by one.
+    if (keys is None or keys) and (why := refusal(names)):
+        raise duckdb.InvalidInputException(why)
+    return table, ExportColumns(types, kept)
 
 
 def first_line(error: Exception) -> str:

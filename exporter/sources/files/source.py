@@ -7,12 +7,14 @@ takes its charges with it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from exporter.core.kept_tags import cursor_mark, kept_tags
-from exporter.sources.base import Change, Finding, RefreshContext, Source
+from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.findings import FoundFile
@@ -22,9 +24,9 @@ from exporter.sources.files.overlap_check import known_fingerprint, newest_withi
 from exporter.sources.files.partitions import changed_files, files_of, refused_csv_lines, refused_rows
 from exporter.sources.files.reading import described, reading_connection
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
-from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, judged_rows
+from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
 
-_READING_VERSION: Final = "2"
+_READING_VERSION: Final = "3"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))
@@ -49,14 +51,14 @@ class FilesSource(Source):
     """What SameResourcesOnce found."""
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
+        """Yield files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
         return changed_files(
             self.patterns, context, self._read, same=self._same(context), version=version, key=PATTERNS_KEY
         )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Say what the patterns match, what cannot be read, and what the newest file holds."""
+        """Report what the patterns match, what cannot be read, and what the newest file holds."""
         with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
             yield from findings(connection, self.patterns, context)
         yield from self._overlaps(context)
@@ -101,6 +103,17 @@ class FilesSource(Source):
                 "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
             ).fetchall()[0]
             fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost", "credit"), by_export=True)
-            rejected = refused_rows(connection, path, judged, REASONS) if refused else []
+            rejected = _with_examples(connection, path, judged) if refused else []
             lines = refused_csv_lines(connection, path)
             return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)
+
+
+def _with_examples(connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:
+    """Where the refused rows are, and what one of them has in the place of what was expected."""
+    found = dict(connection.execute(examples(judged)).fetchall())
+    return [
+        replace(each, detail=f"{each.detail}; for example {found[each.reason]}")
+        if found.get(each.reason)
+        else each
+        for each in refused_rows(connection, path, judged, REASONS)
+    ]

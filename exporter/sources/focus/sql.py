@@ -165,6 +165,7 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
         if currency != "USD"
     )
     made = {
+        "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
         "billed_cost_usd": (
             "CASE WHEN has_usd THEN told_usd ELSE "

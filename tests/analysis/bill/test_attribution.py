@@ -90,7 +90,7 @@ def test_the_first_rule_that_matches_decides_and_the_rest_is_unattributed() -> N
     assert Attribution([vertex, everything_ours, vertex]).categories == ("ml", "ours", UNATTRIBUTED)
 
 
-def test_rules_without_effect_and_charges_that_two_categories_claim_are_told() -> None:
+def test_rules_without_effect_and_charges_that_two_categories_claim_are_reported() -> None:
     ml = Rule("ml", Match(services=("Vertex AI",)), "ml[0]")
     more_ml = Rule("ml", Match(models=("gemini*",)), "ml[1]")
     team = Rule("team", Match(labels={"team": ("research",)}), "team")

@@ -23,7 +23,7 @@ def test_with_room_for_all_every_series_keeps_its_labels() -> None:
     assert own_labels(known, set(), max_series=100) == set(known)
 
 
-def test_without_room_the_heaviest_keep_theirs_and_the_service_is_still_told() -> None:
+def test_without_room_the_heaviest_keep_theirs_and_the_service_is_still_reported() -> None:
     known = {one(str(number)): float(number) for number in range(50)}
     own = own_labels(known, set(), max_series=100)
     assert own == {one(str(number)) for number in range(50 - 19, 50)}

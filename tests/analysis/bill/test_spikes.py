@@ -55,7 +55,7 @@ dollars = st.floats(-1e6, 1e6)
 
 
 @given(hour=dollars, days=st.lists(dollars, min_size=LEAST_DAYS, max_size=14), more=st.floats(0, 1e6))
-def test_a_dearer_hour_scores_higher_and_the_order_of_days_says_nothing(
+def test_a_more_expensive_hour_scores_higher_and_the_order_of_days_does_not_matter(
     hour: float, days: list[float], more: float
 ) -> None:
     found, dearer, turned = spike(hour, days), spike(hour + more, days), spike(hour, days[::-1])

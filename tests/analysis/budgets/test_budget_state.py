@@ -53,7 +53,7 @@ def test_a_budget_on_plan_ends_at_its_limit() -> None:
     assert state.forecast_usd[0.1] < state.forecast_usd[0.5] < state.forecast_usd[0.9]
 
 
-def test_the_moment_of_exhaustion_is_told_at_todays_pace() -> None:
+def test_the_moment_of_exhaustion_is_reported_at_todays_pace() -> None:
     state = budget_state(Decimal("300.0"), NOVEMBER, NOW, spending(rate=2.0))
     assert state.exhausted_at == NOW + timedelta(hours=24)
 
@@ -71,7 +71,7 @@ def test_a_budget_that_is_gone_is_negative_and_its_moment_has_passed() -> None:
     assert state.exhausted_at == NOW - timedelta(hours=1)
 
 
-def test_when_a_limit_was_reached_before_the_hours_that_are_known_is_not_told() -> None:
+def test_when_a_limit_was_reached_before_the_hours_that_are_known_is_not_reported() -> None:
     hour = int(NOW.timestamp()) // 3600
     state = budget_state(Decimal("200.0"), NOVEMBER, NOW, replace(spending(), hourly_usd={hour: 1.0}))
     assert state.used_ratio > 1.0

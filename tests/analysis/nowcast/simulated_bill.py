@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from exporter.analysis.nowcast.cost_history import Cell, CostHistory, Line
+from exporter.core.cost_cells import CostCell, CostCells, Line
 from exporter.simulator.google.usage import Incident, Meter
 from exporter.simulator.google.world import World
 from exporter.simulator.moment import MICROSECONDS_PER_HOUR
@@ -28,7 +28,7 @@ class SimulatedBill:
     """Hours are counted since 1970-01-01 00:00 UTC."""
 
     world: World
-    history: CostHistory
+    history: CostCells
     first_hour: int
     end_hour: int
     """End of the last hour of use."""
@@ -64,11 +64,11 @@ def simulated_bill(
     end = first + days * 24
     until = start + timedelta(days=days + TELLING_DAYS)
     settled, live = _truth(world, seed, first, end)
-    history = CostHistory(cells(world, start, until, end))
+    history = CostCells.of(cells(world, start, until, end))
     return SimulatedBill(world, history, first, end, end + TELLING_DAYS * 24, settled, live)
 
 
-def cells(world: World, since: datetime, until: datetime, before_hour: int) -> Iterator[Cell]:
+def cells(world: World, since: datetime, until: datetime, before_hour: int) -> Iterator[CostCell]:
     """Cells of the usage hours before one, without adjustments, as a ledger gives them."""
     lines: dict[int, Line] = {}
     for piece in pieces_exported(world, since, until):
@@ -79,7 +79,7 @@ def cells(world: World, since: datetime, until: datetime, before_hour: int) -> I
         if line is None:
             line = lines[index] = line_of(piece.meter)
         credit = sum(credit.micros for credit in piece.use.credits)
-        yield Cell(
+        yield CostCell(
             line,
             piece.hour,
             piece.exported_microseconds // MICROSECONDS_PER_HOUR,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from exporter.analysis.nowcast.cost_history import NANO, Cell, CostHistory, Line
+from exporter.core.cost_cells import NANO, CostCell, CostCells, Line
 
 FIRST = 494_023
 """2026-05-11 07:00 UTC, a Monday's midnight in the Pacific zone, far from any change of clocks."""
@@ -18,10 +18,10 @@ def line_cells(
     usd: Callable[[int], float],
     lag: Callable[[int], int] = lambda _: 3,
     credit: Callable[[int], float] = lambda _: 0.0,
-) -> list[Cell]:
+) -> list[CostCell]:
     """One cell for each hour that costs anything; functions take the hour since FIRST."""
     return [
-        Cell(
+        CostCell(
             line,
             FIRST + at,
             FIRST + at + lag(at),
@@ -33,5 +33,5 @@ def line_cells(
     ]
 
 
-def history(*cells: Iterable[Cell]) -> CostHistory:
-    return CostHistory(cell for some in cells for cell in some)
+def history(*cells: Iterable[CostCell]) -> CostCells:
+    return CostCells.of(cell for some in cells for cell in some)

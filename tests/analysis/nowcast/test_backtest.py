@@ -8,14 +8,14 @@ from typing import Protocol
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest
-from exporter.analysis.nowcast.cost_history import NANO, CostHistory, Line
-from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
-from exporter.analysis.nowcast.replay import Replay
-from exporter.simulator.variation import Variation
 from tests.analysis.nowcast.gradual_bill import gradual_bill
 from tests.analysis.nowcast.plain_bill import plain_bill
+
+from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest
+from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
+from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO, CostCells, Line
+from exporter.simulator.variation import Variation
 from tests.analysis.nowcast.simulated_bill import START, TIMEZONE, simulated_bill
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 
@@ -27,7 +27,7 @@ class Bill(Protocol):
     """A bill whose final cost is known."""
 
     @property
-    def history(self) -> CostHistory: ...
+    def history(self) -> CostCells: ...
     @property
     def end_hour(self) -> int: ...
     @property
@@ -114,7 +114,7 @@ def test_rows_say_what_was_estimated_and_what_became_of_it() -> None:
         assert row.day_forecast_nano_usd == pytest.approx(row.day_final_nano_usd, rel=0.02)
 
 
-def noisy(day_usd: list[int]) -> CostHistory:
+def noisy(day_usd: list[int]) -> CostCells:
     """A bill whose days cost what is asked for; a part of each is late."""
     at_once = line_cells(COMPUTE, range(16 * 24), lambda at: 2.0 + day_usd[at // 24])
     late = line_cells(COMPUTE, range(16 * 24), lambda at: 0.1 * (at % 5), lambda at: 9 + at % 7)
@@ -150,7 +150,7 @@ def test_what_was_said_takes_the_place_of_the_replay_and_the_bill_stays_the_judg
 
 def test_too_short_a_history_has_no_rows() -> None:
     assert rows(days=8) == []
-    assert list(backtest(CostHistory([]), PACIFIC, FIRST)) == []
+    assert list(backtest(CostCells.of([]), PACIFIC, FIRST)) == []
 
 
 def test_a_day_of_twenty_five_hours_has_each_clock_hour_once() -> None:

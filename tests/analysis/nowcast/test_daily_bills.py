@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.analysis.nowcast.daily_bills import DailyCosts, daily_outlook
+from exporter.core.cost_cells import NANO
 
 TODAY = date(2026, 11, 18).toordinal()
 """A Wednesday."""

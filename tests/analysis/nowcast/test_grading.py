@@ -25,4 +25,5 @@ def test_days_that_cost_nothing_have_no_ratio() -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 10**15), st.integers(1, 10**15)), min_size=1))
 def test_the_worst_error_is_no_smaller_than_the_mean(graded: list[tuple[int, int, int]]) -> None:
     for found in error_ratios(graded).values():
-        assert abs(found.worst) >= found.absolute - 1e-9
+        # The mean of equal errors may be a rounding step above them, however large they are.
+        assert abs(found.worst) >= found.absolute * (1 - 1e-12)

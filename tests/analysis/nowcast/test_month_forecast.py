@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from exporter.analysis.nowcast.cost_history import CostHistory
 from exporter.analysis.nowcast.month_forecast import (
     ForecastErrors,
     MonthForecast,
@@ -15,13 +14,14 @@ from exporter.analysis.nowcast.month_forecast import (
     forecast_month,
 )
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import CostCells
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 
 DAY = 24
 JUNE_30_DAYS = 30
 
 
-def noisy(seed: int, noise: float) -> CostHistory:
+def noisy(seed: int, noise: float) -> CostCells:
     random = Random(seed)
     days = [random.lognormvariate(0.0, noise) for _ in range(60)]
     return history(
@@ -96,4 +96,4 @@ def test_untested_forecasts_are_wide_and_more_tests_of_the_same_error_narrow_the
 
 
 def test_nothing_known_has_no_forecast() -> None:
-    assert forecast_month(Replay(CostHistory([]), PACIFIC, FIRST), FIRST, ForecastErrors(())) is None
+    assert forecast_month(Replay(CostCells.of([]), PACIFIC, FIRST), FIRST, ForecastErrors(())) is None

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.analysis.nowcast.cost_history import NANO, Cell, CostHistory, Line
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
+from exporter.core.cost_cells import NANO, CostCell, CostCells, Line
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 
 DAY = 24
@@ -20,7 +20,7 @@ NOW = FIRST + 15 * DAY + 17
 """17:00 of a Tuesday, two weeks after the first day."""
 
 
-def cells(seed: int = 1, days: int = 20) -> list[Cell]:
+def cells(seed: int = 1, days: int = 20) -> list[CostCell]:
     random = Random(seed)
     hours = range(days * DAY)
     return [
@@ -35,7 +35,7 @@ def cells(seed: int = 1, days: int = 20) -> list[Cell]:
     ]
 
 
-def nowcast(history: CostHistory, as_of: int = NOW) -> Nowcast:
+def nowcast(history: CostCells, as_of: int = NOW) -> Nowcast:
     return Replay(history, PACIFIC, as_of).nowcast(as_of)
 
 
@@ -53,7 +53,7 @@ AMOUNTS = st.tuples(
 def test_parts_sum_exactly_whatever_is_billed(
     extra: list[tuple[Line, int, int, int, int]], passed: float
 ) -> None:
-    every = [*cells(), *(Cell(*values) for values in extra)]
+    every = [*cells(), *(CostCell(*values) for values in extra)]
     found = nowcast(history(every))
     now = NOW - 17 + passed
     begin, end = FIRST + 15 * DAY, FIRST + 16 * DAY
@@ -82,7 +82,7 @@ def test_nothing_exported_later_changes_anything(
         for cell in cells()
         if cell.export_hour >= NOW
     ]
-    after += [Cell(line, hour, max(export, NOW), a, b) for line, hour, export, a, b in later]
+    after += [CostCell(line, hour, max(export, NOW), a, b) for line, hour, export, a, b in later]
     known, changed = nowcast(history(before)), nowcast(history(before, after))
     for service, estimate in known.estimate.items():
         assert changed.estimate[service] == estimate
@@ -166,7 +166,7 @@ def test_without_a_past_the_nowcast_is_what_is_billed() -> None:
     found = nowcast(history(first_day), FIRST + 12)
     for split in found.whole_day(FIRST + 12.0).values():
         assert (split.billed_nano_usd > 0, split.estimated_nano_usd) == (True, 0)
-    assert nowcast(CostHistory([]), FIRST).whole_day(FIRST) == {}
+    assert nowcast(CostCells.of([]), FIRST).whole_day(FIRST) == {}
 
 
 def test_a_time_that_the_nowcast_does_not_reach_is_refused() -> None:

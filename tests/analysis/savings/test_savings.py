@@ -87,7 +87,7 @@ MACHINES = [
 ]
 
 
-def test_an_idle_instance_is_told_with_what_its_cores_cost() -> None:
+def test_an_idle_instance_is_reported_with_what_its_cores_cost() -> None:
     found = idle_instances([running([0.02] * 168), BUSY], MACHINES)
     (saving,) = found.savings
     assert (saving.resource, saving.kind, saving.remedy) == ("legacy-1", "instance", "remove")
@@ -190,13 +190,13 @@ def rates() -> RateBook:
     return learn_rates([], [], SETTLED, card=CARD)
 
 
-def test_a_service_that_takes_far_more_cpu_than_the_others_is_told_with_what_is_too_much() -> None:
+def test_a_service_that_takes_far_more_cpu_than_the_others_is_reported_with_what_is_too_much() -> None:
     found = cloud_run_waste([*ORDINARY, *service("resizer", 80_000.0, 10_000.0)], rates(), FIRST, LAST)
     (saving,) = found
     assert (saving.recommender, saving.resource, saving.kind) == (RUN_CPU, "resizer", "run_service")
     # Eight seconds a request, of which one is granted: five times the median of 0.2.
     assert saving.usd_per_month == pytest.approx(70_000 * 0.000024 * MONTH_DAYS)
-    assert "takes 8.0 CPU seconds per request; the median of your other services is 0.20" in saving.advice
+    assert "uses 8.0 CPU seconds per request; the median of your other services is 0.20" in saving.advice
     assert "beyond 1.0 s costs about $51 a month" in saving.advice
 
 
@@ -233,12 +233,12 @@ def test_days_outside_of_the_window_are_not_looked_at() -> None:
     assert cloud_run_waste([*ORDINARY, *wasteful], rates(), LAST, LAST) == []
 
 
-@pytest.mark.parametrize(("starts", "told"), [(10.0, False), (11.0, True)])
-def test_starts_for_more_than_one_request_in_a_hundred_are_told_without_dollars(
-    starts: float, told: bool
+@pytest.mark.parametrize(("starts", "reported"), [(10.0, False), (11.0, True)])
+def test_starts_for_more_than_one_request_in_a_hundred_are_reported_without_dollars(
+    starts: float, reported: bool
 ) -> None:
     found = cloud_run_waste(service("api", 100.0, 1000.0, starts), rates(), FIRST, LAST)
-    assert [(each.recommender, each.usd_per_month) for each in found] == [(RUN_COLD_STARTS, None)] * told
+    assert [(each.recommender, each.usd_per_month) for each in found] == [(RUN_COLD_STARTS, None)] * reported
 
 
 MIN_SKU = "Services Min Instance CPU (Request-based billing)"
@@ -255,9 +255,9 @@ def waiting(idle: float, active: float) -> list[Used]:
     ]
 
 
-@pytest.mark.parametrize(("active", "told"), [(172_800.0, False), (86_400.0, True)])
-def test_minimum_instances_that_mostly_wait_are_told_with_what_the_bill_charges_for_them(
-    active: float, told: bool
+@pytest.mark.parametrize(("active", "reported"), [(172_800.0, False), (86_400.0, True)])
+def test_minimum_instances_that_mostly_wait_are_reported_with_what_the_bill_charges_for_them(
+    active: float, reported: bool
 ) -> None:
     used = waiting(172_800.0, active)
     billed = [
@@ -267,7 +267,7 @@ def test_minimum_instances_that_mostly_wait_are_told_with_what_the_bill_charges_
         for day in DAYS
     ]
     found = cloud_run_waste(used, learn_rates(billed, used, LAST), FIRST, LAST)
-    assert [each.recommender for each in found] == [RUN_MIN_INSTANCES] * told
+    assert [each.recommender for each in found] == [RUN_MIN_INSTANCES] * reported
     for saving in found:
         assert saving.usd_per_month == pytest.approx(3.0 * MONTH_DAYS)
         assert "keeps 2.0 instances waiting on average, 67% of all its instance time" in saving.advice
@@ -297,15 +297,15 @@ def test_addresses_in_use_and_addresses_that_were_released_are_no_finding() -> N
     assert unused_resources(used + released, SETTLED) == []
 
 
-def test_disks_where_no_machine_was_billed_for_two_weeks_are_told() -> None:
+def test_disks_where_no_machine_was_billed_for_two_weeks_are_reported() -> None:
     (saving,) = unused_resources(days_of("Storage PD Capacity", 2.0), SETTLED)
     assert saving.kind == "disk"
     assert saving.usd_per_month == pytest.approx(2.0 * MONTH_DAYS)
-    assert "switched off" in saving.advice
+    assert "attached to stopped machines" in saving.advice
 
 
 @pytest.mark.parametrize(
-    "beside",
+    "others",
     [
         [Billed(1.0, CORE_SKU, day=SETTLED - 13 * DAY)],
         [Billed(1.0, "Nvidia L4 GPU running in Americas", day=SETTLED - 5 * DAY)],
@@ -313,8 +313,8 @@ def test_disks_where_no_machine_was_billed_for_two_weeks_are_told() -> None:
         [Billed(1.0, "Autopilot Pod Requests", service_id=KUBERNETES, region_id="europe-west1")],
     ],
 )
-def test_disks_beside_machines_and_clusters_are_not_judged(beside: list[Billed]) -> None:
-    assert unused_resources([*days_of("SSD backed PD Capacity", 2.0), *beside], SETTLED) == []
+def test_disks_next_to_machines_and_clusters_are_not_judged(others: list[Billed]) -> None:
+    assert unused_resources([*days_of("SSD backed PD Capacity", 2.0), *others], SETTLED) == []
 
 
 def test_disks_of_a_young_bill_and_snapshots_are_not_judged() -> None:
@@ -322,7 +322,7 @@ def test_disks_of_a_young_bill_and_snapshots_are_not_judged() -> None:
     assert unused_resources(days_of("Storage PD Snapshot", 2.0), SETTLED) == []
 
 
-def test_what_costs_less_than_reading_about_it_is_not_told() -> None:
+def test_what_costs_less_than_reading_about_it_is_not_reported() -> None:
     assert unused_resources(days_of("Static Ip Charge", 0.03), SETTLED) == []
     assert unused_resources(days_of("Storage PD Capacity", 0.03), SETTLED) == []
 

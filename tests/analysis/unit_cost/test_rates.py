@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.analysis.unit_cost.list_prices import LIST_PRICES
 from exporter.analysis.unit_cost.rates import RateCard, learn_rates
-from exporter.core.meters import GIBIBYTE, RUN, USAGE_TABLE, describes, meters_by_name
+from exporter.core.meters import GIBIBYTE, RUN, describes
 
 SETTLED = date(2026, 11, 17)
 GIB = GIBIBYTE
@@ -179,27 +179,3 @@ def test_usage_that_nothing_prices_has_no_rate() -> None:
 )
 def test_a_sku_is_a_models_when_it_names_it(description: str, model: str, kind: str, expected: bool) -> None:
     assert describes(description, model, kind) is expected
-
-
-def test_no_sku_is_explained_by_two_meters_of_the_table() -> None:
-    skus = [
-        (RUN, "4856-B847-F1EB", "Services CPU (Request-based billing)"),
-        (RUN, "085C-A237-027A", "Services CPU Tier 2 (Request-based billing)"),
-        (RUN, "02A2-9231-36A6", "Services Memory (Request-based billing)"),
-        (RUN, "2DA5-55D3-E679", "Requests"),
-        (RUN, "7EBB-8579-2C98", "Services Min Instance CPU (Request-based billing)"),
-        (RUN, "3DFE-FD5E-A6D0", "Services CPU (Instance-based billing) in europe-west2"),
-        (RUN, "900B-EA7D-0386", "Jobs CPU in europe-west2"),
-        (RUN, "any", "Services Min Instance  CPU Tier 2 (Request-based billing)"),
-    ]
-    for service, sku_id, description in skus:
-        found = [
-            meter.name
-            for meter in USAGE_TABLE
-            if meter.service_id == service and meter.skus and meter.skus.matches(sku_id, description)
-        ]
-        assert len(found) == 1, (description, found)
-
-
-def test_names_in_the_table_are_unique() -> None:
-    assert len(meters_by_name()) == len(USAGE_TABLE)

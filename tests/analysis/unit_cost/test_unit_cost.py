@@ -170,7 +170,7 @@ def test_estimates_equal_the_bill_of_the_same_hours(tmp_path: Path) -> None:
     assert all(wasteful > 5 * (each.cpu_seconds_per_request or 0.0) for each in by_service.values())
 
 
-def test_other_services_cost_is_told_in_the_unit_people_count_in() -> None:
+def test_other_services_cost_is_reported_in_the_unit_people_count_in() -> None:
     @dataclass(frozen=True)
     class Billed:
         project_id: str = "shop-prod"
@@ -198,8 +198,8 @@ def test_trailing_usage_of_the_ledger_is_what_the_world_used(tmp_path: Path) -> 
             found = view.trailing_hour(["cloud_run_requests"])
         hour = NOW.replace(minute=0, second=0) - timedelta(hours=1)
         expected = true_amounts(("run-requests",), hour, hour + timedelta(hours=1))
-        told: dict[tuple[str, str, datetime], float] = {}
+        reported: dict[tuple[str, str, datetime], float] = {}
         for each in found:
             key = (each.project_id, each.resource, each.until - timedelta(hours=1))
-            told[key] = told.get(key, 0.0) + each.amount
-        assert told == expected
+            reported[key] = reported.get(key, 0.0) + each.amount
+        assert reported == expected

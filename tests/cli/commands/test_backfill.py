@@ -88,21 +88,21 @@ def test_days_without_cost_are_trouble(config: Path, caplog: pytest.LogCaptureFi
     assert "no cost of the days from 2024-01-01" in caplog.text
 
 
-def test_a_day_that_is_forgotten_in_part_is_left_out_and_told(
+def test_a_day_that_is_deleted_in_part_is_left_out_with_a_warning(
     config: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(config.parent / "spend.duckdb")
     ledger.forget_before(datetime(2026, 1, 31, 20, tzinfo=UTC))
     ledger.close()
     assert backfill(config) == 0
-    assert "gcp: usage before 2026-02-01 has been forgotten" in caplog.text
+    assert "gcp: charges of usage before 2026-02-01 have been deleted" in caplog.text
     times = [
         float(key[-1]) for file in (config.parent / "out").iterdir() for key in samples(file) if "gcp" in key
     ]
     assert min(times) == datetime(2026, 2, 1, 8, 59, 59, tzinfo=UTC).timestamp()
 
 
-def test_a_ledger_in_use_is_told_with_ways_around_it(
+def test_a_ledger_in_use_is_reported_with_ways_around_it(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(config.parent / "spend.duckdb")
@@ -120,7 +120,7 @@ def test_a_ledger_in_use_is_told_with_ways_around_it(
     ("more", "expected"),
     [
         (["--to", "2026-01-29"], "must be after"),
-        (["--create-blocks", "missing"], "is no folder"),
+        (["--create-blocks", "missing"], "is not a folder"),
         (["--create-blocks", "out"], "does not look like Prometheus' storage"),
     ],
 )
@@ -132,15 +132,15 @@ def test_what_cannot_be_meant_is_refused(
     assert expected in capsys.readouterr().err
 
 
-def test_what_retention_would_drop_is_told_and_nothing_is_made(
+def test_what_retention_would_drop_is_reported_and_nothing_is_made(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = config.parent / "tsdb"
     data.mkdir()
     assert backfill(config, "--create-blocks", str(data)) == 2
-    told = capsys.readouterr().err
-    assert "with a retention of 15 days" in told
-    assert "all of spend_hourly_usd-2026-01.om, spend_hourly_usd-2026-02.om" in told
+    errors = capsys.readouterr().err
+    assert "with a retention of 15 days" in errors
+    assert "all of spend_hourly_usd-2026-01.om, spend_hourly_usd-2026-02.om" in errors
     assert list(data.iterdir()) == []
 
 
@@ -190,7 +190,7 @@ def test_blocks_do_not_overlap_and_nothing_else_is_left(
 
 
 @needs_promtool
-def test_other_days_go_beside_those_that_are_there(config: Path) -> None:
+def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     data = config.parent / "tsdb"
     data.mkdir()
     blocks = ["--create-blocks", str(data), "--retention", "50y"]

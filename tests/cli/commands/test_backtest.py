@@ -124,4 +124,4 @@ def test_a_number_of_days_that_is_none_is_wrong_usage(tmp_path: Path, days: str)
     config = tmp_path / "config.yml"
     code, _, told = run("backtest", "--config", str(config), "--days", days)
     assert code == 2
-    assert "is no whole number above 0" in told
+    assert "is not a whole number above 0" in told

@@ -8,8 +8,8 @@ import numpy
 import pytest
 
 from exporter.analysis.nowcast.backtest import BacktestRow
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.cli.commands.backtest_plot import drawn, png
+from exporter.core.cost_cells import NANO
 
 FIRST = date(2026, 10, 9)
 

@@ -1,4 +1,4 @@
-"""`check`: what people and programs are told about a set-up, and that looking changes nothing."""
+"""`check`: what people and programs learn about a set-up, and that the check changes nothing."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def test_a_set_up_that_works_exits_0_and_is_left_exactly_as_it_was(tmp_path: Pat
     config = config_file(tmp_path, billing_export={"files": ["*.parquet"]})
     before = files_in(tmp_path)
 
-    code, text, told = run(config)
+    code, text, errors = run(config)
 
-    assert (code, told) == (0, "")
+    assert (code, errors) == (0, "")
     assert text.isascii()
     assert "\x1b" not in text
     assert "a.parquet: 1 row, usage from 2026-11-10 08:00" in text
-    assert text.endswith("Nothing is in the way of `spend-exporter serve`.\n")
+    assert text.endswith("`spend-exporter serve` can start.\n")
     assert files_in(tmp_path) == before
 
 
@@ -117,10 +117,10 @@ def test_trouble_exits_1_and_is_named_on_one_line_with_a_mark(tmp_path: Path) ->
 def test_a_wrong_configuration_exits_2_and_nothing_is_looked_at(tmp_path: Path) -> None:
     config = config_file(tmp_path, billing_exprot={})
 
-    code, text, told = run(config)
+    code, text, errors = run(config)
 
     assert (code, text) == (2, "")
-    assert "gcp.billing_exprot" in told
+    assert "gcp.billing_exprot" in errors
 
 
 def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_p
     assert findings["configuration", "listen"][0][0] == "warning"
 
 
-def test_which_source_owns_which_money_is_told(tmp_path: Path) -> None:
+def test_which_source_owns_which_money_is_reported(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     (tmp_path / "calls.jsonl").write_text("")
     config = with_keys(config_file(tmp_path), llm={"usage_logs": ["*.jsonl"]})
@@ -162,7 +162,7 @@ def test_a_broken_web_configuration_is_trouble_and_the_rest_is_still_looked_at(t
     assert ("source files", "newest file") in findings
 
 
-def test_the_ledger_is_told_with_its_size_charges_and_times(tmp_path: Path) -> None:
+def test_the_ledger_is_reported_with_its_size_charges_and_times(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     ledger = Ledger(tmp_path / "spend.duckdb")
     put(ledger, tmp_path, "a.parquet", charge("1"), charge("2", sku_id="other"))
@@ -175,7 +175,7 @@ def test_the_ledger_is_told_with_its_size_charges_and_times(tmp_path: Path) -> N
 
     assert level == "ok"
     assert f"schema {SCHEMA_VERSION}, 2 charges of usage since 20" in detail
-    assert "usage before 2020-01-01 has been forgotten" in detail
+    assert "charges of usage before 2020-01-01 have been deleted" in detail
     assert files_in(tmp_path) == {**before, str(config): files_in(tmp_path)[str(config)]}
 
 
@@ -249,7 +249,7 @@ def config(server: FakeBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return config_file(tmp_path, credentials_path="key.json", billing_export={"bigquery": {"table": TABLE}})
 
 
-def test_a_table_in_bigquery_is_told_with_who_asks_and_what_it_will_cost_and_nothing_is_run(
+def test_a_table_in_bigquery_is_reported_with_who_asks_and_what_it_will_cost_and_nothing_is_run(
     server: FakeBigQuery, config: Path
 ) -> None:
     code, text, _ = run(config)
@@ -286,7 +286,7 @@ def terminal_output(columns: int, findings: list[Finding]) -> str:
             report = TextReport(out)
             report.begin("source somewhere")
             for finding in findings:
-                report.tell(finding)
+                report.add(finding)
             report.end()
             out.write(end)
         # A terminal hands on what it got so far, so one read may not be all.
@@ -331,7 +331,7 @@ def test_what_others_wrote_cannot_drive_the_terminal() -> None:
     out = io.StringIO()
     report = TextReport(out)
     report.begin("source files")
-    report.tell(Finding(False, "unreadable file", "/x/\x1b[2J\nok      all is well.csv: …"))
+    report.add(Finding(False, "unreadable file", "/x/\x1b[2J\nok      all is well.csv: …"))
 
     assert "\x1b" not in out.getvalue()
     assert len(out.getvalue().splitlines()) == 2

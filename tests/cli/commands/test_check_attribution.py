@@ -57,7 +57,7 @@ def found(path: Path, configured: ConfiguredAttribution = CONFIGURED) -> list[Fi
     return list(attribution_findings(configured, path, ["files"], ZONES, NOW))
 
 
-def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_told(tmp_path: Path) -> None:
+def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_reported(tmp_path: Path) -> None:
     path = ledger_file(tmp_path)
     before = path.read_bytes()
     findings = found(path)
@@ -69,21 +69,22 @@ def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_told(t
         ("rule without effect", "cost_attribution.never matches no charge of the last 31 days"),
         (
             "rule without effect",
-            "all that cost_attribution.compute[1] matches belongs to rules above it: move it up, or take it "
+            "everything that cost_attribution.compute[1] matches belongs to rules above it: move it "
+            "up, or take it "
             "out",
         ),
         (
             "rules in conflict",
-            "cost_attribution.ml and cost_attribution.compute[0] both match $10.50; the first has it",
+            "cost_attribution.ml and cost_attribution.compute[0] both match $10.50; the first one wins",
         ),
         (
             "rules in conflict",
-            "cost_attribution.ml and cost_attribution.compute[1] both match $10.50; the first has it",
+            "cost_attribution.ml and cost_attribution.compute[1] both match $10.50; the first one wins",
         ),
         (
             "labels",
             "no charge of the last 31 days has label:branch: check the spelling; keys that are new in the "
-            "configuration are read at the next start",
+            "configuration are read from the next start on",
         ),
     ]
     assert [each.warning for each in findings] == [False] + [True] * 5
@@ -91,7 +92,7 @@ def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_told(t
     assert path.read_bytes() == before
 
 
-def test_of_many_conflicts_the_largest_are_told(tmp_path: Path) -> None:
+def test_of_many_conflicts_the_largest_are_reported(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(8)]
     everything = configured_attribution(None, {name: (rule(projects=["*"]),) for name in names})
     conflicts = [each.detail for each in found(ledger_file(tmp_path), everything) if "conflict" in each.what]
@@ -113,7 +114,7 @@ def test_where_there_is_nothing_to_try_rules_on_that_is_no_trouble(tmp_path: Pat
     connection.close()
     [old] = found(path)
     for finding, text in (
-        (absent, "is not there yet"),
+        (absent, "does not exist yet"),
         (empty, "has no charges of the last 31 days"),
         (old, "has an older schema"),
     ):
@@ -126,7 +127,7 @@ def test_nothing_configured_says_nothing(tmp_path: Path) -> None:
     assert found(tmp_path / "spend.duckdb", configured_attribution(None, None)) == []
 
 
-def test_each_unit_is_asked_for_and_its_number_told() -> None:
+def test_each_unit_is_queried_and_its_number_reported() -> None:
     with server(saying(vector("0"))) as good, server(saying("<html>")) as bad:
         units = UnitCounts([UnitQuery("order", "x", good), UnitQuery("tenant", "x", bad)])
         none, broken = unit_findings(units, NOW)

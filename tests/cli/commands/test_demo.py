@@ -54,7 +54,7 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     assert read["spend_monitoring_series_returned_total"][()] > 0
     for before, after in ((first, continued), (continued, read)):
         none_fell(before, after)
-    # The same hours, told again by another process: only what was exported since has come on top.
+    # The same hours, written again by another process: only what was exported since has come on top.
     for name in (*COUNTERS[:2], "spend_cloud_run_estimated_usd_total"):
         assert sum(read[name].values()) < sum(first[name].values()) * 1.01
 

@@ -58,10 +58,10 @@ def document(config: Path, *more: str, capsys: pytest.CaptureFixture[str]) -> di
 def test_every_period_is_exactly_what_the_ledger_has(
     config: Path, by: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = document(config, "--by", by, capsys=capsys)
-    assert told["total_usd"] == float(billed())
-    assert len(told["periods"]) == {"day": 14, "week": 2, "month": 2}[by]
-    for period in told["periods"]:
+    answer_document = document(config, "--by", by, capsys=capsys)
+    assert answer_document["total_usd"] == float(billed())
+    assert len(answer_document["periods"]) == {"day": 14, "week": 2, "month": 2}[by]
+    for period in answer_document["periods"]:
         first, end = date.fromisoformat(period["from"]), date.fromisoformat(period["to"])
         assert period["total_usd"] == float(billed(first, end))
 
@@ -81,8 +81,8 @@ def test_each_group_has_its_cost(
 ) -> None:
     settings = json.loads(config.read_text()) | {"cost_attribution": {"ml": {"models": ["gpt-*"]}}}
     config.write_text(json.dumps(settings))
-    told = document(config, "--group", group, capsys=capsys)
-    found = {each["name"]: each["usd"] for each in told["groups"]}
+    answer_document = document(config, "--group", group, capsys=capsys)
+    found = {each["name"]: each["usd"] for each in answer_document["groups"]}
     assert found == {name: float(billed(FIRST, END, **only)) for name, only in expected.items()}
 
 
@@ -101,13 +101,15 @@ def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
     assert f"{'total':<20}{billed():>14,.2f}" in text
 
 
-def test_a_comparison_puts_the_time_before_beside(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = document(config, "--compare", capsys=capsys)
+def test_a_comparison_shows_the_previous_period(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer_document = document(config, "--compare", capsys=capsys)
     before = {"from": "2026-10-12", "to": "2026-10-26"}
-    assert told["before"] == {**before, "total_usd": float(billed(date(2026, 10, 12), FIRST))}
-    changes = [abs(each["change_usd"]) for each in told["groups"]]
+    assert answer_document["before"] == {**before, "total_usd": float(billed(date(2026, 10, 12), FIRST))}
+    changes = [abs(each["change_usd"]) for each in answer_document["groups"]]
     assert changes == sorted(changes, reverse=True)
-    assert "Beside usage from 2026-10-12 to before 2026-10-26" in answer(config, "--compare", capsys=capsys)
+    assert "Compared with usage from 2026-10-12 to before 2026-10-26" in answer(
+        config, "--compare", capsys=capsys
+    )
 
 
 def test_csv_is_exact_and_quoted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,13 +131,13 @@ def test_a_time_without_cost_is_trouble_and_prints_nothing(
     assert "no such cost of the days from 2020-01-01" in caplog.text
 
 
-def test_a_ledger_that_is_not_there_yet_says_how_to_fill_it(
+def test_a_missing_ledger_is_reported_with_how_to_fill_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = keep(tmp_path, [charge()])
     (tmp_path / "spend.duckdb").unlink()
     assert main(["history", "--config", str(config)]) == 1
-    assert "say --refresh" in capsys.readouterr().err
+    assert "use --refresh" in capsys.readouterr().err
 
 
 def test_refreshing_reads_the_sources_into_memory_or_the_ledger(

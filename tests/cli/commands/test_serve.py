@@ -1,4 +1,4 @@
-"""`serve` as the process that it is: files that come and go, signals, wrong starts, and no secret told."""
+"""`serve` as the process that it is: files that come and go, signals, failed starts, and no secret shown."""
 
 from __future__ import annotations
 
@@ -128,14 +128,12 @@ sys.exit(main.main())
 """
 
 
-def test_a_refresh_that_does_not_end_in_time_is_broken_off_without_a_crash(
-    config: Path, tmp_path: Path
-) -> None:
+def test_a_refresh_that_does_not_end_in_time_is_aborted_without_a_crash(config: Path, tmp_path: Path) -> None:
     with serving(config, program=_STUCK) as process:
         until(lambda: "stuck" in process.log(), "the refresh that never ends")
         assert process.get("/healthz")[0] == 200
         assert process.end() == 0
-    assert "a refresh is still under way and is broken off" in process.log()
+    assert "a refresh is still running and is aborted" in process.log()
     assert "terminate called" not in process.log()
     # The ledger's own log stays where a thread still read it; the next start takes it up.
     assert {path.name for path in tmp_path.iterdir()} - {"spend.duckdb.wal"} == {
@@ -159,7 +157,7 @@ def test_it_is_ready_once_data_was_read_and_alive_before(config: Path, export: P
         assert process.get("/readyz") == (200, "ready\n")
 
 
-def test_a_bad_file_beside_good_ones_is_named_and_counted_and_the_good_are_served(
+def test_a_bad_file_among_good_ones_is_named_and_counted_and_the_good_are_served(
     config: Path, export: Path
 ) -> None:
     write_parquet(export / "good.parquet", [row(1)])
@@ -207,17 +205,17 @@ def ended(config: Path, *options: str) -> tuple[int, str]:
         return process.process.wait(60), process.log()
 
 
-def test_an_address_in_use_is_told_with_exit_code_1(config: Path, tmp_path: Path) -> None:
+def test_an_address_in_use_is_reported_with_exit_code_1(config: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, told = ended(config, "--listen", f"127.0.0.1:{port}")
+        code, log = ended(config, "--listen", f"127.0.0.1:{port}")
     assert code == 1
-    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in told
-    assert "Traceback" not in told
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in log
+    assert "Traceback" not in log
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_second_serve_on_the_same_ledger_is_told_with_exit_code_1_and_harms_nothing(
+def test_a_second_serve_on_the_same_ledger_is_reported_with_exit_code_1_and_harms_nothing(
     config: Path, export: Path
 ) -> None:
     write_json_lines(export / "a.jsonl", [row(1)])
@@ -226,34 +224,34 @@ def test_a_second_serve_on_the_same_ledger_is_told_with_exit_code_1_and_harms_no
         second = config.parent / "second"
         second.mkdir()
         (second / "config.yml").write_text(config.read_text())
-        code, told = ended(second / "config.yml")
+        code, log = ended(second / "config.yml")
         assert code == 1
         assert (
-            "is in use by another process: stop that one, or name another file under the key `ledger`" in told
+            "is in use by another process: stop that one, or name another file under the key `ledger`" in log
         )
-        assert f"process with id {first.process.pid}" in told
-        assert "Traceback" not in told
+        assert f"process with id {first.process.pid}" in log
+        assert "Traceback" not in log
         write_json_lines(export / "b.jsonl", [row(2)])
         until(lambda: cost(first) == 3, "the first to go on")
 
 
-def test_a_ledger_from_a_newer_version_is_told_with_exit_code_1_and_left_alone(
+def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alone(
     config: Path, tmp_path: Path
 ) -> None:
     Ledger(tmp_path / "spend.duckdb").close()
     with duckdb.connect(str(tmp_path / "spend.duckdb")) as connection:
         connection.execute("UPDATE setting SET value = '99' WHERE name = 'schema_version'")
     before = (tmp_path / "spend.duckdb").read_bytes()
-    code, told = ended(config)
+    code, log = ended(config)
     assert code == 1
-    assert "was written by a newer version (its schema is 99" in told
-    assert "upgrade spend-exporter" in told
-    assert "Traceback" not in told
+    assert "was written by a newer version (its schema is 99" in log
+    assert "upgrade spend-exporter" in log
+    assert "Traceback" not in log
     assert (tmp_path / "spend.duckdb").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "log"),
     [
         ({"web_config_file": "none.yml"}, ["none.yml", "No such file"]),
         ({"web_config_file": "."}, ["web configuration", "Is a directory"]),
@@ -261,18 +259,18 @@ def test_a_ledger_from_a_newer_version_is_told_with_exit_code_1_and_left_alone(
         ({"listen": "everywhere"}, ["listen", "127.0.0.1:9877"]),
     ],
 )
-def test_a_wrong_configuration_is_told_with_exit_code_2_and_nothing_is_started(
-    tmp_path: Path, keys: dict[str, object], told: list[str]
+def test_a_wrong_configuration_is_reported_with_exit_code_2_and_nothing_is_started(
+    tmp_path: Path, keys: dict[str, object], log: list[str]
 ) -> None:
     config = write_config(tmp_path, f"{tmp_path}/*.parquet", **keys)
     code, text = ended(config)
     assert code == 2
-    assert all(each in text for each in told), text
+    assert all(each in text for each in log), text
     assert "Traceback" not in text
     assert {path.name for path in tmp_path.iterdir()} == {"config.yml", "stderr.log"}
 
 
-def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
+def test_no_secret_is_reported_anywhere(tmp_path: Path) -> None:
     secret = "kX7-this-is-the-secret-9Qz"
     key = {"type": "service_account", "private_key": secret, "client_email": "robot@example.com"}
     (tmp_path / "key.json").write_text(json.dumps(key))
@@ -293,28 +291,28 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
         assert process.get("/metrics")[0] == 401
         assert process.get("/metrics", {"Authorization": "Basic cHJvbWV0aGV1czp3cm9uZw=="})[0] == 401
         until(lambda: "bad_credentials" in process.get("/metrics", allowed)[1], "the refusal of the key")
-        told = [process.get(path, allowed)[1] for path in ("/metrics", "/", "/readyz", "/healthz")]
+        log = [process.get(path, allowed)[1] for path in ("/metrics", "/", "/readyz", "/healthz")]
         assert process.end() == 0
-    told.append(process.log())
-    assert "key.json" in told[1]
-    assert "key.json" in told[-1]
-    for text in told:
+    log.append(process.log())
+    assert "key.json" in log[1]
+    assert "key.json" in log[-1]
+    for text in log:
         assert secret not in text
         assert password_hash not in text
         assert "open sesame" not in text
         assert "cHJvbWV0aGV1czp" not in text
 
 
-def test_a_wrong_web_configuration_is_told_without_its_secrets(tmp_path: Path) -> None:
+def test_a_wrong_web_configuration_is_reported_without_its_secrets(tmp_path: Path) -> None:
     password_hash = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
     (tmp_path / "web.yml").write_text(
         json.dumps({"basic_auth_users": {"a": password_hash, "b": "in clear"}, "odd": password_hash})
     )
-    code, told = ended(write_config(tmp_path, "x.csv", web_config_file="web.yml"))
+    code, log = ended(write_config(tmp_path, "x.csv", web_config_file="web.yml"))
     assert code == 2
-    assert "basic_auth_users.b" in told
-    assert password_hash not in told
-    assert "in clear" not in told
+    assert "basic_auth_users.b" in log
+    assert password_hash not in log
+    assert "in clear" not in log
 
 
 def write_many(path: Path, rows: int, number: int) -> None:

@@ -49,8 +49,10 @@ def config_file(folder: Path, files: str = "*.parquet") -> Path:
 
 
 def snapshot(folder: Path, *options: str) -> Samples:
-    code, text, told = run("snapshot", "--config", str(config_file(folder)), "--log-level", "error", *options)
-    assert code == 0, told
+    code, text, errors = run(
+        "snapshot", "--config", str(config_file(folder)), "--log-level", "error", *options
+    )
+    assert code == 0, errors
     return samples(text)
 
 
@@ -155,6 +157,7 @@ def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: l
         "spend_last_month_usd": f"date_trunc('month', {local}) "
         f"= date_trunc('month', date_trunc('month', {now}::DATE) - INTERVAL 1 DAY)",
     }
+    assert found["spend_source_up"] == {(("source", "files"),): 1.0}
     size = sum(abs(row["cost"]) for row in rows) * 4
     for metric, window in windows.items():
         where = f"{known} AND {window}"
@@ -224,7 +227,7 @@ def test_a_label_of_any_text_comes_out_as_it_went_in(tmp_path: Path) -> None:
     assert by(found["spend_month_to_date_usd"], "sku").keys() == {(strange,)}
 
 
-def test_a_failing_source_is_told_and_the_rest_is_printed_with_exit_code_1(
+def test_a_failing_source_is_reported_and_the_rest_is_printed_with_exit_code_1(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_json_lines(tmp_path / "good.jsonl", [export_row()])
@@ -235,7 +238,7 @@ def test_a_failing_source_is_told_and_the_rest_is_printed_with_exit_code_1(
     assert "gcp.billing_export.files" in caplog.text
 
 
-def test_openmetrics_and_a_file_to_replace_can_be_asked_for(tmp_path: Path) -> None:
+def test_openmetrics_and_a_file_to_replace_can_be_requested(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     output = tmp_path / "spend.prom"
     output.write_text("old")
@@ -264,7 +267,7 @@ def test_a_file_that_shows_a_bill_is_not_replaced_by_one_without(
     code, _, _ = run(*arguments, "--output", str(output))
     assert code == 1
     assert output.read_bytes() == good
-    assert "is left as it was" in caplog.text
+    assert "is not replaced" in caplog.text
 
 
 def test_a_figure_that_cannot_be_computed_makes_exit_code_1(
@@ -282,33 +285,35 @@ def test_a_figure_that_cannot_be_computed_makes_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--as-of", "2026-11-20T18:30:00Z"], "is not a whole hour"),
-        (["--as-of", "yesterday"], "is no time; write for example 2026-11-20T18:00:00Z"),
+        (["--as-of", "yesterday"], "is not a time; write for example 2026-11-20T18:00:00Z"),
         (["--format", "xml"], "invalid choice: 'xml'"),
     ],
 )
-def test_wrong_usage_is_told_with_exit_code_2(tmp_path: Path, arguments: Iterable[str], told: str) -> None:
+def test_wrong_usage_is_reported_with_exit_code_2(
+    tmp_path: Path, arguments: Iterable[str], message: str
+) -> None:
     code, text, error = run("snapshot", "--config", str(config_file(tmp_path)), *arguments)
     assert (code, text) == (2, "")
-    assert told in error
+    assert message in error
 
 
-def test_a_wrong_configuration_is_told_with_exit_code_2_and_nothing_is_started(tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_reported_with_exit_code_2_and_nothing_is_started(tmp_path: Path) -> None:
     path = tmp_path / "config.yml"
     path.write_text(f"ledger: {tmp_path}/spend.duckdb\nmax_series: few\ngcp: {{billing_exports: 1}}\n")
-    code, text, told = run("snapshot", "--config", str(path))
+    code, text, errors = run("snapshot", "--config", str(path))
     assert (code, text) == (2, "")
-    assert "max_series" in told
-    assert "gcp.billing_exports" in told
+    assert "max_series" in errors
+    assert "gcp.billing_exports" in errors
     assert [each.name for each in tmp_path.iterdir()] == ["config.yml"]
 
 
-def test_a_configuration_that_is_not_there_is_told_with_exit_code_2(tmp_path: Path) -> None:
-    code, _, told = run("serve", "--config", str(tmp_path / "none.yml"))
+def test_a_configuration_that_is_not_there_is_reported_with_exit_code_2(tmp_path: Path) -> None:
+    code, _, errors = run("serve", "--config", str(tmp_path / "none.yml"))
     assert code == 2
-    assert "cannot be read (No such file or directory)" in told
+    assert "cannot be read (No such file or directory)" in errors
 
 
 def test_reading_again_and_again_changes_no_figure(tmp_path: Path) -> None:
@@ -348,3 +353,73 @@ def test_what_does_not_fit_into_memory_goes_to_the_spool_and_leaves_nothing_behi
     assert by(found["spend_billed_usd_total"]) == {(): 300_000.0}
     assert list(spool.iterdir()) == []
     assert [path.name for path in elsewhere.iterdir()] == [".tmp"]
+
+
+def ledger_without(folder: Path, table: str) -> Path:
+    """Read a small export into the ledger, then damage the ledger so that queries of one table fail."""
+    write_json_lines(folder / "export.jsonl", [export_row()])
+    code, _, err = run("snapshot", "--config", str(config_file(folder, "*.jsonl")))
+    assert code == 0, err
+    with duckdb.connect(str(folder / "spend.duckdb")) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    return config_file(folder, "*.jsonl")
+
+
+def test_a_textfile_stays_where_no_snapshot_can_be_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = ledger_without(tmp_path, "restated")
+    output = tmp_path / "spend.prom"
+    output.write_text("spend_llm_requests_total 3\n")
+
+    code, _, _ = run("snapshot", "--config", str(config), "--output", str(output))
+
+    assert code == 1
+    assert output.read_text() == "spend_llm_requests_total 3\n"
+    assert f"{output} is left as it was" in caplog.text
+
+
+def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:
+    config = ledger_without(tmp_path, "usage_hour")
+
+    code, text, _ = run("snapshot", "--config", str(config))
+
+    found = samples(text)
+    outcomes = {key[0][1]: value for key, value in found["spend_figure_success"].items()}
+    assert code == 1
+    assert {outcomes["language_models"], outcomes["bill"], outcomes["settled_days"]} == {0.0, 1.0}
+    assert outcomes["bill"] == 1.0
+    assert sum(found["spend_invoice_month_cost"].values()) == 1.25
+
+
+def test_as_of_reports_what_became_known_later_and_known_now_counts_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        export_row(
+            cost=5.0, usage_start_time=f"2026-11-{day:02d} 08:00:00 UTC", export_time=f"{exported} UTC"
+        )
+        for day, exported in (
+            (9, "2026-11-09 13:00:00"),
+            (10, "2026-11-12 13:00:00"),
+            (14, "2026-11-15 13:00:00"),
+        )
+    ]
+    write_json_lines(tmp_path / "export.jsonl", rows)
+    config = str(config_file(tmp_path, "*.jsonl"))
+    arguments = ("snapshot", "--config", config, "--ledger", ":memory:", "--as-of", "2026-11-11T20:00:00Z")
+
+    code, text, _ = run(*arguments)
+    assert (code, by(samples(text)["spend_month_to_date_usd"])) == (0, {(): 5.0})
+    assert "left out 1 charge of usage before 2026-11-11 20:00 UTC, $5.00" in caplog.text
+    assert "only from 2026-11-12 13:00 UTC on" in caplog.text
+
+    caplog.clear()
+    code, text, _ = run(*arguments, "--known-now")
+    assert (code, by(samples(text)["spend_month_to_date_usd"])) == (0, {(): 10.0})
+    assert by(samples(text)["spend_billed_usd_total"]) == {(): 10.0}
+    assert "left out" not in caplog.text
+
+
+def test_known_now_without_an_hour_is_wrong_usage(tmp_path: Path) -> None:
+    assert run("snapshot", "--config", str(config_file(tmp_path)), "--known-now")[0] == 2

@@ -1,4 +1,4 @@
-"""The cost of usage hours as the ledger tells it: exact, in order, and of the asked provider alone."""
+"""The cost of usage hours in the ledger: exact, in order, and only of the given provider."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_hours_sum_exactly_in_either_order(rows: list[tuple[int, str, str, Decim
     assert by_series == sorted(by_time, key=lambda cost: (cost.labels, cost.hour))
 
 
-def test_the_range_the_provider_and_the_sources_limit_what_is_told(tmp_path: Path) -> None:
+def test_the_range_the_provider_and_the_sources_limit_the_result(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(
         ledger,

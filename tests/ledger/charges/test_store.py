@@ -134,7 +134,7 @@ def test_a_retracted_partition_takes_its_charges_with_it(ledger: Ledger, tmp_pat
     assert ledger.cursors("files").keys() == {"b"}
 
 
-def test_sources_that_are_not_asked_for_are_kept_but_not_counted(ledger: Ledger, tmp_path: Path) -> None:
+def test_sources_that_are_not_read_are_kept_but_not_counted(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "a", charge("2"))
     put(ledger, tmp_path, "a", charge("2"), source="bigquery")
     assert net(ledger) == Decimal(2)
@@ -198,19 +198,19 @@ def test_a_folded_series_that_gets_its_own_place_leaves_its_past_in_other(
     assert found == {"CF4E-A0C7-E3BF": ("own", Decimal(0)), "b": ("own", Decimal(3))}
 
 
-def test_a_second_process_on_the_same_file_is_told_so(ledger: Ledger) -> None:
+def test_a_second_process_on_the_same_file_is_reported(ledger: Ledger) -> None:
     program = (
         "import sys; from pathlib import Path; from exporter.ledger.charges.store import Ledger\n"
         "from exporter.ledger.opening import LedgerError\n"
         "try: Ledger(Path(sys.argv[1]))\n"
         "except LedgerError as error: print(error.reason, error)"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", program, str(ledger.path)], capture_output=True, text=True, check=True
     ).stdout
-    assert told.startswith("ledger_in_use ledger ")
-    assert "in use by another process" in told
-    assert "`ledger`" in told
+    assert reported.startswith("ledger_in_use ledger ")
+    assert "in use by another process" in reported
+    assert "`ledger`" in reported
 
 
 def test_a_ledger_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_charges_from_before_there_were_tags_have_none(tmp_path: Path) -> None:
     connection.execute(f"ATTACH '{tmp_path / 'new.duckdb'}' AS new (READ_ONLY)")
     for table in ("partition", "series"):
         connection.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
-    connection.execute("INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end) FROM new.charge")
+    later = "tags, charge_period_end, corrects"
+    connection.execute(f"INSERT INTO charge SELECT * EXCLUDE ({later}) FROM new.charge")
     connection.close()
 
     migrated = Ledger(tmp_path / "old.duckdb")

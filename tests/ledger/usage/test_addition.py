@@ -117,7 +117,7 @@ def test_hours_that_were_forgotten_are_left_out_and_counters_keep_what_they_had(
     assert (by_hour(ledger), total(ledger)) == ({1: 8.0}, 18.0)
 
 
-def test_cursors_of_additions_are_told_to_nobody_but_their_source(ledger: Ledger, tmp_path: Path) -> None:
+def test_cursors_of_additions_are_returned_only_to_their_source(ledger: Ledger, tmp_path: Path) -> None:
     add(ledger, tmp_path, [point(0, 10)], "byte 100")
     read = HoursRead("shop", "cloud_run_requests", DAY, DAY + HOUR, DAY + HOUR, "read")
     requests = point(0, 60, meter="cloud_run_requests", project_id="shop", end=DAY + HOUR / 2)
@@ -166,4 +166,5 @@ def test_sums_are_those_of_all_that_was_added(tmp_path: Path, additions: list[li
             expected[hour] = expected.get(hour, 0.0) + value
         assert by_hour(ledger) == expected
         assert total(ledger) == sum(expected.values())
+    assert by_hour(ledger) == expected
     ledger.close()

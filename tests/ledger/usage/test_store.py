@@ -1,4 +1,4 @@
-"""Live usage in the ledger: hours read anew replace what was there, counters never fall, dollars are kept."""
+"""Live usage in the ledger: hours read again replace the old ones, counters never fall, dollars stay."""
 
 from __future__ import annotations
 
@@ -210,4 +210,5 @@ def test_counters_are_the_highest_sum_seen_whatever_is_answered(
         highest = max(highest, float(sum(answer.values())))
         assert used(ledger) == sum(answer.values())
         assert total(ledger) == highest
+    assert total(ledger) == max(sum(answer.values()) for answer in answers)
     ledger.close()

@@ -146,7 +146,7 @@ def test_text_format_names_a_counter_with_total() -> None:
     )
 
 
-def test_openmetrics_names_a_counter_family_without_total_and_tells_the_unit() -> None:
+def test_openmetrics_names_a_counter_family_without_total_and_states_the_unit() -> None:
     assert openmetrics(of(COUNTER, (("Run", "cpu"), 2.5))) == (
         "# HELP billed_usd What was billed.\n"
         "# TYPE billed_usd counter\n"
@@ -234,7 +234,7 @@ def test_a_declaration_that_breaks_a_format_is_refused(family: Family, message: 
 
 
 def test_two_families_of_one_openmetrics_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="already there"):
+    with pytest.raises(ValueError, match="already a family of that name"):
         render(
             [of(Family("cost", "gauge", (), "A."), ((), 1.0)), of(Family("cost_total", "counter", (), "B."))]
         )

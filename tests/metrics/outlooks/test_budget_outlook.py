@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
-from exporter.analysis.nowcast.cost_history import NANO
 from exporter.core.charges import Charge, tags_text
+from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.budgets import budget_families
 from exporter.metrics.outlooks.budget import Budget, BudgetRules, Threshold
@@ -250,7 +250,7 @@ def test_a_daily_bill_counts_whole_days_in_the_period_that_they_begin_in(ledger:
     assert used(ledger, late, estimate, now=NOW + DAY) == Decimal("10.5")
 
 
-def test_until_anything_is_known_only_limit_period_and_thresholds_are_told(ledger: Ledger) -> None:
+def test_until_anything_is_known_only_limit_period_and_thresholds_are_reported(ledger: Ledger) -> None:
     budget = Budget("all", "month", Decimal(5), thresholds=(Threshold("actual", "critical", 1.0),))
     families = {each.family.name for each in budget_families(made(ledger, budget), NOW)}
     assert families == {

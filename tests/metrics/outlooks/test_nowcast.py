@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.analysis.nowcast.cost_history import NANO
+from exporter.core.cost_cells import NANO
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since

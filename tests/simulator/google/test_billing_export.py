@@ -195,7 +195,7 @@ def test_a_reader_never_sees_a_file_that_is_being_written(tmp_path: Path) -> Non
     assert sorted(tmp_path.glob("*.parquet")) == sorted(paths)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_export(World(1, START), tmp_path / "missing", UNTIL)
 

@@ -48,7 +48,7 @@ def test_the_samples_of_an_hour_sum_to_what_is_billed_for_it(back: int) -> None:
     assert by_service(samples(RUN + "container/cpu/allocation_time", hour)) == pytest.approx(cpu)
 
 
-def test_the_same_is_told_however_it_is_asked() -> None:
+def test_the_same_is_reported_however_it_is_read() -> None:
     one, other = SimulatedUsage(world()), SimulatedUsage(world())
     list(other.samples("northwind-prod", RUN + "request_count", REVISION, NOW_HOUR - 5))
     assert list(one.samples("northwind-prod", RUN + "request_count", REVISION, NOW_HOUR)) == list(
@@ -96,7 +96,7 @@ def test_the_support_agent_has_a_storm_of_cold_starts_each_day_and_the_others_ha
 
 
 @pytest.mark.parametrize("emission", EMISSIONS, ids=lambda each: f"{each.metric.type} {each.skus[0]}")
-def test_every_metric_is_told_by_someone_within_a_day(emission: object) -> None:
+def test_every_metric_is_reported_by_someone_within_a_day(emission: object) -> None:
     live = SimulatedUsage(world())
     metric, resource = emission.metric.type, emission.resource_type  # type: ignore[attr-defined]
     projects = {meter.project.id for meter, _ in world().uses(NOW_HOUR)}

@@ -1,4 +1,4 @@
-"""The demo world: one truth, told late and in parts, and the same however it is asked."""
+"""The demo world: one truth, reported late and in parts, and the same however it is read."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def of_type(rows: Iterable[ExportRow], *types: str) -> list[ExportRow]:
 
 
 def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
-    told: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
-    told_usd: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
+    reported: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
+    reported_usd: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
     for row in every_row():
         key = (
             row["usage_start_time"],
@@ -55,16 +55,16 @@ def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
             row["project"].get("id", ""),
             row["service"]["description"],
         )
-        told[key] += net(row)
-        told_usd[key] += net(row) / Decimal(row["currency_conversion_rate"])
+        reported[key] += net(row)
+        reported_usd[key] += net(row) / Decimal(row["currency_conversion_rate"])
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     true = {
         (epoch + cost.hour * HOUR, cost.billing_account_id, cost.project_id, cost.service_name): cost
         for cost in true_cost(World(SEED, START), START, LAST_USE)
     }
-    assert {key: cost.cost for key, cost in true.items()} == told
+    assert {key: cost.cost for key, cost in true.items()} == reported
     for key, cost in true.items():
-        assert float(told_usd[key]) == pytest.approx(float(cost.cost_usd), rel=1e-9, abs=1e-12)
+        assert float(reported_usd[key]) == pytest.approx(float(cost.cost_usd), rel=1e-9, abs=1e-12)
 
 
 @settings(max_examples=12, deadline=None)
@@ -73,7 +73,7 @@ def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
     begin=st.integers(0, 30 * 24 * 60),
     steps=st.lists(st.integers(0, 9 * 60), min_size=1, max_size=6),
 )
-def test_rows_do_not_depend_on_the_steps_in_which_they_are_asked_for(
+def test_rows_do_not_depend_on_the_steps_in_which_they_are_read(
     seed: int, begin: int, steps: list[int]
 ) -> None:
     since = START + timedelta(minutes=begin)
@@ -85,7 +85,7 @@ def test_rows_do_not_depend_on_the_steps_in_which_they_are_asked_for(
     assert stepwise == list(World(seed, START).rows_exported(since, now))
 
 
-def test_the_past_is_the_same_when_it_is_asked_for_after_the_future() -> None:
+def test_the_past_is_the_same_when_it_is_read_after_the_future() -> None:
     world = World(3, START)
     later = list(world.rows_exported(START + timedelta(days=9), START + timedelta(days=10)))
     earlier = list(world.rows_exported(START, START + timedelta(days=1)))
@@ -255,7 +255,7 @@ def vertex_usd(world: World, hour: datetime) -> float:
     return float(sum(cost.cost_usd for cost in costs if cost.service_name == "Vertex AI"))
 
 
-def test_a_runaway_begins_so_long_before_now_and_ends_when_it_is_told_to() -> None:
+def test_a_runaway_begins_so_long_before_now_and_ends_when_it_is_set_to() -> None:
     now = datetime(2026, 10, 20, 9, 30, tzinfo=UTC)
     wild = World.ending_at(now, incident_began=timedelta(hours=30), incident_lasts=timedelta(hours=72))
     calm = World.ending_at(now, incident_lasts=timedelta(0))

@@ -134,15 +134,15 @@ def test_openai_costs_of_a_past_day_are_the_priced_usage_of_its_hours(
     day = TODAY - 2 * DAY
     params: Params = [("start_time", int(day.timestamp())), ("end_time", int((day + DAY).timestamp()))]
     (bucket,) = served.client.get(COSTS, *params, *(("group_by", name) for name in group_by))["data"]
-    told: dict[str, Decimal] = defaultdict(Decimal)
+    reported: dict[str, Decimal] = defaultdict(Decimal)
     for result in bucket["results"]:
         assert result["amount"]["currency"] == "usd"
         assert ("line_item" in group_by) == (result["line_item"] is not None)
-        told[result["project_id"] or ""] += Decimal(result["amount"]["value"])
+        reported[result["project_id"] or ""] += Decimal(result["amount"]["value"])
     true = true_usd(served.usage, "openai", day)
     if "project_id" not in group_by:
         true = {"": sum(true.values(), Decimal(0))}
-    assert told == true
+    assert reported == true
 
 
 @pytest.mark.parametrize("group_by", [(), ("workspace_id",), ("description", "workspace_id")])
@@ -152,32 +152,32 @@ def test_anthropic_costs_of_a_past_day_are_the_priced_usage_of_its_hours_in_cent
     day = TODAY - 2 * DAY
     params: Params = [("starting_at", rfc(day)), ("ending_at", rfc(day + DAY))]
     (bucket,) = served.client.get(COST_REPORT, *params, *(("group_by[]", name) for name in group_by))["data"]
-    told: dict[str, Decimal] = defaultdict(Decimal)
+    reported: dict[str, Decimal] = defaultdict(Decimal)
     for result in bucket["results"]:
         assert isinstance(result["amount"], str)
-        told[result["workspace_id"] or ""] += Decimal(result["amount"]) / 100
+        reported[result["workspace_id"] or ""] += Decimal(result["amount"]) / 100
     true = true_usd(served.usage, "anthropic", day)
     if "workspace_id" not in group_by:
         true = {"": sum(true.values(), Decimal(0))}
-    assert told == true
+    assert reported == true
 
 
-def test_openai_tells_of_a_day_in_parts_and_of_the_early_day_nothing(served: Served) -> None:
-    def told(hours: float) -> Decimal:
+def test_openai_reports_a_day_in_parts_and_of_the_early_day_nothing(served: Served) -> None:
+    def reported(hours: float) -> Decimal:
         served.clock.now = TODAY - DAY + timedelta(hours=hours)
         params = (("start_time", int((TODAY - DAY).timestamp())), ("end_time", int(TODAY.timestamp())))
         (bucket,) = served.client.get(COSTS, *params)["data"]
         return sum((Decimal(result["amount"]["value"]) for result in bucket["results"]), Decimal(0))
 
     true = sum(true_usd(served.usage, "openai", TODAY - DAY).values())
-    amounts = [told(hours) for hours in (2, 12, 20, 25, 34)]
+    amounts = [reported(hours) for hours in (2, 12, 20, 25, 34)]
     assert amounts[0] == 0
     assert amounts == sorted(amounts)
     assert 0 < amounts[1] < amounts[3] < true
     assert amounts[-1] == true
 
 
-def test_anthropic_tells_of_today_within_minutes(served: Served) -> None:
+def test_anthropic_reports_today_within_minutes(served: Served) -> None:
     served.clock.now = TODAY + timedelta(hours=15)
     (bucket,) = served.client.get(COST_REPORT, ("starting_at", rfc(TODAY)))["data"]
     before = sum(Decimal(result["amount"]) for result in bucket["results"])
@@ -194,7 +194,7 @@ def test_anthropic_tells_of_today_within_minutes(served: Served) -> None:
     length=st.integers(1, 2 * 86_400),
     limit=st.integers(1, 31),
 )
-def test_pages_tell_each_bucket_once_whatever_the_limit(
+def test_pages_have_each_bucket_once_whatever_the_limit(
     shared: Served, path: str, width: str, back: int, length: int, limit: int
 ) -> None:
     shared.clock.now = NOW
@@ -303,7 +303,7 @@ def test_openai_costs_have_the_fields_of_the_documented_example_and_more(served:
     assert page["data"][0]["results"][0].keys() > example["data"][0]["results"][0].keys()
 
 
-def test_the_spend_limit_is_told_in_cents(served: Served) -> None:
+def test_the_spend_limit_is_reported_in_cents(served: Served) -> None:
     example = json.loads((DATA / "openai_usage_costs_spec_examples.json").read_text())[
         "/organization/spend_limit"
     ]
@@ -364,7 +364,7 @@ def same_shape(found: Any, example: Any) -> None:
         ("/v1/organizations/nothing", ANTHROPIC, 404, "Invalid URL"),
     ],
 )
-def test_who_may_not_ask_is_told_so_in_the_words_of_the_api(
+def test_who_may_not_ask_is_refused_in_the_words_of_the_api(
     served: Served, path: str, headers: dict[str, str], status: int, word: str
 ) -> None:
     found, body = served.client.ask(path, [("start_time", 0), ("starting_at", rfc(TODAY))], headers)
@@ -414,7 +414,7 @@ def test_a_start_in_the_future_has_no_buckets(served: Served) -> None:
     assert served.client.get(MESSAGES, ("starting_at", rfc(NOW + DAY)))["data"] == []
 
 
-def test_it_misbehaves_as_it_is_told_to() -> None:
+def test_it_misbehaves_as_configured() -> None:
     def answer_with(path: str, number: int) -> Answer | None:
         if number == 2:
             return Answer(429, b'{"error": {}}', {"Retry-After": "7"})

@@ -50,11 +50,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 def test_the_lines_sum_to_what_the_world_used(tmp_path: Path) -> None:
     UsageLog(calls(), tmp_path, past=2 * DAY).write_until(TODAY)
-    told: dict[str, Counter[str]] = defaultdict(Counter)
+    reported: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records(tmp_path):
         cached = record.get("gen_ai.usage.cache_read.input_tokens", 0)
         assert cached <= record["gen_ai.usage.input_tokens"]
-        told[record["gen_ai.response.model"]].update(
+        reported[record["gen_ai.response.model"]].update(
             requests=1,
             input=record["gen_ai.usage.input_tokens"] - cached,
             cache_read=cached,
@@ -67,7 +67,7 @@ def test_the_lines_sum_to_what_the_world_used(tmp_path: Path) -> None:
         for use in usage.uses(hour):
             if use.workload.logged:
                 true[use.workload.model].update(requests=use.requests, **use.amounts)
-    assert {model: +told[model] for model in MODELS} == dict(true)
+    assert {model: +reported[model] for model in MODELS} == dict(true)
     google: Counter[str] = Counter()
     world = World.ending_at(NOW, seed=4)
     for hour in hours:
@@ -75,7 +75,7 @@ def test_the_lines_sum_to_what_the_world_used(tmp_path: Path) -> None:
             if meter.project.id == "northwind-assistant" and meter.line.sku.startswith("flash-"):
                 google[meter.line.sku] += round(each.amount)
     for kind, sku in (("input", "flash-in"), ("cache_read", "flash-cached"), ("output", "flash-out")):
-        assert told[GEMINI_MODEL][kind] == pytest.approx(google[sku] / 100, rel=0.01)
+        assert reported[GEMINI_MODEL][kind] == pytest.approx(google[sku] / 100, rel=0.01)
 
 
 def test_a_line_is_one_call_in_the_words_of_open_telemetry(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_day_that_is_over_gets_a_file_of_its_own_and_old_ones_go(tmp_path: Pat
     assert sorted(read(tmp_path)) == ["calls-2026-11-19.jsonl", "calls-2026-11-20.jsonl", "calls.jsonl"]
 
 
-def test_a_folder_that_is_gone_is_told_and_taken_up_when_it_is_back(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_reported_and_taken_up_when_it_is_back(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     log = UsageLog(small_calls(), folder, past=DAY)
     with pytest.raises(FileNotFoundError, match="logs"):

@@ -121,15 +121,23 @@ def test_a_missing_column_is_a_warning_with_what_follows_from_it(
     assert finding.detail.startswith(f"a{suffix} lacks {missing} (")
 
 
-@pytest.mark.parametrize("missing", [["export_time"], ["currency", "currency_conversion_rate"]])
-def test_a_column_without_which_no_row_can_be_taken_is_trouble(tmp_path: Path, missing: list[str]) -> None:
-    write_csv(tmp_path / "a.csv", [export_row(**dict.fromkeys(missing, ...))])
+def test_a_file_without_a_currency_is_trouble(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [export_row(currency=..., currency_conversion_rate=...)])
 
     findings = check(tmp_path, "*.csv")
 
     assert not findings["columns"][0].ok
     assert not findings["newest file"][0].ok
-    assert " and ".join(missing) in findings["columns"][0].detail
+    assert "currency and currency_conversion_rate" in findings["columns"][0].detail
+
+
+def test_a_file_that_lacks_what_a_bill_needs_is_unreadable_and_the_list_is_shown(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [export_row(export_time=...)])
+
+    (finding,) = check(tmp_path, "*.csv")["unreadable file"]
+
+    assert not finding.ok
+    assert "it lacks export_time" in finding.detail
 
 
 def test_rows_that_would_be_set_aside_are_counted_by_reason(tmp_path: Path) -> None:
@@ -138,9 +146,12 @@ def test_rows_that_would_be_set_aside_are_counted_by_reason(tmp_path: Path) -> N
 
     findings = check(tmp_path, "*.jsonl")
 
-    (finding,) = findings["rows set aside"]
-    assert finding.warning
-    assert finding.detail.startswith("2 x bad_cost, 1 x bad_timestamp in a.jsonl")
+    costs, times = findings["rows set aside"]
+    assert costs.warning
+    assert costs.detail.startswith("2 x bad_cost in a.jsonl: ")
+    assert times.warning
+    assert times.detail.startswith("1 x bad_timestamp in a.jsonl: ")
+    assert "export_time is soon" in times.detail
     assert "a.jsonl: 1 row, usage" in findings["newest file"][0].detail
 
 

@@ -26,7 +26,6 @@ from tests.support.export_rows import (
     REAL_ROW,
     WRITERS,
     export_row,
-    export_time,
     write_csv,
     write_json_lines,
     write_parquet,
@@ -102,6 +101,7 @@ def test_every_format_gives_the_same_charges(context: RefreshContext, tmp_path: 
         "consumed_unit": "seconds",
         "tags": "",
         "charge_period_end": datetime(2026, 11, 10, 9),
+        "corrects": None,
     }
     assert (tax["charge_category"], tax["billed_cost"], tax["project_id"]) == ("tax", Decimal("0.1"), "")
     assert (credit["charge_category"], credit["billed_cost"]) == ("credit", Decimal("-0.875"))
@@ -229,15 +229,10 @@ def _changed(**changes: Any) -> Callable[[], dict[str, Any]]:
         ("bad_cost", _changed(cost=-1e12)),
         ("bad_credit", _changed(credits=[{"amount": -1.0}, {"amount": "NaN"}])),
         ("bad_credit", _changed(credits=[{"amount": -1e300}])),
-        ("bad_conversion_rate", _changed(currency_conversion_rate=-1.0)),
-        ("bad_conversion_rate", _changed(currency_conversion_rate=0.0)),
-        ("bad_conversion_rate", _changed(currency="EUR", currency_conversion_rate=None)),
-        ("bad_conversion_rate", _changed(currency_conversion_rate="NaN")),
-        ("bad_conversion_rate", _changed(currency_conversion_rate=1e-300)),
+        ("bad_currency", _changed(currency=None, currency_conversion_rate=None)),
         ("bad_timestamp", _changed(usage_start_time=None)),
         ("bad_timestamp", _changed(export_time=None)),
-        ("bad_timestamp", _changed(usage_start_time="2014-12-31 23:59:59 UTC")),
-        ("future_timestamp", _changed(usage_start_time=export_time(NOW + timedelta(days=2)))),
+        ("far_timestamp", _changed(usage_start_time="2126-11-10 08:00:00 UTC")),
         ("future_timestamp", _changed(export_time="2126-11-10 08:00:00 UTC")),
     ],
 )
@@ -251,6 +246,57 @@ def test_a_bad_row_is_set_aside_whole_and_named_and_the_others_count(
     assert (rejected.reason, rejected.count, rejected.place) == (reason, 1, f"{path} row 2")
     assert change.rows == 2
     assert [charge["billed_cost"] for charge in charges(change)] == [Decimal("2.5")]
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    ("reason", "row"),
+    [
+        ("bad_conversion_rate", _changed(currency_conversion_rate=-1.0)),
+        ("bad_conversion_rate", _changed(currency_conversion_rate=0.0)),
+        ("bad_conversion_rate", _changed(currency="EUR", currency_conversion_rate=None)),
+        ("bad_conversion_rate", _changed(currency_conversion_rate="NaN")),
+        ("bad_conversion_rate", _changed(currency_conversion_rate=1e-300)),
+        ("undated_usage", _changed(usage_start_time="2014-12-31 23:59:59 UTC")),
+        ("undated_usage", _changed(usage_start_time="1970-01-01 00:00:00 UTC")),
+        ("undated_usage", _changed(usage_start_time="0001-01-01 00:00:00 UTC")),
+    ],
+)
+def test_a_row_without_dollars_or_day_counts_on_its_invoice_alone_and_is_named(
+    context: RefreshContext, tmp_path: Path, suffix: str, reason: str, row: Callable[[], dict[str, Any]]
+) -> None:
+    given = {**row(), "cost": 7.5, "credits": [{"amount": -0.5}]}
+    path = WRITERS[suffix](tmp_path / f"a{suffix}", [export_row(), given])
+    (change,) = refresh(context, path)
+    assert isinstance(change, Batch)
+    (rejected,) = change.rejected
+    assert (rejected.reason, rejected.count, rejected.place) == (reason, 1, f"{path} row 2")
+    assert "counts on its invoice" in rejected.detail
+    assert change.rows == 1
+    found = sorted((each["billed_cost"], each["billed_cost_usd"]) for each in charges(change))
+    assert found == [(Decimal("-0.5"), None), (Decimal("1.25"), Decimal("1.25")), (Decimal("7.5"), None)]
+    (without,) = {each["billing_currency"] for each in charges(change) if each["billed_cost_usd"] is None}
+    assert without == given["currency"]
+
+
+@FORMATS
+def test_usage_that_begins_later_than_tomorrow_counts_from_its_own_day_on(
+    context: RefreshContext, tmp_path: Path, suffix: str
+) -> None:
+    prepaid = export_row(usage_start_time="2027-01-01 08:00:00 UTC", usage_end_time="2028-01-01 08:00:00 UTC")
+    (charge,) = only_charges(context, WRITERS[suffix](tmp_path / f"a{suffix}", [prepaid]))
+    assert charge["charge_period_start"] == datetime(2027, 1, 1, 8)
+    assert charge["billed_cost_usd"] == Decimal("1.25")
+
+
+def test_only_the_rounding_of_an_invoice_corrects_nothing(context: RefreshContext, tmp_path: Path) -> None:
+    rows = [
+        export_row(cost=0.01, cost_type="rounding_error"),
+        export_row(cost=-3.0, cost_type="adjustment", sku={"id": "A", "description": "Refund"}),
+    ]
+    found = only_charges(context, write_json_lines(tmp_path / "a.jsonl", rows))
+    told = {charge["billed_cost"]: (charge["charge_category"], charge["corrects"]) for charge in found}
+    assert told == {Decimal("0.01"): ("adjustment", False), Decimal(-3): ("adjustment", None)}
 
 
 def test_a_line_that_is_not_json_is_named_by_its_number(context: RefreshContext, tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_every_version_gives_the_same_charge(context: RefreshContext, version: s
             "consumed_unit": "Hours",
             "tags": "",
             "charge_period_end": datetime(2026, 11, 10, 9),
+            "corrects": None,
         }
     ]
 

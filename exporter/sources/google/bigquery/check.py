@@ -18,7 +18,7 @@ from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_byte
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
-from exporter.sources.google.bigquery.table import ExportTable
+from exporter.sources.google.bigquery.table import ExportTable, account_of
 from exporter.sources.google.export.findings import columns_finding
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def findings(
         return
     yield Finding(True, "running queries", f"allowed in the project {session.job_project}, which pays")
     if table is not None:
+        yield from _kept_of_other_tables(table, context)
         try:
             yield from _Estimates(session, table, reading, context).findings()
         except SourceError as error:
@@ -83,6 +84,24 @@ def _of_table(table: ExportTable) -> Iterator[Finding]:
         )
         yield Finding(True, "partitioning", detail, warning=True)
     yield columns_finding(table.columns, "the table")
+
+
+def _kept_of_other_tables(table: ExportTable, context: RefreshContext) -> Iterator[Finding]:
+    """Name the tables that are read no more and whose charges stay in the ledger."""
+    others: dict[str, list[str]] = {}
+    for partition in context.known:
+        other, _, partition_id = partition.rpartition("/")
+        others.setdefault(other, []).append(partition_id)
+    for other, ids in sorted(others.items()):
+        if other != table.table_id and account_of(other) not in (None, account_of(table.table_id)):
+            yield Finding(
+                True,
+                "another table",
+                f"the ledger also has {len(ids)} partitions of {other}, from {min(ids)} to {max(ids)}: they "
+                "stay, since they are of another billing account. If that table has rows to come, list it "
+                "under gcp.billing_export.bigquery as well; to remove them, name it in "
+                "gcp.billing_export.bigquery.replaces",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from exporter.config.gcp import BigQueryExport, Gcp
 from exporter.sources.google.bigquery.source import BigQuerySource
+from exporter.sources.google.bigquery.tables import BigQueryTables
 from exporter.sources.google.billing import BILLS
 from exporter.sources.registration import Registration, Wanted
 
 
-def _make(wanted: Wanted) -> BigQuerySource | None:
+def _make(wanted: Wanted) -> BigQuerySource | BigQueryTables | None:
     gcp = wanted.config.google
     if gcp is None or (gcp.billing_export is not None and gcp.billing_export.bigquery is None):
         return None
+    exports = gcp.billing_export.bigquery if gcp.billing_export else None
+    readers = [_reader(gcp, export, wanted.kept_tags) for export in exports or [None]]
+    return readers[0] if len(readers) == 1 else BigQueryTables(readers)
+
+
+def _reader(gcp: Gcp, export: BigQueryExport | None, kept_tags: tuple[str, ...]) -> BigQuerySource:
     source = BigQuerySource(
         billing_account_id=gcp.billing_account_id,
         project_ids=gcp.project_ids,
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         update_interval=timedelta(minutes=gcp.update_interval_minutes),
-        kept_tags=wanted.kept_tags,
+        kept_tags=kept_tags,
     )
-    export = gcp.billing_export.bigquery if gcp.billing_export else None
     if export is not None:
         source.table = export.table
         source.max_bytes_billed = export.max_bytes_billed
         source.recent = timedelta(days=export.lookback_days)
+        source.job_project = export.job_project
+        source.replaces = export.replaces
     return source
 
 

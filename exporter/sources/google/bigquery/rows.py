@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final
@@ -12,7 +12,10 @@ from exporter.core.charges import Charge, tags_text
 from exporter.core.kept_tags import KeptTag, cursor_mark
 from exporter.sources.base import Rejected
 from exporter.sources.google.bigquery.sql import DIMENSIONS, tag_column
-from exporter.sources.google.export.sql import REASONS
+from exporter.sources.google.export.sql import INVOICE_ONLY, REASONS
+
+_READING_VERSION: Final = "2"
+"""Raised when the same rows would be read to other charges, so that ledgers read them again."""
 
 _EIGHTEEN_DECIMALS: Final = Decimal("1e-18")
 _MONEY: Final = Context(prec=60)
@@ -39,11 +42,11 @@ class PartitionCharges:
         return cursor_of(self.latest_export, self.rows + self.refused_rows, self.kept)
 
     def take(self, groups: Iterable[Mapping[str, Any]]) -> Iterator[Charge]:
-        """Yield a charge for each group of good rows."""
+        """Yield a charge for each group of rows that count, at least on their invoice."""
         for group in groups:
             if group["part"] == "cost":
                 self._count(group)
-            if group["reason"] is None:
+            if group["reason"] is None or group["reason"] in INVOICE_ONLY:
                 self.charges += 1
                 yield _charge(group, self.kept)
 
@@ -57,19 +60,26 @@ class PartitionCharges:
             return
         self.refused_rows += count
         detail = f"{REASONS.get(reason, 'the row was left out')}; for example {group['example']}"
+        for number, known in enumerate(self.rejected):
+            if known.reason == reason:
+                self.rejected[number] = replace(known, count=known.count + count)
+                return
         self.rejected.append(Rejected(reason, count, self.place, detail))
 
 
 def cursor_of(latest_export: datetime | None, rows: int, kept: tuple[KeptTag, ...] = ()) -> str:
     """Return the state of a partition: its latest export time, how many rows it has, what is kept of them."""
     latest = "" if latest_export is None else latest_export.astimezone(UTC).isoformat()
-    return f"{latest}/{rows}{cursor_mark(kept)}"
+    return f"{latest}/{rows}/{_READING_VERSION}{cursor_mark(kept)}"
 
 
 def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
     values = {tag.name: group[tag_column(number)] for number, tag in enumerate(kept)}
     cost = Decimal(group["billed_cost"])
-    rate = Decimal(repr(float(group["conversion_rate"])))
+    usd = None
+    if group["reason"] is None:
+        rate = Decimal(repr(float(group["conversion_rate"])))
+        usd = _MONEY.divide(cost, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY)
     return Charge(
         provider="gcp",
         **{name: group[name] for name in DIMENSIONS},
@@ -78,9 +88,10 @@ def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
         export_hour=group["export_hour"],
         exported_at=group["exported_at"],
         billed_cost=cost.quantize(_EIGHTEEN_DECIMALS, context=_MONEY),
-        billed_cost_usd=_MONEY.divide(cost, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY),
+        billed_cost_usd=usd,
         consumed_quantity=float(group["consumed_quantity"] or 0.0),
         consumed_unit=group["consumed_unit"],
         charge_period_end=group.get("charge_period_end"),
+        corrects=group["corrects"] if group["part"] == "cost" else None,
         tags=tags_text({name: value for name, value in values.items() if value is not None}),
     )

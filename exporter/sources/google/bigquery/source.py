@@ -24,7 +24,7 @@ from exporter.sources.google.bigquery.check import Reading, findings
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
-from exporter.sources.google.bigquery.table import ExportTable, check_table_id, find_table
+from exporter.sources.google.bigquery.table import ExportTable, account_of, check_table_id, find_table
 from exporter.sources.spool import write_spool_csv
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from exporter.sources.google.bigquery.session import BigQuerySession
     from exporter.sources.google.credentials import GoogleIdentity
+
+REPLACES_KEY: Final = "gcp.billing_export.bigquery.replaces"
 
 DEFAULT_MAX_BYTES_BILLED: Final = 10 * 2**30
 
@@ -53,6 +55,8 @@ class BigQuerySource(Source):
     impersonate_service_account: str | None = None
     job_project: str | None = None
     """Project that runs, and pays for, the queries; else that of the credentials, else that of the table."""
+    replaces: tuple[str, ...] = ()
+    """Tables whose charges leave the ledger, since this one has them."""
     recent: timedelta = timedelta(days=10)
     """How far back an ordinary refresh looks for partitions that moved."""
     full_check_every: timedelta = timedelta(days=1)
@@ -174,14 +178,37 @@ class BigQuerySource(Source):
                 "good data stays up; if the table was emptied on purpose, start with a new ledger file",
             )
         # First what is gone, so that no dollar is in the ledger twice while another table is read.
-        gone = (context.known.keys() - ours.keys()) | (set(asked) - current.keys())
-        yield from map(Retraction, sorted(gone))
+        replaced = self._replaced(context.known.keys() - ours.keys(), export.table_id)
+        yield from map(Retraction, sorted(replaced | (set(asked) - current.keys())))
         moved = [
             start for partition, (start, cursor) in current.items() if context.known.get(partition) != cursor
         ]
         yield from self._read(context, session, export, moved)
         if full and not context.stopping():
             self._full_check_done = context.now
+
+    def _replaced(self, others: Iterable[str], table_id: str) -> set[str]:
+        """Return which known partitions of other tables this table has the charges of.
+
+        Those of another billing account stay: moving to a new account keeps the past of the old one. Raises
+        SourceError where the names do not show which it is.
+        """
+        account = account_of(table_id)
+        replaced = set()
+        for partition in others:
+            other = partition.rpartition("/")[0]
+            of_other = account_of(other)
+            if other == table_id or other in self.replaces or (account and account == of_other):
+                replaced.add(partition)
+            elif account is None or of_other is None:
+                raise SourceError(
+                    "table_unclear",
+                    f"the ledger has charges of {other}, and its name and that of {table_id} do not show "
+                    f"whether they are exports of one billing account. If they are, set {REPLACES_KEY}: "
+                    f"[{other}]; if not, list both tables under gcp.billing_export.bigquery. The last good "
+                    "data stays up",
+                )
+        return replaced
 
     def _full_check_is_due(self, context: RefreshContext) -> bool:
         """On the first refresh, so that an interrupted first run is taken up; then now and then."""
@@ -238,7 +265,8 @@ class BigQuerySource(Source):
                     return
                 partition = _key(export, start)
                 taken = PartitionCharges(partition, kept)
-                spool = context.spool / f"bigquery-{export.partitioning.partition_id(start)}.csv"
+                table_name = export.table_id.rpartition(".")[2]
+                spool = context.spool / f"{table_name}-{export.partitioning.partition_id(start)}.csv"
                 _spool(spool, taken.take(groups))
                 charges += taken.charges
                 missing.discard(partition)

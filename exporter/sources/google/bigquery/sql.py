@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from exporter.core.charges import EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
+from exporter.core.charges import EARLIEST_PLAUSIBLE, FARTHEST_AHEAD, LARGEST_PLAUSIBLE
 from exporter.core.kept_tags import KeptTag
 from exporter.sources.google.bigquery.table import ExportTable
-from exporter.sources.google.export.sql import LARGEST_RATE, SMALLEST_RATE
+from exporter.sources.google.export.sql import INVOICE_ONLY, LARGEST_RATE, SMALLEST_RATE
 
 DIMENSIONS: Final = (
     "billing_account_id",
@@ -52,19 +52,21 @@ def charges_query(
 
     Result, per partition and group of like rows: what `bigquery_rows` reads. `part` is `cost`, or `credit`
     for the credits of the same rows. Refused rows come as one group per partition and `reason`, without
-    dimensions. Times after `latest` are refused. Amounts are in the billing currency, `rate` is what turns
+    dimensions; rows that count on their invoice alone come with dimensions, a `reason` and no rate. Export
+    times after `latest` are refused. Amounts are in the billing currency, `rate` is what turns
     them into US dollars: dividing the exact sum is exact, and cheaper than dividing every row. The values
     of the labels and tags to be kept are columns named by `tag_column`.
     """
+    begins = "GREATEST(usage_start, TIMESTAMP '1970-01-01 00:00:00+00')"
     grouped = [
         "  partition_start,",
         "  part,",
         "  reason,",
-        *(f"  IF(reason IS NULL, {name}, NULL) AS {name}," for name in DIMENSIONS),
-        "  IF(reason IS NULL, IF(part = 'credit', 'credit', category), NULL) AS charge_category,",
-        "  IF(reason IS NULL, IF(part = 'credit', '', unit), NULL) AS consumed_unit,",
-        "  IF(reason IS NULL, TIMESTAMP_TRUNC(usage_start, HOUR), NULL) AS charge_period_start,",
-        "  IF(reason IS NULL, TIMESTAMP_TRUNC(exported, HOUR), NULL) AS export_hour,",
+        *(f"  IF(counts, {name}, NULL) AS {name}," for name in DIMENSIONS),
+        "  IF(counts, IF(part = 'credit', 'credit', category), NULL) AS charge_category,",
+        "  IF(counts, IF(part = 'credit', '', unit), NULL) AS consumed_unit,",
+        f"  IF(counts, TIMESTAMP_TRUNC({begins}, HOUR), NULL) AS charge_period_start,",
+        "  IF(counts, TIMESTAMP_TRUNC(exported, HOUR), NULL) AS export_hour,",
         "  IF(reason IS NULL, rate, NULL) AS conversion_rate,",
         *(
             f"  IF(reason IS NULL, {name}, NULL) AS {name},"
@@ -75,7 +77,8 @@ def charges_query(
     return "\n".join(
         [
             f"WITH export_rows AS ({_export_rows(table, starts, kept)}\n),",
-            f"judged_rows AS ({_judged_rows(latest)}\n)",
+            f"judged_rows AS ({_judged_rows(latest)}\n),",
+            f"counted_rows AS (SELECT *, reason IS NULL OR {_INVOICE_ONLY} AS counts FROM judged_rows)",
             "SELECT",
             *grouped,
             "  SUM(IF(part = 'credit', credit, exact_cost)) AS billed_cost,",
@@ -83,9 +86,10 @@ def charges_query(
             "  COUNT(*) AS export_rows,",
             "  MAX(exported) AS exported_at,",
             "  MAX(usage_end) AS charge_period_end,",
+            "  IF(LOGICAL_AND(IFNULL(cost_type, '') = 'rounding_error'), FALSE, NULL) AS corrects,",
             "  MIN(IF(reason IS NULL, NULL, example)) AS example",
-            "FROM judged_rows CROSS JOIN UNNEST(['cost', 'credit']) AS part",
-            "WHERE part = 'cost' OR (reason IS NULL AND credit_count > 0)",
+            "FROM counted_rows CROSS JOIN UNNEST(['cost', 'credit']) AS part",
+            "WHERE part = 'cost' OR (counts AND credit_count > 0)",
             f"GROUP BY {keys}",
             "ORDER BY partition_start",
         ]
@@ -157,12 +161,14 @@ def _judged_rows(latest: datetime) -> str:
       ELSE 'usage'
     END AS category,
     CASE
-      WHEN usage_start IS NULL OR exported IS NULL THEN 'bad_timestamp'
-      WHEN usage_start < {earliest} OR exported < {earliest} THEN 'bad_timestamp'
-      WHEN usage_start > {_literal(latest)} OR exported > {_literal(latest)} THEN 'future_timestamp'
+      WHEN usage_start IS NULL OR exported IS NULL OR exported < {earliest} THEN 'bad_timestamp'
+      WHEN exported > {_literal(latest)} THEN 'future_timestamp'
+      WHEN usage_start > {_literal(latest + FARTHEST_AHEAD)} THEN 'far_timestamp'
       WHEN {_implausible("cost")} THEN 'bad_cost'
       WHEN refused_credits > 0 THEN 'bad_credit'
+      WHEN billing_currency = '' AND {rate} IS NULL THEN 'bad_currency'
       WHEN IFNULL(NOT ({rate} > {SMALLEST_RATE} AND {rate} < {LARGEST_RATE}), TRUE) THEN 'bad_conversion_rate'
+      WHEN usage_start < {earliest} THEN 'undated_usage'
     END AS reason,
     CONCAT(
       'service ', service_name, ', SKU ', sku_id, ', project ', project_id,
@@ -188,6 +194,8 @@ def _tag_value(table: ExportTable, tag: KeptTag) -> str:
 def _text_literal(text: str) -> str:
     return "'" + json.dumps(text, ensure_ascii=False)[1:-1].replace("'", "\\'") + "'"
 
+
+_INVOICE_ONLY: Final = f"IFNULL(reason IN ({', '.join(map(_text_literal, INVOICE_ONLY))}), FALSE)"
 
 _LIMIT: Final = f"{float(LARGEST_PLAUSIBLE)!r}"
 

@@ -58,6 +58,15 @@ class ExportTable:
     """One line for people: size, partitioning, clustering, location."""
 
 
+def account_of(table_id: str) -> str | None:
+    """Return the billing account in the name that Google gives an export table; None for other names."""
+    name = table_id.rpartition(".")[2]
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix).upper()
+    return None
+
+
 def check_table_id(table_id: str) -> str:
     """Return the id if it is a full project.dataset.table; raises SourceError `bad_configuration`."""
     if not _TABLE_ID.fullmatch(table_id):

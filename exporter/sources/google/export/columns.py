@@ -12,35 +12,11 @@ from dataclasses import dataclass
 from duckdb.sqltypes import DuckDBPyType
 
 from exporter.core.kept_tags import KeptTag, tags_expression
+from exporter.sources.google.export.names import EXPORT_COLUMNS, LEAVES, canonical, found_columns
+from exporter.sources.google.export.values import time_of_number, time_of_text, unwrapped
 
 MONEY = "DECIMAL(38,18)"
 """Exact type of every amount; see exporter.charges.CHARGE_COLUMNS for why eighteen decimals."""
-
-EXPORT_COLUMNS: Mapping[str, str] = {
-    "billing_account_id": "VARCHAR",
-    "service": "JSON",
-    "sku": "JSON",
-    "usage_start_time": "VARCHAR",
-    "usage_end_time": "VARCHAR",
-    "project": "JSON",
-    "location": "JSON",
-    "export_time": "VARCHAR",
-    "cost": "VARCHAR",
-    "currency": "VARCHAR",
-    "currency_conversion_rate": "VARCHAR",
-    "usage": "JSON",
-    "credits": "JSON",
-    "invoice": "JSON",
-    "cost_type": "VARCHAR",
-    "adjustment_info": "JSON",
-}
-"""The columns that a charge is made from, with the types in which text formats are read.
-
-Numbers are read as text, so that `0.1` stays exactly that and NUMERIC may come quoted or not."""
-
-
-TAG_COLUMNS: Mapping[str, str] = {"labels": "JSON", "tags": "JSON"}
-"""Further columns, read only where labels or tags are kept."""
 
 _LIST_OF_PAIRS = '[{"key":"VARCHAR","value":"VARCHAR"}]'
 
@@ -55,54 +31,66 @@ class ExportColumns:
     """Labels and tags to be kept, in their order."""
 
     def text(self, column: str, field: str = "") -> str:
-        """Return a VARCHAR expression for a column, or for a field of a nested column."""
+        """Return a VARCHAR expression for a column, or for a field of a nested or flattened column."""
+        column, field = self._leaf(column, field)
         kind = self._kind(column)
         if kind == "absent":
             return "NULL::VARCHAR"
-        quoted = f'"{column}"'
+        quoted = self._quoted(column)
         if not field:
             return quoted if kind == "text" else f"{quoted}::VARCHAR"
         if kind == "struct":
-            present = any(name == field for name, _ in self.types[column].children)
+            present = any(name == field for name, _ in self._type(column).children)
             return f'{quoted}."{field}"::VARCHAR' if present else "NULL::VARCHAR"
         return f"({self._json(column)}->>'$.{field}')"
 
     def timestamp(self, column: str) -> str:
-        """Return a TIMESTAMP expression in UTC; text that is no timestamp gives NULL."""
+        """Return a TIMESTAMP expression in UTC; what is no time gives NULL.
+
+        A time may be a timestamp, text, a number since 1970, or an object that has one of them as `value`.
+        """
         kind = self._kind(column)
         if kind == "absent":
             return "NULL::TIMESTAMP"
-        type_name = str(self.types[column])
+        type_name, quoted = str(self._type(column)), self._quoted(column)
         if type_name == "TIMESTAMP WITH TIME ZONE":
             # Ten times faster than AT TIME ZONE, which looks the zone up for every row.
-            return f'make_timestamp(epoch_us("{column}"))'
-        if type_name.startswith("TIMESTAMP"):
-            return f'"{column}"::TIMESTAMP'
-        return f"(TRY_CAST(\"{column}\" AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
+            return f"make_timestamp(epoch_us({quoted}))"
+        if type_name.startswith("TIMESTAMP") or type_name == "DATE":
+            return f"{quoted}::TIMESTAMP"
+        if kind == "other":
+            return time_of_number(f"TRY_CAST({quoted} AS DOUBLE)")
+        return time_of_text(self._plain(column))
 
     def number(self, column: str, field: str = "") -> str:
         """Return an expression of the number as the file has it: a numeric type, or text to be cast."""
+        column, field = self._leaf(column, field)
         kind = self._kind(column)
         if kind == "absent":
             return "NULL::DOUBLE"
         if not field:
-            return f'"{column}"'
+            return self._quoted(column) if kind == "other" else self._plain(column)
         if kind == "struct":
-            present = any(name == field for name, _ in self.types[column].children)
-            return f'"{column}"."{field}"' if present else "NULL::DOUBLE"
-        return self.text(column, field)
+            present = any(name == field for name, _ in self._type(column).children)
+            return f'{self._quoted(column)}."{field}"' if present else "NULL::DOUBLE"
+        return unwrapped(self.text(column, field))
+
+    def shown(self, column: str) -> str:
+        """Return a VARCHAR expression of what the file has, for people."""
+        return f"coalesce({self.text(column)}, 'nothing')"
 
     def credit_amounts(self) -> str:
         """Return an expression for the list of exact credit amounts; NULL in it where one is no number."""
         kind = self._kind("credits")
         if kind == "absent":
             return f"NULL::{MONEY}[]"
-        credits = '"credits"'
+        credits, amount = self._quoted("credits"), "credit.amount"
         if kind in ("text", "json"):
             credits = f'from_json({self._json("credits")}, \'[{{"amount":"VARCHAR"}}]\')'
+            amount = unwrapped("credit.amount")
         return (
             f"CASE WHEN len({credits}) > 0 THEN "
-            f"list_transform({credits}, lambda credit: TRY_CAST(credit.amount AS {MONEY})) END"
+            f"list_transform({credits}, lambda credit: TRY_CAST({amount} AS {MONEY})) END"
         )
 
     def tags(self) -> str:
@@ -112,6 +100,10 @@ class ExportColumns:
         """
         return tags_expression({tag: self._value(tag) for tag in self.kept})
 
+    def found(self) -> set[str]:
+        """Return which columns of an export the file has, nested or flattened."""
+        return found_columns(self.types)
+
     def _value(self, tag: KeptTag) -> str:
         """Return a VARCHAR expression for the value of a label or tag; NULL where there is none."""
         if tag.origin == "tag":
@@ -120,25 +112,25 @@ class ExportColumns:
         return f"coalesce({_value_in(own, tag.key)}, {_value_in(of_project, tag.key)})"
 
     def _pairs(self, column: str, field: str = "") -> str:
-        """Return an expression for a list of (key, value), whatever the file has them as."""
+        """Return an expression for a list of (key, value), in whatever shape the file has them."""
+        column, field = self._leaf(column, field)
         kind = self._kind(column)
         if kind in ("text", "json"):
             json_text = f"json_extract({self._json(column)}, '$.{field}')" if field else self._json(column)
             return f"from_json({json_text}, '{_LIST_OF_PAIRS}')"
-        found = self.types.get(column)
+        found = None if kind == "absent" else self._type(column)
         if kind == "struct" and found is not None:
             found = _child(found, field)
         if found is None or not _holds_pairs(found):
             return "NULL::STRUCT(key VARCHAR, value VARCHAR)[]"
-        return f'"{column}"."{field}"' if field else f'"{column}"'
+        return f'{self._quoted(column)}."{field}"' if field else self._quoted(column)
 
     def broken_json(self) -> str:
         """Return a BOOLEAN expression: a nested column holds text that is not JSON."""
         nested = [name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"]
         tests = [
-            f'("{name}" IS NOT NULL AND "{name}" <> \'\' AND NOT json_valid("{name}"))'
-            for name in nested
-            if self._kind(name) == "text"
+            f"({text} IS NOT NULL AND {text} <> '' AND NOT json_valid({text}))"
+            for name, text in ((name, self._quoted(name)) for name in nested if self._kind(name) == "text")
         ]
         if self._kind("credits") in ("text", "json"):
             tests.append(f"coalesce(json_type({self._json('credits')}) NOT IN ('ARRAY', 'NULL'), false)")
@@ -148,21 +140,51 @@ class ExportColumns:
         """Return a BOOLEAN expression: the row has no value at all, which is how a broken line is read."""
         if self._kind("service") == "struct":
             return "false"
-        present = [f'"{name}" IS NULL' for name in EXPORT_COLUMNS if name in self.types]
+        known = {*EXPORT_COLUMNS, *map(canonical, LEAVES)}
+        present = [f'"{name}" IS NULL' for name in self.types if canonical(name) in known]
         return " AND ".join(present) or "true"
 
+    def _leaf(self, column: str, field: str) -> tuple[str, str]:
+        """Where the file has a field: in its nested column, or flattened as a column of its own."""
+        flattened = f"{column}_{field}"
+        if field and self._kind(column) == "absent" and self._kind(flattened) != "absent":
+            return flattened, ""
+        return column, field
+
+    def _plain(self, column: str) -> str:
+        """A VARCHAR expression of a single value that may be wrapped in an object, as `value`."""
+        if self._kind(column) == "struct":
+            children = {name for name, _ in self._type(column).children}
+            return f'{self._quoted(column)}."value"::VARCHAR' if "value" in children else "NULL::VARCHAR"
+        return unwrapped(self.text(column))
+
     def _json(self, column: str) -> str:
-        return f'"{column}"' if self._kind(column) == "json" else f'TRY_CAST("{column}" AS JSON)'
+        quoted = self._quoted(column)
+        return quoted if self._kind(column) == "json" else f"TRY_CAST({quoted} AS JSON)"
+
+    def _actual(self, column: str) -> str | None:
+        """The name as the file spells it."""
+        if column in self.types:
+            return column
+        wanted = canonical(column)
+        return next((name for name in self.types if canonical(name) == wanted), None)
+
+    def _quoted(self, column: str) -> str:
+        name = (self._actual(column) or column).replace('"', '""')
+        return f'"{name}"'
+
+    def _type(self, column: str) -> DuckDBPyType:
+        return self.types[self._actual(column) or column]
 
     def _kind(self, column: str) -> str:
-        if column not in self.types:
+        if self._actual(column) is None:
             return "absent"
-        type_name = str(self.types[column])
-        if type_name == "JSON":
+        found = self._type(column)
+        if str(found) == "JSON":
             return "json"
-        if type_name == "VARCHAR":
+        if str(found) == "VARCHAR":
             return "text"
-        return "struct" if self.types[column].id == "struct" else "other"
+        return "struct" if found.id == "struct" else "other"
 
 
 def _holds_pairs(type_: DuckDBPyType) -> bool:

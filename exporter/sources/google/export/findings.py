@@ -1,4 +1,4 @@
-"""What a check says of a billing export's columns, wherever the export lies."""
+"""What a check finds out about a billing export's columns, in files and in BigQuery alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from exporter.sources.base import Finding
 _CONSEQUENCES: Final[Mapping[str, str]] = {
     "credits": "discounts and credits are not seen, so cost is higher than on the invoice",
     "currency": "the billing currency is not known",
-    "currency_conversion_rate": "rows in other currencies than USD are set aside",
+    "currency_conversion_rate": "rows in other currencies than USD count on their invoices alone, "
+    "not in US dollars",
     "cost_type": "taxes and adjustments count as usage",
     "adjustment_info": "corrections that Google marks there count as usage",
     "invoice": "cost by invoice month is not known",
@@ -37,5 +38,5 @@ def columns_finding(present: Collection[str], place: str) -> Finding:
         return Finding(False, "columns", detail)
     if not absent:
         return Finding(True, "columns", f"{place} has all that are used")
-    told = ", ".join(f"{name} ({text})" for name, text in absent)
-    return Finding(True, "columns", f"{place} lacks {told}", warning=True)
+    listed = ", ".join(f"{name} ({text})" for name, text in absent)
+    return Finding(True, "columns", f"{place} lacks {listed}", warning=True)

@@ -6,52 +6,65 @@ Net cost = sum of cost + sum of credits[].amount, as Google's documentation of t
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from exporter.core.charges import CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
+from exporter.core.charges import CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, FARTHEST_AHEAD, LARGEST_PLAUSIBLE
 from exporter.core.sql_times import sql_time
 from exporter.sources.google.export.columns import MONEY, ExportColumns
+from exporter.sources.google.export.values import ACCEPTED_TIMES
 
 REASONS = {
     "bad_json": "the row, or a nested column of it, is not JSON; it was left out",
     "bad_cost": "cost is missing, not a number, or too large to be true; the row was left out",
     "bad_credit": "a credit's amount is missing, not a number, or too large to be true; the row was left out",
-    "bad_conversion_rate": "currency_conversion_rate is no plausible rate, or missing where the currency is "
-    "not USD; the row was left out, since its dollars are unknown",
-    "bad_timestamp": "usage_start_time or export_time is missing, no timestamp, or before 2015; the row was "
-    "left out",
-    "future_timestamp": "usage_start_time or export_time lies in the future; the row was left out: check the "
-    "clock of this machine",
+    "bad_currency": "neither currency nor currency_conversion_rate can be read; the row was left out, since "
+    "nobody knows what its cost is in",
+    "bad_conversion_rate": "currency_conversion_rate is missing or no plausible rate; the row counts on its "
+    "invoice in its own currency, and is missing from all US dollars",
+    "bad_timestamp": "usage_start_time or export_time is missing or cannot be read as a time; the row was "
+    f"left out. Times are read as {ACCEPTED_TIMES}",
+    "undated_usage": "usage_start_time is before 2015, which is no real time of usage; the row counts on its "
+    "invoice, and is missing from the sums by day and month",
+    "far_timestamp": "usage_start_time lies more than ten years ahead; the row was left out",
+    "future_timestamp": "export_time lies in the future, though Google has written it already; the row was "
+    "left out: check the clock of this machine",
 }
 """Why a row can be set aside, in the words that go to the log. Same reasons for every export source."""
+
+INVOICE_ONLY: Final = ("bad_conversion_rate", "undated_usage")
+"""Reasons to count a row on its invoice alone: its amount is known, its dollars or its day are not."""
 
 SMALLEST_RATE, LARGEST_RATE = "1e-4", "1e9"
 """Units of a currency for a dollar: beyond these no currency has ever been, and dollars stay within MONEY."""
 
-_GROUPED = tuple(
-    name
-    for name in CHARGE_COLUMNS
-    if name not in ("exported_at", "billed_cost", "billed_cost_usd", "consumed_quantity", "charge_period_end")
+_SUMMED: Final = frozenset(
+    {"exported_at", "billed_cost", "billed_cost_usd", "consumed_quantity", "charge_period_end", "corrects"}
 )
+_GROUPED: Final = tuple(name for name in CHARGE_COLUMNS if name not in _SUMMED)
 
 
 def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
     """Return a SELECT of one row per export row: its leaves, exact amounts, and `reason` where it is refused.
 
-    `relation` is a table function call such as `read_parquet('x')`; times after `latest` are refused.
+    `relation` is a table function call such as `read_parquet('x')`; export times after `latest` are refused.
     """
+    farthest = sql_time(latest + FARTHEST_AHEAD)
     text, number = columns.text, columns.number
     return f"""
     SELECT *,
       CASE
         WHEN broken_json THEN 'bad_json'
-        WHEN period IS NULL OR exported IS NULL OR least(period, exported) < {sql_time(EARLIEST_PLAUSIBLE)}
+        WHEN period IS NULL OR exported IS NULL OR exported < {sql_time(EARLIEST_PLAUSIBLE)}
           THEN 'bad_timestamp'
-        WHEN greatest(period, exported) > {sql_time(latest)} THEN 'future_timestamp'
+        WHEN exported > {sql_time(latest)} THEN 'future_timestamp'
+        WHEN period > {farthest} THEN 'far_timestamp'
         WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN credit_amounts IS NOT NULL AND (list_count(credit_amounts) < len(credit_amounts)
           OR abs(list_sum(credit_amounts)) >= {LARGEST_PLAUSIBLE}) THEN 'bad_credit'
+        WHEN billing_currency = '' AND rate IS NULL THEN 'bad_currency'
         WHEN rate IS NULL OR NOT (rate > {SMALLEST_RATE} AND rate < {LARGEST_RATE})
           THEN 'bad_conversion_rate'
+        WHEN period < {sql_time(EARLIEST_PLAUSIBLE)} THEN 'undated_usage'
       END AS reason
     FROM (
       SELECT
@@ -68,7 +81,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         {columns.timestamp("usage_start_time")} AS period,
         {columns.timestamp("usage_end_time")} AS period_end,
         {columns.timestamp("export_time")} AS exported,
-        coalesce({text("invoice", "month")}, '') AS invoice_month,
+        split_part(coalesce({text("invoice", "month")}, ''), '.', 1) AS invoice_month,
         coalesce({text("currency")}, '') AS billing_currency,
         TRY_CAST({number("cost")} AS {MONEY}) AS cost,
         coalesce(
@@ -79,14 +92,34 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         TRY_CAST({number("usage", "amount")} AS DOUBLE) AS quantity,
         coalesce({text("usage", "unit")}, '') AS consumed_unit,
         {columns.tags()} AS tags,
+        {columns.shown("usage_start_time")} AS shown_start,
+        {columns.shown("export_time")} AS shown_export,
+        {columns.shown("cost")} AS shown_cost,
+        {columns.shown("currency_conversion_rate")} AS shown_rate,
         {columns.broken_json()} OR ({columns.all_null()}) AS broken_json
       FROM {relation}
     )"""
 
 
+def examples(judged: str) -> str:
+    """Return a SELECT of (reason, what one refused row has), for the reasons where that explains them."""
+    times = "format('usage_start_time is {} and export_time is {}', shown_start, shown_export)"
+    return f"""
+    SELECT reason, first(CASE
+      WHEN reason IN ('bad_timestamp', 'undated_usage', 'far_timestamp', 'future_timestamp') THEN {times}
+      WHEN reason = 'bad_cost' THEN format('cost is {{}}', shown_cost)
+      WHEN reason = 'bad_conversion_rate'
+        THEN format('currency_conversion_rate is {{}} and currency is {{}}', shown_rate, billing_currency)
+    END) AS example
+    FROM ({judged}) WHERE reason IS NOT NULL GROUP BY reason"""
+
+
 def aggregate(judged: str) -> str:
     """Return a SELECT that sums judged rows to the grain of a charge; refused rows keep their reason."""
-    in_usd = f"CASE WHEN rate = 1 THEN {{0}} ELSE TRY_CAST(CAST({{0}} AS DOUBLE) / rate AS {MONEY}) END"
+    in_usd = (
+        "CASE WHEN reason IS NOT NULL THEN NULL WHEN rate = 1 THEN {0} "
+        f"ELSE TRY_CAST(CAST({{0}} AS DOUBLE) / rate AS {MONEY}) END"
+    )
     return f"""
     SELECT
       'gcp' AS provider, billing_account_id, project_id, service_id, service_name, sku_id, sku, region_id,
@@ -96,11 +129,12 @@ def aggregate(judged: str) -> str:
         WHEN starts_with(sku, 'Commitment') THEN 'purchase'
         ELSE 'usage'
       END AS charge_category,
-      date_trunc('hour', period) AS charge_period_start,
+      date_trunc('hour', greatest(period, TIMESTAMP '1970-01-01')) AS charge_period_start,
       date_trunc('hour', exported) AS export_hour,
       invoice_month, billing_currency, consumed_unit, tags, reason,
       max(exported) AS exported_at,
       max(period_end) AS charge_period_end,
+      CASE WHEN bool_and(coalesce(cost_type = 'rounding_error', false)) THEN false END AS corrects,
       sum(cost) AS billed_cost,
       sum({in_usd.format("cost")}) AS billed_cost_usd,
       sum(list_sum(credit_amounts)) AS credit,
@@ -115,14 +149,19 @@ def charges_of(aggregated: str) -> str:
     """Return a SELECT of the columns CHARGE_COLUMNS from a table made by `aggregate`.
 
     The credits of an export row become a charge of their own, of category `credit`, so that categories sum
-    to net cost.
+    to net cost. Rows that count on their invoice alone come without US dollars.
     """
     names = ", ".join(CHARGE_COLUMNS)
+    known = f"(reason IS NULL OR reason IN ({', '.join(map(_quoted, INVOICE_ONLY))}))"
     shared = ", ".join(name for name in _GROUPED if name not in ("charge_category", "consumed_unit"))
     return f"""
-    SELECT {names} FROM {aggregated} WHERE reason IS NULL
+    SELECT {names} FROM {aggregated} WHERE {known}
     UNION ALL BY NAME
     SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at,
-      max(charge_period_end) AS charge_period_end, sum(credit) AS billed_cost,
+      max(charge_period_end) AS charge_period_end, NULL::BOOLEAN AS corrects, sum(credit) AS billed_cost,
       sum(credit_usd) AS billed_cost_usd, 0 AS consumed_quantity, '' AS consumed_unit
-    FROM {aggregated} WHERE reason IS NULL AND credit IS NOT NULL GROUP BY ALL"""
+    FROM {aggregated} WHERE {known} AND credit IS NOT NULL GROUP BY ALL"""
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'"

@@ -13,6 +13,7 @@ from google.auth.credentials import AnonymousCredentials
 from exporter.core.errors import SourceError
 from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction
 from exporter.sources.google.bigquery.source import BigQuerySource
+from exporter.sources.google.bigquery.tables import BigQueryTables
 from tests.fakes.bigquery_export import DAILY_TABLE, ROW_BYTES, SCHEMA, ExportRow, FakeExport
 from tests.fakes.bigquery_rest import MEBIBYTE, ApiError, FakeBigQuery, Fault
 
@@ -60,7 +61,9 @@ class Rig:
             **settings,  # type: ignore[arg-type]
         )
 
-    def refresh(self, source: BigQuerySource, now: datetime = NOW, stop_after: int = 10**9) -> list[Change]:
+    def refresh(
+        self, source: BigQuerySource | BigQueryTables, now: datetime = NOW, stop_after: int = 10**9
+    ) -> list[Change]:
         """Refresh, committing each change before asking for the next, as a ledger does."""
         self.meter = RefreshTally(progress=self.progress.append)
         changes: list[Change] = []
@@ -217,7 +220,9 @@ def test_partitions_that_expired_in_bigquery_stay_in_the_ledger(rig: Rig) -> Non
     assert f"{TABLE}/2026-09-24" in rig.known
 
 
-def test_partitions_of_another_table_are_retracted_before_the_new_table_is_read(rig: Rig) -> None:
+def test_partitions_of_another_export_of_the_account_are_retracted_before_the_new_one_is_read(
+    rig: Rig,
+) -> None:
     rig.known["pay.billing.gcp_billing_export_v1_0A_0B_0C/2026-11-20"] = "x/1"
     rig.costs["pay.billing.gcp_billing_export_v1_0A_0B_0C/2026-11-20"] = []
     rig.export.add_day(days_ago(2))
@@ -226,6 +231,70 @@ def test_partitions_of_another_table_are_retracted_before_the_new_table_is_read(
 
     assert [type(change) for change in changes] == [Retraction, Batch]
     assert list(rig.known) == [f"{TABLE}/2026-11-20"]
+
+
+OTHER_ACCOUNT = "old.billing.gcp_billing_export_resource_v1_FF_FF_FF"
+
+
+def remember(rig: Rig, *tables: str) -> None:
+    """Have the ledger hold a partition of each table."""
+    for table in tables:
+        rig.known[f"{table}/2026-11-20"] = "x/1"
+        rig.costs[f"{table}/2026-11-20"] = [Decimal(7)]
+
+
+def test_the_past_of_another_billing_account_stays_when_the_table_is_changed(rig: Rig) -> None:
+    remember(rig, OTHER_ACCOUNT)
+    rig.export.add_day(days_ago(2))
+
+    changes = rig.refresh(rig.source())
+
+    assert [type(change) for change in changes] == [Batch]
+    assert rig.known.keys() == {f"{TABLE}/2026-11-20", f"{OTHER_ACCOUNT}/2026-11-20"}
+    assert rig.refresh(rig.source()) == []
+
+
+def test_a_table_that_is_named_as_replaced_leaves_the_ledger(rig: Rig) -> None:
+    remember(rig, OTHER_ACCOUNT, "pay.billing.all_exports")
+    rig.export.add_day(days_ago(2))
+
+    changes = rig.refresh(rig.source(replaces=(OTHER_ACCOUNT, "pay.billing.all_exports")))
+
+    assert [type(change) for change in changes] == [Retraction, Retraction, Batch]
+    assert list(rig.known) == [f"{TABLE}/2026-11-20"]
+
+
+def test_where_names_do_not_show_whose_export_it_was_nothing_is_touched_and_the_choice_is_explained(
+    rig: Rig,
+) -> None:
+    remember(rig, "pay.billing.all_exports")
+    rig.export.add_day(days_ago(2))
+
+    error = refused(rig, rig.source())
+
+    assert error.reason == "table_unclear"
+    assert "gcp.billing_export.bigquery.replaces: [pay.billing.all_exports]" in str(error)
+    assert list(rig.known) == ["pay.billing.all_exports/2026-11-20"]
+
+
+def test_several_tables_are_read_each_with_its_own_partitions_and_one_that_fails_costs_no_other(
+    rig: Rig,
+) -> None:
+    second = "pay.billing.gcp_billing_export_v1_FF_FF_FF"
+    missing = "pay.billing.gcp_billing_export_v1_EE_EE_EE"
+    gone = "old.billing.gcp_billing_export_v1_DD_DD_DD"
+    rig.server.tables[second] = dict(DAILY_TABLE)
+    rig.export.add_day(days_ago(2))
+    remember(rig, gone)
+    source = BigQueryTables([rig.source(missing), rig.source(TABLE), rig.source(second)])
+
+    with pytest.raises(SourceError, match="EE_EE_EE") as raised:
+        rig.refresh(source)
+
+    assert raised.value.reason == "not_found"
+    read = {f"{TABLE}/2026-11-20", f"{second}/2026-11-20", f"{gone}/2026-11-20"}
+    assert rig.known.keys() == read
+    assert rig.refresh(BigQueryTables([rig.source(TABLE), rig.source(second)])) == []
 
 
 def test_an_interrupted_first_run_goes_on_where_it_was_after_a_restart(rig: Rig) -> None:

@@ -13,7 +13,7 @@ from exporter.sources.google.monitoring.check import reading_usd_per_month
 from tests.support.live_world import NOW, RUN_METERS, SERVICES, reading
 
 
-def found(folder: Path, temper: Faults) -> list[Finding]:
+def found(folder: Path, faults: Faults) -> list[Finding]:
     context = RefreshContext(
         known={},
         now=NOW,
@@ -22,7 +22,7 @@ def found(folder: Path, temper: Faults) -> list[Finding]:
         spool=folder,
         tally=RefreshTally(),
     )
-    with reading(folder, temper=temper) as reader:
+    with reading(folder, faults=faults) as reader:
         return list(reader.source.check(context))
 
 

@@ -80,9 +80,11 @@ def test_every_interval_is_read_and_every_hour_is_held_in_one_way(steps: list[tu
                 assert ways.setdefault(hour, stretch.by_revision) == stretch.by_revision
                 hour += HOUR
         known, read_to = found.cursor, found.through
+    assert read_to is not None, "nothing was ever read"
 
 
 def test_every_row_of_the_table_can_be_planned() -> None:
+    assert USAGE_TABLE
     for meter in USAGE_TABLE:
         found = plan_read(meter, Timing(), REACH, None, now=NOW, oldest_kept=LONG_AGO, by_revision=True)
         assert found is not None

@@ -89,8 +89,8 @@ def test_pages_of_any_size_tell_the_same(tmp_path: Path) -> None:
 def test_a_failure_in_the_middle_of_the_pages_loses_and_doubles_nothing(
     tmp_path: Path, code: grpc.StatusCode
 ) -> None:
-    temper = Faults(fail=failing(Failure(code), Failure(code), offset=97 * 2))
-    with reading(tmp_path, meters=REQUESTS, page_size=97, temper=temper) as reader:
+    faults = Faults(fail=failing(Failure(code), Failure(code), offset=97 * 2))
+    with reading(tmp_path, meters=REQUESTS, page_size=97, faults=faults) as reader:
         assert reader.refresh().unread == []
         assert len(reader.clock.slept) == 2
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
@@ -98,14 +98,14 @@ def test_a_failure_in_the_middle_of_the_pages_loses_and_doubles_nothing(
 
 def test_a_refusal_that_says_when_to_come_back_is_obeyed(tmp_path: Path) -> None:
     refusal = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota", retry_after_seconds=12.5)
-    with reading(tmp_path, meters=REQUESTS, temper=Faults(fail=failing(refusal))) as reader:
+    with reading(tmp_path, meters=REQUESTS, faults=Faults(fail=failing(refusal))) as reader:
         assert reader.refresh().unread == []
         assert reader.clock.slept == [12.5]
 
 
 def test_a_refusal_for_longer_than_there_is_time_is_not_waited_for(tmp_path: Path) -> None:
     refusal = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota", retry_after_seconds=3600)
-    with reading(tmp_path, meters=REQUESTS, temper=Faults(fail=failing(refusal))) as reader:
+    with reading(tmp_path, meters=REQUESTS, faults=Faults(fail=failing(refusal))) as reader:
         (unread,) = reader.refresh().unread
         assert unread.rejected.reason == "quota"
         assert reader.clock.slept == []
@@ -113,19 +113,19 @@ def test_a_refusal_for_longer_than_there_is_time_is_not_waited_for(tmp_path: Pat
 
 def test_a_call_without_an_answer_is_given_up_in_time_and_the_other_metrics_are_read(tmp_path: Path) -> None:
     never = failing(*[Failure(grpc.StatusCode.DEADLINE_EXCEEDED)] * 1000)
-    with reading(tmp_path, temper=Faults(fail=never), call_seconds=30.0) as reader:
+    with reading(tmp_path, faults=Faults(fail=never), call_seconds=30.0) as reader:
         outcome = reader.refresh()
         assert {each.partition for each in outcome.unread} == {f"{p}/cloud_run_requests" for p in SERVICES}
         assert {each.rejected.reason for each in outcome.unread} == {"timeout"}
         assert reader.clock.monotonic() <= 30.0 * len(SERVICES)
         assert reader.hours("cloud_run_cpu_seconds", BEGAN, THIS_HOUR)
-        reader.service.temper.fail = Faults().fail
+        reader.service.faults.fail = Faults().fail
         reader.refresh(MINUTE)
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
 
 
 def test_one_project_that_denies_does_not_stop_the_others(tmp_path: Path) -> None:
-    with reading(tmp_path, temper=Faults(denied_projects={"northwind-assistant"})) as reader:
+    with reading(tmp_path, faults=Faults(denied_projects={"northwind-assistant"})) as reader:
         outcome = reader.refresh()
         (unread,) = outcome.unread
         assert unread.rejected.reason == "permission_denied"
@@ -138,7 +138,7 @@ def test_one_project_that_denies_does_not_stop_the_others(tmp_path: Path) -> Non
 
 def test_projects_that_all_deny_are_a_failed_refresh(tmp_path: Path) -> None:
     with (
-        reading(tmp_path, temper=Faults(denied_projects=SERVICES)) as reader,
+        reading(tmp_path, faults=Faults(denied_projects=SERVICES)) as reader,
         pytest.raises(SourceError, match=r"roles/monitoring\.viewer"),
     ):
         reader.refresh()
@@ -157,7 +157,7 @@ def test_a_server_that_is_not_there_is_a_failed_refresh_that_ends_soon(tmp_path:
 
 def test_a_metric_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
     missing = "run.googleapis.com/container/startup_latencies"
-    with reading(tmp_path, temper=Faults(missing_metrics={missing})) as reader:
+    with reading(tmp_path, faults=Faults(missing_metrics={missing})) as reader:
         first = reader.refresh()
         assert [each.reason for each in first.rejected] == ["unknown_metric"] * len(SERVICES)
         assert missing in first.rejected[0].detail
@@ -167,7 +167,7 @@ def test_a_metric_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
 
 def test_projects_with_none_of_the_metrics_are_told_and_are_no_trouble(tmp_path: Path) -> None:
     missing = {meter.metric_type for meter in RUN_METERS}
-    with reading(tmp_path, temper=Faults(missing_metrics=missing)) as reader:
+    with reading(tmp_path, faults=Faults(missing_metrics=missing)) as reader:
         first = reader.refresh()
         assert first.batches == []
         assert {(each.partition, each.rejected.reason) for each in first.unread} == {
@@ -178,16 +178,16 @@ def test_projects_with_none_of_the_metrics_are_told_and_are_no_trouble(tmp_path:
 
 
 def test_points_out_of_order_and_twice_count_once(tmp_path: Path) -> None:
-    temper = Faults(disorder=True, repeat=True)
-    with reading(tmp_path, meters=REQUESTS, temper=temper, page_size=101) as reader:
+    faults = Faults(disorder=True, repeat=True)
+    with reading(tmp_path, meters=REQUESTS, faults=faults, page_size=101) as reader:
         reader.refresh()
         reader.refresh(MINUTE)
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
 
 
 def test_late_points_are_counted_when_they_arrive(tmp_path: Path) -> None:
-    temper = Faults(late_share=0.4, late_seconds=40 * 60)
-    with reading(tmp_path, meters=REQUESTS, temper=temper) as reader:
+    faults = Faults(late_share=0.4, late_seconds=40 * 60)
+    with reading(tmp_path, meters=REQUESTS, faults=faults) as reader:
         reader.refresh()
         early = reader.counters("cloud_run_requests")
         for _ in range(5):
@@ -247,13 +247,13 @@ def test_a_hole_in_what_is_always_sampled_is_told_as_a_gap(tmp_path: Path) -> No
 def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
     tmp_path: Path, steps: list[tuple[int, str]]
 ) -> None:
-    temper = Faults(late_share=0.2, late_seconds=10 * 60)
+    faults = Faults(late_share=0.2, late_seconds=10 * 60)
     settled: dict[str, Any] = {"meters": REQUESTS, "page_size": 211, "reach": Reach(backfill=REACHED)}
-    with reading(tmp_path, temper=temper, **settled) as reader:
+    with reading(tmp_path, faults=faults, **settled) as reader:
         reader.refresh()
         before = reader.counters("cloud_run_requests")
         for minutes, event in steps:
-            temper.fail = failing(
+            faults.fail = failing(
                 *[Failure(grpc.StatusCode.UNAVAILABLE)] * 500 * (event == "fail"), offset=211
             )
             if event in ("restart", "die"):
@@ -265,7 +265,7 @@ def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
             after = reader.counters("cloud_run_requests")
             assert all(after[key] >= value for key, value in before.items())
             before = after
-        temper.fail = Faults().fail
+        faults.fail = Faults().fail
         reader.refresh(2 * HOUR)
         end = reader.clock.now.replace(minute=0, second=0) - HOUR
         assert reader.hours("cloud_run_requests", BEGAN, end) == true_amounts(("run-requests",), BEGAN, end)

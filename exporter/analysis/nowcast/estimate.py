@@ -1,0 +1,187 @@
+"""The estimate of single hours.
+
+What has arrived + the share still to come x its prior (Bornhuetter and Ferguson, 1972); the prior of an hour
+is season x level. The share that has arrived of an hour in parts is weighed against the prior by variances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from exporter.analysis.bill.billing_calendar import BillingCalendar
+from exporter.analysis.nowcast.clocks import Clocks
+from exporter.analysis.nowcast.credits import credit_ratios
+from exporter.analysis.nowcast.known_costs import NEVER, Floats, KnownCosts
+from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
+from exporter.analysis.nowcast.live_usage import PricedUsage
+from exporter.analysis.nowcast.model import Model
+from exporter.analysis.nowcast.observed import Flags, Observed, observe, running
+from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
+from exporter.analysis.nowcast.shift import SPANS, find_shifts
+
+_DAMPING_HOURS: Final = 14 * 24
+"""Growth goes on, and fades over so many hours."""
+
+_HARDLY: Final = 0.5
+"""Live usage takes the place of a bill of which less than this can have arrived."""
+
+_PEAK: Final = 6.0
+_SPIKY: Final = 0.25
+"""A line used in fewer of its hours than this, as daily jobs are, flows evenly over its day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an estimate is made from, beside the model."""
+
+    known: KnownCosts
+    calendar: BillingCalendar
+    clocks: Clocks
+    live: PricedUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Net US dollars, lines x hours from `begin` on."""
+
+    begin: int
+    to_come: Floats
+    """On top of what is known; slightly negative where credits are still to come on a cost that has."""
+    flow: Floats
+    """What the running lines cost in each hour; single charges play no part."""
+    prior: Floats
+    """Gross: season times level."""
+
+
+def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
+    """Estimate the hours from `begin` to before `end` from what is known as of `known.as_of`."""
+    known = past.known
+    since = max(known.first_hour, min(begin, known.as_of - MEMORY_HOURS))
+    shape, used = model.season.of(past.clocks.week_hours(since, end))
+    seen = observe(known, model.cap, model.lateness, used, (since, end))
+    runs = running(known, seen)
+    live = _live(past.live, since, end)
+    prior = shape * _levels(model, seen, shape, live, known.as_of - since) * runs[:, None]
+    prior *= _grown(model, np.arange(since, end, dtype=np.float64) + 0.5 - known.as_of)
+    extra = _to_come(model, seen, prior, used, live)
+    at = begin - since
+    gross = seen.cost[:, at:] + extra[:, at:]
+    ratio = credit_ratios(model.credits, known, past.calendar, begin, gross)
+    fees = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
+    usual = gross * (1.0 + ratio) * runs[:, None]
+    return Estimate(
+        begin,
+        extra[:, at:] * (1.0 + ratio) + by_hour(fees, len(gross), begin, end),
+        _evened(model, usual, prior, ratio),
+        prior[:, at:],
+    )
+
+
+def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _Live | None) -> Floats:
+    """Gross cost on top of what has arrived."""
+    likely, waiting = prior, seen.to_come / np.maximum(1.0 - used + used * seen.to_come, 1e-9)
+    if live is not None:
+        exact = _exactness(model, live)
+        likely = np.where(live.told, exact * live.usd + (1.0 - exact) * prior, prior)
+        waiting = np.where(live.told, 1.0, waiting)
+    trust = _trust(model, seen.part)
+    rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
+    found: Floats = np.where(seen.once, 0.0, np.where(seen.arrived, rest, likely * waiting))
+    return found
+
+
+def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, past: int) -> Floats:
+    """Level of each hour, lines x hours: one for all, and another since a change where there was one."""
+    trust = _trust(model, seen.part)
+    cost, exposure = seen.cost * trust, seen.exposure * trust
+    if live is not None:
+        exact = _exactness(model, live)
+        fresh = live.told & (exposure < _HARDLY)
+        cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
+    cost, due = cost[:, :past], (shape * exposure)[:, :past]
+    rule = model.rule
+    level = (candidates(cost, due, rule.growth, model.slow) * rule.weight).sum(axis=1)[:, None]
+    shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
+    found = np.repeat(level, shape.shape[1], axis=1)
+    for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
+        moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
+        found[:, max(past - span, 0) : past + 24] += moved
+        # Beyond a day nobody knows whether it was a step, or an odd day that is over.
+        found[:, past + 24 :] += 0.5 * moved
+    return found
+
+
+def _grown(model: Model, ahead: Floats) -> Floats:
+    fading = _DAMPING_HOURS * (1.0 - np.exp(-np.maximum(ahead, 0.0) / _DAMPING_HOURS))
+    faded = np.where(ahead > 0.0, fading, ahead)
+    found: Floats = np.exp(np.clip(model.rule.growth[:, None] * faded, -1.0, 1.0))
+    return found
+
+
+def _trust(model: Model, part: Floats) -> Floats:
+    """How much an hour that has arrived in part says of itself, beside its prior; 1 once it is whole.
+
+    By their variances: that of an hour around its prior, and that of the share of its pieces that has come.
+    """
+    own = _own_variance(model)[:, None]
+    found: Floats = own / (own + (1.0 - part) / (part * model.lateness.pieces[:, None]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Live usage, lines x hours."""
+
+    usd: Floats
+    told: Flags
+    """Where it is known."""
+    noise: Floats
+    """Lines: relative deviation of the bill from it."""
+
+
+def _live(priced: PricedUsage | None, begin: int, end: int) -> _Live | None:
+    """Live usage of the hours from `begin` to before `end`."""
+    if priced is None:
+        return None
+    usd = np.full((len(priced.usd), end - begin), np.nan)
+    inside = priced.usd[:, begin - priced.first_hour : end - priced.first_hour]
+    usd[:, : inside.shape[1]] = inside
+    return _Live(np.nan_to_num(usd), np.isfinite(usd), priced.noise)
+
+
+def _exactness(model: Model, live: _Live) -> Floats:
+    """How much live usage says of an hour, beside its prior."""
+    own = _own_variance(model)
+    return (own / (own + live.noise**2))[:, None]
+
+
+def _own_variance(model: Model) -> Floats:
+    found: Floats = np.clip(model.season.noise, 0.02, 2.0) ** 2
+    return found
+
+
+def _seldom(known: KnownCosts, seen: Observed, runs: Flags) -> Flags:
+    """Charges that belong to no running: all of a line that does not run, single ones of one that does."""
+    found: Flags = (known.delay != NEVER) & ~runs[:, None]
+    low, high = seen.begin - known.first_hour, known.as_of - known.first_hour
+    found[:, low:high] |= seen.once[:, : high - low]
+    return found
+
+
+def _evened(model: Model, usual: Floats, prior: Floats, ratio: Floats) -> Floats:
+    """Cost per hour; a line that is booked in few hours of its day costs the mean of the day around it."""
+    busy = (model.season.used[0] > 0.5).mean(axis=1)
+    peak = model.season.shape[0].max(axis=1)
+    spiky = np.flatnonzero(((busy < _SPIKY) | (peak > _PEAK)) & (prior.max(axis=1, initial=0.0) > 0.0))
+    if not len(spiky):
+        return usual
+    found = usual.copy()
+    hours, shown = prior.shape[1], usual.shape[1]
+    sums = np.cumsum(np.pad(prior[spiky], ((0, 0), (1, 0))), axis=1)
+    low = np.clip(np.arange(hours - shown, hours) - 12, 0, max(hours - 24, 0))
+    high = np.minimum(low + 24, hours)
+    found[spiky] = (sums[:, high] - sums[:, low]) / (high - low) * (1.0 + ratio[spiky])
+    return found

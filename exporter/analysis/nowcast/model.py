@@ -1,0 +1,94 @@
+"""All that is learnt from a provider's past bills. Fitted at the start of a billing day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from exporter.analysis.bill.billing_calendar import BillingCalendar
+from exporter.analysis.nowcast.baseline import learn_development
+from exporter.analysis.nowcast.clocks import Clocks
+from exporter.analysis.nowcast.credits import CreditRules, learn_credits
+from exporter.analysis.nowcast.known_costs import Floats, KnownCosts
+from exporter.analysis.nowcast.lateness import Lateness, learn_lateness
+from exporter.analysis.nowcast.level import LevelRule, learn_growth, learn_rule
+from exporter.analysis.nowcast.observed import Flags, Observed, observe, running, usual_caps
+from exporter.analysis.nowcast.season import Season, learn_season
+
+LEARNT_HOURS: Final = 56 * 24
+_SURELY: Final = 0.001
+"""An hour of which nothing has arrived counts as unused once a cost is less likely than this to come."""
+
+_OPEN_HOURS: Final = 72
+_SLOW_HOURS: Final = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What holds for one billing day; lines as in the cells."""
+
+    lateness: Lateness
+    season: Season
+    rule: LevelRule
+    slow: Floats
+    """Lines: level of the last ten days or so, grown to now; 0 where none is known."""
+    cap: Floats
+    """Lines: an hour that costs more is no part of the usual running."""
+    credits: CreditRules
+    developed: Floats
+    """For the plain estimate beside this one."""
+
+
+def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> Model:
+    """Learn from what is known."""
+    as_of = known.as_of
+    begin = max(known.first_hour, as_of - LEARNT_HOURS)
+    lateness = learn_lateness(known)
+    cap = usual_caps(known, begin)
+    week_hours = clocks.week_hours(begin, as_of)
+    age = as_of - np.arange(begin, as_of)
+    seen = observe(known, cap, lateness, 0.9, (begin, as_of))
+    seen = _only(running(known, seen), seen)
+    growth = learn_growth(seen.cost, seen.exposure)
+    grown = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
+    cost = seen.cost * grown
+    level = _around(cost, seen.exposure)
+    ratio = np.divide(cost, level, out=np.zeros_like(cost), where=level > 0.0)
+    active = np.where(seen.arrived, 1.0, np.where(seen.to_come < _SURELY, 0.0, np.nan))
+    active[(seen.exposure == 0.0) & ~seen.arrived] = np.nan
+    active[seen.once] = np.nan
+    season = learn_season(ratio, seen.exposure, active, age, week_hours)
+    shape, used = season.of(week_hours)
+    seen = _only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
+    expected = shape * seen.exposure
+    weight = np.exp(-age / _SLOW_HOURS)
+    mass = expected @ weight
+    slow = np.divide((seen.cost * grown) @ weight, mass, out=np.zeros(len(mass)), where=mass > 0.5)
+    rule = learn_rule(seen.cost, expected, growth, slow, lateness.median_hours())
+    return Model(lateness, season, rule, slow, cap, learn_credits(known, calendar), learn_development(known))
+
+
+def _only(lines: Flags, seen: Observed) -> Observed:
+    """The same, with nothing known of the other lines: a fee says nothing of any season."""
+    return replace(
+        seen,
+        cost=np.where(lines[:, None], seen.cost, 0.0),
+        exposure=np.where(lines[:, None], seen.exposure, 0.0),
+    )
+
+
+def _around(cost: Floats, exposure: Floats) -> Floats:
+    """Mean cost of an hour over the week around each hour; at the ends over the first and last whole week.
+
+    Of the newest hours the bill knows some only, which is no mean of all hours of the day: no week has them.
+    """
+    hours = cost.shape[1]
+    ended = hours - min(_OPEN_HOURS, hours // 4)
+    width = min(168, ended)
+    sums, seen = (np.cumsum(np.pad(each, ((0, 0), (1, 0))), axis=1) for each in (cost, exposure))
+    low = np.clip(np.arange(hours) - width // 2, 0, ended - width)
+    total, count = sums[:, low + width] - sums[:, low], seen[:, low + width] - seen[:, low]
+    found: Floats = np.divide(total, count, out=np.zeros_like(total), where=count > 1.0)
+    return found

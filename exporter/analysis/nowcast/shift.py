@@ -1,0 +1,66 @@
+"""Levels that have just changed: a step, a holiday, an incident, noticed from its own first hours.
+
+For some spans before now, what has arrived is held against the level from before the span. A change is
+likelier for each line the more lines of the account have changed (empirical Bayes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from exporter.analysis.nowcast.known_costs import Floats
+from exporter.analysis.nowcast.level import LevelRule, candidates
+
+SPANS: Final = (6, 12, 24, 48)
+_USUAL_SIZE: Final = 0.5
+"""Standard deviation of the logarithm of a change."""
+
+_SELDOM: Final = 0.004
+_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Lines x SPANS."""
+
+    chance: Floats
+    """How likely the level changed when the span began."""
+    level: Floats
+    """The level since then, if it did."""
+
+
+def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, noise: Floats) -> Shift:
+    """Look for changes in the hours up to now; lines x hours."""
+    hours = cost.shape[1]
+    odds, levels = [], []
+    for span in SPANS:
+        begin = hours - span
+        if begin < 48:
+            continue
+        before = candidates(cost[:, :begin], expected[:, :begin], rule.growth, slow)
+        level = (before * rule.weight).sum(axis=1) * np.exp(rule.growth * span / 2.0)
+        came, due = cost[:, begin:].sum(axis=1), expected[:, begin:].sum(axis=1) * level
+        due_hours = expected[:, begin:].sum(axis=1)
+        seen = due_hours**2 / np.maximum((expected[:, begin:] ** 2).sum(axis=1), 1e-12)
+        usable = (due > 0.0) & (level > 0.0) & (due_hours > 0.8)
+        ratio = np.log(
+            np.maximum(came, 1e-3 * due) / np.where(due > 0.0, due, 1.0),
+            where=due > 0.0,
+            out=np.zeros_like(due),
+        )
+        variance = noise**2 / np.maximum(seen, 1.0) + rule.error**2 + 1e-6
+        wide = variance + _USUAL_SIZE**2
+        log_odds = 0.5 * (ratio**2 / variance - ratio**2 / wide + np.log(variance / wide))
+        odds.append(np.where(usable, np.clip(log_odds, -30.0, 30.0), -30.0))
+        levels.append(level * np.exp(ratio * _USUAL_SIZE**2 / wide))
+    if not odds:
+        return Shift(np.zeros((len(cost), 1)), np.zeros((len(cost), 1)))
+    likelihood = np.exp(np.stack(odds, axis=1)) / len(odds)
+    prior = _SELDOM
+    for _ in range(_ROUNDS):
+        chance = prior * likelihood / (1.0 - prior + prior * likelihood.sum(axis=1, keepdims=True))
+        prior = min(max(float(chance.sum(axis=1).mean()), _SELDOM), 0.5)
+    return Shift(chance, np.stack(levels, axis=1))

@@ -1,0 +1,173 @@
+"""Runs estimations in a process of their own, one at a time, and keeps what the last one returned.
+
+The process has a memory limit, a time limit and low priority. Its death is reported and costs nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.ledger.charges.store import Ledger
+from exporter.ledger.extract import write_extract
+from exporter.metrics.families import FamilySamples
+from exporter.metrics.outcomes import Outcome
+from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.refresh.estimation.job import EXTRACT_SPAN, Estimates, EstimationJob, Task
+from exporter.refresh.estimation.process import OUT_OF_MEMORY
+from exporter.sources.base import Source, billing_zones
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BYTES: Final = 768 * 2**20
+"""Twice what 10,000 lines of a bill need. It stops a defect, not a large bill."""
+
+TIME_LIMIT: Final = timedelta(minutes=5)
+"""Thirty times what 10,000 lines of a bill need on an idle machine."""
+
+_FIGURES: Final[Mapping[Task, tuple[str, ...]]] = {
+    "outlooks": ("nowcast", "daily_nowcast"),
+    "grades": ("nowcast_grades",),
+}
+
+_COMMAND: Final = (sys.executable, "-m", "exporter.refresh.estimation.process")
+
+
+@dataclass(slots=True)
+class Estimator:
+    """Estimates from a ledger. One thread runs it; any thread may read `outlooks` and `grades`."""
+
+    ledger: Ledger
+    sources: Sequence[Source]
+    spool: Path
+    """An existing folder of this process's own, for the extract."""
+    memory_bytes: int = MEMORY_BYTES
+    time_limit: timedelta = TIME_LIMIT
+    command: Sequence[str] = _COMMAND
+    """What is started for each estimation."""
+    outlooks: tuple[Outlook, ...] = field(default=(), init=False)
+    """The last that could be estimated."""
+    grades: tuple[FamilySamples, ...] = field(default=(), init=False)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict, init=False)
+    """How each figure ended the last time; nothing of those never tried."""
+    _carried: bytes = field(default=b"", init=False, repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    def run(self, task: Task, now: datetime) -> bool:
+        """Estimate from the ledger as it is; return whether it succeeded. What was known before stays."""
+        started = time.monotonic()
+        try:
+            estimates = self._estimates(task, now)
+        except _FailedError as error:
+            if self._stopped.is_set():
+                return False
+            seconds = time.monotonic() - started
+            logger.error("%s; what is billed is served as before", error)  # noqa: TRY400
+            failed = {name: Outcome(False, seconds) for name in _FIGURES[task]}
+            self.outcomes = {**self.outcomes, **failed}
+            return False
+        self.outcomes = {**self.outcomes, **estimates.outcomes}
+        if task == "grades":
+            self.grades = estimates.grades
+        else:
+            self.outlooks, self._carried = estimates.outlooks, estimates.carried
+        return all(outcome.success for outcome in estimates.outcomes.values())
+
+    def stop(self) -> None:
+        """End an estimation under way; none begins any more."""
+        self._stopped.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _estimates(self, task: Task, now: datetime) -> Estimates:
+        folder = self.spool / f"estimation-{task}"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir()
+            write_extract(self.ledger, folder, now - EXTRACT_SPAN)
+            job = EstimationJob(
+                task,
+                folder,
+                now,
+                tuple(source.name for source in self.sources),
+                billing_zones(self.sources),
+                any(source.reads_live_usage for source in self.sources),
+                self._carried,
+                self.memory_bytes,
+            )
+            self._wait_for(task, job)
+            estimates: Estimates = pickle.loads(job.result.read_bytes())  # noqa: S301 - from our own process
+        except (OSError, duckdb.Error, pickle.PickleError, EOFError) as error:
+            raise _FailedError(f"the estimation of {task} failed: {type(error).__name__}: {error}") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return estimates
+
+    def _wait_for(self, task: Task, job: EstimationJob) -> None:
+        content = pickle.dumps(job)
+        process = subprocess.Popen(  # noqa: S603
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment()
+        )
+        self._process = process
+        try:
+            if self._stopped.is_set():
+                raise _FailedError("the exporter is stopping")
+            assert process.stdin is not None
+            process.stdin.write(len(content).to_bytes(8, "big") + content)
+            process.stdin.flush()
+            code = process.wait(self.time_limit.total_seconds())
+        except subprocess.TimeoutExpired:
+            minutes = self.time_limit / timedelta(minutes=1)
+            text = f"the estimation of {task} took longer than {minutes:g} minutes and was ended"
+            raise _FailedError(text) from None
+        except BrokenPipeError:
+            code = process.wait(self.time_limit.total_seconds())
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin is not None:
+                _close(process)
+            self._process = None
+        if code == OUT_OF_MEMORY:
+            mebibytes = self.memory_bytes // 2**20
+            raise _FailedError(f"the estimation of {task} needs more than {mebibytes} MiB of memory")
+        if code != 0:
+            raise _FailedError(f"the process that estimates {task} ended with {_ending(code)}")
+
+
+class _FailedError(Exception):
+    """An estimation did not succeed; the text says why."""
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.close()
+    except BrokenPipeError:
+        # It ended before it had read everything; its exit code says why.
+        logger.debug("the process that estimates ended early")
+
+
+def _environment() -> dict[str, str]:
+    """One thread for each library: it is to give way, not to be quick."""
+    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**os.environ, **single}

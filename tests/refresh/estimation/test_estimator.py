@@ -1,0 +1,237 @@
+"""Estimates from a process of their own: right, limited in memory and time, and harmless when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from exporter.ledger.charges.store import Ledger
+from exporter.refresh.estimation.estimator import Estimator
+from exporter.refresh.estimation.process import OUT_OF_MEMORY
+from exporter.refresh.refresher import Refresher
+from exporter.sources.base import Batch, Change, RefreshContext
+from exporter.sources.spool import write_spool_csv
+from tests.support.bill_source import TestedSource
+from tests.support.charge_rows import charge
+from tests.support.exposed import Samples, by, samples, until
+
+NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Bill(TestedSource):
+    """Two dollars an hour for 20 days, each known three hours later."""
+
+    gate: threading.Event
+    name: str = "files"
+    provider: str = "gcp"
+    billing_timezone: str = "America/Los_Angeles"
+
+    def refresh(self, context: RefreshContext) -> Iterator[Change]:
+        hours = [NOW - at * HOUR for at in range(4, 480)]
+        rows = [charge("2", charge_period_start=hour, export_hour=hour + 3 * HOUR) for hour in hours]
+        yield Batch("bill", "cursor", write_spool_csv(context.spool / "bill.csv", rows), len(rows))
+        self.gate.wait(60)
+
+
+@pytest.fixture
+def bill() -> Bill:
+    gate = threading.Event()
+    gate.set()
+    return Bill(gate)
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    opened = Ledger(None)
+    yield opened
+    opened.close()
+
+
+def refresher(bill: Bill, ledger: Ledger, folder: Path, **more: object) -> Refresher:
+    return Refresher(
+        [bill],
+        ledger,
+        folder,
+        interval=timedelta(minutes=15),
+        keep=timedelta(days=400),
+        max_series=1000,
+        clock=lambda: NOW,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def filled(bill: Bill, ledger: Ledger, folder: Path, *command: str, **limits: object) -> Estimator:
+    """An estimator of a ledger that has the bill."""
+    assert refresher(bill, ledger, folder).refresh(bill)
+    more = {"command": command} if command else {}
+    return Estimator(ledger, [bill], folder, **more, **limits)  # type: ignore[arg-type]
+
+
+def success(estimator: Estimator) -> dict[str, bool]:
+    return {name: outcome.success for name, outcome in estimator.outcomes.items()}
+
+
+def estimated(text: bytes) -> Samples:
+    shown = samples(text)
+    names = ("spend_nowcast_today_usd", "spend_forecast_month_end_usd", "spend_burn_rate_usd_per_hour")
+    return {name: shown[name] for name in names}
+
+
+def test_it_returns_what_an_estimate_in_the_same_process_returns(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("outlooks", NOW)
+    here = refresher(bill, ledger, tmp_path)
+    here.rebuild()
+    expected = estimated(here.snapshot.text)
+    here.rebuild(estimated=estimator.outlooks)
+    assert expected["spend_nowcast_today_usd"]
+    assert estimated(here.snapshot.text) == expected
+
+
+def test_a_second_estimate_goes_on_from_the_first(bill: Bill, ledger: Ledger, tmp_path: Path) -> None:
+    estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("outlooks", NOW)
+    first = estimator.outlooks
+    assert estimator.run("outlooks", NOW + HOUR)
+    assert [each.nowcast.as_of for each in estimator.outlooks] == [each.nowcast.as_of + 1 for each in first]
+
+
+def test_grades_come_from_a_process_as_well(bill: Bill, ledger: Ledger, tmp_path: Path) -> None:
+    estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("grades", NOW)
+    assert success(estimator) == {"nowcast_grades": True}
+    names = {each.family.name for each in estimator.grades if list(each.samples)}
+    assert "spend_nowcast_error_ratio" in names
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with signal 9"),
+        ("raise SystemExit(7)", "ended with exit code 7"),
+        (f"raise SystemExit({OUT_OF_MEMORY})", "needs more than"),
+        ("pass", "FileNotFoundError"),
+    ],
+)
+def test_its_death_is_reported_and_what_was_known_stays(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture, program: str, text: str
+) -> None:
+    estimator = filled(bill, ledger, tmp_path)
+    assert estimator.run("outlooks", NOW)
+    before = estimator.outlooks
+    estimator.command = (sys.executable, "-c", program)
+    assert not estimator.run("outlooks", NOW)
+    assert text in caplog.text
+    assert before
+    assert estimator.outlooks == before
+    assert success(estimator) == {"nowcast": False, "daily_nowcast": False}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_takes_too_long_is_ended(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging = (sys.executable, "-c", "import signal; signal.pause()")
+    estimator = filled(bill, ledger, tmp_path, *hanging, time_limit=timedelta(seconds=0.2))
+    assert not estimator.run("outlooks", NOW)
+    assert "took longer than" in caplog.text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
+def test_one_that_needs_too_much_memory_ends_and_is_reported(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    estimator = filled(bill, ledger, tmp_path, memory_bytes=24 * 2**20)
+    assert not estimator.run("outlooks", NOW)
+    assert success(estimator).get("nowcast") is False
+    assert caplog.text
+
+
+def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import pickle, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c',\n"
+        "  'from exporter.refresh.estimation import process; import signal, sys;'\n"
+        "  'process._end_with_parent(); print(\"up\", flush=True); signal.pause()'],\n"
+        "  stdin=subprocess.PIPE)\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert parent.stdout.readline() == "up\n"
+    parent.kill()
+    parent.wait()
+    until(lambda: not _runs(child), "the end of the estimating process")
+    parent.stdout.close()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_the_bill_is_served_while_an_estimate_hangs_and_its_end_leaves_no_process(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    hanging = (sys.executable, "-c", "import signal; signal.pause()")
+    running = refresher(
+        bill, ledger, tmp_path, estimator=Estimator(ledger, [bill], tmp_path, command=hanging)
+    )
+    running.start()
+    try:
+        until(lambda: running.snapshot.has_bill, "the bill")
+        until(lambda: any(tmp_path.glob("estimation-*")), "an estimation under way")
+        shown = samples(running.snapshot.text)
+        assert by(shown["spend_month_to_date_usd"])
+        assert not shown["spend_forecast_month_end_usd"]
+    finally:
+        assert running.stop(30)
+
+
+def test_nothing_is_estimated_before_every_bill_has_been_read_to_its_end(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    bill.gate.clear()
+    running = refresher(bill, ledger, tmp_path)
+    running.start()
+    try:
+        until(lambda: ledger.latest_export() is not None, "the first rows")
+        running.rebuild(estimated=())
+        assert not samples(running.snapshot.text)["spend_forecast_month_end_usd"]
+        bill.gate.set()
+        until(lambda: bool(running.snapshot.outlooks), "estimates once all is read")
+    finally:
+        bill.gate.set()
+        assert running.stop(30)
+
+
+def test_an_estimate_that_failed_is_a_failed_figure_of_the_snapshot(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    dying = (sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})")
+    running = refresher(bill, ledger, tmp_path, estimator=Estimator(ledger, [bill], tmp_path, command=dying))
+    running.start()
+    try:
+        until(lambda: "nowcast" in running.snapshot.failed_figures, "the failed figure")
+        assert by(samples(running.snapshot.text)["spend_month_to_date_usd"])
+    finally:
+        assert running.stop(30)
