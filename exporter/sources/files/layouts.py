@@ -61,6 +61,11 @@ def laid_out(files: Iterable[Path]) -> tuple[list[Unit], list[Period]]:
     return units, [_period(of_period) for _, of_period in sorted(runs.items())]
 
 
+def is_manifest(file: Path) -> bool:
+    """Return whether the file lists the files of an export and has no rows."""
+    return _MANIFEST.fullmatch(file.name) is not None
+
+
 def _run_of(file: Path) -> tuple[Path, Path] | None:
     """Return the folder of the billing period and that of the run; None for a file that is in no run."""
     folder = file.parent
@@ -110,7 +115,7 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
         places.append(Path(*parts[:at], "metadata", *parts[at + 1 :]))
     for place in places:
         for file in sorted(place.glob("*.json")) if place.is_dir() else ():
-            if _MANIFEST.fullmatch(file.name):
+            if is_manifest(file):
                 try:
                     read = json.loads(file.read_text(encoding="utf-8-sig"))
                 except (OSError, ValueError):

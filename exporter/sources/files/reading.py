@@ -14,6 +14,7 @@ from duckdb.sqltypes import DuckDBPyType
 from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
 from exporter.sources.files.formats import UnknownFormatError, file_format, json_keys, relation
+from exporter.sources.files.layouts import is_manifest
 from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.names import json_columns, refusal
 
@@ -22,10 +23,13 @@ READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
 
 
 def matching(pattern: str) -> list[Path]:
-    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders."""
+    """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders.
+
+    Manifests that an export writes next to its files are left out.
+    """
     # Path.glob takes no absolute pattern.
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [path for path in map(Path, names) if path.is_file()]
+    return [path for path in map(Path, names) if path.is_file() and not is_manifest(path)]
 
 
 @contextmanager

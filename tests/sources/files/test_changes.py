@@ -104,10 +104,11 @@ class World:
         source = self.make(str(self.exports / "**" / "*.*"))
         context: RefreshContext = intake.context(source, RefreshTally(), lambda: False)
         self.seen = []
-        for change in source.refresh(context):
-            self.seen.append(change)
-            intake.store(source, change, context.latest_plausible)
-            assert limit is None or self.net(source) <= limit
+        with intake.receiving(source, context) as receiver:
+            for change in source.refresh(context):
+                self.seen.append(change)
+                receiver.take(change)
+                assert limit is None or self.net(source) <= limit
         assert list((self.folder / "spool").iterdir()) == []
         return self.net(source)
 
@@ -293,8 +294,6 @@ def test_a_run_that_misses_a_file_of_its_manifest_waits_until_it_has_arrived(foc
     blobs = [{"blobName": f"export/{late.parent.name}/part_{part}_0001.csv"} for part in (1, 2)]
     (late.parent / "manifest.json").write_text(f'{{"blobs": {str(blobs).replace(chr(39), chr(34))}}}')
     away = shutil.move(late, focus.folder / "away")
-    source = FocusSource([str(focus.exports / "**" / "*.csv")])
-    focus.make = lambda _pattern: source
     assert focus.refresh() == 23 * 23
     shutil.move(away, late)
     assert focus.refresh(Decimal(24 * 24)) == 24 * 24
