@@ -41,6 +41,7 @@ def charges(first: date, end: date, seed: int = 1) -> Iterator[Charge]:
             sku_id="gpt-4o/input",
             sku="gpt-4o, input",
             charge_period_start=day,
+            export_hour=day + timedelta(days=1),
         )
         day += timedelta(days=1)
 

@@ -92,8 +92,10 @@ def test_a_day_of_twenty_five_hours_has_each_clock_hour_once() -> None:
     assert found[-1].final_so_far_nano_usd == 48 * NANO
 
 
-def test_the_plain_estimate_of_each_hour_is_told_beside_ours() -> None:
-    for row in rows(days=40)[-24:]:
+def test_the_plain_estimate_of_each_hour_stands_next_to_ours() -> None:
+    last_day = rows(days=40)[-24:]
+    assert len(last_day) == 24
+    for row in last_day:
         assert row.plain_services == ()
         assert row.plain_day_forecast_nano_usd == pytest.approx(row.day_final_nano_usd, rel=0.05)
 
