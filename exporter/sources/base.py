@@ -18,7 +18,7 @@ from exporter.sources.recommendations import NOTHING_RECOMMENDED, Recommendation
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Input that was set aside: counted in spend_source_errors_total{reason} and told in the log."""
+    """Input that was set aside: counted in spend_source_errors_total{reason} and named in the log."""
 
     reason: str
     """Short snake-case word, a label value: `bad_json`, `bad_cost`, `unreadable_file`, …"""
@@ -147,7 +147,7 @@ class RefreshTally:
 
 @dataclass(frozen=True, slots=True)
 class RefreshContext:
-    """Everything a refresh is told from outside."""
+    """Everything that a refresh is given."""
 
     known: Mapping[str, str]
     """Cursor by partition, as committed to the ledger."""

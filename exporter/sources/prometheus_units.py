@@ -26,7 +26,7 @@ _LONGEST_SHOWN: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class UnitQuery:
-    """How the number of a unit is asked for."""
+    """The query for the number of a unit."""
 
     unit: str
     promql: str
@@ -69,8 +69,8 @@ class UnitCounts:
         try:
             return _number_in(self._answer(query, at))
         except _NoNumberError as error:
-            told = f"unit_costs.{query.unit}: {query.prometheus} {error}"
-            return UnitFailure(error.reason, told)
+            text = f"unit_costs.{query.unit}: {query.prometheus} {error}"
+            return UnitFailure(error.reason, text)
 
     def _answer(self, query: UnitQuery, at: datetime) -> tuple[int, bytes]:
         """Status and body of the answer."""
@@ -92,8 +92,8 @@ class UnitCounts:
         except requests.Timeout:
             raise _NoNumberError("timeout", late) from None
         except requests.RequestException as error:
-            told = f"cannot be read ({_cause(error)}): check unit_costs' prometheus and that it is up"
-            raise _NoNumberError("unreachable", told) from None
+            text = f"cannot be read ({_cause(error)}): check unit_costs' prometheus and that it is up"
+            raise _NoNumberError("unreachable", text) from None
 
 
 def _gathered(pieces: Iterable[bytes], is_late: Callable[[], bool], late: str) -> bytes:
@@ -101,8 +101,8 @@ def _gathered(pieces: Iterable[bytes], is_late: Callable[[], bool], late: str) -
     for piece in pieces:
         body += piece
         if len(body) > LARGEST_ANSWER_BYTES:
-            told = f"answered more than {LARGEST_ANSWER_BYTES // 1024} KiB: {_ONE_NUMBER}"
-            raise _NoNumberError("many_values", told)
+            text = f"answered more than {LARGEST_ANSWER_BYTES // 1024} KiB: {_ONE_NUMBER}"
+            raise _NoNumberError("many_values", text)
         if is_late():
             raise _NoNumberError("timeout", late)
     return bytes(body)
@@ -117,22 +117,23 @@ def end_of_yesterday(now: datetime, timezone: str) -> datetime:
 _ONE_NUMBER: Final = "the query must give one number, for example sum(increase(orders_total[1d]))"
 
 
-def _number_in(answer: tuple[int, bytes]) -> float:
-    status, body = answer
+def _number_in(response: tuple[int, bytes]) -> float:
+    status, body = response
+    answer: Any = None
     try:
-        told: Any = json.loads(body)
+        answer = json.loads(body)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or told.get("status") not in ("success", "error"):
+        answer = None
+    if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         reason, what = (
             _bad_status(status) if status != 200 else ("bad_answer", "did not answer as Prometheus does")
         )
         raise _NoNumberError(reason, f"{what}: check unit_costs' prometheus")
-    if told["status"] == "error":
-        said = ": ".join(str(told[key]) for key in ("errorType", "error") if told.get(key))
+    if answer["status"] == "error":
+        said = ": ".join(str(answer[key]) for key in ("errorType", "error") if answer.get(key))
         reason = "bad_query" if status in (400, 422) else "refused"
         raise _NoNumberError(reason, f"refused the query ({_shortened(said)}): check unit_costs' promql")
-    return _checked(_value(told.get("data")))
+    return _checked(_value(answer.get("data")))
 
 
 def _bad_status(status: int) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def backtest(
     """Replay all billing days whose bill is final at the hour `as_of`, oldest first.
 
     No estimate sees a cell exported in its own hour or later. A clock hour that comes twice in a day is
-    judged once. Usage from before the first export tells nothing of lateness, so the warm-up begins with the
+    judged once. Usage from before the first export shows nothing of lateness, so the warm-up begins with the
     export. `first_day` starts later than the end of the warm-up; earlier days are still learnt from. `said`
     holds by hour what was said at the time: it takes the place of what the replay would say.
     """

@@ -36,7 +36,7 @@ class DailyCosts:
     billed: Mapping[str, Mapping[int, int]]
     """By service and day (proleptic ordinal in the billing zone): usage, purchases and their credits."""
     used: Mapping[str, Mapping[int, float]]
-    """By service and hour: live usage at list prices; empty where no usage is told."""
+    """By service and hour: live usage at list prices; empty where no usage is known."""
     used_through: float
     """Up to here usage is known."""
 
@@ -70,7 +70,7 @@ class _Service:
         self._as_of = as_of
         self.billed = costs.billed.get(name, {})
         self._used = costs.used.get(name, {})
-        # What was told of the hours after is not the whole of them.
+        # What is known of the hours after is not the whole of them.
         self._through = min(costs.used_through, as_of + 1.0)
         last_billed = max((day for days in costs.billed.values() for day in days), default=0)
         finished = calendar.day(as_of - SETTLED_AFTER_HOURS) - 1
@@ -127,7 +127,7 @@ class _Service:
         return shape
 
     def _live(self, hour: int) -> float:
-        """Usage of an hour at the scaled price: told, told in part, or expected."""
+        """Usage of an hour at the scaled price: known, known in part, or expected."""
         used = self._used.get(hour, 0.0) * self._scale
         if hour + 1 <= self._through:
             return used
@@ -225,7 +225,7 @@ def _month(services: Sequence[_Service], calendar: BillingCalendar, as_of: int) 
     month = calendar.month(as_of)
     low, high = calendar.month_hours(month)
     days = range(calendar.day(low), calendar.day(high - 1) + 1)
-    told = sum(amount for each in services for day, amount in each.billed.items() if day in days)
+    billed = sum(amount for each in services for day, amount in each.billed.items() if day in days)
     expected = {day: sum(each.day_usd(day) for each in services) for day in days}
     today = calendar.day(as_of)
     open_ = sum(value for day, value in expected.items() if day >= today)
@@ -239,4 +239,4 @@ def _month(services: Sequence[_Service], calendar: BillingCalendar, as_of: int) 
         quantile: (total + open_ * (exp(NormalDist().inv_cdf(quantile) * noise) - 1.0)) / NANO
         for quantile in QUANTILES
     }
-    return MonthForecast(month, told, quantile_usd)
+    return MonthForecast(month, billed, quantile_usd)

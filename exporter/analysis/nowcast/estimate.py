@@ -98,8 +98,8 @@ def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _L
     likely, waiting = prior, seen.to_come / np.maximum(1.0 - used + used * seen.to_come, 1e-9)
     if live is not None:
         exact = _exactness(model, live)
-        likely = np.where(live.told, exact * live.usd + (1.0 - exact) * prior, prior)
-        waiting = np.where(live.told, 1.0, waiting)
+        likely = np.where(live.known, exact * live.usd + (1.0 - exact) * prior, prior)
+        waiting = np.where(live.known, 1.0, waiting)
     trust = _trust(model, seen.part)
     rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
     found: Floats = np.where(seen.once, 0.0, np.where(seen.arrived, rest, likely * waiting))
@@ -112,7 +112,7 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     cost, exposure = seen.cost * trust, seen.exposure * trust
     if live is not None:
         exact = _exactness(model, live)
-        fresh = live.told & (exposure < _HARDLY)
+        fresh = live.known & (exposure < _HARDLY)
         cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
     cost, due = cost[:, :past], (shape * exposure)[:, :past]
     rule = model.rule
@@ -149,7 +149,7 @@ class _Live:
     """Live usage, lines x hours."""
 
     usd: Floats
-    told: Flags
+    known: Flags
     """Where it is known."""
     noise: Floats
     """Lines: relative deviation of the bill from it."""

@@ -25,7 +25,7 @@ class ErrorRatios:
 def error_ratios(graded: Iterable[tuple[Horizon, int, int]]) -> dict[Horizon, ErrorRatios]:
     """Grade (horizon, estimate, final) triples by horizon, money in one unit.
 
-    A horizon is whatever tells early estimates from late ones, such as the hour of the day. Estimates of
+    A horizon distinguishes early estimates from late ones, such as the hour of the day. Estimates of
     nothing (a final amount of 0 or less) have no ratio and are left out; so is a horizon without any other.
     """
     errors: dict[Horizon, list[tuple[int, int]]] = {}

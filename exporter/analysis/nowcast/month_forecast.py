@@ -84,7 +84,7 @@ class MonthForecast:
     quantile_usd: dict[float, float]
     """By QUANTILES; 0.5 is the best estimate."""
     day_quantile_usd: dict[float, float] = field(default_factory=dict)
-    """The same of the billing day in which the forecast was made; empty where it was not asked for."""
+    """The same of the billing day in which the forecast was made; empty where it was not requested."""
 
 
 def track_record(cells: CostCells, timezone: str, as_of: int, live: LiveUsage | None = None) -> TrackRecord:

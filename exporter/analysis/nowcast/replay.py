@@ -21,7 +21,7 @@ from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO, CostCells
 
 _AHEAD_HOURS: Final = 24 * 33
-"""The calendar reaches so far past the last hour asked for."""
+"""The calendar reaches so far past the last requested hour."""
 
 _PLAIN_HOURS: Final = 48
 """The plain estimate, where it is used, is so for hours up to so many ahead."""
@@ -60,7 +60,7 @@ class Replay:
     def estimate(self, as_of: int, begin: int, end: int, *, live: bool = True) -> Estimate:
         """Estimate the lines' hours from `begin` to before `end` from what was exported before `as_of`.
 
-        Raises ValueError for an hour before one that was asked for earlier.
+        Raises ValueError for an hour before one that was requested earlier.
         """
         model = self.model(as_of)
         self.known.advance(as_of)

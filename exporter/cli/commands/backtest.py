@@ -137,11 +137,11 @@ def _replay(bill: _Bill, last_days: int | None) -> Iterator[BacktestRow]:
         return
     days = days[-last_days:] if last_days else days
     live = live_per_line(bill.view, bill.usage, history, bill.end, span=span) if bill.usage else None
-    told = _progress(bill.provider, days)
+    show = _progress(bill.provider, days)
     for row in backtest(history, bill.timezone, as_of, live, first_day=date.fromordinal(days[0])):
-        told(row.day)
+        show(row.day)
         yield row
-    told(None)
+    show(None)
 
 
 def _tell_too_little(provider: str, history: CostCells, as_of: int) -> None:

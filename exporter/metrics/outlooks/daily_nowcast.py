@@ -26,23 +26,23 @@ SERVICE_NAMES: Mapping[str, str] = {
 def daily_outlooks(
     view: LedgerView, usage: LlmView | None, now: datetime, timezones: Mapping[str, str]
 ) -> list[Outlook]:
-    """Return the outlook of each provider that bills by the day, or that only a usage log tells of.
+    """Return the outlook of each provider that bills by the day, or whose usage only a log reports.
 
     `timezones` has the billing zone of each provider with a bill; a provider without one has UTC's days.
     """
-    told = _Told(usage, now)
+    logged = _LoggedUsage(usage, now)
     hourly = HOURLY_BILLS & timezones.keys()
     outlooks = []
-    for provider in sorted({*timezones, *told.providers} - hourly):
+    for provider in sorted({*timezones, *logged.providers} - hourly):
         billed = _billed(view, provider, now) if provider in timezones else None
-        costs = _costs(told, provider, billed)
+        costs = _costs(logged, provider, billed)
         if costs.billed or costs.used:
             timezone = timezones.get(provider, "UTC")
             outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, _hours(now))))
     return outlooks
 
 
-class _Told:
+class _LoggedUsage:
     """Usage at list prices, by the one source that counts for each provider."""
 
     def __init__(self, usage: LlmView | None, now: datetime) -> None:
@@ -67,9 +67,9 @@ def _billed(view: LedgerView, provider: str, now: datetime) -> dict[str, dict[in
     return costs
 
 
-def _costs(told: _Told, provider: str, billed: dict[str, dict[int, int]] | None) -> DailyCosts:
+def _costs(logged: _LoggedUsage, provider: str, billed: dict[str, dict[int, int]] | None) -> DailyCosts:
     """Join bill and usage; `billed` is None for a provider that nothing bills."""
-    used, through = told.used(provider)
+    used, through = logged.used(provider)
     service = llm_meters.STAND_IN_SERVICE_NAME if billed is None else SERVICE_NAMES.get(provider)
     if service is None or (billed and service not in billed):
         # Usage of a service that the bill has by another name: it would count twice.

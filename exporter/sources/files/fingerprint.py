@@ -149,7 +149,7 @@ def fingerprint_of(
 ) -> Fingerprint:
     """Return the fingerprint of a table of charges summed per hour, without the rows that are left out.
 
-    `amounts` are its columns of money. With `by_export`, the hour in which a row was exported tells it apart
+    `amounts` are its columns of money. With `by_export`, the hour in which a row was exported counts
     as well: for bills that only grow.
     """
     subject = f"{', '.join(_WHAT_A_ROW_IS_FOR)}{', export_hour' if by_export else ''}"

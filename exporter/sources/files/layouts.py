@@ -21,7 +21,7 @@ _GUID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _TIME: Final = r"\d{4}-?\d{2}-?\d{2}[T_ ]?\d{2}[:-]?\d{2}([:-]?\d{2}([.]\d+)?)?Z?"
 _RUN: Final = re.compile(rf"{_GUID}|(?P<time>{_TIME})(-{_GUID})?")
 _CHUNK: Final = re.compile(r"part_\d+_\d+|(?<![0-9])0\d{3,}(?![0-9])")
-"""The part of a name that tells the pieces of one export apart: `-00001`, `_000000000012`, `part_0_0001`."""
+"""The part of a name that numbers the pieces of one export: `-00001`, `_000000000012`, `part_0_0001`."""
 
 _MANIFEST: Final = re.compile(r"(.*[-_])?manifest\.json", re.IGNORECASE)
 

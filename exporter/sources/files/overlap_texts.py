@@ -1,4 +1,4 @@
-"""What people are told of files that have the same rows: the reasons of errors, and the sentences."""
+"""Texts about files that have the same rows: the reasons of errors, and the sentences."""
 
 from __future__ import annotations
 

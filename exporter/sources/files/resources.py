@@ -1,4 +1,4 @@
-"""Tells files apart whose charges look the same: two machines of one kind cost the same on every day.
+"""Distinguishes files whose charges look the same: two machines of one kind cost the same on every day.
 
 Only small files are compared; of large ones no two have the same charges by chance.
 """
@@ -26,7 +26,7 @@ _ENOUGH: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ResourceColumns:
-    """What tells resources apart."""
+    """What distinguishes resources."""
 
     of_one_format: tuple[str, ...]
     """Columns of two files of one format."""
@@ -71,7 +71,7 @@ def shared_resources(
 ) -> float:
     """Return the share of the rows of `files` that have a row of their own in `others` for the same resource.
 
-    Resources are told apart by those of `columns` that both have; 1 where both have none. Raises one of
+    Resources are distinguished by those of `columns` that both have; 1 where both have none. Raises one of
     READ_FAILURES.
     """
     formats = {file_format(path) for path in (*files, *others)}

@@ -126,7 +126,7 @@ def findings(
 ) -> Iterator[Finding]:
     """Yield what there is to report of the files. `connection` is one of `reading_connection`.
 
-    `same` tells files for other resources apart; `cost` is the one that counts.
+    `same` distinguishes files of other resources; `cost` is the one that counts.
     """
     files = yield from openable_files(patterns, context, judge, key=PATTERNS_KEY)
     if not files:
@@ -174,7 +174,7 @@ def _of_cost(seen: _Seen, cost: Cost) -> Iterator[Finding]:
     """Report both costs, so that the choice between them is one of knowledge."""
     if not seen.sums:
         return
-    told = "; ".join(
+    listed = "; ".join(
         f"{currency}: billed {billed:,.2f}, effective {effective:,.2f}"
         for currency, (billed, effective) in sorted(seen.sums.items())
     )
@@ -183,7 +183,7 @@ def _of_cost(seen: _Seen, cost: Cost) -> Iterator[Finding]:
         for each, names in sorted(seen.lacking.items())
     )
     meaning = "sums to the invoices" if cost == "billed" else "spreads what was paid ahead over its use"
-    yield Finding(True, "cost", f"{told}{lacking}; focus.cost is {cost}, which {meaning}, and counts")
+    yield Finding(True, "cost", f"{listed}{lacking}; focus.cost is {cost}, which {meaning}, and counts")
 
 
 def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
@@ -191,8 +191,8 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
         detail = f"{_counted(seen.owned)}: left out, since another source reads that bill"
         yield Finding(True, OWNED_ELSEWHERE.replace("_", " "), detail)
     if seen.refused:
-        told = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(seen.refused.items()))
-        yield Finding(True, "rows set aside", f"{told}; `serve` logs where", warning=True)
+        listed = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(seen.refused.items()))
+        yield Finding(True, "rows set aside", f"{listed}; `serve` logs where", warning=True)
     if seen.unread_tags:
         shown = ", ".join(f"{shape} in {name}" for name, shape in sorted(seen.unread_tags.items()))
         detail = (

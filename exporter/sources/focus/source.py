@@ -81,7 +81,7 @@ class FocusSource(Source):
         }
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield what changed_files tells: files that changed or are gone. Raises SourceError as it does."""
+        """Yield the files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         same = self._same(context)
         return changed_files(
             self.patterns, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY

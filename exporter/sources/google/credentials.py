@@ -61,7 +61,7 @@ def load_identity(settings: CredentialsSettings, scopes: Sequence[str]) -> Googl
     if path is None:
         credentials, project_id = _default(wanted)
     else:
-        # Given scopes while loading, a workload identity would be asked for a token at once.
+        # Given scopes while loading, a workload identity would request a token at once.
         unscoped, project_id = _from_file(path.expanduser())
         credentials = auth_credentials.with_scopes_if_required(unscoped, wanted)  # type: ignore[no-untyped-call]
     if target:

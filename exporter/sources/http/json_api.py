@@ -209,10 +209,12 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             return _Failed("bad_response", detail, status=status)
         if status in (429, 503, 408) or status >= 500:
             wait = retry_after_seconds(response.headers.get("Retry-After", ""), self.now())
-            asked = f", wait {wait:.0f} s" if wait else ""
+            waiting = f", wait {wait:.0f} s" if wait else ""
             reason = "rate_limited" if status == 429 else "unavailable"
             what = "too many requests" if status == 429 else f"HTTP {status}"
-            return _Failed(reason, f"{what}{asked}{said}; {again}", status=status, transient=True, wait=wait)
+            return _Failed(
+                reason, f"{what}{waiting}{said}; {again}", status=status, transient=True, wait=wait
+            )
         reason, usual = _REFUSALS.get(status, ("bad_request", "please report this"))
         advice = self.advice.get(status) or usual.format(config_key=self.config_key)
         return _Failed(reason, f"HTTP {status}{said}; {advice}", status=status, answer=answer)

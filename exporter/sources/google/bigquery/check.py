@@ -120,7 +120,7 @@ class _Estimates:
         yield Finding(True, "reading rows", "allowed: BigQuery accepts the queries")
         yield self._first_fill(list(cut.starts(oldest, now)))
         ask = self._asking(max(oldest, now - self.reading.recent), with_null=False)
-        # A partition grows over its time, so the one before tells what the newest will be in the end.
+        # A partition grows over its time, so the one before shows the final size of the newest.
         last_two = list(cut.starts(cut.floor(now) - timedelta(seconds=1), now))
         read = billed_bytes(max(self._reading([start], "the newest partition") for start in last_two))
         yield self._within_cap(
@@ -145,28 +145,28 @@ class _Estimates:
             for number, (month, in_month) in enumerate(months, 1):
                 sizes[f"the month {month}"] = billed_bytes(self._reading(in_month, month))
                 self.context.tally.progress(f"{number} of {len(months)} months estimated")
-        told = (
+        planned = (
             f"reads what was exported since {since} once, month by month: "
             f"{size_text(total)}, {price_text(total)}"
         )
-        finding = self._within_cap("a first fill", told, sizes)
+        finding = self._within_cap("a first fill", planned, sizes)
         if not finding.ok and any(name.startswith(f"{self.table.table_id}/") for name in self.context.known):
             # Done already: it matters only where the ledger is made anew.
             return replace(finding, ok=True, warning=True)
         return finding
 
-    def _within_cap(self, what: str, told: str, sizes: Mapping[str, int]) -> Finding:
+    def _within_cap(self, what: str, planned: str, sizes: Mapping[str, int]) -> Finding:
         """Compare what single queries would bill with the cap."""
         cap = self.reading.max_bytes_billed
         over = {query: size for query, size in sizes.items() if size > cap}
         if not over:
-            return Finding(True, what, f"{told}; each query is within max_bytes_billed ({size_text(cap)})")
+            return Finding(True, what, f"{planned}; each query is within max_bytes_billed ({size_text(cap)})")
         query, most = max(over.items(), key=lambda each: each[1])
         others = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
         return Finding(
             False,
             what,
-            f"{told}; but {query} would bill {size_text(most)}{others} and {MAX_BYTES_KEY} allows "
+            f"{planned}; but {query} would bill {size_text(most)}{others} and {MAX_BYTES_KEY} allows "
             f"{size_text(cap)} a query: raise it to at least {suggested_cap(most)}, or keep less history "
             "(ledger_keep_days)",
         )

@@ -142,7 +142,7 @@ def _credentials_advice(error: auth_exceptions.GoogleAuthError) -> tuple[str, st
             "the service account cannot be impersonated: grant roles/iam.serviceAccountTokenCreator on it "
             "to the account that gcp.credentials_path or the application default credentials name"
         )
-    # The text may quote an answer of the token service, so only its kind is told.
+    # The text may quote an answer of the token service, so only its kind is shown.
     return "bad_credentials", _renewal(f"no access token could be had ({type(error).__name__})")
 
 

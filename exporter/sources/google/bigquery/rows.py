@@ -28,7 +28,7 @@ class PartitionCharges:
     place: str
     """Table and partition, for people."""
     kept: tuple[KeptTag, ...] = ()
-    """The labels and tags that the query was asked to keep."""
+    """The labels and tags that the query keeps."""
     charges: int = 0
     rows: int = 0
     """Export rows that the charges were made from."""

@@ -168,10 +168,10 @@ class BigQuerySource(Source):
         session.use_table(export)
         current, since = self._states(context, session, export, full=full)
         ours = _starts_of(context.known, export)
-        asked = [
+        queried = [
             partition for partition, start in ours.items() if (full if start is None else start >= since)
         ]
-        if asked and not current:
+        if queried and not current:
             raise SourceError(
                 "export_empty",
                 f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had: the last "
@@ -179,7 +179,7 @@ class BigQuerySource(Source):
             )
         # First what is gone, so that no dollar is in the ledger twice while another table is read.
         replaced = self._replaced(context.known.keys() - ours.keys(), export.table_id)
-        yield from map(Retraction, sorted(replaced | (set(asked) - current.keys())))
+        yield from map(Retraction, sorted(replaced | (set(queried) - current.keys())))
         moved = [
             start for partition, (start, cursor) in current.items() if context.known.get(partition) != cursor
         ]
@@ -232,7 +232,7 @@ class BigQuerySource(Source):
     def _states(
         self, context: RefreshContext, session: BigQuerySession, export: ExportTable, *, full: bool
     ) -> tuple[dict[str, tuple[datetime | None, str]], datetime]:
-        """Start and cursor of each partition, by its key, and the time from which on was asked."""
+        """Start and cursor of each partition, by its key, and the time from which on was queried."""
         cut = export.partitioning
         # What BigQuery deletes by age is not withdrawn by Google: it stays in the ledger.
         since = cut.oldest_lasting(context.oldest_kept, context.now)

@@ -132,7 +132,7 @@ def _with_credits(treatment: object) -> bool:
         return True
     if treatment == "EXCLUDE_ALL_CREDITS":
         return False
-    raise UnknownBudgetError("it counts some credits and not others, which are not told apart here")
+    raise UnknownBudgetError("it counts some credits and not others, which cannot be separated here")
 
 
 def _labels(given: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Source `billing_budgets`: the budgets that are set up in Cloud Billing. It tells no charges.
+"""Source `billing_budgets`: the budgets that are set up in Cloud Billing. It reports no charges.
 
 It needs the role Billing Account Viewer on the billing account; the requests cost nothing.
 """
@@ -41,7 +41,7 @@ class BillingBudgetsSource(Source):
     """Budgets change seldom."""
     base_url: str = "https://billingbudgets.googleapis.com"
     projects_url: str = "https://cloudresourcemanager.googleapis.com"
-    """Where a project's id is asked for by its number."""
+    """Where a project's id is looked up by its number."""
     token: Callable[[], str] | None = field(default=None, repr=False)
     """Returns an access token; None: by the credentials."""
     sleep: Callable[[float], None] = time.sleep
@@ -55,7 +55,7 @@ class BillingBudgetsSource(Source):
     _project_ids: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
-        """Read the budgets; what cannot be followed is told and left out. Raises SourceError."""
+        """Read the budgets; what cannot be followed is reported and left out. Raises SourceError."""
         found: list[ProviderBudget] = []
         for each in self._read(context):
             if isinstance(each, Rejected):
@@ -79,8 +79,8 @@ class BillingBudgetsSource(Source):
             if isinstance(each, Rejected):
                 yield Finding(True, "set aside", each.detail, warning=True)
         count = sum(isinstance(each, ProviderBudget) for each in found)
-        told = "1 budget" if count == 1 else f"{count} budgets"
-        yield Finding(True, "budgets", f"{told} of billing account {self.billing_account_id}")
+        counted = "1 budget" if count == 1 else f"{count} budgets"
+        yield Finding(True, "budgets", f"{counted} of billing account {self.billing_account_id}")
 
     def _read(self, context: RefreshContext) -> Iterator[ProviderBudget | Rejected]:
         advice = self._advice(self._loaded() if self.token is None else None)

@@ -15,7 +15,7 @@ _CONSEQUENCES: Final[Mapping[str, str]] = {
     "cost_type": "taxes and adjustments count as usage",
     "adjustment_info": "corrections that Google marks there count as usage",
     "invoice": "cost by invoice month is not known",
-    "billing_account_id": "billing accounts cannot be told apart",
+    "billing_account_id": "billing accounts cannot be distinguished",
     "project": "cost by project is not known",
     "service": "cost by service is not known",
     "sku": "cost by SKU is not known",

@@ -15,7 +15,7 @@ FAILURES: Final = (api_exceptions.GoogleAPIError, auth_exceptions.GoogleAuthErro
 """Everything that a call to Cloud Monitoring can raise."""
 
 Scope = Literal["meter", "project", "everything"]
-"""What need not be asked for after a failure."""
+"""What need not be read after a failure."""
 
 _TRANSIENT: Final = (
     api_exceptions.ServiceUnavailable,
@@ -41,7 +41,7 @@ class ReadFailed(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, for the text of an error."""
+    """What was queried, for the text of an error."""
 
     principal: str
     project_id: str
@@ -65,15 +65,15 @@ def asked_wait_seconds(error: Exception) -> float:
     return 0.0
 
 
-def explain(error: Exception, asked: Question) -> ReadFailed:
+def explain(error: Exception, question: Question) -> ReadFailed:
     """Turn a failure into one that says what failed, why, and what to do next."""
-    reason, advice, scope = _verdict(error, asked)
+    reason, advice, scope = _verdict(error, question)
     return ReadFailed(
-        reason, f"reading {asked.metric_type} of the project {asked.project_id} failed: {advice}", scope
+        reason, f"reading {question.metric_type} of the project {question.project_id} failed: {advice}", scope
     )
 
 
-def _verdict(error: Exception, asked: Question) -> tuple[str, str, Scope]:
+def _verdict(error: Exception, question: Question) -> tuple[str, str, Scope]:
     text = _first_line(error)
     verdict: tuple[str, str, Scope]
     match error:
@@ -83,12 +83,14 @@ def _verdict(error: Exception, asked: Question) -> tuple[str, str, Scope]:
             # The text may quote an answer of the token service, so it is left out.
             verdict = "bad_credentials", _RENEW, "everything"
         case api_exceptions.Forbidden() if error.reason == "SERVICE_DISABLED":
-            advice = f"turn on the Cloud Monitoring API (monitoring.googleapis.com) in {asked.project_id}"
+            advice = f"turn on the Cloud Monitoring API (monitoring.googleapis.com) in {question.project_id}"
             verdict = "permission_denied", f"{text}; {advice}", "project"
         case api_exceptions.Forbidden():
-            advice = f"grant {asked.principal} roles/monitoring.viewer on the project {asked.project_id}"
+            advice = (
+                f"grant {question.principal} roles/monitoring.viewer on the project {question.project_id}"
+            )
             verdict = "permission_denied", f"{text}; {advice}, or take it out of gcp.project_ids", "project"
-        case api_exceptions.NotFound() if asked.metric_type in text:
+        case api_exceptions.NotFound() if question.metric_type in text:
             verdict = "unknown_metric", f"{text}; the project has no such metric yet", "meter"
         case api_exceptions.NotFound():
             advice = "check gcp.project_ids: it takes project ids, not names or numbers"

@@ -61,7 +61,7 @@ class ReadPlan:
     end_hour: datetime
     """End of the last hour, of which the points may only have begun."""
     through: datetime
-    """End of the last point asked for."""
+    """End of the last requested point."""
     cursor: str
     gap: tuple[datetime, datetime] | None
     """Usage that can be read no more."""

@@ -83,13 +83,13 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
             name=f"projects/{project_id}", filter=f'metric.type = starts_with("{prefix}")'
         )
         found = {}
-        asked = Question(self.identity.principal, project_id, prefix)
+        question = Question(self.identity.principal, project_id, prefix)
         while True:
             answer = self._call(
                 lambda client: next(
                     client.list_metric_descriptors(request, retry=None, timeout=self.attempt_seconds).pages
                 ),
-                asked,
+                question,
             )
             for each in answer.metric_descriptors:
                 metadata = each.metadata
@@ -106,16 +106,16 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
     ) -> Iterator[Sequence[Any]]:
         """Pages of aggregated series, as plain protobuf: the client's wrappers take longer than all the rest.
 
-        A page that fails is asked for again, and none but that.
+        Only a page that fails is requested again.
         """
         request = series_request(project_id, meter, timing, stretch, self.page_size)
-        asked = Question(self.identity.principal, project_id, meter.metric_type)
+        question = Question(self.identity.principal, project_id, meter.metric_type)
         while True:
             answer: ListTimeSeriesResponse = self._call(
                 lambda client: next(
                     client.list_time_series(request, retry=None, timeout=self.attempt_seconds).pages
                 ),
-                asked,
+                question,
             )
             page = ListTimeSeriesResponse.pb(answer)
             self.meter.series_returned += len(page.time_series)
@@ -124,7 +124,7 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
             if not request.page_token:
                 return
 
-    def _call(self, ask: Callable[[MetricServiceClient], _Answer], asked: Question) -> _Answer:
+    def _call(self, ask: Callable[[MetricServiceClient], _Answer], question: Question) -> _Answer:
         client = self._client
         if client is None:
             raise RuntimeError("the session was not entered")
@@ -136,7 +136,7 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
         try:
             answer = self.backoff.call(attempt, FAILURES, is_transient, asked_wait_seconds)
         except FAILURES as error:
-            raise explain(error, asked) from error
+            raise explain(error, question) from error
         self.answers += 1
         return answer
 

@@ -43,9 +43,9 @@ logger = logging.getLogger(__name__)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _DESCRIPTORS_KEPT: Final = timedelta(days=1)
 _ASK_AGAIN: Final = timedelta(hours=6)
-"""After which a metric that a project had not is asked for again, and revisions that were too many."""
+"""After which a metric that a project lacked, and revisions that were too many, are queried again."""
 _QUIET: Final = timedelta(minutes=15)
-"""After which a metric is asked for again that had no series: most projects use few services."""
+"""After which a metric without series is queried again: most projects use few services."""
 _REVISIONS_PER_RESOURCE: Final = 3.0
 """With more revisions in use than that on average, usage is read by service alone."""
 
@@ -59,7 +59,7 @@ class CloudMonitoringSource(Source):
     credentials_path: Path | None = None
     impersonate_service_account: str | None = None
     by_revision: bool = True
-    """Whether requests, CPU and memory are told by revision; a project with very many of them is not."""
+    """Whether requests, CPU and memory are reported by revision; a project with very many is read without."""
     reach: Reach = field(default_factory=Reach)
     update_interval: timedelta = timedelta(minutes=2)
     """How often it is refreshed."""
@@ -83,17 +83,17 @@ class CloudMonitoringSource(Source):
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _timings: dict[str, Timing] = field(default_factory=dict, init=False, repr=False)
     _described: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
-    """When which project was last asked for its metrics of which prefix."""
+    """By project and prefix: when the metrics were last listed."""
     _quiet: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
-    """Project and meter: until when it is not asked for."""
+    """Project and meter: until when it is not queried."""
     _missing: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
-    """Project and metric type: until when it is not asked for."""
+    """Project and metric type: until when it is not queried."""
     _too_many: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
     """Project and meter: until when it is read by service alone."""
     _returned: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
     """Project and meter: series that the last read returned, and its period in seconds."""
     _told: set[tuple[str, str, datetime]] = field(default_factory=set, init=False, repr=False)
-    """Gaps that were told: they are seen again as long as they lie in the hours that are read again."""
+    """Gaps that were reported: they are seen again as long as they lie in the hours that are read again."""
 
     def refresh(self, context: RefreshContext) -> Iterator[UsageChange]:
         """Yield one batch for each project with anything new, and what could not be read.
@@ -213,7 +213,7 @@ class _ProjectReader:
                 f"writing {spool} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
             ) from error
         if not self._reads:
-            # Nothing to store, so what there is to tell is told by itself.
+            # Nothing to store, so what was set aside is reported by itself.
             spool.unlink()
             self.unread += [Unreadable(each.place, each) for each in self._rejected]
             return None
@@ -322,5 +322,5 @@ def _until(times: Mapping[tuple[str, str], datetime], key: tuple[str, str]) -> d
 
 
 def _asked_lately(times: Mapping[tuple[str, str], datetime], key: tuple[str, str], now: datetime) -> bool:
-    asked = times.get(key)
-    return asked is not None and asked <= now < asked + _DESCRIPTORS_KEPT
+    listed = times.get(key)
+    return listed is not None and listed <= now < listed + _DESCRIPTORS_KEPT

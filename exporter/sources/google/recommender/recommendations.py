@@ -53,7 +53,7 @@ def recommendation_of(
 ) -> Recommendation | Rejected | None:
     """Read one element of an answer: None where it is not active or saves nothing.
 
-    Rejected where it is active and what it saves cannot be told in US dollars.
+    Rejected where it is active and its saving is not in US dollars.
     """
     place = f"{project_id}/{recommender.id}"
     if not isinstance(found, dict):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.sources.google.recommender.session import RecommenderSession
 
 _ASK_AGAIN: Final = timedelta(days=1)
-"""After which a recommender is asked again for a location that it does not know."""
+"""After which a recommender is queried again for a location that it does not know."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class RecommenderSource(Source):
     """What was last read of each project; replaced as a whole."""
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _not_offered: dict[tuple[str, str], datetime] = field(default_factory=dict, init=False, repr=False)
-    """Recommender and location: until when it is not asked for."""
+    """Recommender and location: until when it is not queried."""
 
     def refresh(self, context: RefreshContext) -> Iterator[Unreadable]:
         """Read every project anew and yield what could not be read.
