@@ -90,6 +90,7 @@ def test_the_login_from_the_environment_is_sent_with_every_request(
     assert "wv-8413" not in written.out + written.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_login")
 @needs_browser
 def test_an_empty_page_is_an_error_and_makes_no_picture(

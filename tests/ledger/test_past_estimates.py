@@ -79,6 +79,7 @@ def test_a_ledger_that_may_only_be_read_keeps_nothing_and_is_no_trouble(ledger: 
     assert kept(ledger) == [FIRST]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     st.lists(

@@ -26,6 +26,7 @@ from exporter.metrics.attribution import (
 from exporter.metrics.billed import billed_families
 from exporter.metrics.families import FamilySamples
 from tests.support.charge_rows import HOUR, charge, put
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 10, 20, tzinfo=UTC)
 TODAY = datetime(2026, 11, 10, 8, tzinfo=UTC)
@@ -211,7 +212,9 @@ charges = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(charges, max_size=12))
 def test_every_division_has_the_same_exact_sum_as_the_bill(tmp_path: Path, rows: list[Charge]) -> None:
     ledger = Ledger(None)

@@ -194,6 +194,7 @@ def spikes(hours: range, *, incident: bool) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 def test_a_quiet_fortnight_of_the_demo_world_has_no_spike() -> None:
     first = int(BEGINS.timestamp()) // 3600 + 14 * 24
     assert spikes(range(first, first + 14 * 24), incident=False) == {}

@@ -136,11 +136,15 @@ def test_promtool_finds_no_problem_in_the_rules() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+HEAVY_CASES = ("budgets_over_days", "budgets", "spikes")
+"""Each takes promtool seconds of work."""
+
+
 @needs_promtool
 @pytest.mark.parametrize(
     "cases",
     [
-        pytest.param(path, marks=[pytest.mark.slow] if path.stem == "budgets_over_days" else [], id=path.stem)
+        pytest.param(path, marks=[pytest.mark.slow] if path.stem in HEAVY_CASES else [], id=path.stem)
         for path in CASE_FILES
     ],
 )

@@ -436,6 +436,7 @@ def test_a_clock_that_jumps_back_sets_nothing_aside_and_no_figure_breaks(
     assert by(shown(refresher)["spend_billed_usd_total"]) == {(): 2.5}
 
 
+@pytest.mark.slow
 def test_rows_set_aside_because_the_clock_was_behind_are_read_once_it_is_right(
     make: Make, clock: Clock, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def net_micros(world: World, hour: int) -> int:
     return sum(use.net_micros for _, use in world.uses(hour))
 
 
+@pytest.mark.slow
 def test_pieces_say_what_the_rows_say_in_the_same_order() -> None:
     world = World(2, START)
     rows = list(world.rows_exported(START, UNTIL))

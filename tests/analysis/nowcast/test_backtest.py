@@ -45,6 +45,7 @@ def noisy(day_usd: list[int]) -> CostCells:
     return history([*at_once, *late])
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(day_usd=st.lists(st.integers(0, 9), min_size=16, max_size=16), kept=st.sets(st.integers(0, 71)))
 def test_what_was_kept_grades_as_the_replay_does_where_it_says_the_same(
@@ -92,6 +93,7 @@ def test_a_day_of_twenty_five_hours_has_each_clock_hour_once() -> None:
     assert found[-1].final_so_far_nano_usd == 48 * NANO
 
 
+@pytest.mark.slow
 def test_the_plain_estimate_of_each_hour_stands_next_to_ours() -> None:
     last_day = rows(days=40)[-24:]
     assert len(last_day) == 24
@@ -100,6 +102,7 @@ def test_the_plain_estimate_of_each_hour_stands_next_to_ours() -> None:
         assert row.plain_day_forecast_nano_usd == pytest.approx(row.day_final_nano_usd, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_service_that_the_plain_estimate_told_better_for_weeks_is_estimated_by_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -60,6 +60,7 @@ def june(seed: int, noise: float) -> float:
     )
 
 
+@pytest.mark.slow
 def test_quantiles_are_in_order_and_close_in_as_the_month_passes() -> None:
     early, late = forecast(1, 0.1, 26), forecast(1, 0.1, 46)
     widths = []

@@ -242,6 +242,7 @@ def test_a_second_serve_on_the_same_ledger_is_reported_with_exit_code_1_and_harm
         until(lambda: cost(first) == 3, "the first to go on")
 
 
+@pytest.mark.slow
 def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alone(
     config: Path, tmp_path: Path
 ) -> None:
@@ -310,6 +311,7 @@ def test_no_secret_is_reported_anywhere(tmp_path: Path) -> None:
         assert "cHJvbWV0aGV1czp" not in text
 
 
+@pytest.mark.slow
 def test_a_wrong_web_configuration_is_reported_without_its_secrets(tmp_path: Path) -> None:
     password_hash = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
     (tmp_path / "web.yml").write_text(

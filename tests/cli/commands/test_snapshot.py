@@ -19,6 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.main import main
+from tests.support.examples import examples
 from tests.support.export_rows import Row, export_row, export_time, write_json_lines, write_parquet
 
 HOUR = timedelta(hours=1)
@@ -135,7 +136,9 @@ def export_rows(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=export_rows(), asked=st.integers(0, 120))
 def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: list[Row], asked: int) -> None:
     for old in tmp_path.iterdir():

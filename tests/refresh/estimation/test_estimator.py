@@ -103,6 +103,7 @@ def test_it_returns_what_an_estimate_in_the_same_process_returns(
     assert estimated(here.snapshot.text) == expected
 
 
+@pytest.mark.slow
 def test_before_past_forecasts_are_judged_the_day_is_estimated_and_the_month_is_not(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_grades_come_from_a_process_as_well(bill: Bill, ledger: Ledger, tmp_path
     assert "spend_nowcast_error_ratio" in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "text"),
     [
@@ -166,6 +168,7 @@ def test_one_that_takes_too_long_is_ended(
     assert "took longer than" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
 def test_one_that_needs_too_much_memory_ends_and_is_reported(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -223,6 +226,7 @@ def test_the_bill_is_served_while_an_estimate_hangs_and_its_end_leaves_no_proces
         assert running.stop(30)
 
 
+@pytest.mark.slow
 def test_nothing_is_estimated_before_every_bill_has_been_read_to_its_end(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:

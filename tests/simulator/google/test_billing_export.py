@@ -82,6 +82,7 @@ def test_parquet_has_exactly_the_columns_and_types_of_googles_schema(tmp_path: P
         assert described(connection, "ours") == described(connection, "google")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_holds_every_row_and_every_cent(tmp_path: Path, format: Format) -> None:
     paths = write_export(World(1, START), tmp_path, UNTIL, format)
@@ -148,6 +149,7 @@ def test_csv_holds_nested_columns_as_json_text(tmp_path: Path) -> None:
             assert row["export_time"].endswith(" UTC")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_writing_hour_by_hour_ends_with_the_same_rows_as_writing_once(tmp_path: Path, format: Format) -> None:
     once, hourly = tmp_path / "once", tmp_path / "hourly"

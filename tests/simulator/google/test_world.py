@@ -103,6 +103,7 @@ def test_another_seed_is_another_company() -> None:
     )
 
 
+@pytest.mark.slow
 def test_rows_come_in_the_order_of_their_export_and_after_their_use() -> None:
     times = [row["export_time"] for row in World(SEED, START).rows_exported(START, START + timedelta(days=3))]
     assert times == sorted(times)

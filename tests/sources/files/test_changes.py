@@ -272,6 +272,7 @@ def run(focus: World, layout: str, day: int, *, parts: Sequence[Sequence[int]] |
         aged(focus_days(path, days, dict.fromkeys(days, str(day))), 24 * (28 - day))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [AWS, AZURE, AZURE_TIMED])
 def test_of_the_runs_of_an_export_the_newest_counts_and_older_ones_are_not_even_read(
     focus: World, layout: str

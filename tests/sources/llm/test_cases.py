@@ -11,6 +11,7 @@ from tests.support.llm_cases import outcome
 ESTIMATED, UNPRICED = "spend_llm_estimated_usd_total", "spend_llm_unpriced_tokens_total"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "model", "usd", "unpriced"),
     [

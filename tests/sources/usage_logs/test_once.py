@@ -363,6 +363,7 @@ def test_every_line_counts_once_whatever_happens(
     world.ledger.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     chunk_bytes=st.integers(1, 3000),

@@ -349,6 +349,7 @@ def test_refused_rows_are_counted_by_reason_and_count_as_rows_of_the_partition(r
     assert rig.refresh(source) == []
 
 
+@pytest.mark.slow
 def test_results_of_many_pages_arrive_whole_and_in_order(rig: Rig) -> None:
     costs = [f"{number}.25" for number in range(4_500)]
     rig.export.add_day(days_ago(1), *(ExportRow(TODAY, cost) for cost in costs[:3_000]))

@@ -292,6 +292,7 @@ def test_series_returned_grow_with_services_and_metrics_not_with_revisions(tmp_p
         assert many.hours("cloud_run_requests", BEGAN, THIS_HOUR) == requests_by_hour(few)
 
 
+@pytest.mark.slow
 def test_revisions_can_be_switched_off(tmp_path: Path) -> None:
     with reading(tmp_path, parallel_revisions=30, by_revision=False) as reader:
         outcome = reader.refresh()
@@ -308,6 +309,7 @@ def test_a_first_run_reads_old_hours_by_the_hour_and_the_last_ones_by_the_minute
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
 
 
+@pytest.mark.slow
 def test_a_month_of_reading_is_predicted_from_what_was_read(tmp_path: Path) -> None:
     with reading(tmp_path, meters=REQUESTS) as reader:
         reader.refresh()
