@@ -56,3 +56,23 @@ def test_a_figure_that_recovers_is_1_again(outcomes: Outcomes) -> None:
     outcomes.compute("budgets", broken, [], hour=HOUR)
     outcomes.compute("budgets", lambda: ["good"], [], hour=HOUR)
     assert shown(outcomes)["spend_figure_success"] == {("budgets",): 1.0}
+
+
+def test_without_an_hour_no_earlier_result_is_used(outcomes: Outcomes) -> None:
+    outcomes.compute("budgets", lambda: ["good"], [], hour=HOUR)
+    assert outcomes.compute("budgets", broken, ["nothing"]) == ["nothing"]
+
+
+def test_the_last_duration_is_known_and_0_before_the_first(outcomes: Outcomes) -> None:
+    assert outcomes.seconds("savings") == 0.0
+    outcomes.compute("savings", lambda: ["a"], [])
+    assert outcomes.seconds("savings") == 0.5
+
+
+def test_what_was_computed_elsewhere_is_shown_as_it_ended(outcomes: Outcomes) -> None:
+    outcomes.note("bill", success=False, seconds=2.5)
+    assert shown(outcomes) == {
+        "spend_figure_success": {("bill",): 0.0},
+        "spend_figure_duration_seconds": {("bill",): 2.5},
+    }
+    assert outcomes.failed == ("bill",)

@@ -16,6 +16,8 @@ import pytest
 
 from exporter.core.charges import Charge
 from exporter.core.errors import SourceError
+from exporter.history.remote_write import Receiver
+from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
@@ -32,6 +34,7 @@ from exporter.sources.base import (
 from exporter.sources.files.source import FilesSource
 from exporter.sources.prometheus_units import UnitCounts, UnitQuery
 from exporter.sources.spool import write_spool_csv
+from tests.fakes.remote_receiver import RemoteReceiver
 from tests.sources.test_prometheus_units import saying, server, vector
 from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
@@ -209,6 +212,17 @@ def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None
         seconds >= 0 for seconds in of_source(refresher, "spend_source_refresh_duration_seconds").values()
     )
     assert shown(refresher)["spend_source_errors_total"] == {}
+
+
+def test_series_of_cloud_monitoring_are_counted_over_all_refreshes(make: Make) -> None:
+    def metered(context: RefreshContext) -> Iterator[Change]:
+        context.tally.series_returned += 5
+        yield from ()
+
+    refresher = make(Scripted([metered], name="cloud_monitoring", billed_reads=BilledReads.SERIES))
+    refresher.refresh_all()
+    refresher.refresh_all()
+    assert shown(refresher)["spend_monitoring_series_returned_total"] == {(): 10.0}
 
 
 def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
@@ -544,6 +558,15 @@ def test_only_a_snapshot_of_now_reads_the_numbers_of_units(make: Make) -> None:
         assert queries == []
         refresher.refresh_all()
         assert len(queries) == 1
+
+
+def test_what_a_refresh_brings_is_sent_at_once(make: Make, clock: Clock, ledger: Ledger) -> None:
+    with RemoteReceiver() as receiver:
+        sender = HistorySender(ledger, Receiver(receiver.url), ["files"], since=31 * DAY, clock=clock)
+        refresher = make(Scripted([gives(charge("1.25"))]), wait=Waits(1), history_sender=sender)
+        refresher.start()
+        until(lambda: list(receiver.sums().values()) == [1.25], "what was billed, at the receiver")
+        assert refresher.stop()
 
 
 def test_a_restart_shows_the_ledger_before_any_source_has_answered(make: Make) -> None:
