@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ def recorded() -> dict[str, frozenset[str]]:
     return found
 
 
+@cache
 def labels_by_metric() -> dict[str, frozenset[str]]:
     """Labels of every metric that a board may use."""
     declared = {family.name: frozenset(family.labels) for family in all_families()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,7 @@ def read_cases() -> list[Case]:
     return found
 
 
+@cache
 def recorded_in_cases() -> str:
     """Every expression whose value a case checks."""
     return " ".join(

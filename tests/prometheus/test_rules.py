@@ -136,7 +136,7 @@ def test_promtool_finds_no_problem_in_the_rules() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-HEAVY_CASES = ("budgets_over_days", "budgets", "spikes")
+HEAVY_CASES = ("budgets_over_days", "budgets", "language_models", "recording", "spikes")
 """Each takes promtool seconds of work."""
 
 

@@ -262,9 +262,13 @@ def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alo
     ("keys", "log"),
     [
         ({"web_config_file": "none.yml"}, ["none.yml", "No such file"]),
-        ({"web_config_file": "."}, ["web configuration", "Is a directory"]),
-        ({"max_series": "few", "leger": "x"}, ["2 problems", "max_series", "leger"]),
-        ({"listen": "everywhere"}, ["listen", "127.0.0.1:9877"]),
+        pytest.param(
+            {"web_config_file": "."}, ["web configuration", "Is a directory"], marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"max_series": "few", "leger": "x"}, ["2 problems", "max_series", "leger"], marks=pytest.mark.slow
+        ),
+        pytest.param({"listen": "everywhere"}, ["listen", "127.0.0.1:9877"], marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_configuration_is_reported_with_exit_code_2_and_nothing_is_started(
