@@ -10,7 +10,7 @@ import numpy as np
 from exporter.core.cost_cells import CostCells, Line
 from exporter.ledger.charges.windows import LedgerView
 
-MOST_LINES: Final = 1200
+MOST_LINES: Final = 500
 """More lines than this are never estimated one by one."""
 
 ALWAYS_ALONE: Final = 100
