@@ -359,7 +359,9 @@ def test_what_a_later_dump_replaces_is_neither_counted_again_nor_restated(google
         google_days(google.exports / f"dump-{last}.jsonl", range(1, last + 1))
         google.refresh()
     with google.ledger.reading() as connection:
-        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [(Decimal(0),)]
+        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [
+            (Decimal(0),)
+        ]
         totals = connection.execute("SELECT sum(billed_usd_total) FROM series").fetchall()
     assert totals == [(Decimal("12.5") * 12,)]
 
@@ -371,7 +373,9 @@ def test_a_renamed_file_is_read_and_changes_nothing(google: World) -> None:
     assert google.refresh(Decimal(100)) == 100
     assert google.said == []
     with google.ledger.reading() as connection:
-        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [(Decimal(0),)]
+        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [
+            (Decimal(0),)
+        ]
 
 
 def test_manifests_next_to_the_files_are_no_files_of_a_bill(focus: World) -> None:
