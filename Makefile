@@ -45,7 +45,7 @@ dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Gra
 	@$(BIN)/python -m grafana.screenshots --grafana $(or $(GRAFANA),http://localhost:3000)
 
 unit: .venv/.installed-test ## Run the quick tests, which start no other servers
-	@$(BIN)/pytest -n auto --dist worksteal -m "not integration and not slow"
+	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration

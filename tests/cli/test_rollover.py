@@ -206,10 +206,10 @@ def get(address: str) -> str:
 @pytest.mark.parametrize(
     ("begin", "midnight", "hours", "month"),
     [
-        (AUTUMN, "2026-11-01T07:00Z", 24, None),
+        pytest.param(AUTUMN, "2026-11-01T07:00Z", 24, None, marks=pytest.mark.slow),
         (AUTUMN, "2026-11-02T08:00Z", 25, 25),
-        (SPRING, "2026-03-08T08:00Z", 24, 24),
-        (SPRING, "2026-03-09T07:00Z", 23, 47),
+        pytest.param(SPRING, "2026-03-08T08:00Z", 24, 24, marks=pytest.mark.slow),
+        pytest.param(SPRING, "2026-03-09T07:00Z", 23, 47, marks=pytest.mark.slow),
     ],
 )
 def test_everything_that_serve_shows_rolls_over_at_pacific_midnight(

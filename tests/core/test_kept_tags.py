@@ -149,6 +149,7 @@ rows_with_tags = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows_with_tags, suffix=st.sampled_from([".jsonl", ".csv"]))
 def test_the_sum_over_tags_is_the_sum_without_tags(

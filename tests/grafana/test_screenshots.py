@@ -51,6 +51,7 @@ def some_program(tmp_path: Path) -> str:
     return str(program)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_login")
 @needs_browser
 def test_every_board_becomes_a_picture_with_the_height_of_the_board(tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_every_board_becomes_a_picture_with_the_height_of_the_board(tmp_path: Pa
     assert len(heights) == len(TITLES)
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_login_from_the_environment_is_sent_with_every_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -139,6 +139,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_every_line_is_whole_after_the_next_start(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     for kill in range(2):
@@ -171,6 +172,7 @@ def test_duckdb_reads_the_log_as_the_page_says(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_serve_writes_where_the_configuration_says(tmp_path: Path) -> None:
     export = tmp_path / "export"
     export.mkdir()

@@ -75,6 +75,7 @@ def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_ledger_holds_whole_partitions_only(tmp_path: Path) -> None:
     chance = random.Random(7)
     for _ in range(6):

@@ -201,6 +201,7 @@ def test_what_the_ledger_forgets_is_not_taken_back(tmp_path: Path) -> None:
     assert decide(outbox(ledger)) == 0
 
 
+@pytest.mark.slow
 def test_a_refused_sample_waits_longer_each_time_and_gets_a_chance_at_the_next_start(tmp_path: Path) -> None:
     ledger = Ledger(None)
     box = outbox(ledger)
@@ -260,6 +261,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_after_any_course_of_events_the_receiver_has_the_ledger_to_the_cent(

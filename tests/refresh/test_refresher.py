@@ -460,6 +460,7 @@ def test_rows_set_aside_because_the_clock_was_behind_are_read_once_it_is_right(
     assert month(refresher) == {(): 1.25}
 
 
+@pytest.mark.slow
 def test_a_clock_that_stays_behind_catches_up_with_the_bill(make: Make, clock: Clock, tmp_path: Path) -> None:
     for number in range(12):
         when = export_time(NOW + 6 * number * HOUR)

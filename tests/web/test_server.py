@@ -218,6 +218,7 @@ def test_a_fault_behind_an_answer_is_logged_and_not_shown(caplog: pytest.LogCapt
     assert "a fault with details" in caplog.text
 
 
+@pytest.mark.slow
 def test_scrapes_see_whole_snapshots_while_a_thread_is_busy_and_snapshots_change() -> None:
     snapshots = [snapshot(float(number), series=400) for number in range(5)]
     current = snapshots[0]

@@ -71,6 +71,7 @@ def test_quantiles_are_in_order_and_close_in_as_the_month_passes() -> None:
     assert widths[1] < 0.5 * widths[0]
 
 
+@pytest.mark.slow
 def test_about_four_in_five_months_end_between_the_outer_quantiles() -> None:
     inside = [
         forecast(seed, 0.15, day).quantile_usd[0.1]

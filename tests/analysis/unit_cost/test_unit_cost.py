@@ -128,6 +128,7 @@ def test_instances_that_idle_for_nothing_are_free_and_not_unpriced() -> None:
     assert "min_instance" not in cloud_run_costs(idle, book)[0].usd_by_component
 
 
+@pytest.mark.slow
 def test_estimates_equal_the_bill_of_the_same_hours(tmp_path: Path) -> None:
     """The demo world's own bill prices its own live usage, and both come to the same."""
     ledger = Ledger(None)

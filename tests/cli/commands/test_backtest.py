@@ -78,6 +78,7 @@ def backtested(tmp_path_factory: pytest.TempPathFactory) -> Backtested:
     return Backtested(config, text)
 
 
+@pytest.mark.slow
 def test_rows_are_whole_days_whose_finals_are_those_of_the_export(backtested: Backtested) -> None:
     document = json.loads(backtested.printed)
     rows = document["days"]
@@ -101,6 +102,7 @@ def test_rows_are_whole_days_whose_finals_are_those_of_the_export(backtested: Ba
     assert int.from_bytes(picture[16:20]) == 1280
 
 
+@pytest.mark.slow
 def test_people_get_a_table_by_day_and_by_hour(backtested: Backtested) -> None:
     code, text, _ = run("backtest", "--config", str(backtested.config), "--days", "1")
     assert code == 0
@@ -118,6 +120,7 @@ def test_too_little_history_is_told_with_exit_code_1(
     assert "too little history" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_is_told_and_what_the_ledger_has_is_printed_with_exit_code_1(
     backtested: Backtested, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

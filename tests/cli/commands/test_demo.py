@@ -81,6 +81,7 @@ def none_fell(before: Samples, after: Samples) -> None:
             assert after[name][labels] >= value, (name, labels)
 
 
+@pytest.mark.slow
 def test_it_ends_at_once_while_it_still_simulates_and_leaves_nothing_behind(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

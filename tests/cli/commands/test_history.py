@@ -140,6 +140,7 @@ def test_a_missing_ledger_is_reported_with_how_to_fill_it(
     assert "use --refresh" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,7 @@ def test_files_that_appear_grow_are_replaced_and_vanish_are_picked_up(
         assert counter(process, "spend_billed_usd_total") == {(): 128.0}
 
 
+@pytest.mark.slow
 def test_a_file_that_is_renamed_or_moved_is_not_counted_twice(config: Path, export: Path) -> None:
     old = write_json_lines(export / "a.jsonl", [row(1)])
     write_json_lines(export / "b.jsonl", [row(2)])
@@ -86,6 +87,7 @@ def test_a_file_that_is_renamed_or_moved_is_not_counted_twice(config: Path, expo
         assert counter(process, "spend_billed_usd_total") == {(): 3.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_exit_code_0_and_nothing_left_behind(
     config: Path, export: Path, tmp_path: Path, number: signal.Signals
@@ -128,6 +130,7 @@ sys.exit(main.main())
 """
 
 
+@pytest.mark.slow
 def test_a_refresh_that_does_not_end_in_time_is_aborted_without_a_crash(config: Path, tmp_path: Path) -> None:
     with serving(config, program=_STUCK) as process:
         until(lambda: "stuck" in process.log(), "the refresh that never ends")
@@ -144,6 +147,7 @@ def test_a_refresh_that_does_not_end_in_time_is_aborted_without_a_crash(config: 
     }
 
 
+@pytest.mark.slow
 def test_it_is_ready_once_data_was_read_and_alive_before(config: Path, export: Path) -> None:
     config.write_text(config.read_text().replace(str(export), str(export / "mounted")))
     with serving(config) as process:
@@ -217,6 +221,7 @@ def test_an_address_in_use_is_reported_with_exit_code_1(config: Path, tmp_path: 
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_second_serve_on_the_same_ledger_is_reported_with_exit_code_1_and_harms_nothing(
     config: Path, export: Path
 ) -> None:

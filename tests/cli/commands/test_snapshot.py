@@ -192,6 +192,7 @@ def test_unknown_is_absent_and_known_to_be_nothing_is_zero(tmp_path: Path) -> No
     assert found["spend_last_month_usd"] == {}
 
 
+@pytest.mark.slow
 def test_folded_or_not_every_sum_is_the_same(tmp_path: Path) -> None:
     chance = random.Random(3)
     rows = [

@@ -59,6 +59,7 @@ def expected(rows: Sequence[Charge], kept_from: datetime | None, known: datetime
     return dict(sums)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=partitions, after=partitions, first=moments, second=moments, gone=st.sampled_from(["", "a", "b"])

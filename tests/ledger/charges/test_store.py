@@ -235,6 +235,7 @@ def test_a_file_that_is_no_ledger_is_named_and_left_alone(tmp_path: Path) -> Non
     assert path.read_bytes().startswith(b"these are my holiday pictures")
 
 
+@pytest.mark.slow
 def test_rewriting_one_partition_for_ever_does_not_grow_the_file_for_ever(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -270,6 +271,7 @@ some_charges = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from("pq"), some_charges), min_size=1, max_size=5))
 def test_the_sum_is_that_of_the_last_state_of_each_partition_and_no_counter_falls(

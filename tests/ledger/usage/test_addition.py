@@ -151,6 +151,7 @@ def test_additions_survive_a_restart(tmp_path: Path) -> None:
         ledger.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     additions=st.lists(

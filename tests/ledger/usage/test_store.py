@@ -194,6 +194,7 @@ def test_a_ledger_of_the_version_before_usage_is_brought_up_to_date(tmp_path: Pa
     ledger.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     answers=st.lists(

@@ -339,6 +339,7 @@ _charges = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=_charges, nano=st.lists(st.integers(-NANO, 90 * NANO), min_size=24, max_size=24))
 def test_parts_of_budgets_sum_to_their_totals(

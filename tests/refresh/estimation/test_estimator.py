@@ -88,6 +88,7 @@ def estimated(text: bytes) -> Samples:
     return {name: shown[name] for name in names}
 
 
+@pytest.mark.slow
 def test_it_returns_what_an_estimate_in_the_same_process_returns(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_before_past_forecasts_are_judged_the_day_is_estimated_and_the_month_is_
     assert not shown["spend_forecast_month_end_usd"]
 
 
+@pytest.mark.slow
 def test_a_second_estimate_goes_on_from_the_first(bill: Bill, ledger: Ledger, tmp_path: Path) -> None:
     estimator = filled(bill, ledger, tmp_path)
     assert estimator.run("outlooks", NOW)

@@ -45,6 +45,7 @@ def of_type(rows: Iterable[ExportRow], *types: str) -> list[ExportRow]:
     return [row for row in rows if row["adjustment_info"].get("type") in types]
 
 
+@pytest.mark.slow
 def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
     reported: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
     reported_usd: dict[tuple[datetime, str, str, str], Decimal] = defaultdict(Decimal)
@@ -67,6 +68,7 @@ def test_all_rows_ever_exported_for_an_hour_sum_to_its_true_cost() -> None:
         assert float(reported_usd[key]) == pytest.approx(float(cost.cost_usd), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -228,6 +230,7 @@ def test_a_month_ends_with_tax_and_rounding_that_belong_to_no_project() -> None:
         assert row["cost"] > 1.0 if row["cost_type"] == "tax" else abs(row["cost"]) <= 0.005
 
 
+@pytest.mark.slow
 def test_goodwill_is_an_adjustment_in_the_middle_of_the_month() -> None:
     start = datetime(2026, 11, 1, tzinfo=UTC)
     rows = of_type(World(7, start).rows_exported(start, start + timedelta(days=22)), "SLA_VIOLATION")

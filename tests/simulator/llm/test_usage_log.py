@@ -108,6 +108,7 @@ def test_a_cost_that_is_logged_is_what_the_contract_says(tmp_path: Path) -> None
         assert record["cost_usd"] == sum(cost.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(0, 30 * 3600), st.booleans(), st.integers(0, 200)), max_size=5),

@@ -324,6 +324,7 @@ names = st.sampled_from(["a.csv", "b.csv", "c.csv.gz", "d.parquet", "deep/e.csv"
 steps = st.lists(st.tuples(names, st.none() | st.integers(1, 9)), min_size=1, max_size=7)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(steps=steps, seed=st.integers(0, 1000))
 def test_whatever_month_to_date_exports_come_and_go_the_longest_counts_alone(

@@ -442,6 +442,7 @@ def test_text_of_any_kind_comes_through_unchanged(context: RefreshContext, tmp_p
 amounts = st.floats(-1e6, 1e6).filter(math.isfinite)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(

@@ -544,6 +544,7 @@ def test_the_page_of_a_real_proxy_is_read_whole(
     assert reader.used("llm_proxy_tokens", "output") == dict.fromkeys(callers, 40.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(

@@ -685,6 +685,7 @@ def test_a_clock_that_jumps_makes_no_hour_count_twice(
     assert counters["llm_requests", ""] == 20.0
 
 
+@pytest.mark.slow
 def test_a_restart_in_the_middle_of_a_first_run_resumes(
     world: FakeAdminApi, tmp_path: Path, ledger: Ledger
 ) -> None:
@@ -712,6 +713,7 @@ _used = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(_lines, max_size=12), used=st.lists(_used, max_size=12))
 def test_reading_twice_changes_nothing_and_every_cent_is_there_once(

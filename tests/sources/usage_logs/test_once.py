@@ -183,6 +183,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_reads_counts_each_line_once(tmp_path: Path) -> None:
     world = LogWorld.at(tmp_path)
     world.append(APP, *map(unique, range(2000)))
@@ -324,6 +325,7 @@ class _Writer:
             handle.write(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(steps=steps, batch_bytes=st.sampled_from([1, 500, 10**6]), data=st.data())
 def test_every_line_counts_once_whatever_happens(

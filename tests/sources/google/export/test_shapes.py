@@ -129,6 +129,7 @@ def rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     given_rows=rows(),

@@ -233,6 +233,7 @@ def test_a_hole_in_what_is_always_sampled_is_told_as_a_gap(tmp_path: Path) -> No
             assert reader.refresh(5 * MINUTE).rejected == []
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
@@ -276,6 +277,7 @@ def test_no_point_is_lost_or_doubled_whatever_happens_between_refreshes(
         assert reader.counters("cloud_run_requests") == in_hours
 
 
+@pytest.mark.slow
 def test_series_returned_grow_with_services_and_metrics_not_with_revisions(tmp_path: Path) -> None:
     with reading(tmp_path) as few, reading(tmp_path, parallel_revisions=30) as many:
         few.refresh()
