@@ -11,7 +11,7 @@ from exporter.core.cost_cells import CostCells, Line
 from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.windows import LedgerView
 
-MOST_LINES: Final = 1200
+MOST_LINES: Final = 500
 """More lines than this are never estimated one by one."""
 
 ALWAYS_ALONE: Final = 100

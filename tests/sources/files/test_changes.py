@@ -354,3 +354,35 @@ def test_whatever_month_to_date_exports_come_and_go_the_longest_counts_alone(
             assert (world.refresh(), world.seen) == (10 * max(there.values()), [])
         finally:
             world.ledger.close()
+
+
+def test_what_a_later_dump_replaces_is_neither_counted_again_nor_restated(google: World) -> None:
+    for last in (10, 11, 12):
+        google_days(google.exports / f"dump-{last}.jsonl", range(1, last + 1))
+        google.refresh()
+    with google.ledger.reading() as connection:
+        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [
+            (Decimal(0),)
+        ]
+        totals = connection.execute("SELECT sum(billed_usd_total) FROM series").fetchall()
+    assert totals == [(Decimal("12.5") * 12,)]
+
+
+def test_a_renamed_file_is_read_and_changes_nothing(google: World) -> None:
+    path = google_days(google.exports / "a.jsonl", range(1, 11))
+    assert google.refresh() == 100
+    path.rename(google.exports / "b.jsonl")
+    assert google.refresh(Decimal(100)) == 100
+    assert google.said == []
+    with google.ledger.reading() as connection:
+        assert connection.execute("SELECT coalesce(sum(usd_total), 0) FROM restated").fetchall() == [
+            (Decimal(0),)
+        ]
+
+
+def test_manifests_next_to_the_files_are_no_files_of_a_bill(focus: World) -> None:
+    focus_days(focus.exports / "x-00001.csv", range(1, 11))
+    for name in ("manifest.json", "export-Manifest.json"):
+        (focus.exports / name).write_text("{}")
+    assert focus.refresh() == 100
+    assert [Path(change.partition).name for change in focus.seen] == ["x-00001.csv"]
