@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import bcrypt
@@ -258,6 +259,9 @@ def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alo
     assert (tmp_path / "spend.duckdb").read_bytes() == before
 
 
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("keys", "log"),
     [
@@ -268,7 +272,7 @@ def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alo
         pytest.param(
             {"max_series": "few", "leger": "x"}, ["2 problems", "max_series", "leger"], marks=pytest.mark.slow
         ),
-        pytest.param({"listen": "everywhere"}, ["listen", "127.0.0.1:9877"], marks=pytest.mark.slow),
+        slow({"listen": "everywhere"}, ["listen", "127.0.0.1:9877"]),
     ],
 )
 def test_a_wrong_configuration_is_reported_with_exit_code_2_and_nothing_is_started(
