@@ -51,6 +51,7 @@ BILL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("on_the_bill", "service", "in_the_log", "label"),
     [

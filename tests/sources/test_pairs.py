@@ -133,6 +133,7 @@ def exposed(pair: tuple[Registration, Registration], provider: str, folder: Path
         ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other", "provider"), PAIRS)
 def test_a_dollar_that_two_sources_have_counts_once(
     one: Registration, other: Registration, provider: str, tmp_path: Path

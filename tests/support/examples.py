@@ -1,4 +1,4 @@
-"""How many examples of an expensive property are tried: all of them, in `make unit` a quarter."""
+"""How many examples of an expensive property are tried: all of them, in `make unit` an eighth."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ _QUICK_BELOW: Final = 100
 
 def examples(full: int) -> int:
     """Return the number of examples for a property of which `full` are worth trying."""
-    return full if settings.default.max_examples >= _QUICK_BELOW else max(3, full // 4)
+    return full if settings.default.max_examples >= _QUICK_BELOW else max(3, full // 8)

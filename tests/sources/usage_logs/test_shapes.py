@@ -330,6 +330,7 @@ def test_a_line_may_nest_its_attributes(tmp_path: Path) -> None:
     assert outcome_of_log(tmp_path, nested).total(ESTIMATED) == pytest.approx(0.0075)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [5, "x", [], {"a": 1}, None, True])
 @pytest.mark.parametrize(
     "where", ["resource", "scopeSpans", "attributes", "endTimeUnixNano", "status", "value"]
