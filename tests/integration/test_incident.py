@@ -253,7 +253,7 @@ def is_over(alertmanager: Alertmanager) -> None:
 
 
 @pytest.mark.xfail(
-    reason="the estimate takes the incident's first hour for a single charge, so that no budget is reached yet",
+    reason="no budget is reached yet when the test looks; the cause is not known",
     strict=False,
 )
 def test_the_demos_incident_is_one_message_with_the_exporters_figures_and_then_is_over(
