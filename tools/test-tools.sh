@@ -61,3 +61,10 @@ elif have podman || [[ -n ${SPEND_TEST_IMAGES:-} ]]; then
 else
   echo "No container engine (docker with compose, or podman) found: the test that starts docker-compose.yml will be skipped."
 fi
+
+# Debian's Alertmanager reads its own templates from a fixed place.
+templates=/usr/share/prometheus/alertmanager
+if [[ ! -e $templates/email.tmpl && -d $debian$templates ]]; then
+  as_root install -D -m 0644 -t "$templates" "$debian$templates"/*.tmpl ||
+    echo "Could not put Alertmanager's templates into $templates: tests that start Alertmanager will fail."
+fi

@@ -37,6 +37,7 @@ EMPTY = {
     ("spend-overview", "Largest monthly budget"): NO_BUDGETS,
     ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
     ("spend-gcp", "Idle instances"): "idle instances are known after days of live usage",
+    ("spend-llm", "Billed today"): "within some hours after midnight UTC nothing of the day is billed yet",
     ("spend-llm", "Unpriced tokens"): "every model of the demo has a price",
     ("spend-llm", "Proxy cost by team and key"): NO_PROXY,
     ("spend-llm", "Share of the bill seen by the proxy"): NO_PROXY,

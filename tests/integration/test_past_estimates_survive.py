@@ -29,6 +29,8 @@ def write_bill(path: Path, usd: float) -> None:
         [
             export_row(
                 cost=usd,
+                # A copy of rows that are in another file would be refused.
+                project={"id": path.stem},
                 usage_start_time=export_time(hour),
                 usage_end_time=export_time(hour + HOUR),
                 export_time=export_time(hour + 3 * HOUR),

@@ -96,7 +96,7 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:
 
     async def seconds(user: str) -> float:
         times = []
-        for attempt in range(5):
+        for attempt in range(15):
             begin = time.perf_counter()
             assert not await auth.allows(header(user, f"guess {attempt}"))
             times.append(time.perf_counter() - begin)
@@ -107,7 +107,7 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:
 
     known, unknown = asyncio.run(compare())
     auth.close()
-    assert 0.5 < known / unknown < 2
+    assert 1 / 3 < known / unknown < 3
 
 
 def test_it_remembers_a_bounded_number_of_answers() -> None:

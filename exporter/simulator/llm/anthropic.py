@@ -36,6 +36,7 @@ _USAGE_DIMENSIONS: Final = (
     "model",
     "service_account_id",
     "service_tier",
+    "speed",
     "workspace_id",
 )
 _FILTERS: Final = {
@@ -191,6 +192,7 @@ def _dimensions(workload: Workload) -> dict[str, Hashable]:
         "model": workload.model,
         "service_account_id": None,
         "service_tier": _tier(workload),
+        "speed": "standard",
         **_workspace(workload),
     }
 
