@@ -1,9 +1,14 @@
-"""What holds for all tests: a busy machine makes no example of a property too slow.
+"""What holds for all tests: a busy machine makes no example of a property too slow, and collecting is quick.
 
 `make unit` takes the profile `quick`: fewer examples, where a test does not say how many.
 """
 
+import gc
+
 from hypothesis import settings
+
+# Thousands of tests are collected, and none of them is garbage.
+gc.set_threshold(100_000, 50, 50)
 
 settings.register_profile("spend", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+from functools import cache
 
 import pytest
 
 from tests.support.places import REPOSITORY
-from tests.support.syntax import modules_below, read_module, sleeps, unsure_tests
+from tests.support.syntax import Module, modules_below, read_module, sleeps, unsure_tests
 
-MODULES = modules_below(REPOSITORY / "tests")
+
+@cache
+def modules() -> list[Module]:
+    return modules_below(REPOSITORY / "tests")
 
 
 def test_no_test_can_pass_without_having_checked_anything() -> None:
-    assert len(MODULES) > 100
-    assert unsure_tests(MODULES) == []
+    assert len(modules()) > 100
+    assert unsure_tests(modules()) == []
 
 
 def test_no_test_sleeps() -> None:
-    assert sleeps(MODULES) == []
+    assert sleeps(modules()) == []
 
 
 UNSURE = [

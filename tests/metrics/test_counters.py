@@ -20,7 +20,6 @@ from exporter.sources.base import Batch, Change, RefreshContext, Retraction
 from exporter.sources.spool import write_spool_csv
 from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge
-from tests.support.examples import examples
 from tests.support.exposed import Samples, samples
 
 NOW = datetime(2026, 11, 10, 20, tzinfo=UTC)
@@ -133,9 +132,8 @@ steps = st.one_of(
 )
 
 
-@settings(
-    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(history=[("restart", 10), ("restart", 20)])
 @example(history=[("files", [("p", [])]), ("restart", 10), ("restart", 20)])
 @example(history=[("files", [("p", [])]), ("restart", 20), ("restart", 1000), ("restart", 20)])

@@ -200,6 +200,7 @@ def test_a_quiet_fortnight_of_the_demo_world_has_no_spike() -> None:
     assert spikes(range(first, first + 14 * 24), incident=False) == {}
 
 
+@pytest.mark.slow
 def test_the_incident_of_the_demo_world_is_one_spike_of_one_service() -> None:
     first = int(RUNAWAY.timestamp()) // 3600
     found = spikes(range(first, first + 24), incident=True)

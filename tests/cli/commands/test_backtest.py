@@ -111,6 +111,7 @@ def test_people_get_a_table_by_day_and_by_hour(backtested: Backtested) -> None:
     assert "plain: size" in text
 
 
+@pytest.mark.slow
 def test_too_little_history_is_told_with_exit_code_1(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

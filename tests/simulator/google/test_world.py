@@ -111,6 +111,7 @@ def test_rows_come_in_the_order_of_their_export_and_after_their_use() -> None:
     assert all(row["export_time"] > row["usage_end_time"] for row in every_row())
 
 
+@pytest.mark.slow
 def test_nothing_is_used_before_the_world_begins() -> None:
     assert min(row["usage_start_time"] for row in every_row()) == START
     assert list(World(SEED, START).rows_exported(START - timedelta(days=9), START)) == []
