@@ -208,6 +208,7 @@ def _runs(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_the_bill_is_served_while_an_estimate_hangs_and_its_end_leaves_no_process(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -244,6 +245,7 @@ def test_nothing_is_estimated_before_every_bill_has_been_read_to_its_end(
         assert running.stop(30)
 
 
+@pytest.mark.slow
 def test_an_estimate_that_failed_is_a_failed_figure_of_the_snapshot(
     bill: Bill, ledger: Ledger, tmp_path: Path
 ) -> None:
