@@ -53,6 +53,9 @@ _READ: Final = tuple(f"{name}{end}" for name in (*_COUNTERS, *_CREATED, _STARTED
 _PROCESS_KEPT: Final = timedelta(days=7)
 """How long a process that does not answer is remembered, and how old one may be that is counted from its
 start when it is first seen: a proxy may have restarted between two readings."""
+_START_IS_EARLY_BY: Final = 1.0
+"""Seconds: the client library adds to the time of boot, of which the kernel leaves the fraction out. A proxy
+takes longer than that to start, so none that started within it had answered before our first reading."""
 _NOT_REPORTED: Final = "None"
 
 Values = dict[str, float]
@@ -119,8 +122,7 @@ def read_increase(text: str, before: Seen | None, now: datetime) -> Increase:
     process = "" if started is None else repr(started)
     seen = _carried_on(before, moment)
     counts_from_zero = before is not None and (
-        process in before.processes
-        or (started is not None and started >= max(before.began, moment - _PROCESS_KEPT.total_seconds()))
+        process in before.processes or (started is not None and started >= _oldest_start(before, moment))
     )
     # Also what the proxy does not report this time: it would be counted twice when it comes back.
     values = dict(seen.processes.get(process, {}))
@@ -146,6 +148,11 @@ def read_increase(text: str, before: Seen | None, now: datetime) -> Increase:
     detail = f"{rejected} counters are not numbers; they are read again at the next refresh"
     aside = (Rejected("bad_amount", rejected, PATH, detail),) if rejected else ()
     return Increase(amounts, frozenset(callers), seen, aside)
+
+
+def _oldest_start(before: Seen, moment: float) -> float:
+    """Return the earliest start of a new process that counts from zero: it began after our first reading."""
+    return max(before.began - _START_IS_EARLY_BY, moment - _PROCESS_KEPT.total_seconds())
 
 
 def _carried_on(before: Seen | None, moment: float) -> Seen:

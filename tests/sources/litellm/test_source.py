@@ -399,6 +399,15 @@ def test_a_restart_is_seen_although_no_counter_fell(counting: Counting) -> None:
     assert counting(("spend", labels(), 3.0), started=NOW.timestamp() + 400.0) == {SHOP: 3.0}
 
 
+@pytest.mark.parametrize(("seconds", "counted"), [(-0.9, {SHOP: 3.0}), (-1.1, {})])
+def test_a_restart_right_after_the_first_reading_is_seen_although_its_start_is_reported_early(
+    counting: Counting, seconds: float, counted: dict[object, float]
+) -> None:
+    counting(("spend", labels(), 1.0))
+    first_reading = (NOW + 5 * MINUTE).timestamp()
+    assert counting(("spend", labels(), 3.0), started=first_reading + seconds) == counted
+
+
 def test_a_reset_of_one_series_is_seen_by_its_time_of_creation(counting: Counting) -> None:
     counting(("spend", labels(), 1.0), created=NOW.timestamp() - 100.0)
     assert counting(("spend", labels(), 3.0), created=NOW.timestamp() + 100.0) == {SHOP: 3.0}
