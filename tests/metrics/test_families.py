@@ -50,7 +50,11 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_cloud_run_cpu_seconds_per_request": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cost_per_cpu_second_usd": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cold_start_ratio": ("gauge", CLOUD_RUN),
-    "spend_cloud_run_rate_usd": ("gauge", ("project_id", "region_id", "component", "basis")),
+    "spend_cloud_run_rate_usd": (
+        "gauge",
+        ("project_id", "region_id", "component", "billing_mode", "basis"),
+    ),
+    "spend_cloud_run_instance_based_ratio": ("gauge", ("project_id", "region_id", "run_service")),
     "spend_live_cost_usd_per_hour": (
         "gauge",
         ("project_id", "region_id", "resource", "meter", "dimension", "basis"),

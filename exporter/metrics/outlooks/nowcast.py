@@ -21,13 +21,14 @@ from exporter.analysis.nowcast.month_forecast import (
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells, Line
-from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
+from exporter.core.meters import USAGE_TABLE, BillingMode, explaining
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
+from exporter.metrics.live_usage import read_billing_modes
 
 HISTORY = timedelta(days=62)
 """Learnt from: eight weeks of seasons, and enough for a forecast of a whole month to have been tested."""
@@ -203,20 +204,31 @@ def live_per_line(
 ) -> LivePerLine:
     """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    rows = [row for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension]
-    used: dict[tuple[str, str], dict[int, float]] = {}
-    for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
-        amounts = used.setdefault((each.project_id, each.meter), {})
+    rows = {
+        row.name for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension
+    }
+    by_mode = {row.name for row in USAGE_TABLE if row.skus and row.skus.by_mode}
+    modes = read_billing_modes(view, usage, now)
+    used: dict[tuple[str, str, BillingMode | None], dict[int, float]] = {}
+    for each in usage.hourly(hour - span, hour, sorted(rows)):
         at = int(_hours(each.hour))
-        amounts[at] = amounts.get(at, 0.0) + each.amount
+        shares: dict[BillingMode | None, float] = {None: 1.0}
+        if each.meter in by_mode:
+            instance = modes.instance_share(each.project_id, each.region_id, each.resource)
+            shares = {"request": 1.0 - instance, "instance": instance}
+        for mode, share in shares.items():
+            if share > 0.0:
+                amounts = used.setdefault((each.project_id, each.meter, mode), {})
+                amounts[at] = amounts.get(at, 0.0) + share * each.amount
     lines = set(history.lines)
     found: dict[Line, Mapping[int, float]] = {}
     for account, project, service_id, service, sku_id, sku in view.skus():
         line = Line(account, project, service, sku_id)
-        if line in lines:
-            for row in rows:
-                if (project, row.name) in used and _explains(row, service_id, service, sku_id, sku):
-                    found[line] = used[project, row.name]
+        meters = explaining(service_id, service, sku_id, sku) if line in lines else []
+        if len(meters) == 1 and meters[0].name in rows and meters[0].skus is not None:
+            amounts_of_line = used.get((project, meters[0].name, meters[0].skus.mode(sku)))
+            if amounts_of_line is not None:
+                found[line] = amounts_of_line
     return found
 
 
@@ -270,11 +282,6 @@ def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
 def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     """Grade the plain estimates of the same days likewise."""
     return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
-
-
-def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:
-    named = SERVICE_NAMES.get(row.service_id, row.service_id)
-    return row.skus is not None and named in (service_id, service) and row.skus.matches(sku_id, sku)
 
 
 def _hours(moment: datetime) -> float:
