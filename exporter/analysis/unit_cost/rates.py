@@ -6,7 +6,7 @@ Pure: from days of the bill and days of usage to a book of rates.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -19,7 +19,7 @@ from exporter.analysis.unit_cost.known_days import (
     whole_days,
 )
 from exporter.analysis.unit_cost.rate_book import Learnt, RateBook, RateCard
-from exporter.analysis.unit_cost.sustained_use import learn_steps
+from exporter.analysis.unit_cost.sustained_use import Stepped, learn_steps
 from exporter.core.meters import USAGE_TABLE, UsageMeter, explaining
 
 
@@ -99,9 +99,15 @@ def learn_rates(
                 day, weight, usd, units, quantity
             )
     first_day = min((row.day for row in settled), default=settled_through)
+    today = today or settled_through
+    of_steps = {meter.name for meter in table if meter.skus and meter.skus.sustained_use}
+    whole = _by_whole_day(used, of_steps, today)
     learnt: dict[str, list[Learnt]] = defaultdict(list)
     for key, each in sums.items():
-        learnt[key[0]].append(_learnt(key, each, first_day, settled_through))
+        steps = None
+        if each.meter.name in of_steps:
+            steps = learn_steps(each.days, whole[key[:3]], first_day, settled_through)
+        learnt[key[0]].append(_learnt(key, each, steps))
     return RateBook(
         learnt,
         {meter.name: meter for meter in table},
@@ -109,14 +115,13 @@ def learn_rates(
         used_this_month,
         explained_skus=frozenset(row.sku_id for row, _ in explained),
         modes=modes,
-        today=today or settled_through,
+        today=today,
     )
 
 
-def _learnt(key: _Key, sums: _Sums, first_day: date, settled_through: date) -> Learnt:
+def _learnt(key: _Key, sums: _Sums, steps: Stepped | None) -> Learnt:
     _, project_id, region_id, sku = key
     skus = sums.meter.skus
-    steps = skus is not None and skus.sustained_use
     return Learnt(
         project_id,
         region_id,
@@ -126,8 +131,21 @@ def _learnt(key: _Key, sums: _Sums, first_day: date, settled_through: date) -> L
         sums.quantity,
         sums.newest_day,
         mode=None if skus is None else skus.mode(sku),
-        stepped=learn_steps(sums.days, first_day, settled_through) if steps else None,
+        stepped=steps,
     )
+
+
+def _by_whole_day(
+    used: Iterable[UsedDay], meters: Collection[str], today: date
+) -> Mapping[tuple[str, ...], dict[date, float]]:
+    """Usage by meter, project and region, and by day: of days that are over and that were read as a whole."""
+    mine = [row for row in used if row.meter in meters and row.day < today]
+    first = whole_days(mine)
+    found: dict[tuple[str, ...], dict[date, float]] = defaultdict(lambda: defaultdict(float))
+    for row in mine:
+        if row.day >= first[row.meter, row.project_id]:
+            found[row.meter, row.project_id, row.region_id][row.day] += row.amount
+    return found
 
 
 def _live_amounts(

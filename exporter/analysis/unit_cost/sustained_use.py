@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from exporter.analysis.unit_cost.known_days import HALF_LIFE_DAYS, recency
+from exporter.analysis.unit_cost.known_days import recency
 
 _DAY: Final = timedelta(days=1)
-_PREVIOUS_MONTH_HOURS: Final = 8.0
-"""Hours of the month's first day in UTC that belong to the previous month in Pacific time."""
+_BILLING_ZONE: Final = ZoneInfo("America/Los_Angeles")
 _AHEAD_DAYS: Final = 7
 """Days after the settled ones for which steps are known, as if usage went on as it was."""
 _STEP: Final = 0.2
 _LEAST_VARIANCE: Final = 0.002
 """Of the steps in the known days; with less, nothing shows how large they are."""
-_LEAST_EXPLAINED: Final = 0.5
+_LEAST_EXPLAINED: Final = 0.8
 """Share of the unit cost's variance that steps must explain; else it changes for other reasons."""
 
 
@@ -44,20 +44,21 @@ class Stepped:
 
 def learn_steps(
     days: Mapping[date, tuple[float, float]],
+    live: Mapping[date, float],
     first_day: date,
     settled_through: date,
-    half_life_days: float = HALF_LIFE_DAYS,
 ) -> Stepped | None:
     """Learn from cost and quantity by day how large the steps are; None where the bill shows none.
 
-    `first_day` is the first one of the whole bill: what is there on it is taken to have been there before.
+    `live` is usage of whole days in any unit, for the days that are not billed yet. `first_day` is the first
+    one of the whole bill: what is there on it is taken to have been there before.
     """
     amounts = {day: quantity for day, (_, quantity) in sorted(days.items()) if quantity > 0}
     if not amounts:
         return None
-    steps = steps_by_day(amounts, first_day, settled_through + _AHEAD_DAYS * _DAY)
+    steps = steps_by_day(_gone_on(amounts, live, settled_through + _AHEAD_DAYS * _DAY), first_day)
     weighted = [
-        (recency(day, settled_through, half_life_days) * amount, steps[day], days[day][0] / amount)
+        (recency(day, settled_through) * amount, steps[day], days[day][0] / amount)
         for day, amount in amounts.items()
     ]
     whole = sum(weight for weight, _, _ in weighted)
@@ -79,28 +80,47 @@ def learn_steps(
     return found if left <= (1.0 - _LEAST_EXPLAINED) * total else None
 
 
-def steps_by_day(amounts: Mapping[date, float], first_day: date, until: date) -> dict[date, float]:
-    """What share of the price of the month's first quarter a mean unit costs on each day through `until`.
+def steps_by_day(amounts: Mapping[date, float], first_day: date) -> dict[date, float]:
+    """What share of the price of the month's first quarter a mean unit costs on each day of `amounts`.
 
-    `amounts` are by day; a day without one used nothing, and after the last one usage goes on.
+    A day without an amount used nothing.
     """
-    first, last = min(amounts), max(amounts)
+    first, until = min(amounts), max(amounts)
     began_before = first <= first_day + _DAY
     layers = _Layers(first)
     if began_before:
-        layers.ran(amounts[first], max(0.0, (first.day - 1) * 24.0 - _PREVIOUS_MONTH_HOURS))
+        layers.ran(amounts[first], max(0.0, (first.day - 1) * 24.0 - _ends_after(first)))
     found: dict[date, float] = {}
     day = first
     while day <= until:
-        level = amounts[last] if day > last else amounts.get(day, 0.0)
+        level = amounts.get(day, 0.0)
         if day.day == 1:
-            ending = layers.ran(level, _PREVIOUS_MONTH_HOURS)
+            ending = layers.ran(level, _ends_after(day))
             layers = _Layers(day)
-            found[day] = (ending + layers.ran(level, 24.0 - _PREVIOUS_MONTH_HOURS)) / 24.0
+            found[day] = (ending + layers.ran(level, 24.0 - _ends_after(day))) / 24.0
         else:
             found[day] = layers.ran(level, 24.0) / 24.0
         day += _DAY
     return found
+
+
+def _gone_on(amounts: Mapping[date, float], live: Mapping[date, float], until: date) -> dict[date, float]:
+    """Usage by day through `until`: as live usage says, else changing as it did a week before."""
+    found = dict(amounts)
+    day = max(amounts)
+    while day < until:
+        before, after = live.get(day, 0.0), live.get(day + _DAY, 0.0)
+        if before <= 0.0 or after <= 0.0:
+            before, after = found.get(day - 7 * _DAY, 0.0), found.get(day - 6 * _DAY, 0.0)
+        found[day + _DAY] = found[day] * (after / before if before > 0.0 and after > 0.0 else 1.0)
+        day += _DAY
+    return found
+
+
+def _ends_after(day: date) -> float:
+    """Hours of the first day of a month in UTC that belong to the previous month in the billing zone."""
+    begins = datetime(day.year, day.month, 1, tzinfo=_BILLING_ZONE)
+    return -(begins.utcoffset() or timedelta(0)) / timedelta(hours=1)
 
 
 class _Layers:
