@@ -286,8 +286,8 @@ SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
 )
 SPEND_USAGE_THROUGH = _gauge(
     "spend_usage_through_timestamp_seconds",
-    ("project_id",),
-    "All live usage of the project is known up to this time.",
+    ("project_id", "meter"),
+    "All usage of one meter in the project is known up to this time; of the meters in use.",
     "seconds",
 )
 SPEND_RATE_BILLED_THROUGH = _gauge(

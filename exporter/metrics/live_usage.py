@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import inf
 
 from exporter.analysis.unit_cost.agreement import agreements
 from exporter.analysis.unit_cost.billing_modes import BillingModes
@@ -220,10 +219,11 @@ def _billing_modes(services: list[ServiceCost], rates: RateBook) -> FamilySample
 
 
 def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage) -> list[FamilySamples]:
-    through: dict[tuple[str, ...], float] = {}
-    for project_id, meter, moment in usage.read_through():
-        if meter in _TOLD_SOON:
-            through[(project_id,)] = min(moment.timestamp(), through.get((project_id,), inf))
+    through = [
+        ((project_id, meter), moment.timestamp())
+        for project_id, meter, moment in usage.read_through()
+        if meter in _TOLD_SOON
+    ]
     newest: dict[tuple[str, ...], float] = {}
     for each in trailing:
         rate = live.rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension)
@@ -233,7 +233,7 @@ def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage
     compared = agreements(live.billed, live.daily, live.rates, live.settled_through)
     ratios = [(("gcp", each.service_name), each.estimate_to_billed_ratio) for each in compared]
     return [
-        FamilySamples(metrics.SPEND_USAGE_THROUGH, sorted(through.items())),
+        FamilySamples(metrics.SPEND_USAGE_THROUGH, sorted(through)),
         FamilySamples(metrics.SPEND_RATE_BILLED_THROUGH, sorted(newest.items())),
         FamilySamples(
             metrics.SPEND_USAGE_UNPRICED_RESOURCES,

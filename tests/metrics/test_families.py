@@ -64,7 +64,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
         ("project_id", "region_id", "resource", "meter", "dimension", "unit"),
     ),
     "spend_usage_unpriced_resources": ("gauge", ("project_id", "region_id", "meter")),
-    "spend_usage_through_timestamp_seconds": ("gauge", ("project_id",)),
+    "spend_usage_through_timestamp_seconds": ("gauge", ("project_id", "meter")),
     "spend_rate_billed_through_timestamp_seconds": ("gauge", ("meter",)),
     "spend_estimate_to_billed_ratio": ("gauge", ("provider", "service_name")),
     "spend_estimate_explained_ratio": ("gauge", ("provider", "service_name")),

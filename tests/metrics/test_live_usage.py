@@ -352,21 +352,24 @@ def test_coverage_shows_how_fresh_usage_and_rates_are(ledger: Ledger, tmp_path: 
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
     found = reported(ledger)
-    assert found["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
+    assert found["spend_usage_through_timestamp_seconds"] == {
+        ("shop-prod", meter): THROUGH.timestamp() for meter in USED
+    }
     newest = datetime(2026, 11, 15, tzinfo=UTC).timestamp()
     assert found["spend_rate_billed_through_timestamp_seconds"] == {
         (meter,): newest for meter in USED if meter != "cloud_run_cold_starts"
     }
 
 
-def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_a_meter_that_lags_behind_the_others_is_seen(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
     behind = THROUGH - 3 * HOUR
     late = point("cloud_run_egress_bytes", 5.0, start=behind - HOUR, end=behind)
     put_usage(ledger, tmp_path, late, since=behind - HOUR, until=behind)
-    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): behind.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {
+        **{("shop-prod", meter): THROUGH.timestamp() for meter in USED},
+        ("shop-prod", "cloud_run_egress_bytes"): behind.timestamp(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -378,7 +381,7 @@ def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
         ("retired_meter", 2 * HOUR),
     ],
 )
-def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
+def test_meters_that_are_not_in_use_or_late_on_purpose_are_left_out(
     ledger: Ledger, tmp_path: Path, meter: str, ago: timedelta
 ) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
@@ -388,7 +391,9 @@ def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
     )
     never = HoursRead("shop-prod", "cloud_sql_memory_byte_seconds", BEGAN, BEGAN + HOUR, BEGAN + HOUR, "read")
     UsageLedger(ledger).put("cloud_monitoring", [never], write_usage_csv(tmp_path / "none.csv", []))
-    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {
+        ("shop-prod", name): THROUGH.timestamp() for name in USED
+    }
 
 
 def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(
