@@ -203,21 +203,41 @@ def live_per_line(
 ) -> LivePerLine:
     """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    rows = [row for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension]
-    used: dict[tuple[str, str], dict[int, float]] = {}
+    rows = [row for row in USAGE_TABLE if row.skus]
+    used: dict[tuple[str, str], dict[tuple[str, str], dict[int, float]]] = {}
     for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
-        amounts = used.setdefault((each.project_id, each.meter), {})
-        at = int(_hours(each.hour))
-        amounts[at] = amounts.get(at, 0.0) + each.amount
+        parts = used.setdefault((each.project_id, each.meter), {})
+        _add_amounts(
+            parts.setdefault((each.resource, each.dimension), {}), {int(_hours(each.hour)): each.amount}
+        )
     lines = set(history.lines)
     found: dict[Line, Mapping[int, float]] = {}
     for account, project, service_id, service, sku_id, sku in view.skus():
         line = Line(account, project, service, sku_id)
         if line in lines:
             for row in rows:
-                if (project, row.name) in used and _explains(row, service_id, service, sku_id, sku):
-                    found[line] = used[project, row.name]
+                parts = used.get((project, row.name), {})
+                if parts and _explains(row, service_id, service, sku_id, sku):
+                    amounts = _priced_by(row, sku, parts)
+                    if amounts:
+                        found[line] = amounts
     return found
+
+
+def _priced_by(
+    row: UsageMeter, sku: str, parts: Mapping[tuple[str, str], Mapping[int, float]]
+) -> dict[int, float]:
+    """Return the amounts by hour of the resources and dimensions that the SKU is the price of."""
+    found: dict[int, float] = {}
+    for (resource, dimension), amounts in parts.items():
+        if row.skus is not None and row.skus.prices(sku, resource, dimension):
+            _add_amounts(found, amounts)
+    return found
+
+
+def _add_amounts(found: dict[int, float], more: Mapping[int, float]) -> None:
+    for hour, amount in more.items():
+        found[hour] = found.get(hour, 0.0) + amount
 
 
 def grade(
