@@ -1,7 +1,7 @@
 """A ledger that an older version wrote, opened by this one: no figure changes, nothing counts twice.
 
-`tests/data/ledgers/schema-5` has the ledger, the files that were read into it, and what that version's `snapshot`
-printed. The second Google file restates two hours and was read on its own, after the first.
+`tests/data/ledgers/schema-5` has the ledger, the files that were read into it, and what that version's
+`snapshot` printed. The second Google file restates two hours and was read on its own, after the first.
 """
 
 from __future__ import annotations
