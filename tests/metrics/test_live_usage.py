@@ -17,7 +17,8 @@ from exporter.core.meters import GIBIBYTE, RUN
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.live_usage import SHOWN_FOR, PricedUsage, live_usage_families, prices, read_live_usage
-from exporter.metrics.outlooks.nowcast import cost_history, live_per_line
+from exporter.metrics.outlooks.live_lines import live_per_line
+from exporter.metrics.outlooks.nowcast import cost_history
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import HoursRead
 from exporter.sources.files.source import FilesSource

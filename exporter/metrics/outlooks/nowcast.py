@@ -21,20 +21,16 @@ from exporter.analysis.nowcast.month_forecast import (
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells, Line
-from exporter.core.meters import USAGE_TABLE, BillingMode, explaining
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.metrics.live_usage import read_billing_modes
+from exporter.metrics.outlooks.live_lines import LivePerLine, live_per_line
 
 HISTORY = timedelta(days=62)
 """Learnt from: eight weeks of seasons, and enough for a forecast of a whole month to have been tested."""
-
-LIVE_HISTORY = timedelta(days=15)
-"""Live usage compared with the bill: the rate of a SKU is learnt from two weeks."""
 
 LEAST_HISTORY = timedelta(days=3)
 """With less of a bill than this nothing is estimated."""
@@ -44,8 +40,6 @@ GRADED = timedelta(days=21)
 
 UNBILLED_HOURS = 72
 """How far before now costs of this month are looked for that are still to come."""
-
-LivePerLine = Mapping[Line, Mapping[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,44 +186,6 @@ def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilyS
 def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timedelta = HISTORY) -> CostCells:
     """Return what the ledger knows of when each cost of the last `span` arrived."""
     return cost_cells(view, provider, now - span)
-
-
-def live_per_line(
-    view: LedgerView,
-    usage: UsageView,
-    history: CostCells,
-    now: datetime,
-    *,
-    span: timedelta = LIVE_HISTORY,
-) -> LivePerLine:
-    """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    rows = {
-        row.name for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension
-    }
-    by_mode = {row.name for row in USAGE_TABLE if row.skus and row.skus.by_mode}
-    modes = read_billing_modes(view, usage, now)
-    used: dict[tuple[str, str, BillingMode | None], dict[int, float]] = {}
-    for each in usage.hourly(hour - span, hour, sorted(rows)):
-        at = int(_hours(each.hour))
-        shares: dict[BillingMode | None, float] = {None: 1.0}
-        if each.meter in by_mode:
-            instance = modes.instance_share(each.project_id, each.region_id, each.resource)
-            shares = {"request": 1.0 - instance, "instance": instance}
-        for mode, share in shares.items():
-            if share > 0.0:
-                amounts = used.setdefault((each.project_id, each.meter, mode), {})
-                amounts[at] = amounts.get(at, 0.0) + share * each.amount
-    lines = set(history.lines)
-    found: dict[Line, Mapping[int, float]] = {}
-    for account, project, service_id, service, sku_id, sku in view.skus():
-        line = Line(account, project, service, sku_id)
-        meters = explaining(service_id, service, sku_id, sku) if line in lines else []
-        if len(meters) == 1 and meters[0].name in rows and meters[0].skus is not None:
-            amounts_of_line = used.get((project, meters[0].name, meters[0].skus.mode(sku)))
-            if amounts_of_line is not None:
-                found[line] = amounts_of_line
-    return found
 
 
 def grade(
