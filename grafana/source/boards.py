@@ -58,11 +58,13 @@ DEPLOYS: Final = Event(
 )
 BUDGET_CROSSINGS: Final = Event(
     "Budget crossings",
-    '(spend_budget_threshold_ratio{basis="actual"}'
-    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio)"
-    ' unless (spend_budget_threshold_ratio{basis="actual"} offset $__interval'
-    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio offset $__interval)"
-    " and on (job, instance, budget, period) spend_budget_used_ratio offset $__interval",
+    '(max by (job, budget, period, severity) (spend_budget_threshold_ratio{basis="actual"})'
+    " <= on (job, budget, period) group_left () max by (job, budget, period) (spend_budget_used_ratio))"
+    " unless (max by (job, budget, period, severity)"
+    ' (spend_budget_threshold_ratio{basis="actual"} offset $__interval)'
+    " <= on (job, budget, period) group_left ()"
+    " max by (job, budget, period) (spend_budget_used_ratio offset $__interval))"
+    " and on (job, budget, period) spend_budget_used_ratio offset $__interval",
     "{{budget}} ({{period}}): {{severity}} threshold reached",
     "orange",
 )

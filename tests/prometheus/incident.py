@@ -29,7 +29,6 @@ class Alert:
             "severity": self.severity,
             "category": self.category,
             "job": "spend-exporter",
-            "instance": "exporter:9877",
             **self.labels,
         }
 
@@ -170,6 +169,7 @@ EXPORTER_DOWN = Alert(
     "Spend Exporter is down",
     "Prometheus gets no metrics from the Spend Exporter at exporter:9877. "
     "Spending is not monitored, and no other spend alert can fire.",
+    {"instance": "exporter:9877"},
     dashboard="spend-exporter",
 )
 
@@ -193,7 +193,7 @@ def figure_failed(figure: str, severity: str) -> Alert:
         severity,
         "trust",
         "Part of the figures cannot be computed",
-        f"Spend Exporter at exporter:9877 cannot compute the figure {figure}: its series are missing or "
+        f"Spend Exporter (job spend-exporter) cannot compute the figure {figure}: its series are missing or "
         "out of date. The exporter's log has the error.",
         {"figure": figure},
         dashboard="spend-exporter",

@@ -184,7 +184,7 @@ def test_only_the_cause_is_sent_when_a_bill_cannot_be_read(alertmanager: Alertma
 
 def test_nothing_else_is_sent_about_an_exporter_that_is_down(alertmanager: Alertmanager) -> None:
     elsewhere = replace(
-        MODEL, labels={**MODEL.labels, "instance": "other:9877"}, description="Another exporter."
+        MODEL, labels={**MODEL.labels, "job": "spend-exporter-staging"}, description="Another exporter."
     )
     alertmanager.tell(EXPORTER_DOWN)
     assert alertmanager.message("operators")["Subject"] == (
