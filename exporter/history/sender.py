@@ -59,7 +59,7 @@ class HistorySender:
         self._outbox: Outbox | None = None
         self._due = threading.Event()
         self._stopping = threading.Event()
-        self._reported = ""
+        self._reported: set[str] = set()
         self.status = SendingStatus()
 
     def wake(self) -> None:
@@ -102,11 +102,11 @@ class HistorySender:
         except Exception as error:
             logger.exception("hourly costs could not be sent; this is retried")
             self._count_failure("unexpected", 1)
-            self._reported = str(error)
+            self._reported.add(str(error))
             return 0.0
         if self._reported and not self.status.refused:
             logger.info("history.remote_write: all hourly costs are sent")
-            self._reported = ""
+            self._reported.clear()
         return None
 
     def _send(self, started: datetime) -> None:
@@ -153,9 +153,9 @@ class HistorySender:
         )
 
     def failed(self, reason: str, text: str) -> None:
-        """Count a failed request."""
+        """Count a failed request. It is retried; if that does not help, `send` tells."""
         self._count_failure(reason, 1)
-        self._tell(text)
+        logger.debug("%s", text)
 
     def _opened(self, now: datetime) -> Outbox:
         if self._outbox is None:
@@ -175,10 +175,10 @@ class HistorySender:
         self.status = replace(self.status, failures={**known, reason: known.get(reason, 0) + count})
 
     def _tell(self, text: str) -> None:
-        """Log a problem once, not each time it occurs."""
-        if text != self._reported:
+        """Log a problem once until all is sent again, not each time it occurs."""
+        if text not in self._reported:
             logger.warning("%s", text)
-        self._reported = text
+        self._reported.add(text)
 
 
 def _undecided(outbox: Outbox, until: datetime) -> dict[Window, int]:
