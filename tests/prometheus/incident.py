@@ -183,7 +183,7 @@ def source_failing(source: str) -> Alert:
         "trust",
         "A data source cannot be read",
         f"Source {source} has not been read for 3h; its last good figures are still shown. "
-        "`spend-exporter check` shows what is wrong.",
+        "`spend-exporter check --config config.yml` shows what is wrong.",
         {"source": source},
         dashboard="spend-exporter",
     )
