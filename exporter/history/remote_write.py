@@ -104,7 +104,7 @@ class Receiver:
                 self.url,
                 data=encode(samples),
                 # Passed as `auth`, so that ~/.netrc does not override the credentials.
-                auth=_Headers({**self.headers, **_HEADERS}, credentials),
+                auth=CredentialHeaders({**self.headers, **_HEADERS}, credentials),
                 timeout=self.timeout_seconds,
                 verify=self.ca_file or True,
                 cert=self.certificate,
@@ -206,12 +206,15 @@ def _advice(too_old: bool, ahead: bool, words: str) -> str:
     return ""
 
 
-class _Headers(AuthBase):
+class CredentialHeaders(AuthBase):
+    """Adds headers and credentials to a request, so that ~/.netrc does not override them."""
+
     def __init__(self, headers: Mapping[str, str], credentials: tuple[str, ...]) -> None:
         self._headers = headers
         self._credentials = credentials
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return the request with them."""
         request.headers.update(self._headers)
         if len(self._credentials) == 2:
             user, password = (each.encode() for each in self._credentials)

@@ -577,6 +577,19 @@ SPEND_REMOTE_WRITE_REFUSED_SAMPLES = _gauge(
     (),
     "Hourly costs and corrections that the receiver refused.",
 )
+SPEND_REMOTE_WRITE_DIFFERENCE_USD = _gauge(
+    "spend_remote_write_difference_usd",
+    (),
+    "How far the store's sums are from what it acknowledged: over the last seven whole UTC days, the "
+    "differences of each day and series without their signs. Compared daily, where `query_url` is set.",
+    "usd",
+)
+SPEND_REMOTE_WRITE_COMPARED = _gauge(
+    "spend_remote_write_compared_timestamp_seconds",
+    (),
+    "When the store was last compared with what it acknowledged.",
+    "seconds",
+)
 SPEND_REMOTE_WRITE_SENT_THROUGH = _gauge(
     "spend_remote_write_sent_through_timestamp_seconds",
     (),

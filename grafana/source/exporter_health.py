@@ -129,6 +129,17 @@ def _freshness() -> list[Placed]:
             reading=Reading(SECONDS, 1, minimum=0),
             size=(8, 8),
         ),
+        over_time(
+            "Remote write",
+            "Hourly costs that wait to be sent or were refused, and by how many dollars the store is off "
+            "what it acknowledged. All of them are 0 when the history is complete.",
+            Query("max(spend_remote_write_pending_samples)", "Waiting"),
+            Query("max(spend_remote_write_refused_samples)", "Refused"),
+            Query("max(spend_remote_write_difference_usd)", "Dollars off"),
+            empty=reasons.NO_REMOTE_WRITE,
+            reading=Reading(COUNT, 0, minimum=0),
+            size=(8, 8),
+        ),
         ranking(
             "Age of live usage by meter",
             "The meters whose usage is furthest behind, in the project where it is. Some minutes are "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from exporter.cli.main import main
 from tests.cli.commands.test_backtest import write_world
+from tests.fakes.query_api import query_api
+from tests.fakes.remote_receiver import RemoteReceiver
 from tests.support import places
 
 ROOT = places.REPOSITORY
@@ -36,9 +39,12 @@ def test_the_pages_have_commands_of_several_kinds() -> None:
 def test_a_command_runs_as_it_is_written(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_world(tmp_path, 15)
+    config = write_world(tmp_path, 15)
     monkeypatch.chdir(tmp_path)
-    code = main(shlex.split(command))
+    with RemoteReceiver() as receiver, query_api(receiver) as store:
+        history = {"remote_write": {"url": receiver.url, "query_url": store.url}}
+        config.write_text(json.dumps({**json.loads(config.read_text()), "history": history}))
+        code = main(shlex.split(command))
     printed = capsys.readouterr()
     # 2 is a wrong usage or a configuration that cannot be read; 1 is trouble that it found.
     assert code in (0, 1), printed.err

@@ -307,5 +307,7 @@ def test_its_metrics_say_how_it_is_doing(world: World) -> None:
         "spend_remote_write_failures_total": {("unavailable",): 1.0},
         "spend_remote_write_pending_samples": {(): 0.0},
         "spend_remote_write_refused_samples": {(): 0.0},
+        "spend_remote_write_difference_usd": {},
+        "spend_remote_write_compared_timestamp_seconds": {},
         "spend_remote_write_sent_through_timestamp_seconds": {(): NOW.timestamp()},
     }

@@ -33,6 +33,7 @@ pytestmark = [
 BOARDS = boards()
 
 NO_BUDGETS = "the demo has no budgets"
+NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
 EMPTY = {
     ("spend-overview", "Budget remaining"): NO_BUDGETS,
@@ -52,6 +53,7 @@ EMPTY = {
     ("spend-budgets", "variable budget"): NO_BUDGETS,
     ("spend-budgets", "variable period"): NO_BUDGETS,
     ("spend-exporter", "Errors by source and reason"): "the demo has no errors",
+    ("spend-exporter", "Remote write"): NO_REMOTE_WRITE,
     ("spend-exporter", "Exporter cost per month"): "it is known after an hour of reads",
     ("spend-exporter", "BigQuery bytes per day"): "the demo reads files",
 }
@@ -77,6 +79,10 @@ EMPTY_QUERIES = {
     "sum by (provider, model) (increase(spend_llm_unpriced_tokens_total[6h])) > 0": (
         "every model of the demo has a price"
     ),
+    "spend_remote_write_refused_samples": NO_REMOTE_WRITE,
+    "time() - spend_remote_write_sent_through_timestamp_seconds": NO_REMOTE_WRITE,
+    "spend_remote_write_difference_usd": NO_REMOTE_WRITE,
+    "increase(spend_remote_write_failures_total[1d]) > 0": NO_REMOTE_WRITE,
     "spend_idle_instances > 0": "idle instances are known after days of live usage",
     'spend_budget_exhausted_timestamp_seconds{budget=~".+"} - time()': "no budget need be at risk",
 }

@@ -68,7 +68,7 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                 _ADVICE,
             ),
             (
-                ("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed"),
+                ("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed", "SpendHistoryIncomplete"),
                 ("month rollover", "downward restatement", "credits-only day"),
                 _NO_MONEY,
             ),
