@@ -43,7 +43,7 @@ def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
             "strict_mode = false, "
-            "max_line_size = 10000000, buffer_size = 20000000)"
+            "max_line_size = 2000000, buffer_size = 4000000)"
         )
     columns = ", ".join(f"{quoted(name)}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
