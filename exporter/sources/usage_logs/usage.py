@@ -46,6 +46,7 @@ _UNITS: Final = {
     llm_meters.REQUESTS: "requests",
     llm_meters.LIST_USD: "usd",
     llm_meters.UNPRICED_TOKENS: "tokens",
+    **llm_meters.FEES,
 }
 
 
@@ -120,6 +121,8 @@ class LogUsage:
         tokens = call.tokens.by_type()
         _add(sums, llm_meters.REQUESTS, {"": 1})
         _add(sums, llm_meters.TOKENS, tokens)
+        for meter, count in call.unpriced_fees.items():
+            _add(sums, meter, {"": count})
         if call.cost_usd is not None:
             _add(sums, llm_meters.LIST_USD, {"": call.cost_usd})
             return
