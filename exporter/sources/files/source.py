@@ -26,7 +26,7 @@ from exporter.sources.files.reading import described, reading_connection
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
 
-_READING_VERSION: Final = "3"
+_READING_VERSION: Final = "4"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))

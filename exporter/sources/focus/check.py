@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.changes import SameResources
+from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.findings import FoundFile, openable_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import overlap_findings
@@ -121,7 +121,7 @@ def findings(
     context: RefreshContext,
     judge: Judge,
     *,
-    same: SameResources,
+    same: FileComparison,
     cost: Cost,
 ) -> Iterator[Finding]:
     """Yield what there is to report of the files. `connection` is one of `reading_connection`.

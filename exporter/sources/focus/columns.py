@@ -15,7 +15,7 @@ from typing import Final, Literal
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from exporter.sources.files.formats import UnknownFormatError, file_format, quoted
+from exporter.sources.files.formats import UnknownFormatError, column_key, file_format, quoted
 from exporter.sources.files.reading import opened
 from exporter.sources.google.export.columns import MONEY, ExportColumns
 
@@ -119,7 +119,8 @@ class NoFocusFileError(UnknownFormatError):
 class FocusColumns:
     """Expressions for the columns of one file. A column that the file lacks is NULL.
 
-    Names are found however the file spells their case, since some engines write them in lower case.
+    Names are found in any case, and with separators between their words: engines and warehouses write
+    `billedcost`, `BILLED_COST` and `Billed Cost`.
     """
 
     version: str
@@ -185,8 +186,8 @@ class FocusColumns:
         return not any(self._present([column]))
 
     def _present(self, columns: Collection[str]) -> Iterator[str]:
-        spelled = {name.casefold(): name for name in self.types}
-        return (spelled[column.casefold()] for column in columns if column.casefold() in spelled)
+        spelled = {column_key(name): name for name in self.types}
+        return (spelled[column_key(column)] for column in columns if column_key(column) in spelled)
 
 
 def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) -> tuple[str, FocusColumns]:
@@ -213,11 +214,11 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
 
 
 def _version(names: Collection[str]) -> str:
-    present = {name.casefold() for name in names}
+    present = {column_key(name) for name in names}
     for version, telling in _TELLING.items():
-        if present & {name.casefold() for name in telling}:
+        if present & {column_key(name) for name in telling}:
             return version
-    early = present & {name.casefold() for name in _BEFORE_1_0}
+    early = present & {column_key(name) for name in _BEFORE_1_0}
     return _PREVIEW if early else "1.0"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -166,8 +168,20 @@ def test_what_a_provider_does_not_say_is_empty(context: RefreshContext) -> None:
     assert charge["consumed_quantity"] == 0
 
 
-def test_column_names_in_lower_case_are_found(context: RefreshContext) -> None:
-    (charge,) = only_charges(context, [{name.lower(): value for name, value in focus_row("1.2").items()}])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        str.lower,
+        str.upper,
+        lambda name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(),
+        lambda name: re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name),
+    ],
+    ids=["lower case", "upper case", "snake case", "words"],
+)
+def test_column_names_are_found_in_every_spelling(
+    context: RefreshContext, spelled: Callable[[str], str]
+) -> None:
+    (charge,) = only_charges(context, [{spelled(name): value for name, value in focus_row("1.2").items()}])
     assert (charge["provider"], charge["billed_cost"]) == ("aws", Decimal("1.25"))
 
 
@@ -433,6 +447,8 @@ def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_ve
     [
         ("people.csv", b"name,age\nAda,36\n", "not a FOCUS file; this has name, age"),
         ("empty.csv", b"", "empty"),
+        ("wide.csv", "BilledCost,ServiceName\n".encode("utf-16"), "no text in UTF-8, perhaps UTF-16"),
+        ("sheet.csv", b"PK\x03\x04\0\0", "perhaps UTF-16 or a spreadsheet"),
         ("empty.parquet", b"", "too small to be a Parquet file"),
         ("other.parquet", b"PAR1 this is not it", "No magic bytes found"),
         ("rows.jsonl", b'{"BilledCost": 1}\n', "neither CSV nor Parquet"),
