@@ -90,7 +90,10 @@ class ExportColumns:
             return f"NULL::{MONEY}[]"
         credits, amount = self._quoted("credits"), "credit.amount"
         if kind in ("text", "json"):
-            credits = f'from_json({self._json("credits")}, \'[{{"amount":"VARCHAR"}}]\')'
+            listed = self._json("credits")
+            # Some tools write a single credit without a list around it.
+            listed = f"CASE WHEN json_type({listed}) = 'OBJECT' THEN json_array({listed}) ELSE {listed} END"
+            credits = f'from_json({listed}, \'[{{"amount":"VARCHAR"}}]\')'
             amount = unwrapped("credit.amount")
         return (
             f"CASE WHEN len({credits}) > 0 THEN "
@@ -144,19 +147,18 @@ class ExportColumns:
     def _broken(self) -> Iterator[tuple[str, str]]:
         """Yield each nested column that may be broken, and when it is."""
         for name in (name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"):
-            kind, quoted, wanted = self._kind(name), self._quoted(name), "OBJECT"
-            if name == "credits":
-                wanted = "ARRAY"
+            kind, quoted = self._kind(name), self._quoted(name)
+            wanted = "'OBJECT', 'NULL'" + (", 'ARRAY'" if name == "credits" else "")
             if kind == "text":
                 found = f"json_type(TRY_CAST({quoted} AS JSON))"
-                yield name, f"({quoted} <> '' AND coalesce({found} NOT IN ('{wanted}', 'NULL'), true))"
+                yield name, f"({quoted} <> '' AND coalesce({found} NOT IN ({wanted}), true))"
             elif kind == "json":
                 text = f"({quoted}->>'$')"
-                of_text = f"coalesce(json_type(TRY_CAST({text} AS JSON)) NOT IN ('{wanted}', 'NULL'), true)"
+                of_text = f"coalesce(json_type(TRY_CAST({text} AS JSON)) NOT IN ({wanted}), true)"
                 yield (
                     name,
                     f"(CASE WHEN {_is_text(quoted)} THEN {text} <> '' AND {of_text} "
-                    f"ELSE coalesce(json_type({quoted}) NOT IN ('{wanted}', 'NULL'), false) END)",
+                    f"ELSE coalesce(json_type({quoted}) NOT IN ({wanted}), false) END)",
                 )
 
     def all_null(self) -> str:

@@ -243,7 +243,7 @@ def test_an_invoice_month_is_read_as_spreadsheets_write_it(tmp_path: Path, month
     [
         ({"service": "Compute Engine"}, "service is "),
         ({"credits": "[{'name': 'SUD', 'amount': -3.0}]"}, "credits is [{'name': 'SUD'"),
-        ({"credits": '{"amount": -3.0}'}, "credits is "),
+        ({"credits": "-3.0"}, "credits is -3.0"),
         ({"project": "123"}, "project is 123"),
     ],
 )
@@ -267,3 +267,16 @@ def test_credits_in_columns_of_their_own_are_refused(tmp_path: Path, name: str) 
 
     assert isinstance(change, Unreadable)
     assert f"its credits are columns of their own ({name})" in change.rejected.detail
+
+
+@pytest.mark.parametrize("write", [write_csv, write_json_lines])
+def test_a_single_credit_needs_no_list_around_it(
+    tmp_path: Path, write: Callable[[Path, Sequence[Row]], Path]
+) -> None:
+    suffix = ".csv" if write is write_csv else ".jsonl"
+    credit = {"name": "SUD", "amount": -0.25}
+    expected = charges_of(write(tmp_path / f"list{suffix}", [export_row(credits=[credit])]))
+    (tmp_path / f"list{suffix}").unlink()
+
+    assert charges_of(write(tmp_path / f"single{suffix}", [export_row(credits=credit)])) == expected
+    assert len(expected) == 2
