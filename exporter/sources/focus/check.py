@@ -20,7 +20,7 @@ from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import overlap_findings
 from exporter.sources.files.reading import READ_FAILURES, first_line
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
-from exporter.sources.focus.sql import OWNED_ELSEWHERE, aggregate, invoice_month, known_category
+from exporter.sources.focus.sql import INVOICE_ONLY, OWNED_ELSEWHERE, aggregate, invoice_month, known_category
 
 PATTERNS_KEY: Final = "focus.files"
 """The configuration key of the patterns."""
@@ -112,7 +112,10 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, judge: Judge) -> _L
     columns, judged = judge(path)
     groups = connection.execute(_GROUPS.format(judged=judged)).fetchall()
     connection.execute(f"CREATE OR REPLACE TEMP TABLE aggregated AS {aggregate(judged)}")
-    return _Look(columns, groups, fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False))
+    fingerprint = fingerprint_of(
+        connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
+    )
+    return _Look(columns, groups, fingerprint)
 
 
 def findings(

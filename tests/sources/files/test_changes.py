@@ -254,6 +254,23 @@ def test_rows_with_other_labels_in_pieces_of_their_own_both_count(google: World)
     assert google.said == []
 
 
+def test_a_copy_of_rows_without_dollars_counts_once_on_googles_invoice(google: World) -> None:
+    tax = export_row(currency="EUR", currency_conversion_rate=None, cost_type="tax")
+    google.exports.mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        write_json_lines(google.exports / name, [tax])
+    google.refresh()
+    assert ("repeated_file", "b.jsonl") in google.said
+
+
+def test_a_copy_of_rows_without_dollars_counts_once_on_an_invoice(focus: World) -> None:
+    focus.exports.mkdir()
+    for name in ("a.csv", "b.csv"):
+        write_focus_csv(focus.exports / name, [focus_row(BillingCurrency="CHF")])
+    focus.refresh()
+    assert ("repeated_file", "b.csv") in focus.said
+
+
 def test_an_hour_with_a_row_more_in_a_second_file_counts_once(google: World) -> None:
     google.exports.mkdir()
     first, more = export_row(), export_row(sku={"id": "R", "description": "Ram"}, cost=0.5)
