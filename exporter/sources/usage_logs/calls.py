@@ -53,6 +53,15 @@ _VERCEL_CALL: Final = re.compile(r"^ai\.(?!.*\.do[A-Z])\w")
 _REASONING_BEYOND_OUTPUT: Final = frozenset({"xai"})
 """Providers that count reasoning tokens next to the output, by their label. https://docs.x.ai/docs/models"""
 
+_PROVIDER_KEYS: Final = (
+    *("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"),
+)
+_MODEL_KEYS: Final = (
+    *("gen_ai.response.model", "gen_ai.request.model", "llm.response.model", "llm.request.model"),
+    *("llm.model_name", "ai.response.model", "ai.model.id"),
+)
+"""OpenTelemetry's names, then those of OpenInference and Vercel's SDK; the first that says something."""
+
 AGENT_SPAN: Final = "agent or tool"
 FAILED_CALL: Final = "failed call"
 COSTING_NOTHING: Final[Mapping[str, str]] = {
@@ -94,8 +103,8 @@ def call_of(flat: Mapping[str, Any], latest_plausible: datetime) -> Call | str:
     )
     if not any(counts.values()) and not cost_usd and not fees and _failed(flat):
         return FAILED_CALL
-    named = name(flat, "gen_ai.provider.name", "gen_ai.system")
-    model = name(flat, "gen_ai.response.model", "gen_ai.request.model")
+    named = name(flat, *_PROVIDER_KEYS)
+    model = name(flat, *_MODEL_KEYS)
     at = _moment(flat.get("timestamp"), latest_plausible)
     provider = provider_label(named)
     if not provider or not model or (not has_tokens(counts) and cost_usd is None and not fees):

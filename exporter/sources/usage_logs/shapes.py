@@ -94,16 +94,20 @@ def _spans(line: Json) -> Iterator[Flat]:
         ):
             for span in _objects(scope, "spans", missing_is_empty=True):
                 flat = _attributes(span)
-                if not any(key.startswith(("gen_ai.", "llm.")) for key in flat):
+                if not any(key.startswith(("gen_ai.", "llm.", "ai.model.")) for key in flat):
                     continue
                 flat.setdefault("service.name", about.get("service.name"))
-                flat["timestamp"] = _time_of_nanoseconds(
-                    span.get("endTimeUnixNano") or span.get("startTimeUnixNano")
-                )
+                times = (span[each] for each in _TIMES_OF_A_SPAN if span.get(each))
+                flat["timestamp"] = _time_of_nanoseconds(next(times, None))
                 status = span.get("status")
                 if isinstance(status, dict) and status.get("code") in (2, "2", "STATUS_CODE_ERROR"):
                     flat.setdefault("error", "span status")
                 yield flat
+
+
+_TIMES_OF_A_SPAN: Final = (
+    *("endTimeUnixNano", "end_time_unix_nano", "startTimeUnixNano", "start_time_unix_nano"),
+)
 
 
 def _objects(parent: Json, *names: str, missing_is_empty: bool = False) -> Iterator[Json]:
@@ -135,6 +139,8 @@ def _attributes(holder: object) -> Flat:
 def _plain_value(value: object) -> Any:
     if not isinstance(value, dict):
         return None
+    # Some libraries keep the snake case of the protocol's definition.
+    value = {_SNAKE.sub("V", key): inner for key, inner in value.items()}
     if isinstance(value.get("kvlistValue"), dict):
         return {
             str(each.get("key")): _plain_value(each.get("value"))
@@ -144,6 +150,9 @@ def _plain_value(value: object) -> Any:
         return [_plain_value(each) for each in _objects(value["arrayValue"], "values", missing_is_empty=True)]
     plain = ("stringValue", "intValue", "doubleValue", "boolValue")
     return next((value[name] for name in plain if name in value), None)
+
+
+_SNAKE: Final = re.compile(r"_v(?=alue$)")
 
 
 def _time_of_nanoseconds(value: object) -> str | None:
@@ -173,7 +182,7 @@ def _of_litellm(line: Json) -> Flat:
     hit = line.get("cache_hit") in (True, "True", "true")
     return {
         **flat,
-        "timestamp": _written(Decimal(ended)) if isinstance(ended, int | Decimal) else ended,
+        "timestamp": _time_of_litellm(ended),
         "gen_ai.provider.name": line.get("custom_llm_provider"),
         "gen_ai.request.model": line.get("model"),
         "service.name": metadata.get("user_api_key_team_alias"),
@@ -182,6 +191,18 @@ def _of_litellm(line: Json) -> Flat:
         "cost_usd": 0 if hit else cost or None,
         "status": line.get("status"),
     }
+
+
+def _time_of_litellm(ended: object) -> object:
+    if isinstance(ended, int | Decimal):
+        # Milliseconds from 2001 on are more seconds than there have been.
+        return _written(Decimal(ended) / 1000 if ended >= 10**11 else Decimal(ended))
+    # Its database has UTC without saying so.
+    without_offset = isinstance(ended, str) and _LOCAL_TIME.fullmatch(ended)
+    return f"{ended}+00:00" if without_offset else ended
+
+
+_LOCAL_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
 
 
 def _object(parent: Json, key: str) -> Json:

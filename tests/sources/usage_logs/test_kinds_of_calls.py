@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +100,53 @@ def test_the_terms_of_a_call_are_read_in_every_spelling(tmp_path: Path, terms: d
         **terms,
     )
     assert outcome_of_log(tmp_path, line).total(ESTIMATED) == pytest.approx(0.125)
+
+
+LITELLM: dict[str, Any] = {
+    "call_type": "acompletion",
+    "custom_llm_provider": "openai",
+    "model": "gpt-4o",
+    "prompt_tokens": 1000,
+    "completion_tokens": 500,
+}
+
+
+@pytest.mark.parametrize(
+    "ended",
+    ["2026-11-25T09:15:02Z", "2026-11-25 09:15:02.120", "2026-11-25T09:15:02", 1795598102.2, 1795598102200],
+)
+def test_the_time_of_litellm_is_read_as_its_callbacks_and_its_database_write_it(
+    tmp_path: Path, ended: object
+) -> None:
+    found = outcome_of_log(tmp_path, {**LITELLM, "endTime": ended})
+    assert found.total(ESTIMATED) == pytest.approx(0.0075)
+    assert found.reasons == {}
+
+
+SPAN = {"endTimeUnixNano": "1795598102000000000", "startTimeUnixNano": "1795598100000000000"}
+NAMES_OF_SPANS: list[dict[str, object]] = [
+    {"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.prompt_tokens": 1000}
+    | {"gen_ai.usage.completion_tokens": 500},
+    {"llm.provider": "openai", "llm.model_name": "gpt-4o", "llm.token_count.prompt": 1000}
+    | {"llm.token_count.completion": 500, "openinference.span.kind": "LLM"},
+    {"ai.model.provider": "openai.chat", "ai.model.id": "gpt-4o", "ai.usage.promptTokens": 1000}
+    | {"ai.usage.completionTokens": 500, "ai.operationId": "ai.generateText.doGenerate"},
+]
+
+
+@pytest.mark.parametrize("names", NAMES_OF_SPANS)
+@pytest.mark.parametrize("snake", [False, True], ids=["camel case", "snake case"])
+def test_spans_of_other_conventions_are_calls(tmp_path: Path, names: dict[str, object], snake: bool) -> None:
+    attributes = [
+        {"key": key, "value": {"intValue" if isinstance(value, int) else "stringValue": value}}
+        for key, value in names.items()
+    ]
+    line = json.dumps(
+        {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [{**SPAN, "attributes": attributes}]}]}]}
+    )
+    if snake:
+        for word in ("resourceSpans", "scopeSpans", "stringValue", "intValue", *SPAN):
+            line = line.replace(word, re.sub(r"(?=[A-Z])", "_", word).lower())
+    found = outcome_of_log(tmp_path, line)
+    assert found.total(ESTIMATED) == pytest.approx(0.0075)
+    assert found.reasons == {}
