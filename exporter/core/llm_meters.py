@@ -25,7 +25,7 @@ FEES: Final[Mapping[str, str]] = {
     "llm_sessions": "sessions",
     "llm_vector_store_byte_seconds": "byte-seconds",
 }
-"""Meters of what costs a fee of its own beside tokens, with their units. No list price of them is known."""
+"""Meters of what costs a fee of its own beside tokens, with their units. Their cost is in no estimate."""
 
 PROXY_USD: Final = "llm_proxy_usd"
 """US dollars as a proxy calculates them: attribution, never in a total. The revision is a key's alias."""

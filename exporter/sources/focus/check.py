@@ -65,6 +65,8 @@ class _Seen:
     """Cost -> names of files that do not have it."""
     unread_tags: dict[str, str] = field(default_factory=dict)
     """Name of a file -> the shape of its tags, where none can be read from it."""
+    tag_texts: dict[str, str] = field(default_factory=dict)
+    """Name of a file -> Tags of one of its rows that are text and no JSON."""
     starts: list[datetime] = field(default_factory=list)
     """First and last start of a charge, of each group of rows; UTC without a zone."""
 
@@ -77,10 +79,14 @@ class _Seen:
         if (shape := look.columns.unread_tags) is not None:
             self.unread_tags[path.name] = shape
         for group in look.groups:
-            self._add(path.resolve().parent, group)
+            self._add(path, group)
 
-    def _add(self, folder: Path, group: tuple[Any, ...]) -> None:
-        provider, account, currency, category, month, day, reason, rows, first, last, *costs = group
+    def _add(self, path: Path, group: tuple[Any, ...]) -> None:
+        provider, account, currency, category, month, day, reason, rows, first, last, unread_tags, *costs = (
+            group
+        )
+        if unread_tags is not None:
+            self.tag_texts.setdefault(path.name, unread_tags)
         if reason == OWNED_ELSEWHERE:
             self.owned[provider] += rows
             return
@@ -95,7 +101,7 @@ class _Seen:
         if category is not None:
             self.unknown_categories[category] += rows
         self.months.add(month)
-        self.folders[provider, account, month][folder].add(day)
+        self.folders[provider, account, month][path.resolve().parent].add(day)
         self.starts += (first, last)
 
 
@@ -104,7 +110,8 @@ SELECT provider, coalesce(billing_account_id, ''), billing_currency,
   CASE WHEN NOT ({known_category("told_category")} OR corrects) THEN coalesce(told_category, 'none') END
     AS category,
   {invoice_month("billing_period")} AS month, date_trunc('day', period) AS day,
-  reason, count(*), min(period), max(period), sum(as_billed), sum(as_effective)
+  reason, count(*), min(period), max(period), any_value(unread_tags),
+  sum(as_billed), sum(as_effective)
 FROM ({{judged}}) GROUP BY ALL ORDER BY ALL"""
 
 
@@ -201,6 +208,12 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
         detail = (
             f"no tag can be read from Tags of the type {shown}: a map, JSON, or a list of key and value can"
         )
+        yield Finding(True, "Tags", detail, warning=True)
+    if seen.tag_texts:
+        shown = ", ".join(
+            f"{text!r} in {name}" for name, text in sorted(seen.tag_texts.items())[:_NAMES_SHOWN]
+        )
+        detail = f"no tag can be read from {shown}: Tags in text have to be JSON, an object or a list"
         yield Finding(True, "Tags", detail, warning=True)
     if seen.unknown_categories:
         detail = f"{_counted(seen.unknown_categories)}: no category of FOCUS, counted as usage"

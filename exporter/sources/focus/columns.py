@@ -109,6 +109,7 @@ _PAIRS_IN_JSON: Final = ("key", "value"), ("Key", "Value")
 """How the entries of a JSON list of tags name the key and the value."""
 
 _NAMES_SHOWN: Final = 8
+_TAG_TEXT_SHOWN: Final = 60
 
 
 class NoFocusFileError(UnknownFormatError):
@@ -181,6 +182,17 @@ class FocusColumns:
             return None if kind.id == "list" and _pair(kind) is not None else str(kind)
         return None
 
+    def unread_tag_text(self) -> str:
+        """Return a VARCHAR expression: Tags of a row that are text and no JSON, for people; else NULL."""
+        for name in self._present(["Tags"]):
+            if self.types[name].id == "varchar":
+                text = f'"{name}"'
+                return (
+                    f"CASE WHEN {text} NOT IN ('', 'NULL', 'null') AND json_type({_json_of(text)}) IS NULL "
+                    f"THEN left({text}, {_TAG_TEXT_SHOWN}) END"
+                )
+        return "NULL::VARCHAR"
+
     def lacks(self, column: str) -> bool:
         """Return whether the file has no such column."""
         return not any(self._present([column]))
@@ -246,9 +258,13 @@ def _value_of(pairs: str, key: str, pair: tuple[str, str]) -> str:
     return f'list_min(list_transform({chosen}, lambda pair: pair."{pair[1]}"::VARCHAR))'
 
 
+def _json_of(text: str) -> str:
+    return f"coalesce(TRY_CAST({text} AS JSON), TRY_CAST('{{' || {text} || '}}' AS JSON))"
+
+
 def _value_in_json(text: str, key: str) -> str:
     """Return the value of a key in JSON text; Azure leaves out the braces in some exports."""
-    whole = f"coalesce(TRY_CAST({text} AS JSON), TRY_CAST('{{' || {text} || '}}' AS JSON))"
+    whole = _json_of(text)
     path = quoted("$." + json.dumps(key, ensure_ascii=False))
     lists = ", ".join(
         _value_of(f'from_json({whole}, \'[{{"{pair[0]}":"VARCHAR","{pair[1]}":"VARCHAR"}}]\')', key, pair)

@@ -126,7 +126,8 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           {_told_usd(columns, reading.cost)} AS told_usd,
           TRY_CAST({columns.text("ConsumedQuantity", "UsageQuantity")} AS DOUBLE) AS quantity,
           {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
-          {tags} AS tags
+          {tags} AS tags,
+          {columns.unread_tag_text()} AS unread_tags
         FROM {relation}
       )
     )"""

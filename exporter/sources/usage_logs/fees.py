@@ -1,6 +1,6 @@
 """What a call cost a fee for beside its tokens, by the name of its key: web searches, images that were drawn.
 
-No list price of them is known, so that they are counted as unpriced, never taken for free.
+They are in no estimate, so that they are counted as unpriced, never taken for free.
 """
 
 from __future__ import annotations
