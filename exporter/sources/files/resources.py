@@ -20,8 +20,12 @@ from exporter.sources.files.reading import READ_FAILURES, opened
 _MOST_BYTES: Final = 20 * 2**20
 """Files that are larger than this together are not compared."""
 
-_MOST_PAIRS: Final = 200
-"""So many pairs are compared row by row at a refresh; each takes some milliseconds, once."""
+_MOST_BYTES_BY_ROW: Final = 4 * 2**20
+"""Files that are larger than this together are not compared row by row; it takes a tenth of a second."""
+_MOST_PAIRS: Final = 50
+"""So many pairs are compared row by row at a refresh; what was compared is remembered."""
+_UNPACKED: Final = 8
+"""How many times larger a compressed text is when it is read."""
 
 _ENOUGH: Final = 0.5
 """The share of rows for the same resources that a later export of the same days has: some come, some go."""
@@ -71,7 +75,7 @@ class SameResourcesOnce:
         formats, or cannot be read.
         """
         try:
-            key = _states("rows", files, others)
+            key = _states("rows", files, others, _MOST_BYTES_BY_ROW, _UNPACKED)
             if key is None or len({file_format(path) for path in (*files, *others)}) > 1:
                 return 0.0
             if key not in self.compared:
@@ -85,12 +89,19 @@ class SameResourcesOnce:
         return self.compared[key]
 
 
-def _states(what: str, files: Sequence[Path], others: Sequence[Path]) -> tuple[str, ...] | None:
+def _states(
+    what: str,
+    files: Sequence[Path],
+    others: Sequence[Path],
+    most_bytes: int = _MOST_BYTES,
+    unpacked: int = 1,
+) -> tuple[str, ...] | None:
     """Return what changes when a file does; None where they are too large. Raises OSError."""
     statuses = [path.stat() for path in (*files, *others)]
-    if sum(status.st_size for status in statuses) > _MOST_BYTES:
+    named = list(zip((*files, *others), statuses, strict=True))
+    sizes = (status.st_size * (unpacked if path.suffix.lower() == ".gz" else 1) for path, status in named)
+    if sum(sizes) > most_bytes:
         return None
-    named = zip((*files, *others), statuses, strict=True)
     return (
         what,
         str(len(files)),
