@@ -31,9 +31,16 @@ from exporter.sources.files.reading import (
     write_parquet,
 )
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
-from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
+from exporter.sources.google.export.sql import (
+    INVOICE_ONLY,
+    REASONS,
+    aggregate,
+    charges_of,
+    examples,
+    judged_rows,
+)
 
-_READING_VERSION: Final = "3"
+_READING_VERSION: Final = "4"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))
@@ -114,7 +121,9 @@ class FilesSource(Source):
                 "SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0), "
                 "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
             ).fetchall()[0]
-            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost", "credit"), by_export=True)
+            fingerprint = fingerprint_of(
+                connection, "aggregated", ("billed_cost", "credit"), by_export=True, counting=INVOICE_ONLY
+            )
             rejected = _with_examples(connection, path, judged) if refused else []
             lines = refused_csv_lines(connection, path)
             return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)

@@ -34,6 +34,7 @@ from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.focus.check import PATTERNS_KEY, findings
 from exporter.sources.focus.columns import Cost, FocusColumns, focus_file
 from exporter.sources.focus.sql import (
+    INVOICE_ONLY,
     LARGEST_RATE,
     OWNED_ELSEWHERE,
     RATE_DECIMALS,
@@ -46,7 +47,7 @@ from exporter.sources.focus.sql import (
 
 logger = logging.getLogger(__name__)
 
-_READING_VERSION: Final = "2"
+_READING_VERSION: Final = "3"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(
@@ -127,7 +128,9 @@ class FocusSource(Source):
                 f"""SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0),
                       coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0) FROM aggregated"""
             ).fetchall()[0]
-            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False)
+            fingerprint = fingerprint_of(
+                connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
+            )
             self._tell_owned(connection, path)
             rejected = self._rejected(connection, path, judged) if refused else []
             lines = refused_csv_lines(connection, path)
