@@ -17,7 +17,15 @@ logger = logging.getLogger(__name__)
 class Health:
     """Written by the one thread that refreshes the source; all threads may read `status`."""
 
-    def __init__(self, source: Source, clock: Callable[[], datetime], *, interval: timedelta) -> None:
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], datetime],
+        *,
+        interval: timedelta,
+        read_whole: bool = False,
+    ) -> None:
+        """`read_whole`: whether an earlier process has read it to its end."""
         self.status = SourceStatus(
             source.name,
             None,
@@ -28,6 +36,7 @@ class Health:
             reads_bill=reads_bill(source),
             billed_reads=source.billed_reads,
             update_interval_seconds=interval.total_seconds(),
+            read_whole=read_whole,
         )
         self._clock = clock
         self._stored: dict[str, tuple[Rejected, ...]] = {}
@@ -58,6 +67,7 @@ class Health:
         self.status = replace(
             self.status,
             up=failure is None,
+            read_whole=self.status.read_whole or failure is None,
             last_success=self.status.last_success if failure else self._clock(),
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
