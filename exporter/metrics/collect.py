@@ -176,12 +176,15 @@ class SnapshotCollector:
             view,
         )
 
-    def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
+    def language_models(
+        self, view: LedgerView, now: datetime, statuses: Sequence[SourceStatus]
+    ) -> Sequence[FamilySamples]:
         """Return cost and usage of language models."""
+        awaited = [status.name for status in statuses if status.awaited]
         usage = LlmView(view.connection, view.sources) if view.exported_before is None else None
         return self._compute(
             "language_models",
-            lambda: llm_families(view, usage, now, self.timezones(view), self._models),
+            lambda: llm_families(view, usage, now, self.timezones(view), self._models, awaited=awaited),
             _NO_FAMILIES,
             now,
             view,
