@@ -94,16 +94,15 @@ def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server)
 
 
 def check(scraper: Scraper, after: Samples) -> None:
-    """Compare what happened with what Prometheus has between its samples, and with what `increase` makes of it."""
+    """Compare what happened with how the samples in Prometheus rise, and with what `increase` makes of them."""
     wrong = {}
     for name in COUNTERS:
         happened = COUNTED_BY_LEDGER.get(name, total(after, name))
         risen, increase = scraper.risen(name), scraper.total(f"increase({name}[1h])")
-        # Scrapes go on while Prometheus is asked; `increase` extends a few samples by half an interval or two.
-        scrapes = name == "spend_exporter_scrapes_total"
-        if risen != pytest.approx(happened, rel=0.5 if scrapes else 1e-9):
-            wrong[name] = (happened, risen, increase)
-        elif not 0.99 * risen <= increase < 1.5 * risen:
+        # Scrapes go on while Prometheus is asked.
+        exact = 0.5 if name == "spend_exporter_scrapes_total" else 1e-9
+        # `increase` extends few samples by half an interval at either end.
+        if risen != pytest.approx(happened, rel=exact) or not 0.99 * risen <= increase < 1.5 * risen:
             wrong[name] = (happened, risen, increase)
     assert not wrong
 
