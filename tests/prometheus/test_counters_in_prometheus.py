@@ -94,7 +94,7 @@ def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server)
 
 
 def check(scraper: Scraper, after: Samples) -> None:
-    """Compare what happened with how the samples in Prometheus rise, and with what `increase` makes of them."""
+    """Compare what happened with how samples in Prometheus rise, and with what `increase` makes of it."""
     wrong = {}
     for name in COUNTERS:
         happened = COUNTED_BY_LEDGER.get(name, total(after, name))
