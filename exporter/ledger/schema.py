@@ -139,6 +139,12 @@ ALTER TABLE series ADD COLUMN counted_from TIMESTAMP;
 ALTER TABLE series ADD COLUMN unseen BOOLEAN DEFAULT false;
 ALTER TABLE usage_series ADD COLUMN counted_from TIMESTAMP;
 ALTER TABLE usage_series ADD COLUMN unseen BOOLEAN DEFAULT false;
+-- Whose usage of language models was counted last, by provider. When another source takes over, its counters
+-- go on from those of the one before: counted_offset is added to the total of the source that counts, and
+-- counted_until_left is what a source had counted when it was left.
+CREATE TABLE counted_usage (provider VARCHAR NOT NULL, source VARCHAR NOT NULL);
+ALTER TABLE usage_series ADD COLUMN counted_offset DOUBLE DEFAULT 0;
+ALTER TABLE usage_series ADD COLUMN counted_until_left DOUBLE;
 UPDATE series SET counted_from = known.since
 FROM (SELECT series_id AS id, min(export_hour) AS since FROM charge GROUP BY ALL) AS known
 WHERE series_id = id;

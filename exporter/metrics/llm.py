@@ -31,7 +31,7 @@ _DAY = timedelta(days=1)
 SETTLING = timedelta(days=3)
 """More recent days of the bill are not compared: part of their cost is still to arrive."""
 
-_METERS = (
+USAGE_METERS = (
     llm_meters.TOKENS,
     llm_meters.REQUESTS,
     llm_meters.LIST_USD,
@@ -47,15 +47,17 @@ def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) 
     Nothing of a provider whose usage counts from an `awaited` source as soon as that has been read: its
     counters would leap from one source's count to another's.
     """
-    counters = view.counters(_METERS, now - SHOWN_FOR)
+    counters = view.counters(USAGE_METERS, now - SHOWN_FOR)
     reported_by: dict[str, set[str]] = {}
     for each in counters:
-        reported_by.setdefault(each.provider, set()).add(each.source)
-    owner = {
-        provider: OWNERSHIP.counted_usage(provider, sources.union(awaited))
-        for provider, sources in reported_by.items()
-    }
-    counted = [each for each in counters if each.source == owner[each.provider]]
+        if not each.left:
+            reported_by.setdefault(each.provider, set()).add(each.source)
+    owner = usage_owners(reported_by, awaited)
+    counted = [
+        each
+        for each in counters
+        if each.provider in owner and (each.left or each.source == owner[each.provider])
+    ]
     return [
         _summed(
             metrics.SPEND_LLM_TOKENS_TOTAL,
@@ -72,6 +74,19 @@ def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) 
             )
         ),
     ]
+
+
+def usage_owners(reported_by: Mapping[str, set[str]], awaited: Collection[str]) -> dict[str, str]:
+    """Return the source whose usage counts, by provider; nothing of a provider that waits for its source."""
+    owners = {
+        provider: OWNERSHIP.counted_usage(provider, sources.union(awaited))
+        for provider, sources in reported_by.items()
+    }
+    return {
+        provider: source
+        for provider, source in owners.items()
+        if source is not None and source not in awaited
+    }
 
 
 def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:

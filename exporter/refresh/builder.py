@@ -127,6 +127,8 @@ class SnapshotBuilder:
     ) -> Built:
         collector = self._collector
         live = collector.live(now, statuses) if as_of is None else NOTHING_LIVE
+        if as_of is None:
+            collector.hand_over_usage(statuses)
         exported_before, used_before = (None, as_of) if known_now else (as_of, None)
         awaited = awaited_bills(statuses)
         with self._ledger.view(_shown(statuses), exported_before, used_before=used_before) as view:

@@ -14,13 +14,14 @@ from exporter.core.charges import UsagePoint
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.first_reads import FirstReads
 from exporter.ledger.unseen import mark_seen, unseen
+from exporter.ledger.usage.handover import hand_over
 from exporter.ledger.usage.llm import LlmView
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.billed import billed_families, lateness_families
 from exporter.metrics.counters import Counters, summed
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import SPEND_LLM_TOKENS_TOTAL, Family, FamilySamples
-from exporter.metrics.llm import SHOWN_FOR, proxy_families, token_families
+from exporter.metrics.llm import SHOWN_FOR, USAGE_METERS, proxy_families, token_families
 from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put
 
@@ -200,6 +201,7 @@ def use(
     at: datetime,
     *points: tuple[str, str],
     meter: str = llm_meters.TOKENS,
+    source: str = "usage_logs",
 ) -> None:
     """Ten tokens for each pair of model and key, added by a source of LLM usage."""
     found = [
@@ -207,7 +209,7 @@ def use(
         for model, key in points
     ]
     spool = write_usage_csv(folder / "points.csv", found)
-    UsageLedger(ledger).add("usage_logs", name, "cursor", spool)
+    UsageLedger(ledger).add(source, name, "cursor", spool)
 
 
 def tokens(ledger: Ledger, *awaited: str) -> FamilySamples:
@@ -258,3 +260,36 @@ def test_tokens_wait_for_the_source_that_will_own_them(ledger: Ledger, tmp_path:
     use(ledger, tmp_path, "log/1", NOW, ("model", ""))
     assert dict(tokens(ledger, "openai").samples) == {}
     assert dict(tokens(ledger, "anthropic", "bigquery").samples) == {("openai", "model", "input"): 10.0}
+
+
+def owned_by(ledger: Ledger, source: str) -> dict[tuple[str, ...], float]:
+    """Hand the usage of OpenAI over to the source, and return its tokens by model."""
+    hand_over(ledger, {"openai": source}, USAGE_METERS)
+    sources = ["openai", "usage_logs"] if source == "openai" else ["usage_logs"]
+    with ledger.view(sources) as view:
+        families = token_families(LlmView(view.connection, view.sources), NOW)
+    [found] = [each for each in families if each.family is SPEND_LLM_TOKENS_TOTAL]
+    return {labels[1:2]: value for labels, value in found.samples}
+
+
+def test_counters_go_on_when_another_source_takes_over_and_when_it_gives_back(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    def logged(name: str, *models: str) -> None:
+        use(ledger, tmp_path, f"log/{name}", NOW, *((model, "") for model in models))
+
+    def reported(name: str, *models: str) -> None:
+        pairs = [(model, "") for model in models]
+        use(ledger, tmp_path, f"api/{name}", NOW, *pairs, source="openai")
+
+    logged("1", "a", "b")
+    assert owned_by(ledger, "usage_logs") == {("a",): 10, ("b",): 10}
+    for number in range(50):
+        reported(str(number), "a", "c")
+    assert owned_by(ledger, "openai") == {("a",): 10, ("b",): 10, ("c",): 0}
+    logged("2", "a")
+    reported("more", "a", "d")
+    assert owned_by(ledger, "openai") == {("a",): 20, ("b",): 10, ("c",): 0, ("d",): 10}
+    assert owned_by(ledger, "usage_logs") == {("a",): 20, ("b",): 10, ("c",): 0, ("d",): 10}
+    logged("3", "b")
+    assert owned_by(ledger, "usage_logs") == {("a",): 20, ("b",): 20, ("c",): 0, ("d",): 10}

@@ -35,6 +35,8 @@ class UsageCounter:
     """When it was zero, in seconds since 1970; None where an older version did not keep it."""
     unseen: bool
     """Whether it began after its source had been read to its end, and was never exposed."""
+    left: bool
+    """Whether its source counted before another one took over: the total is that of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,17 @@ class LlmView:
         A model (with `by_key`: each key's use of a model) is there with all its series or with none, so that
         no sum of them falls when a part of it rests.
         """
-        together = "source, provider, resource" + (", project_id, revision" if by_key else "")
+        together = "provider, resource" + (", project_id, revision" if by_key else "")
         rows = self._rows(
-            f"""WITH wanted AS (FROM usage_series WHERE source IN (SELECT unnest($sources))
+            f"""WITH wanted AS (FROM usage_series
+                               WHERE (source IN (SELECT unnest($sources)) OR counted_until_left IS NOT NULL)
                                  AND meter IN (SELECT unnest($meters))),
                     used AS (SELECT DISTINCT {together}
                              FROM wanted SEMI JOIN (SELECT usage_series_id FROM usage_hour
                                                     WHERE hour >= $since) USING (usage_series_id))
-               SELECT source, provider, project_id, resource, revision, meter, dimension, total,
-                 epoch(counted_from), unseen
+               SELECT source, provider, project_id, resource, revision, meter, dimension,
+                 coalesce(counted_until_left, total + counted_offset), epoch(counted_from), unseen,
+                 counted_until_left IS NOT NULL
                FROM wanted SEMI JOIN used USING ({together}) ORDER BY usage_series_id""",
             meters=list(meters),
             since=naive_utc(used_since),
