@@ -22,8 +22,10 @@ from tests.support.exposed import DEADLINE_SECONDS, until
 
 PROMETHEUS_2 = shutil.which("prometheus")
 PROMETHEUS_3 = os.environ.get("PROMETHEUS_3") or next(
-    (str(found) for found in sorted(Path(".cache").glob("**/prometheus-3*/prometheus"))), None
+    (str(found) for found in sorted(Path(".cache").glob("prometheus-3*/**/prometheus")) if found.is_file()),
+    None,
 )
+"""A program that was built into .cache, or that the variable names."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 COUNTERS = tuple(family.name for family in all_families() if family.type == "counter")
 ZERO = timedelta(seconds=5)
+ENOUGH_SCRAPES = 10
+"""`increase` extends few samples by half an interval at either end."""
 
 
 def exposed(server: Server) -> Samples:
@@ -67,8 +69,8 @@ def seen(scraper: Scraper, server: Server, expected: Callable[[Samples], bool], 
     return found
 
 
-def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server) -> Samples:
-    """Start, let everything be read and the hour happen, with scrapes in between; what is exposed then."""
+def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server) -> None:
+    """Start, let everything be read and the hour happen, with scrapes in between."""
     world.start()
     world.finish_first_reads()
     of_process = ("spend_source_rows_total", "spend_source_errors_total", "spend_bigquery_billed_bytes_total")
@@ -79,7 +81,7 @@ def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server)
         "the history of every counter",
     )
     world.let_the_hour_happen()
-    return seen(
+    seen(
         scraper,
         server,
         lambda found: (
@@ -93,15 +95,19 @@ def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server)
     )
 
 
-def check(scraper: Scraper, after: Samples) -> None:
+def check(scraper: Scraper, server: Server) -> None:
     """Compare what happened with how samples in Prometheus rise, and with what `increase` makes of it."""
-    wrong = {}
+    until(
+        lambda: scraper.total("min(count_over_time(spend_restated_usd_total[1h]))") >= ENOUGH_SCRAPES,
+        "enough scrapes",
+        pause_seconds=0.5,
+    )
+    wrong, after = {}, exposed(server)
     for name in COUNTERS:
         happened = COUNTED_BY_LEDGER.get(name, total(after, name))
         risen, increase = scraper.risen(name), scraper.total(f"increase({name}[1h])")
         # Scrapes go on while Prometheus is asked.
         exact = 0.5 if name == "spend_exporter_scrapes_total" else 1e-9
-        # `increase` extends few samples by half an interval at either end.
         if risen != pytest.approx(happened, rel=exact) or not 0.99 * risen <= increase < 1.5 * risen:
             wrong[name] = (happened, risen, increase)
     assert not wrong
@@ -117,8 +123,8 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CounterWor
 def test_increase_is_what_happened_of_every_counter(world: CounterWorld, tmp_path: Path) -> None:
     assert PROMETHEUS_2
     with serving(world) as server, scraping(tmp_path, PROMETHEUS_2, free_port(), target(server)) as scraper:
-        after = live_through_the_hour(world, scraper, server)
-        check(scraper, after)
+        live_through_the_hour(world, scraper, server)
+        check(scraper, server)
 
 
 @pytest.mark.skipif(PROMETHEUS_2 is None, reason="Prometheus is not installed")
@@ -159,6 +165,6 @@ def test_increase_is_what_happened_where_prometheus_reads_when_counters_were_cre
         serving(world) as server,
         scraping(tmp_path, PROMETHEUS_3, free_port(), target(server), *flags) as scraper,
     ):
-        after = live_through_the_hour(world, scraper, server)
-        check(scraper, after)
+        live_through_the_hour(world, scraper, server)
+        check(scraper, server)
         assert scraper.instant('{__name__=~".+_created"}') == {}
