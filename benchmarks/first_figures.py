@@ -8,7 +8,8 @@ usage, starts `serve` on it with an empty ledger, and again on the ledger that r
 this month and the last one are the exact sums that DuckDB finds in the files. `bare` is DuckDB alone summing
 the same files to the same grain. Times are from the start of the process; CPU seconds are of the process that
 serves, until the bill was whole. Memory is what the kernel calls VmHWM, the most that was resident, and PSS,
-which counts shared pages once; an estimation's own is its VmHWM above that of an idle one, of its imports.
+which counts shared pages once; what an estimation needs for itself is its VmHWM less that of its imports.
+Its seconds are those of its figures, without the start of its process and the extract.
 """
 
 from __future__ import annotations
@@ -262,6 +263,7 @@ def measure(folder: Path, world: World, wait_seconds: float) -> dict[str, float 
                     note("estimates s")
                 if told["month"]["forecast_end_usd"]:
                     note("judged s")
+            found |= figure_seconds(url)
             found["samples"] = (asked(f"{url}/metrics") or b"").count(b"\nspend_")
         finally:
             stop.set()
@@ -270,8 +272,27 @@ def measure(folder: Path, world: World, wait_seconds: float) -> dict[str, float 
         "MB at bill": memory.served_until_whole,
         "MB served": memory.served,
         "MB estimating": memory.estimating,
+        "MB of its imports": importing_megabytes(),
         "MB PSS together": memory.together_pss,
     }
+
+
+def importing_megabytes() -> int:
+    """Return what a process that only imports what estimates takes."""
+    program = (
+        "import exporter.refresh.estimation.process; "
+        "print([line for line in open('/proc/self/status') if line.startswith('VmHWM')][0].split()[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    return int(done.stdout) // 1024
+
+
+def figure_seconds(url: str) -> dict[str, float]:
+    """Return how long the figures took that are estimated elsewhere."""
+    lines = (asked(f"{url}/metrics") or b"").decode().splitlines()
+    begin = 'spend_figure_duration_seconds{figure="'
+    pairs = (line.removeprefix(begin).split('"} ') for line in lines if line.startswith(begin))
+    return {f"{name} s": float(seconds) for name, seconds in pairs if name.startswith("nowcast")}
 
 
 def exposed_usd(url: str) -> float:

@@ -345,6 +345,11 @@ SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
     _MODEL,
     "Tokens without a known price: of an unknown model, service tier or kind. Their cost is unknown, not 0.",
 )
+SPEND_LLM_UNPRICED_FEES_TOTAL = _counter(
+    "spend_llm_unpriced_fees_total",
+    (*_MODEL, "fee"),
+    "Web searches, images and other things that cost a fee beside tokens. Their cost is in no estimate.",
+)
 SPEND_LLM_TODAY_USD = _gauge(
     "spend_llm_today_usd",
     _BILLED_MODEL,

@@ -37,12 +37,13 @@ USAGE_METERS = (
     llm_meters.LIST_USD,
     llm_meters.UNPRICED_TOKENS,
     llm_meters.VERTEX_TOKENS,
+    *llm_meters.FEES,
 )
 _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
 
 
 def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) -> list[FamilySamples]:
-    """Return the counters of tokens, requests and dollars at list prices, by model.
+    """Return the counters of tokens, requests, dollars at list prices and unpriced fees, by model.
 
     Nothing of a provider whose usage counts from an `awaited` source as soon as that has been read: its
     counters would leap from one source's count to another's.
@@ -72,6 +73,12 @@ def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) 
                 (metrics.SPEND_LLM_ESTIMATED_USD_TOTAL, llm_meters.LIST_USD),
                 (metrics.SPEND_LLM_UNPRICED_TOKENS_TOTAL, llm_meters.UNPRICED_TOKENS),
             )
+        ),
+        _summed(
+            metrics.SPEND_LLM_UNPRICED_FEES_TOTAL,
+            counted,
+            tuple(llm_meters.FEES),
+            lambda one: (one.provider, one.model, one.meter.removeprefix("llm_")),
         ),
     ]
 

@@ -41,11 +41,15 @@ class Health:
         self._clock = clock
         self._stored: dict[str, tuple[Rejected, ...]] = {}
         self._unreadable: list[Rejected] = []
+        self._doubtful_before: set[Rejected] = set()
+        """What was in doubt at the last refresh."""
+        self._doubtful: set[Rejected] = set()
         self._errors: dict[str, int] = {}
 
     def began(self) -> None:
         """Record that a refresh begins."""
         self._unreadable = []
+        self._doubtful_before, self._doubtful = self._doubtful, set()
 
     def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
         """Record a stored partition, and what was set aside of it."""
@@ -58,6 +62,14 @@ class Health:
         """Record a partition that could not be read; each refresh retries and reports it."""
         self._unreadable.append(rejected)
         self._tell(rejected)
+
+    def doubtful(self, rejected: Rejected) -> None:
+        """Record what counts in doubt: at each refresh, and in the log when it was not in doubt before."""
+        self._unreadable.append(rejected)
+        self._doubtful.add(rejected)
+        self._count(rejected.reason, rejected.count)
+        if rejected not in self._doubtful_before:
+            self._log(rejected)
 
     def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         """Record the end of a refresh: `failure` is its reason and text."""
@@ -80,6 +92,9 @@ class Health:
 
     def _tell(self, each: Rejected) -> None:
         self._count(each.reason, each.count)
+        self._log(each)
+
+    def _log(self, each: Rejected) -> None:
         name = self.status.name
         logger.warning("%s: %s: %d x %s: %s", name, each.place, each.count, each.reason, each.detail)
 

@@ -34,7 +34,7 @@ from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
 from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
-from exporter.sources.base import RefreshTally, Source, Unreadable, billing_zones
+from exporter.sources.base import Doubtful, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -195,7 +195,9 @@ class Refresher:
                     if first and not begun:
                         self._first_reads.begin(source.name)
                         begun = True
-                    if isinstance(change, Unreadable):
+                    if isinstance(change, Doubtful):
+                        health.doubtful(change.rejected)
+                    elif isinstance(change, Unreadable):
                         health.unreadable(change.rejected)
                     else:
                         health.stored(*receiver.take(change))

@@ -62,6 +62,7 @@ COUNTED_BY_LEDGER = {
     "spend_llm_requests_total": GREW + NEW,
     "spend_llm_estimated_usd_total": GREW + NEW,
     "spend_llm_unpriced_tokens_total": GREW + NEW,
+    "spend_llm_unpriced_fees_total": GREW + NEW,
     "spend_llm_proxy_usd_total": GREW + NEW,
     "spend_llm_proxy_tokens_total": GREW + NEW,
     "spend_llm_proxy_requests_total": GREW + NEW,
@@ -82,6 +83,7 @@ _MODEL_METERS = (
     (llm_meters.REQUESTS, "", 1.0),
     (llm_meters.LIST_USD, "", 1.0),
     (llm_meters.UNPRICED_TOKENS, "", 1.0),
+    ("llm_web_searches", "", 1.0),
 )
 _PROXY_METERS = (
     (llm_meters.PROXY_USD, "", 1.0),
