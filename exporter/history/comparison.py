@@ -6,18 +6,20 @@ A store that lost acknowledged samples, at a restart or with a disk, would other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from exporter.history.store import Store, Sums
 from exporter.ledger.outbox import Outbox, Stored
+from exporter.ledger.outbox_period import DAY, HOUR
+from exporter.metrics.families import SPEND_DAILY_USD, SPEND_HOURLY_USD, Family
 
 COMPARED_DAYS: Final = 7
 """Whole UTC days that are compared, up to yesterday."""
 
-_DAY: Final = timedelta(days=1)
-_HOUR: Final = timedelta(hours=1)
+FAMILIES: Final = {HOUR: SPEND_HOURLY_USD, DAY: SPEND_DAILY_USD}
+"""The family that a period's values are sent as."""
 
 _PLACES: Final = Decimal("1e-18")
 
@@ -26,11 +28,12 @@ class Difference(NamedTuple):
     """A day of a series that the store has otherwise than it was acknowledged."""
 
     day: datetime
-    """Begin of the UTC day."""
+    """Begin of the UTC day; for spend_daily_usd of the billing day's date."""
     labels: tuple[str, ...]
     """Values of the labels of spend_hourly_usd."""
     sent_usd: float
     stored_usd: float
+    family: Family
 
     @property
     def usd(self) -> float:
@@ -44,13 +47,14 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
     Raises NotDelivered, SourceError, LedgerError.
     """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    first = max(today - COMPARED_DAYS * _DAY, _day_from(outbox.sent_from))
-    sent = outbox.acknowledged((first, today), "day") if first < today else {}
+    first = max(today - COMPARED_DAYS * DAY.length, _day_from(outbox.sent_from))
+    sent = outbox.acknowledged((first, today), DAY) if first < today else {}
     if not sent:
         return None
-    stored = store.sums(first, today, _DAY)
+    family = FAMILIES[outbox.period]
+    stored = store.sums(family, first, today, DAY.length)
     return [
-        Difference(day, labels, float(usd), stored.get((labels, day), 0.0))
+        Difference(day, labels, float(usd), stored.get((labels, day), 0.0), family)
         for (labels, day), usd in sorted(sent.items())
         if _differs(float(usd), stored.get((labels, day), 0.0))
     ]
@@ -59,14 +63,16 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
 def prepare_resending(outbox: Outbox, store: Store, since: datetime, now: datetime) -> tuple[int, float]:
     """Note what the store really has of each hour from `since` on; the next round sends what is missing.
 
-    Returns how many hours differ, and by how many dollars. Raises NotDelivered, SourceError, LedgerError.
+    Returns how many hours (or days) differ, and by how many dollars.
+
+    Raises NotDelivered, SourceError, LedgerError.
     """
     hours, usd = 0, 0.0
     for start, end in outbox.windows(now):
         window = max(start, since), end
         if window[0] >= end:
             continue
-        found = _otherwise(outbox, store.sums(*window, _HOUR), window)
+        found = _otherwise(outbox, store.sums(FAMILIES[outbox.period], *window, outbox.period.length), window)
         outbox.correct([each for each, _ in found])
         hours += len(found)
         usd += sum(difference for _, difference in found)
@@ -77,7 +83,7 @@ def _otherwise(
     outbox: Outbox, stored: Sums, window: tuple[datetime, datetime]
 ) -> Sequence[tuple[Stored, float]]:
     found = []
-    for (labels, hour), sent in outbox.acknowledged(window, "hour").items():
+    for (labels, hour), sent in outbox.acknowledged(window, outbox.period).items():
         has = stored.get((labels, hour), 0.0)
         if _differs(float(sent), has):
             found.append((Stored(labels, hour, Decimal(repr(has)).quantize(_PLACES)), abs(has - float(sent))))
@@ -91,4 +97,4 @@ def _differs(one: float, other: float) -> bool:
 
 def _day_from(moment: datetime) -> datetime:
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    return day if day == moment else day + _DAY
+    return day if day == moment else day + DAY.length

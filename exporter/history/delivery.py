@@ -11,9 +11,10 @@ from typing import Final, Protocol
 import requests
 
 from exporter.core.backoff import Backoff
+from exporter.history.comparison import FAMILIES
 from exporter.history.remote_write import NotDelivered, Receiver, Refused, Sample
 from exporter.ledger.outbox import Outbox, Queued
-from exporter.metrics.families import SPEND_HOURLY_USD
+from exporter.metrics.families import Family
 
 BATCH_SAMPLES: Final = 2000
 """Samples in one request; the same as Prometheus' own default."""
@@ -119,7 +120,8 @@ class Delivery:
         self._listener.refused(len(batch), text)
 
     def _attempt(self, batch: Sequence[Queued]) -> None:
-        labels = {values: _protocol_labels(values) for values in {each.labels for each in batch}}
+        family = FAMILIES[self._outbox.period]
+        labels = {values: _protocol_labels(family, values) for values in {each.labels for each in batch}}
         samples = [Sample(labels[each.labels], each.stamp_ms, float(each.usd)) for each in batch]
         backoff = Backoff(
             call_seconds=_CALL_SECONDS,
@@ -145,7 +147,7 @@ class Delivery:
         self._stopping.wait(seconds)
 
 
-def _protocol_labels(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _protocol_labels(family: Family, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Name the labels, in the order that receivers require; an empty label equals none, and is left out."""
-    named = zip(SPEND_HOURLY_USD.labels, values, strict=True)
-    return tuple(sorted([("__name__", SPEND_HOURLY_USD.name), *(pair for pair in named if pair[1])]))
+    named = zip(family.labels, values, strict=True)
+    return tuple(sorted([("__name__", family.name), *(pair for pair in named if pair[1])]))

@@ -1,4 +1,4 @@
-"""Sends hourly costs to a remote-write receiver as they are billed, in its own thread.
+"""Sends hourly and daily costs to a remote-write receiver as they are billed, in its own thread.
 
 The ledger has what is to be sent and what was acknowledged (see exporter/ledger/outbox.py), so that an
 outage, a restart or a kill loses nothing, and sends nothing twice with another value.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import requests
+
 from exporter.core.errors import SourceError
-from exporter.history.comparison import Difference, differences, prepare_resending
+from exporter.history.comparison import FAMILIES, Difference, differences, prepare_resending
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
 from exporter.history.store import Store
@@ -23,6 +25,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.outbox import Outbox
+from exporter.ledger.outbox_period import DAY
 from exporter.metrics.remote_write import SendingStatus
 
 logger = logging.getLogger(__name__)
@@ -52,20 +55,25 @@ class HistorySender:
         since: timedelta,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         store: Store | None = None,
+        zones: Mapping[str, str] | None = None,
         chance: random.Random | None = None,
         batch_samples: int = BATCH_SAMPLES,
     ) -> None:
-        """`sources` are those whose charges are sent; the first start sends hours from `since` ago on."""
+        """`sources` are those whose charges are sent; the first start sends hours from `since` ago on.
+
+        With `zones`, the billing zones by provider, billing days are sent as well.
+        """
         self._ledger = ledger
         self._receiver = receiver
         self._sources = list(sources)
         self._since = since
         self._clock = clock
         self._store = store
+        self._zones = zones
         self._compare_at = datetime.min.replace(tzinfo=UTC)
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._batch_samples = batch_samples
-        self._outbox: Outbox | None = None
+        self._outboxes: Sequence[Outbox] = ()
         self._due = threading.Event()
         self._stopping = threading.Event()
         self._reported: set[str] = set()
@@ -119,36 +127,44 @@ class HistorySender:
         return None
 
     def _send(self, started: datetime) -> None:
-        outbox = self._opened(started)
+        outboxes = self._opened(started)
         # First: what was sent in an earlier round can be asked for by now in every store.
-        self._compare_daily(outbox, started)
-        outbox.know_series()
-        undecided = _undecided(outbox, started)
-        waiting, refused = outbox.count_waiting()
-        self.status = replace(self.status, pending=waiting + sum(undecided.values()), refused=refused)
+        self._compare_daily(outboxes, started)
+        for outbox in outboxes:
+            outbox.know_series()
+        undecided = [_undecided(outbox, started) for outbox in outboxes]
+        waiting, refused = _waiting(outboxes)
+        new = sum(sum(counts.values()) for counts in undecided)
+        self.status = replace(self.status, pending=waiting + new, refused=refused)
         with self._receiver.session() as session:
-            delivery = Delivery(
-                outbox,
-                self._receiver,
-                session,
-                self,
-                stopping=self._stopping,
-                clock=self._clock,
-                chance=self._chance,
-                batch_samples=self._batch_samples,
-            )
-            if waiting or refused:
-                delivery.send_due()
-                # The cost of their hours may have changed by now.
-                undecided = _undecided(outbox, started)
-            for window in undecided:
-                while not self._stopping.is_set() and outbox.decide(window, started, _DECIDED_AT_ONCE):
-                    delivery.send_due()
-        outbox.forget_old()
-        waiting, refused = outbox.count_waiting()
+            for outbox, windows in zip(outboxes, undecided, strict=True):
+                self._send_one(outbox, windows, session, started)
+        waiting, refused = _waiting(outboxes)
         self.status = replace(self.status, pending=waiting, refused=refused)
         if not waiting and not self._stopping.is_set():
             self.status = replace(self.status, sent_through=started)
+
+    def _send_one(
+        self, outbox: Outbox, undecided: Iterable[Window], session: requests.Session, started: datetime
+    ) -> None:
+        delivery = Delivery(
+            outbox,
+            self._receiver,
+            session,
+            self,
+            stopping=self._stopping,
+            clock=self._clock,
+            chance=self._chance,
+            batch_samples=self._batch_samples,
+        )
+        if any(outbox.count_waiting()):
+            delivery.send_due()
+            # The cost of their hours may have changed by now.
+            undecided = _undecided(outbox, started)
+        for window in undecided:
+            while not self._stopping.is_set() and outbox.decide(window, started, _DECIDED_AT_ONCE):
+                delivery.send_due()
+        outbox.forget_old()
 
     def compare(self) -> list[Difference]:
         """Return what the store has otherwise than it acknowledged.
@@ -156,15 +172,19 @@ class HistorySender:
         Raises NotDelivered, SourceError, LedgerError.
         """
         now = self._clock()
-        return differences(self._opened(now), self._known_store(), now) or []
+        return self._differences(self._opened(now), self._known_store(), now) or []
 
     def resend_since(self, since: datetime) -> tuple[int, float]:
-        """Let what the store lacks since then be sent in the next round; return how many hours, and dollars.
+        """Let what the store lacks since then be sent in the next round.
+
+        Returns how many hours and days that is, and how many dollars.
 
         Raises NotDelivered, SourceError, LedgerError.
         """
         now = self._clock()
-        return prepare_resending(self._opened(now), self._known_store(), since, now)
+        store = self._known_store()
+        found = [prepare_resending(outbox, store, since, now) for outbox in self._opened(now)]
+        return sum(count for count, _ in found), max(usd for _, usd in found)
 
     def _known_store(self) -> Store:
         if self._store is None:
@@ -175,11 +195,16 @@ class HistorySender:
             )
         return self._store
 
-    def _compare_daily(self, outbox: Outbox, now: datetime) -> None:
+    @staticmethod
+    def _differences(outboxes: Sequence[Outbox], store: Store, now: datetime) -> list[Difference] | None:
+        found = [each for outbox in outboxes if (each := differences(outbox, store, now)) is not None]
+        return [each for differing in found for each in differing] if found else None
+
+    def _compare_daily(self, outboxes: Sequence[Outbox], now: datetime) -> None:
         if self._store is None or now < self._compare_at:
             return
         try:
-            found = differences(outbox, self._store, now)
+            found = self._differences(outboxes, self._store, now)
         except (NotDelivered, SourceError) as error:
             self._compare_at = now + _COMPARE_AGAIN
             self._count_failure(error.reason, 1)
@@ -188,7 +213,11 @@ class HistorySender:
         if found is None:
             return
         self._compare_at = now + _COMPARE_EVERY
-        usd = sum(each.usd for each in found)
+        # Hours and days are the same dollars.
+        usd = max(
+            (sum(each.usd for each in found if each.family is family) for family in FAMILIES.values()),
+            default=0.0,
+        )
         self.status = replace(self.status, difference_usd=usd, compared_at=now)
         if found:
             self._tell(
@@ -215,18 +244,29 @@ class HistorySender:
         self._count_failure(reason, 1)
         logger.debug("%s", text)
 
-    def _opened(self, now: datetime) -> Outbox:
-        if self._outbox is None:
+    def _opened(self, now: datetime) -> Sequence[Outbox]:
+        if not self._outboxes:
             # The identity of the receiver: its address, and the headers that name its tenant.
             tenants = (f"{name.lower()}={value}" for name, value in sorted(self._receiver.headers.items()))
             name = " ".join((self._receiver.url, *tenants))
-            self._outbox = Outbox(self._ledger, name, self._sources, now - self._since)
+            hours = Outbox(self._ledger, name, self._sources, now - self._since)
+            self._outboxes = (hours,)
+            if self._zones is not None:
+                days = Outbox(
+                    self._ledger,
+                    f"{name} (days)",
+                    self._sources,
+                    now - self._since,
+                    period=DAY,
+                    zones=self._zones,
+                )
+                self._outboxes = (hours, days)
             logger.info(
                 "history.remote_write: sending the usage hours from %s on to %s",
-                f"{self._outbox.sent_from:%Y-%m-%d %H:%M} UTC",
+                f"{hours.sent_from:%Y-%m-%d %H:%M} UTC",
                 self._receiver.url,
             )
-        return self._outbox
+        return self._outboxes
 
     def _count_failure(self, reason: str, count: int) -> None:
         known = self.status.failures
@@ -243,3 +283,9 @@ def _undecided(outbox: Outbox, until: datetime) -> dict[Window, int]:
     """How many values are not in the outbox yet, by window; windows without any are left out."""
     counted = ((window, outbox.count_undecided(window)) for window in outbox.windows(until))
     return {window: count for window, count in counted if count}
+
+
+def _waiting(outboxes: Sequence[Outbox]) -> tuple[int, int]:
+    """How many decided values are still to be sent, and how many were refused."""
+    counts = [outbox.count_waiting() for outbox in outboxes]
+    return sum(waiting for waiting, _ in counts), sum(refused for _, refused in counts)

@@ -12,10 +12,10 @@ from typing import Any, Final
 import requests
 
 from exporter.history.remote_write import CredentialHeaders, NotDelivered, Receiver
-from exporter.metrics.families import SPEND_HOURLY_USD
+from exporter.metrics.families import Family
 
 Sums = dict[tuple[tuple[str, ...], datetime], float]
-"""Net cost by the values of the labels of spend_hourly_usd and the begin of a step."""
+"""Net cost by the values of the labels of a family of history and the begin of a step."""
 
 _JUST_BEFORE: Final = timedelta(milliseconds=1)
 """Asked just before the end of a step: Prometheus before 3.0 counts both borders of a range."""
@@ -29,12 +29,12 @@ class Store:
     """Without `/api/v1`."""
     receiver: Receiver
 
-    def sums(self, start: datetime, end: datetime, step: timedelta) -> Sums:
+    def sums(self, family: Family, start: datetime, end: datetime, step: timedelta) -> Sums:
         """Return the sums of each series over each step of [start, end). Raises NotDelivered, SourceError."""
         seconds = int(step.total_seconds())
-        labels = SPEND_HOURLY_USD.labels
+        labels = family.labels
         answer = self._ask(
-            query=f"sum by ({', '.join(labels)}) (sum_over_time({SPEND_HOURLY_USD.name}[{seconds}s]))",
+            query=f"sum by ({', '.join(labels)}) (sum_over_time({family.name}[{seconds}s]))",
             start=_time(start + step - _JUST_BEFORE),
             end=_time(end - _JUST_BEFORE),
             step=str(seconds),

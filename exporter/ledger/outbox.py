@@ -1,23 +1,26 @@
-"""What a receiver of hourly costs has acknowledged, and which values are to be sent to it.
+"""What a receiver of hourly or daily costs has acknowledged, and which values are to be sent to it.
 
 The ledger itself is the queue: values to send are where its sums differ from what was acknowledged. A value
 is stored before it is sent and kept until it is acknowledged: after a crash the same value is sent again.
 
 Receivers keep one value per series and time, and differ in which one. So each time is used once: a
-restatement of an hour is a separate sample, earlier in the same hour, and the sum over the hour is right.
+restatement of an hour is a separate sample, earlier in the same hour, and the sum over the hour is right. A
+billing day is treated alike: wherever this says hour, it is the period of the outbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from exporter.core.sql_times import naive_utc
-from exporter.ledger.charges.hourly import HOURLY_COLUMNS, STAMP_SECONDS
+from exporter.ledger.charges.billing_days import LONGEST_SHIFT, shifts
+from exporter.ledger.charges.hourly import HOURLY_COLUMNS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
+from exporter.ledger.outbox_period import HOUR, Period
 from exporter.ledger.outbox_sql import (
     ADD_CORRECTIONS,
     ADD_FIRST_VALUES,
@@ -32,12 +35,6 @@ from exporter.ledger.outbox_sql import (
 MOST_REFUSALS: Final = 5
 """A sample that was refused this often is set aside until the process restarts."""
 
-_WINDOW: Final = timedelta(days=7)
-"""This many hours are compared at a time, which limits the memory."""
-
-_SLOT_MINUTES: Final = 14
-"""Corrections stay in the last quarter of the hour, so that days that begin at :30 or :45 are right too."""
-
 
 class Queued(NamedTuple):
     """One value to send: the first known cost of the hour, or a later change of it."""
@@ -51,18 +48,12 @@ class Queued(NamedTuple):
     """How many earlier values of this hour and these labels were acknowledged."""
     usd: Decimal
 
+    period: Period = HOUR
+
     @property
     def stamp_ms(self) -> int:
-        """Time of its sample, in milliseconds since 1970: that of the backfilled sample, or earlier.
-
-        Neighbouring corrections are a minute apart, so that a receiver that thins out samples keeps the
-        first 14 values.
-        """
-        minutes = self.revision % _SLOT_MINUTES
-        seconds = self.revision // _SLOT_MINUTES % 60
-        milliseconds = self.revision // (_SLOT_MINUTES * 60)
-        first = (int(self.usage_hour.timestamp()) + STAMP_SECONDS) * 1000
-        return first - minutes * 60_000 - seconds * 1000 - milliseconds
+        """Time of its sample, in milliseconds since 1970."""
+        return self.period.stamp_ms(self.usage_hour, self.revision)
 
 
 class Stored(NamedTuple):
@@ -74,25 +65,38 @@ class Stored(NamedTuple):
 
 
 class Outbox:
-    """The values for one receiver. One outbox per receiver and ledger; every method raises LedgerError."""
+    """The values for one receiver and period; a ledger has one of each. Every method raises LedgerError."""
 
-    def __init__(self, ledger: Ledger, receiver: str, sources: Sequence[str], since: datetime) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        receiver: str,
+        sources: Sequence[str],
+        since: datetime,
+        *,
+        period: Period = HOUR,
+        zones: Mapping[str, str] | None = None,
+    ) -> None:
         """Continue with the receiver of that name; a new one gets hours from `since` on.
 
-        Only charges of `sources` count. Samples that were set aside are tried again.
+        Only charges of `sources` count. Samples that were set aside are tried again. `zones` are the billing
+        zones by provider, for billing days; others have days of UTC.
         """
         self._ledger = ledger
         self._sources = list(sources)
+        self._zones = dict(zones or {})
+        self.period = period
+        first = naive_utc(period.first_of(since))
         with ledger.transaction() as connection:
             connection.execute(
                 """INSERT INTO remote_receiver
                    SELECT (SELECT coalesce(max(receiver_id), 0) + 1 FROM remote_receiver), $name, $since
                    WHERE NOT EXISTS (FROM remote_receiver WHERE name = $name)""",
-                {"name": receiver, "since": _hour(since)},
+                {"name": receiver, "since": first},
             )
             connection.execute(
                 "UPDATE remote_receiver SET sent_from = least(sent_from, $since) WHERE name = $name",
-                {"name": receiver, "since": _hour(since)},
+                {"name": receiver, "since": first},
             )
             [(receiver_id, sent_from)] = connection.execute(
                 "SELECT receiver_id, sent_from FROM remote_receiver WHERE name = ?", [receiver]
@@ -111,11 +115,11 @@ class Outbox:
 
     def windows(self, until: datetime) -> Iterator[Window]:
         """Yield windows to compare: hours that are to be sent, are kept, and have ended by `until`."""
-        last = _hour(until)
-        start = max(self._sent_from, naive_utc(self._ledger.kept_from()))
+        last = self.period.end_of_due(until)
+        start = max(self.sent_from, self.period.whole_from(self._ledger.kept_from()))
         while start < last:
-            end = min(start + _WINDOW, last)
-            yield start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+            end = min(start + self.period.window, last)
+            yield start, end
             start = end
 
     def know_series(self) -> None:
@@ -142,7 +146,8 @@ class Outbox:
                 f"""INSERT INTO remote_outbox
                     SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
                       $receiver, remote_series_id, usage_hour, revision, usd, 0, $now
-                    FROM ({DIFFERENCES} ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
+                    FROM ({DIFFERENCES[self.period.unit]}
+                      ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
                 {**self._compared(window), "now": naive_utc(now)},
             ).fetchall()
             return int(rows[0][0])
@@ -151,7 +156,7 @@ class Outbox:
         """Return how many hours of a window differ from what was acknowledged or is in the outbox."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                f"SELECT count(*) FROM ({DIFFERENCES})", self._compared(window)
+                f"SELECT count(*) FROM ({DIFFERENCES[self.period.unit]})", self._compared(window)
             ).fetchall()
             return int(rows[0][0])
 
@@ -166,7 +171,7 @@ class Outbox:
                 [self._receiver, MOST_REFUSALS, naive_utc(now), limit],
             ).fetchall()
         return [
-            Queued(sample_id, tuple(labels), hour.replace(tzinfo=UTC), revision, usd)
+            Queued(sample_id, tuple(labels), hour.replace(tzinfo=UTC), revision, usd, self.period)
             for sample_id, *labels, hour, revision, usd in rows
         ]
 
@@ -211,13 +216,11 @@ class Outbox:
                 [naive_utc(now), self._receiver, [each.sample_id for each in samples]],
             )
 
-    def acknowledged(
-        self, window: Window, unit: Literal["hour", "day"]
-    ) -> dict[tuple[tuple[str, ...], datetime], Decimal]:
+    def acknowledged(self, window: Window, by: Period) -> dict[tuple[tuple[str, ...], datetime], Decimal]:
         """Return what was acknowledged, by labels and begin of the UTC hour or day of usage."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                f"""SELECT {KEYS}, date_trunc('{unit}', usage_hour) AS began, sum(usd)
+                f"""SELECT {KEYS}, date_trunc('{by.unit}', usage_hour) AS began, sum(usd)
                     FROM remote_acknowledged JOIN remote_series USING (remote_series_id)
                     WHERE receiver_id = ? AND usage_hour >= ? AND usage_hour < ? GROUP BY ALL""",
                 [self._receiver, naive_utc(window[0]), naive_utc(window[1])],
@@ -252,12 +255,18 @@ class Outbox:
                 connection.execute("DELETE FROM remote_acknowledged WHERE usage_hour < ?", [oldest])
 
     def _compared(self, window: Window) -> dict[str, object]:
-        return {
+        start, end = window
+        compared: dict[str, object] = {
             "receiver": self._receiver,
             "sources": self._sources,
-            "start": naive_utc(window[0]),
-            "end": naive_utc(window[1]),
+            "start": naive_utc(start),
+            "end": naive_utc(end),
         }
+        if self.period is HOUR:
+            return compared
+        read = start - LONGEST_SHIFT, end + LONGEST_SHIFT
+        used = {"used_from": naive_utc(read[0]), "used_until": naive_utc(read[1])}
+        return {**compared, **used, **shifts(self._zones, read)}
 
 
 _ALWAYS: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (the ledger's times are UTC without a zone)
@@ -266,7 +275,3 @@ _ALWAYS: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (the ledger's times are UT
 def _aware(moment: datetime | date) -> datetime:
     """DuckDB's date_trunc returns a date for a day."""
     return datetime(moment.year, moment.month, moment.day, getattr(moment, "hour", 0), tzinfo=UTC)
-
-
-def _hour(moment: datetime) -> datetime:
-    return naive_utc(moment).replace(minute=0, second=0, microsecond=0)

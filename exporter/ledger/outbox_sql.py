@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporter.ledger.charges.billing_days import BILLING_DAY, SHIFTS
 from exporter.ledger.charges.hourly import HOURLY_COLUMNS
 
 KEYS: Final = ", ".join(HOURLY_COLUMNS)
@@ -13,18 +14,32 @@ SELECT DISTINCT {KEYS} FROM series WHERE source IN (SELECT unnest($sources))
 EXCEPT SELECT {KEYS} FROM remote_series
 """
 
-DIFFERENCES: Final = f"""
-SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
-  coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
-FROM (
+_BY_HOUR: Final = """
   SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour,
     sum(billed_cost_usd) FILTER (counts) AS usd
-  FROM charge JOIN (
-    SELECT series_id, remote_series_id, source IN (SELECT unnest($sources)) AS counts
-    FROM series JOIN remote_series USING ({KEYS})
-  ) USING (series_id)
+  FROM charge JOIN known USING (series_id)
   WHERE charge_period_start >= $start AND charge_period_start < $end GROUP BY ALL
-) AS billed
+"""
+
+_BY_DAY: Final = f"""
+  SELECT remote_series_id, {BILLING_DAY} AS usage_hour, sum(billed_cost_usd) FILTER (counts) AS usd
+  FROM charge JOIN known USING (series_id)
+  LEFT JOIN {SHIFTS} ON shifted_provider = provider
+    AND charge_period_start >= shifted_from AND charge_period_start < shifted_until
+  WHERE charge_period_start >= $used_from AND charge_period_start < $used_until
+    AND {BILLING_DAY} >= $start AND {BILLING_DAY} < $end GROUP BY ALL
+"""
+
+
+def _differences(billed: str) -> str:
+    return f"""
+WITH known AS (
+  SELECT series_id, remote_series_id, provider, source IN (SELECT unnest($sources)) AS counts
+  FROM series JOIN remote_series USING ({KEYS})
+)
+SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
+  coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
+FROM ({billed}) AS billed
 FULL JOIN (
   SELECT remote_series_id, usage_hour, revisions, usd FROM remote_acknowledged
   WHERE receiver_id = $receiver AND usage_hour >= $start AND usage_hour < $end
@@ -34,7 +49,10 @@ ANTI JOIN (FROM remote_outbox WHERE receiver_id = $receiver) AS decided
 WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
   AND (billed.usage_hour IS NULL OR billed.usd IS NOT NULL)
 """
-"""Hours of a window with their difference from what was acknowledged; an hour that costs 0 is sent once.
+
+
+DIFFERENCES: Final = {"hour": _differences(_BY_HOUR), "day": _differences(_BY_DAY)}
+"""Hours or days of a window with their difference from what was acknowledged; one that costs 0 is sent once.
 
 Hours that come only from a source that is no longer configured stay as they were sent: removing a source
 takes back no cost."""

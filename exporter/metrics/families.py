@@ -106,6 +106,13 @@ SPEND_HOURLY_USD = _gauge(
     "or remote write and is never scraped.",
     "usd",
 )
+SPEND_DAILY_USD = _gauge(
+    "spend_daily_usd",
+    SPEND_HOURLY_USD.labels,
+    "Billed net cost of one billing day of the provider, as far as it is known, at noon UTC of its date; "
+    "later changes are samples before that. It comes from backfill or remote write and is never scraped.",
+    "usd",
+)
 SPEND_INVOICE_MONTH_COST = _gauge(
     "spend_invoice_month_cost",
     ("billing_account_id", "invoice_month", "currency", "charge_category"),
@@ -577,7 +584,7 @@ SPEND_BIGQUERY_BILLED_BYTES_TOTAL = _counter(
 SPEND_REMOTE_WRITE_SAMPLES_TOTAL = _counter(
     "spend_remote_write_samples_total",
     (),
-    "Hourly costs and corrections that the remote-write receiver has accepted.",
+    "Hourly and daily costs and corrections that the remote-write receiver has accepted.",
 )
 SPEND_REMOTE_WRITE_FAILURES_TOTAL = _counter(
     "spend_remote_write_failures_total",
@@ -587,12 +594,12 @@ SPEND_REMOTE_WRITE_FAILURES_TOTAL = _counter(
 SPEND_REMOTE_WRITE_PENDING_SAMPLES = _gauge(
     "spend_remote_write_pending_samples",
     (),
-    "Hourly costs and corrections that are still to be sent, without refused ones.",
+    "Hourly and daily costs and corrections that are still to be sent, without refused ones.",
 )
 SPEND_REMOTE_WRITE_REFUSED_SAMPLES = _gauge(
     "spend_remote_write_refused_samples",
     (),
-    "Hourly costs and corrections that the receiver refused.",
+    "Hourly and daily costs and corrections that the receiver refused.",
 )
 SPEND_REMOTE_WRITE_DIFFERENCE_USD = _gauge(
     "spend_remote_write_difference_usd",

@@ -14,7 +14,7 @@ from exporter.history.log import HistoryLog
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Source
+from exporter.sources.base import Source, billing_zones
 from exporter.wiring.provider_budgets import provider_budgets
 from exporter.wiring.remote_write import history_sender
 from exporter.wiring.sources import business_units, figure_settings
@@ -53,7 +53,9 @@ def opened_refresher(
                 provider_budgets=lambda: provider_budgets(sources, named),
                 units=business_units(config),
                 log=_history_log(config),
-                history_sender=history_sender(config, ledger, [source.name for source in sources], clock),
+                history_sender=history_sender(
+                    config, ledger, [source.name for source in sources], clock, billing_zones(sources)
+                ),
                 clock=clock,
             )
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +18,15 @@ _SECTION = "history.remote_write"
 
 
 def history_sender(
-    config: Config, ledger: Ledger, sources: Sequence[str], clock: Callable[[], datetime]
+    config: Config,
+    ledger: Ledger,
+    sources: Sequence[str],
+    clock: Callable[[], datetime],
+    zones: Mapping[str, str],
 ) -> HistorySender | None:
     """Return what sends the charges of `sources`; None where no receiver is configured.
+
+    `zones` are the billing zones by provider; days of others are those of UTC.
 
     Nothing is read or connected yet.
     """
@@ -30,7 +36,7 @@ def history_sender(
     since = timedelta(days=wanted.since_days)
     to = receiver(wanted)
     store = Store(wanted.query_url, to) if wanted.query_url else None
-    return HistorySender(ledger, to, sources, since=since, clock=clock, store=store)
+    return HistorySender(ledger, to, sources, since=since, clock=clock, store=store, zones=zones)
 
 
 def receiver(wanted: RemoteWrite) -> Receiver:

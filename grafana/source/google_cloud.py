@@ -134,9 +134,10 @@ def _course() -> list[Placed]:
     return [
         over_time(
             "Cost by day and service",
-            "Billed net cost of the last 30 days. The location filter does not apply.",
+            "Billed net cost of the last 30 billing days. Recent days still grow. The location filter does "
+            "not apply.",
             Query(
-                'sum by (service_name) (sum_over_time(spend_hourly_usd{provider="gcp", '
+                'sum by (service_name) (sum_over_time(spend_daily_usd{provider="gcp", '
                 'project_id=~"$project_id", '
                 'service_name=~"$service_name"}[1d] offset -1d))',
                 "{{service_name}}",

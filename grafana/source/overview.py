@@ -149,9 +149,9 @@ def _changes() -> list[Placed]:
     return [
         over_time(
             "Cost by day and service",
-            "Billed net cost of the last 30 days, for providers that bill by the hour.",
+            "Billed net cost of the last 30 days, by the provider's billing days. Recent days still grow.",
             Query(
-                f"sum by (service_name) (sum_over_time(spend_hourly_usd{{{PROVIDER}}}[1d] offset -1d))",
+                f"sum by (service_name) (sum_over_time(spend_daily_usd{{{PROVIDER}}}[1d] offset -1d))",
                 "{{service_name}}",
             ),
             empty=reasons.NO_HISTORY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,14 +27,14 @@ class QueryApi:
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         self.asked.append(parameters)
         seconds = int(parameters["step"])
-        assert f"[{seconds}s]" in parameters["query"]
+        [name] = re.findall(rf"sum_over_time\((\w+)\[{seconds}s\]\)", parameters["query"])
         start, end = (float(parameters[name]) for name in ("start", "end"))
         series: dict[str, list[list[object]]] = {}
         steps = int((end - start) // seconds) + 1
         for at in (start + step * seconds for step in range(steps)):
             sums: dict[str, float] = {}
             for (labels, stamp_ms), value in self.received.stored.items():
-                if at - seconds < stamp_ms / 1000 <= at:
+                if ("__name__", name) in labels and at - seconds < stamp_ms / 1000 <= at:
                     shown = json.dumps({k: v for k, v in labels if k != "__name__"})
                     sums[shown] = sums.get(shown, 0.0) + value
             for shown, total in sums.items():

@@ -106,7 +106,7 @@ def test_rates_over_time_use_the_interval_that_grafana_computes(uid: str) -> Non
             ranges = re.findall(r"\[([^]]*)\]", re.sub(r"\"[^\"]*\"", "", target["expr"]))
             if target["instant"]:
                 assert set(ranges) <= {"1h", "1d", "$__range"}, panel["title"]
-            elif "spend_hourly_usd" in target["expr"]:
+            elif "spend_daily_usd" in target["expr"]:
                 assert ranges == ["1d"]
                 assert (panel["interval"], panel["timeFrom"]) == ("1d", "30d")
             else:
@@ -117,7 +117,7 @@ def test_rates_over_time_use_the_interval_that_grafana_computes(uid: str) -> Non
 def test_only_history_has_a_longer_time_range_than_the_board(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         if "timeFrom" in panel:
-            assert all("spend_hourly_usd" in target["expr"] for target in panel["targets"])
+            assert all("spend_daily_usd" in target["expr"] for target in panel["targets"])
 
 
 @each_board

@@ -38,7 +38,7 @@ class World:
         charges = [charge(usd, charge_period_start=START + hour * HOUR) for hour in range(72)]
         put(self.ledger, self.folder, "a", *charges)
 
-    def sender(self) -> HistorySender:
+    def sender(self, zones: dict[str, str] | None = None) -> HistorySender:
         receiver = Receiver(self.server.url)
         return HistorySender(
             self.ledger,
@@ -47,6 +47,7 @@ class World:
             since=timedelta(days=31),
             clock=lambda: self.now,
             store=Store(self.api.url, receiver),
+            zones=zones,
         )
 
     def lose(self, *hours: int) -> None:
@@ -141,6 +142,30 @@ def test_a_restatement_after_that_is_right_too(world: World) -> None:
     world.bill("1")
     sender.send()
     assert world.total == 72
+    assert world.server.conflicts == []
+
+
+def test_a_billing_day_that_was_lost_is_found_and_sent_again_and_its_dollars_count_once(world: World) -> None:
+    world.bill("2")
+    sender = world.sender({"gcp": "America/Los_Angeles"})
+    sender.send()
+    assert world.total == 2 * 144
+    world.lose(3)
+    noon = int((START + DAY / 2).timestamp()) * 1000
+    [lost] = [key for key in world.server.stored if key[1] == noon]
+    assert dict(lost[0])["__name__"] == "spend_daily_usd"
+    assert world.server.stored.pop(lost) == 48
+    sender.send()
+    # Of the hours 2 dollars are missing, of the days 48: the same bill is off by 48, not by 50.
+    assert sender.status.difference_usd == 48
+    assert {(each.family.name, each.usd) for each in sender.compare()} == {
+        ("spend_hourly_usd", 2.0),
+        ("spend_daily_usd", 48.0),
+    }
+    assert sender.resend_since(START) == (2, 48.0)
+    sender.send()
+    assert sender.compare() == []
+    assert world.total == 2 * 144
     assert world.server.conflicts == []
 
 

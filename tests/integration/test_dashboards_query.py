@@ -114,26 +114,30 @@ class Asked:
 
 
 def load_history(export: Path, folder: Path) -> None:
-    """Write blocks with the cost of each hour of the simulated bill, stamped with the hour's last second."""
+    """Write blocks with the cost of each hour and UTC day of the simulated bill, as history stamps them."""
+    for unit, name, stamp in (("hour", "spend_hourly_usd", 3599), ("day", "spend_daily_usd", 43200)):
+        _load_costs(export, folder, unit, name, stamp)
+
+
+def _load_costs(export: Path, folder: Path, unit: str, name: str, seconds: int) -> None:
     rows = (
         duckdb.connect()
         .execute(
-            "select coalesce(project.id, ''), service.description, 3599 + epoch(hour)::bigint, usd from ("
-            " select project, service, date_trunc('hour', usage_start_time) as hour,"
+            "select coalesce(project.id, ''), service.description,"
+            f" {seconds} + epoch(hour)::bigint, usd from ("
+            f" select project, service, date_trunc('{unit}', usage_start_time) as hour,"
             " sum(cost / currency_conversion_rate) as usd"
             f" from read_parquet('{export}/*.parquet') where cost_type = 'regular' group by all)"
-            " where hour < date_trunc('hour', now()) - interval 3 hours order by all"
+            f" where hour < date_trunc('{unit}', now()) - interval 3 hours order by all"
         )
         .fetchall()
     )
     lines = [
-        f'spend_hourly_usd{{provider="gcp",project_id="{project}",service_name="{service}",'
+        f'{name}{{provider="gcp",project_id="{project}",service_name="{service}",'
         f'charge_category="usage"}} {usd} {stamp}\n'
         for project, service, stamp, usd in rows
     ]
-    (folder / "history.om").write_text(
-        f"# TYPE spend_hourly_usd gauge\n{''.join(lines)}# EOF\n", encoding="utf-8"
-    )
+    (folder / "history.om").write_text(f"# TYPE {name} gauge\n{''.join(lines)}# EOF\n", encoding="utf-8")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=744h"]
     subprocess.run([*command, "history.om", "tsdb"], cwd=folder, check=True, capture_output=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.error
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from exporter.cli.main import main
 from exporter.core.charges import Charge
+from tests.grafana.board_files import boards, panels
 from tests.integration.test_prometheus_scrapes import free_port
 from tests.support.exposed import until
 from tests.support.history_world import PACIFIC, billing_day, charges, keep
@@ -129,6 +132,60 @@ def test_sums_over_days_weeks_and_months_equal_the_ledger(tmp_path: Path, data: 
         assert by_category["credit"] < 0 < by_category["usage"]
 
 
+def grafana_bars(url: str, expr: str, zone: ZoneInfo, first: date, end: date) -> dict[date, float]:
+    """Ask as Grafana does for a browser in that zone: day steps, aligned with its offset at the end.
+
+    Returns the values by the local date in the middle of each bar, which is drawn from its time to the next.
+    """
+    finish = datetime.combine(end, time(), zone)
+    offset = (finish.utcoffset() or timedelta()).total_seconds()
+    edges = (datetime.combine(first, time(), zone).timestamp(), finish.timestamp() - 1)
+    begin, until_ = (((edge + offset) // 86400) * 86400 - offset for edge in edges)
+    asked_for = {"query": expr, "start": begin, "end": until_, "step": 86400}
+    with urllib.request.urlopen(
+        f"{url}/api/v1/query_range?{urllib.parse.urlencode(asked_for)}", timeout=60
+    ) as response:
+        result = json.load(response)["data"]["result"]
+    bars: dict[date, float] = {}
+    for series in result:
+        for at, value in series["values"]:
+            day = datetime.fromtimestamp(at + 43200, zone).date()
+            bars[day] = bars.get(day, 0.0) + float(value)
+    return bars
+
+
+@pytest.mark.parametrize(
+    ("first", "end"),
+    [(FIRST, END), (date(2026, 2, 20), date(2026, 4, 5))],
+    ids=["clocks set back", "clocks set forward"],
+)
+def test_the_bars_of_days_are_the_billing_days_for_browsers_in_three_zones(
+    tmp_path: Path, data: Path, first: date, end: date
+) -> None:
+    rows = list(charges(first, end))
+    config = keep(tmp_path, rows)
+    assert backfill(config, tmp_path, "--create-blocks", str(data), first=first, end=end) == 0
+    days = [(first + timedelta(days=n), first + timedelta(days=n + 1)) for n in range((end - first).days)]
+    google = dict(zip([day for day, _ in days], billed(rows, "gcp", days), strict=True))
+    others = dict(zip([day for day, _ in days], billed(rows, "openai", days), strict=True))
+    board_file = {uid: board for uid, board in boards().items() if uid in ("spend-overview", "spend-gcp")}
+    drawn = {
+        uid: target["expr"]
+        for uid, board in board_file.items()
+        for panel in panels(board)
+        for target in panel["targets"]
+        if "spend_daily_usd" in target["expr"]
+    }
+    expected = {"spend-gcp": google, "spend-overview": {day: google[day] + others[day] for day in google}}
+    assert drawn.keys() == expected.keys()
+    with storage(data) as url:
+        for uid, expr in drawn.items():
+            for zone in ("UTC", "Europe/Berlin", "America/Los_Angeles"):
+                asked_for = re.sub(r"\$\w+", ".*", expr)
+                bars = grafana_bars(url, asked_for, ZoneInfo(zone), first, end)
+                assert bars == pytest.approx(expected[uid], rel=1e-9), (uid, zone)
+
+
 def test_a_day_of_twenty_three_hours_is_exact_as_well(tmp_path: Path, data: Path) -> None:
     first, end = date(2026, 3, 6), date(2026, 3, 11)
     rows = list(charges(first, end))
@@ -165,7 +222,7 @@ def test_a_second_value_for_the_same_hours_is_refused_until_the_first_is_deleted
     keep(tmp_path, restated)
     blocks = ["--create-blocks", str(data)]
     with storage(data) as url:
-        for _provider in ("gcp", "openai"):
+        for _ in ("gcp", "openai", "gcp, days", "openai, days"):
             assert backfill(config, tmp_path, *blocks, end=days) == 2
             told = capsys.readouterr().err
             for path in [word for word in told.split() if word.startswith("/api")]:

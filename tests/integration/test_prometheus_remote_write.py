@@ -13,7 +13,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -202,6 +202,27 @@ def assert_sums_are_those_of(ledger: Path, found: Prometheus) -> None:
         assert told == pytest.approx(wanted, rel=1e-12, abs=1e-9), (start, end)
         compared += bool(expected)
     assert compared >= 2 * (DAYS + 5)
+    assert_days_are_those_of(hours, found)
+
+
+def assert_days_are_those_of(
+    hours: dict[tuple[tuple[str, ...], datetime], Decimal], found: Prometheus
+) -> None:
+    """Every billing day in the hours of a browser's day in three zones."""
+    days: dict[date, dict[tuple[str, ...], Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for (labels, hour), usd in hours.items():
+        days[hour.astimezone(PACIFIC).date()][labels] += usd
+    # Today is known from noon UTC of its date on.
+    last = (datetime.now(UTC) - timedelta(hours=12)).date()
+    due = [day for day in days if day <= last]
+    assert len(due) > DAYS - 5
+    for zone in (UTC, ZoneInfo("Europe/Berlin"), PACIFIC):
+        for day in due:
+            midnight = datetime.combine(day, time(), zone)
+            told = found.ask("sum_over_time(spend_daily_usd[1d] offset -1d)", midnight)
+            gone = dict.fromkeys(told.keys() - days[day].keys(), 0.0)
+            wanted = {labels: float(usd) for labels, usd in days[day].items()} | gone
+            assert told == pytest.approx(wanted, rel=1e-12, abs=1e-9), (zone, day)
 
 
 def test_sums_hold_after_restatements_and_an_outage_of_the_receiver(tmp_path: Path) -> None:

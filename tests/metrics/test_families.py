@@ -96,6 +96,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_series_folded": ("gauge", ("metric",)),
     "spend_exporter_build_info": ("gauge", ("version", "python_version")),
     "spend_hourly_usd": ("gauge", ("provider", "project_id", "service_name", "charge_category")),
+    "spend_daily_usd": ("gauge", ("provider", "project_id", "service_name", "charge_category")),
 }
 """Names, types and labels that users were promised. A release never changes them silently."""
 

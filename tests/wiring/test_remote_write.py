@@ -64,18 +64,22 @@ def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path:
     with RemoteReceiver() as server:
         section = {"url": server.url, "bearer_token_file": "token", "since_days": 1}
         config = parse(json.dumps({**FROM_FILES, "history": {"remote_write": section}}), tmp_path)
-        sender = history_sender(config, ledger, ["files"], lambda: NOW)
+        sender = history_sender(config, ledger, ["files"], lambda: NOW, {"gcp": "America/Los_Angeles"})
         assert sender is not None
         assert sender.send() == 0
         assert sender.status.failures == {"no_credentials": 1}
         (tmp_path / "token").write_text("hunter2")
         assert sender.send() is None
         assert server.headers[-1]["Authorization"] == "Bearer hunter2"
-        assert list(server.sums().values()) == [1.0]
+        assert sorted(dict(labels)["__name__"] for labels in server.sums()) == [
+            "spend_daily_usd",
+            "spend_hourly_usd",
+        ]
+        assert list(server.sums().values()) == [1.0, 1.0]
     ledger.close()
 
 
 def test_without_the_section_nothing_is_sent(tmp_path: Path) -> None:
     ledger = Ledger(None)
-    assert history_sender(parse(json.dumps(FROM_FILES), tmp_path), ledger, [], lambda: NOW) is None
+    assert history_sender(parse(json.dumps(FROM_FILES), tmp_path), ledger, [], lambda: NOW, {}) is None
     ledger.close()

@@ -1,4 +1,4 @@
-"""`spend-exporter backfill`: the cost of each past usage hour, as files and blocks for Prometheus."""
+"""`spend-exporter backfill`: the cost of each past hour and day, as files and blocks for Prometheus."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Write spend_hourly_usd of past days as OpenMetrics files, one per month, a sample per usage hour."""
+    """Write past hours and billing days as OpenMetrics files, a file of each per month."""
     now = datetime.now(UTC)
     files = (chosen.first, chosen.end, chosen.out)
     if chosen.compare or chosen.resend_since:
@@ -131,7 +131,7 @@ def backfill(
         files: list[MonthFile] = []
         if windows:
             show = progress_bar("writing files", len(months_of(windows)))
-            files = write_months(opened.view, windows, out, show)
+            files = write_months(opened.view, windows, opened.timezones, out, show)
         failed = opened.failed
     for name in failed:
         logger.error("source %s could not be read; the files contain what it reported before", name)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-from exporter.cli.commands.backfill_files import MonthFile
+from exporter.cli.commands.backfill_files import FAMILIES, MonthFile
 from exporter.cli.progress import Show
 from exporter.ledger.charges.windows import Window
-from exporter.metrics.families import SPEND_HOURLY_USD
+from exporter.metrics.families import Family
 
 BLOCK_HOURS: Final = 744
 """promtool reads the whole file for every block; with this length a month has 2 or 3 blocks, not 360."""
@@ -63,8 +63,10 @@ def check_safe(
             f"{_utc(kept_from)}{whole}: start Prometheus with a longer --storage.tsdb.retention.time and "
             f"give the same to --retention, or choose a day after {_utc(kept_from):.10} for --from"
         )
-    for provider, (begin, end) in windows.items():
-        _check_new(data, provider, int(begin.timestamp()), int(end.timestamp()) - 1)
+    for family in FAMILIES:
+        for provider, (begin, end) in windows.items():
+            # Noon of a billing day's date is within the day, of every provider's zone.
+            _check_new(data, family, provider, int(begin.timestamp()), int(end.timestamp()) - 1)
 
 
 def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Path]:
@@ -76,7 +78,7 @@ def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Pa
     with tempfile.TemporaryDirectory(prefix=".spend-exporter-", dir=data) as folder:
         made = Path(folder)
         for number, file in enumerate(files):
-            show(number, file.path.name.removeprefix("spend_hourly_usd-"))
+            show(number, file.path.stem)
             options = ["--quiet", f"--max-block-duration={BLOCK_HOURS}h"]
             _promtool("tsdb", "create-blocks-from", "openmetrics", *options, str(file.path), folder)
         blocks = sorted(path for path in made.iterdir() if _ULID.fullmatch(path.name))
@@ -98,37 +100,39 @@ def _check_storage(data: Path) -> None:
         )
 
 
-def _check_new(data: Path, provider: str, first: int, last: int) -> None:
+def _check_new(data: Path, family: Family, provider: str, first: int, last: int) -> None:
     """Check that no block has a provider's cost from the first to the last second yet."""
-    selector = f"{SPEND_HOURLY_USD.name}{{provider={json.dumps(provider)}}}"
+    selector = f"{family.name}{{provider={json.dumps(provider)}}}"
     for meta in sorted(data.glob("*/meta.json")):
-        if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index"):
+        if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index", family):
             continue
         times = json.loads(meta.read_text(encoding="utf-8"))
         begin, end = max(first * 1000, times["minTime"]), min(last * 1000, times["maxTime"] - 1)
-        if begin > end or not _has_samples(data, selector, begin, end):
+        if begin > end or not _has_samples(data, family, selector, begin, end):
             continue
         which = urlencode({"match[]": selector, "start": first, "end": last})
         raise UnsafeError(
             f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would keep "
-            "one of the two values for an hour, either of them, so delete the old ones first: with "
+            "one of the two values for a time, either of them, so delete the old ones first: with "
             "--web.enable-admin-api, "
             f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
         )
 
 
-def _knows_metric(index: Path) -> bool:
+def _knows_metric(index: Path, family: Family) -> bool:
     """Return whether a block's symbol table has the metric's name; deleted samples may have left it there."""
-    name = SPEND_HOURLY_USD.name.encode()
+    name = family.name.encode()
     with index.open("rb") as file:
         # Five bytes of magic number and version, then the table's size; each symbol follows its length.
         size = int.from_bytes(file.read(9)[5:], "big")
         return bytes([len(name)]) + name in file.read(size)
 
 
-def _has_samples(data: Path, selector: str, begin_milliseconds: int, end_milliseconds: int) -> bool:
+def _has_samples(
+    data: Path, family: Family, selector: str, begin_milliseconds: int, end_milliseconds: int
+) -> bool:
     window = [f"--min-time={begin_milliseconds}", f"--max-time={end_milliseconds}"]
-    return SPEND_HOURLY_USD.name in _promtool("tsdb", "dump", *window, f"--match={selector}", str(data))
+    return family.name in _promtool("tsdb", "dump", *window, f"--match={selector}", str(data))
 
 
 def _promtool(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The files of a backfill: spend_hourly_usd as OpenMetrics, one file for each UTC month."""
+"""The files of a backfill: hourly and daily cost as OpenMetrics, a file of each for each UTC month."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.cli.progress import Show
-from exporter.ledger.charges.hourly import hourly_costs
+from exporter.ledger.charges.daily import DailyCost, daily_costs
+from exporter.ledger.charges.hourly import HourlyCost, hourly_costs
 from exporter.ledger.charges.windows import LedgerView, Window
 from exporter.metrics.exposition.exposition import TimedSample, timed_openmetrics
-from exporter.metrics.families import SPEND_HOURLY_USD
+from exporter.metrics.families import SPEND_DAILY_USD, SPEND_HOURLY_USD, Family
+
+FAMILIES: Final = (SPEND_HOURLY_USD, SPEND_DAILY_USD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,14 @@ class MonthFile:
     """A written file and what it contains."""
 
     path: Path
+    family: Family
     samples: int
     first_second: int
     """Times of the first and the last sample, in seconds since 1970."""
     last_second: int
+
+
+Cost = HourlyCost | DailyCost
 
 
 @dataclass(slots=True)
@@ -42,19 +50,20 @@ def billing_days(first: date, end: date, timezone: str) -> Window:
 
 
 def write_months(
-    view: LedgerView, windows: Mapping[str, Window], folder: Path, show: Show
+    view: LedgerView, windows: Mapping[str, Window], zones: Mapping[str, str], folder: Path, show: Show
 ) -> list[MonthFile]:
-    """Write the files of the usage hours in each provider's window; a month without cost has no file.
+    """Write the files of the hours and days in each provider's window; a month without cost has no file.
 
-    Each file appears in one step. Raises OSError.
+    `zones` are the billing zones by provider. Each file appears in one step. Raises OSError.
     """
     written = []
     months = months_of(windows)
-    for number, (begin, end) in enumerate(months):
-        show(number, f"{begin:%Y-%m}")
-        file = _write_month(view, windows, (begin, end), folder / f"spend_hourly_usd-{begin:%Y-%m}.om")
-        if file is not None:
-            written.append(file)
+    for number, month in enumerate(months):
+        show(number, f"{month[0]:%Y-%m}")
+        for family in FAMILIES:
+            file = _write_month(family, _costs(family, view, windows, zones, month), month, folder)
+            if file is not None:
+                written.append(file)
     show(len(months), "")
     return written
 
@@ -72,14 +81,13 @@ def months_of(windows: Mapping[str, Window]) -> list[Window]:
     return found
 
 
-def _write_month(
-    view: LedgerView, windows: Mapping[str, Window], month: Window, path: Path
-) -> MonthFile | None:
+def _write_month(family: Family, costs: Iterator[Cost], month: Window, folder: Path) -> MonthFile | None:
+    path = folder / f"{family.name}-{month[0]:%Y-%m}.om"
     written = _Written()
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            for text in timed_openmetrics(SPEND_HOURLY_USD, _samples(view, windows, month, written)):
+            for text in timed_openmetrics(family, _samples(costs, written)):
                 file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -90,18 +98,34 @@ def _write_month(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return MonthFile(path, written.samples, written.first, written.last)
+    return MonthFile(path, family, written.samples, written.first, written.last)
 
 
-def _samples(
-    view: LedgerView, windows: Mapping[str, Window], month: Window, written: _Written
-) -> Iterator[TimedSample]:
+def _samples(costs: Iterator[Cost], written: _Written) -> Iterator[TimedSample]:
+    for labels, second, usd in costs:
+        written.samples += 1
+        written.first = min(written.first, second)
+        written.last = max(written.last, second)
+        yield labels, float(usd), second
+
+
+def _costs(
+    family: Family,
+    view: LedgerView,
+    windows: Mapping[str, Window],
+    zones: Mapping[str, str],
+    month: Window,
+) -> Iterator[Cost]:
     for provider, (begin, end) in sorted(windows.items()):
-        since, until = max(begin, month[0]), min(end, month[1])
+        if family is SPEND_HOURLY_USD:
+            since, until = max(begin, month[0]), min(end, month[1])
+        else:
+            # The whole billing days whose date is in the month.
+            first, last = billing_days(month[0].date(), month[1].date(), zones[provider])
+            since, until = max(begin, first), min(end, last)
         if since >= until:
             continue
-        for labels, second, usd in hourly_costs(view, provider, since, until, order="series"):
-            written.samples += 1
-            written.first = min(written.first, second)
-            written.last = max(written.last, second)
-            yield labels, float(usd), second
+        if family is SPEND_HOURLY_USD:
+            yield from hourly_costs(view, provider, since, until, order="series")
+        else:
+            yield from daily_costs(view, provider, zones[provider], since, until)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from exporter.config.model import Config
 from exporter.core.errors import SourceError
-from exporter.history.comparison import COMPARED_DAYS
+from exporter.history.comparison import COMPARED_DAYS, FAMILIES
 from exporter.history.remote_write import NotDelivered
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
+from exporter.sources.base import billing_zones
 from exporter.wiring.remote_write import history_sender
 from exporter.wiring.sources import configured_sources
 
@@ -25,9 +26,10 @@ def compare_or_resend(config: Config, ledger: str | None, since: date | None, no
 
     Raises LedgerError.
     """
-    names = [source.name for source in configured_sources(config, os.environ)]
+    sources = configured_sources(config, os.environ)
+    names = [source.name for source in sources]
     with closing(Ledger(Path(ledger) if ledger else config.ledger)) as opened:
-        sender = history_sender(config, opened, names, lambda: now)
+        sender = history_sender(config, opened, names, lambda: now, billing_zones(sources))
         if sender is None:
             logger.error("history.remote_write is not set, so nothing was sent to any store")
             return False
@@ -42,13 +44,14 @@ def _compare(sender: HistorySender) -> bool:
     found = sender.compare()
     for each in found:
         series = " ".join(label for label in each.labels if label)
-        print(f"{each.day:%Y-%m-%d}  {each.sent_usd:12.2f} sent  {each.stored_usd:12.2f} stored  {series}")  # noqa: T201
-    off = sum(each.usd for each in found)
+        usd = f"{each.sent_usd:12.2f} sent  {each.stored_usd:12.2f} stored"
+        print(f"{each.day:%Y-%m-%d}  {usd}  {each.family.name} {series}")  # noqa: T201
+    off = max(sum(each.usd for each in found if each.family is one) for one in FAMILIES.values())
     print(f"the last {COMPARED_DAYS} whole days: {len(found)} sums differ, by ${off:,.2f}")  # noqa: T201
     return not found
 
 
 def _resend(sender: HistorySender, since: date) -> bool:
     hours, usd = sender.resend_since(datetime.combine(since, datetime.min.time(), UTC))
-    print(f"{hours} hours differ, by ${usd:,.2f}; the exporter sends them when it runs again")  # noqa: T201
+    print(f"{hours} hours and days differ, by ${usd:,.2f}; the exporter sends them when it runs again")  # noqa: T201
     return True

@@ -55,13 +55,15 @@ def samples(path: Path) -> dict[tuple[str, ...], float]:
     """By label values and time; the parser refuses what is not OpenMetrics, as samples out of order."""
     text = path.read_text(encoding="utf-8")
     [family] = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
-    assert (family.name, family.type, family.unit) == ("spend_hourly_usd", "gauge", "usd")
+    name, _, month = path.stem.partition("-")
+    assert (family.name, family.type, family.unit) == (name, "gauge", "usd")
+    assert month
     return {(*each.labels.values(), f"{float(each.timestamp):.0f}"): each.value for each in family.samples}
 
 
 def test_a_month_has_a_file_and_the_files_have_every_hour_of_the_billing_days(config: Path) -> None:
     assert backfill(config) == 0
-    files = sorted((config.parent / "out").iterdir())
+    files = sorted((config.parent / "out").glob("spend_hourly_usd-*.om"))
     assert [file.name for file in files] == ["spend_hourly_usd-2026-01.om", "spend_hourly_usd-2026-02.om"]
     expected: dict[tuple[str, ...], Decimal] = {}
     for row in charges(date(2026, 1, 27), date(2026, 2, 5)):
@@ -75,12 +77,34 @@ def test_a_month_has_a_file_and_the_files_have_every_hour_of_the_billing_days(co
     assert max(january) < datetime(2026, 2, 1, tzinfo=UTC).timestamp()
 
 
+def test_each_billing_day_has_a_sample_at_noon_of_its_date_in_the_file_of_its_month(config: Path) -> None:
+    assert backfill(config) == 0
+    files = sorted((config.parent / "out").glob("spend_daily_usd-*.om"))
+    assert [file.name for file in files] == ["spend_daily_usd-2026-01.om", "spend_daily_usd-2026-02.om"]
+    expected: dict[tuple[str, ...], Decimal] = {}
+    for row in charges(date(2026, 1, 27), date(2026, 2, 5)):
+        if FIRST <= (day := billing_day(row)) < END:
+            stamp = f"{datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp():.0f}"
+            key = (row.provider, row.project_id, row.service_name, row.charge_category, stamp)
+            expected[key] = expected.get(key, Decimal(0)) + row.billed_cost_usd
+    found = {key: value for file in files for key, value in samples(file).items()}
+    assert found == pytest.approx({key: float(usd) for key, usd in expected.items()}, rel=1e-12)
+    assert {key[-1] for key in samples(files[0])} == {
+        f"{datetime(2026, 1, day, 12, tzinfo=UTC).timestamp():.0f}" for day in (29, 30, 31)
+    }
+
+
 def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Path) -> None:
     assert backfill(config) == 0
     (config.parent / "spend.duckdb").unlink()
     keep(config.parent, [row for row in charges(FIRST, END) if row.charge_period_start.month == 2])
     assert backfill(config) == 0
-    assert [file.name for file in (config.parent / "out").iterdir()] == ["spend_hourly_usd-2026-02.om"]
+    # The ledger's first hours of February (UTC) are of January's last day.
+    assert sorted(file.name for file in (config.parent / "out").iterdir()) == [
+        "spend_daily_usd-2026-01.om",
+        "spend_daily_usd-2026-02.om",
+        "spend_hourly_usd-2026-02.om",
+    ]
 
 
 def test_days_without_cost_are_trouble(config: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +121,10 @@ def test_a_day_that_is_deleted_in_part_is_left_out_with_a_warning(
     assert backfill(config) == 0
     assert "gcp: charges of usage before 2026-02-01 have been deleted" in caplog.text
     times = [
-        float(key[-1]) for file in (config.parent / "out").iterdir() for key in samples(file) if "gcp" in key
+        float(key[-1])
+        for file in (config.parent / "out").glob("spend_hourly_usd-*.om")
+        for key in samples(file)
+        if "gcp" in key
     ]
     assert min(times) == datetime(2026, 2, 1, 8, 59, 59, tzinfo=UTC).timestamp()
 
@@ -140,7 +167,8 @@ def test_what_retention_would_drop_is_reported_and_nothing_is_made(
     assert backfill(config, "--create-blocks", str(data)) == 2
     errors = capsys.readouterr().err
     assert "with a retention of 15 days" in errors
-    assert "all of spend_hourly_usd-2026-01.om, spend_hourly_usd-2026-02.om" in errors
+    files = [f"spend_{each}_usd-2026-{month}.om" for month in ("01", "02") for each in ("hourly", "daily")]
+    assert f"all of {', '.join(files)}" in errors
     assert list(data.iterdir()) == []
 
 
