@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import prometheus
 
 from grafana.source.jobs import METRIC, VARIABLE, of_the_job
 from grafana.source.links import TITLES
-from grafana.source.panels import DATA_SOURCE, Placed
+from grafana.source.panel_parts import DATA_SOURCE, Placed
 
 SCHEMA_VERSION: Final = 39
 """The version of Grafana 10.4; later versions read it and upgrade it."""

@@ -10,11 +10,14 @@ from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
 from grafana.source.fields import RATIO, USD, WHEN, Query, Reading
-from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.links import BOARD, To, by_board
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing
 
 CHOSEN: Final = 'budget="$budget", period="$period"'
-USED_RATIO: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
+OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
+"""A forecast over its limit: what is used says nothing about how it will end."""
 
 
 def make() -> model.Dashboard:
@@ -43,24 +46,26 @@ def _all() -> list[Placed]:
 
     return [
         ranking(
-            "Budget used",
-            "Used share of each limit, billed and estimated. Orange from 90 %, red from 100 %.",
-            Query(figure("used_ratio"), "{{budget}} ({{period}})"),
+            "Forecast of limit",
+            "Forecast for the whole period as a share of the limit. Orange from 90 %, red from 100 %.",
+            Query(f"{figure('forecast_usd')} / {figure('limit_usd')}", "{{budget}} ({{period}})"),
             empty=reasons.NO_BUDGETS,
-            reading=USED_RATIO,
+            reading=OF_LIMIT,
             link=To(links.BUDGETS, ("budget", "period")),
             by_value=True,
             size=(8, 9),
         ),
         listing(
             "Budget status",
-            "Forecast is for the whole period. Exhausted is when the limit is reached at today's pace; empty "
+            "Forecast is for the whole period, and is judged against the limit. Exhausted is when the "
+            "limit is reached at today's pace; empty "
             "if not in this period.",
             {"budget": "Budget", "period": "Period"},
-            Column("Used", figure("used_ratio"), USED_RATIO),
+            Column("Of limit", f"{figure('forecast_usd')} / {figure('limit_usd')}", OF_LIMIT),
+            Column("Used", figure("used_ratio"), Reading(RATIO, 0)),
             Column("Planned", figure("expected_ratio"), Reading(RATIO, 0)),
             Column("Limit", figure("limit_usd")),
-            Column("Remaining", figure("remaining_usd"), Reading(USD, 2, ((0, RED), (0, GREEN)))),
+            Column("Remaining", figure("remaining_usd"), Reading(USD, 2, ((0, RED), (0, BLUE)))),
             Column("Forecast", figure("forecast_usd")),
             Column("Exhausted", f"1000 * {figure('exhausted_timestamp_seconds')}", Reading(WHEN, None)),
             empty=reasons.NO_BUDGETS,
@@ -151,20 +156,20 @@ def _forecast() -> list[Placed]:
 
 def _spikes() -> list[Placed]:
     def spike(metric: str) -> str:
-        return f"max by (provider, service_name, sku) (spend_spike_{metric})"
+        return by_board(f"max by (provider, service_name, sku) (spend_spike_{metric})")
 
     return [
         listing(
             "Hourly spikes",
             "The latest hour with enough billed data, compared with the same hour of earlier days. Rows "
             "without a SKU are the whole service.",
-            {"provider": "Provider", "service_name": "Service", "sku": "SKU"},
-            Column("Above normal", spike("usd"), Reading(USD, 2, ((0, GREEN), (10, ORANGE), (100, RED)))),
+            {"provider": "Provider", "service_name": "Service", "sku": "SKU", BOARD: "Board"},
+            Column("Above normal", spike("usd"), Reading(USD, 2, ((0, BLUE), (10, ORANGE), (100, RED)))),
             Column("Cost of the hour", spike("hour_usd")),
             Column("Normal", spike("normal_usd")),
             Column("Score", spike("score"), Reading("none", 1)),
             empty="Not enough billed hours to compare yet",
-            links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
+            links={"service_name": To(BOARD, ("provider", "service_name"))},
             size=(16, 9),
         ),
         listing(
@@ -172,7 +177,7 @@ def _spikes() -> list[Placed]:
             "Thresholds of the alert rules, from the key `alerts` of the configuration.",
             {"name": "Threshold"},
             Column("Value", "max by (name) (spend_alert_threshold)", Reading("none", 2, ((0, BLUE),))),
-            empty="No thresholds: the exporter may be an older version",
+            empty="No thresholds; the exporter may be an older version",
             size=(8, 9),
         ),
     ]

@@ -11,7 +11,9 @@ from grafana.source.boards import DEPLOYS, Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE
 from grafana.source.fields import RATIO, SECONDS, USD, Query, Reading
 from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing
 
 CHOSEN: Final = 'project_id=~"$project_id", run_service=~"$run_service"'
 STEP: Final = "5m"
@@ -46,7 +48,7 @@ def _totals() -> list[Placed]:
 
     return [
         number(
-            "Cost in the last hour",
+            "Last hour",
             "Estimated cost of the last hour, at the rates of the bill.",
             Query(whole("estimated_usd")),
             empty=reasons.NO_LIVE_USAGE,
@@ -54,14 +56,14 @@ def _totals() -> list[Placed]:
             size=(4, 4),
         ),
         number(
-            "Cost per million requests",
-            "Estimated cost divided by requests, over the last hour.",
+            "Request cost",
+            "Estimated cost of a million requests, over the last hour.",
             Query(f"1e6 * {whole('estimated_usd')} / ({whole('requests')} > 0)"),
             empty=reasons.NO_REQUESTS,
             size=(5, 4),
         ),
         number(
-            "CPU time per request",
+            "Request CPU",
             "Allocated vCPU time divided by requests, over the last hour.",
             Query(f"{whole('cpu_seconds')} / ({whole('requests')} > 0)"),
             empty=reasons.NO_REQUESTS,
@@ -69,8 +71,8 @@ def _totals() -> list[Placed]:
             size=(5, 4),
         ),
         number(
-            "Cost per 1,000 CPU seconds",
-            "Estimated cost of everything that the services used, divided by vCPU seconds, over the last "
+            "CPU cost",
+            "Estimated cost of everything that the services used, per 1,000 vCPU seconds, over the last "
             "hour.",
             Query(f"1000 * {whole('estimated_usd')} / ({whole('cpu_seconds')} > 0)"),
             empty=reasons.NO_LIVE_USAGE,
@@ -78,7 +80,7 @@ def _totals() -> list[Placed]:
             size=(5, 4),
         ),
         number(
-            "Cold start ratio",
+            "Cold starts",
             "Instances started divided by requests, over the last hour. A request that starts an instance "
             "waits.",
             Query(f"{whole('cold_starts')} / ({whole('requests')} > 0)"),

@@ -11,7 +11,9 @@ from grafana.source.boards import Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
 from grafana.source.fields import BYTES, COUNT, RATIO, SECONDS, USD, Query, Reading
 from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing
 
 SOURCE: Final = 'source=~"$source"'
 STATE: Final = Reading("none", 0, ((0, RED), (1, GREEN)), {"1": ("works", GREEN), "0": ("fails", RED)})
@@ -180,7 +182,7 @@ def _accuracy() -> list[Placed]:
             size=(8, 8),
         ),
         listing(
-            "Live estimates compared with the bill",
+            "Estimates and bill",
             "Live estimate divided by billed cost, for the SKUs that live usage covers, and the share of the "
             "bill that these SKUs make up.",
             {"service_name": "Service"},
@@ -203,36 +205,38 @@ def _cost() -> list[Placed]:
 
     return [
         number(
-            "Exporter cost per month",
-            "Cost of the exporter's reads of BigQuery and Cloud Monitoring, at the pace of the last day.",
+            "Own cost",
+            "Cost per month of the exporter's reads of BigQuery and Cloud Monitoring, at the pace of the "
+            "last day.",
             Query("sum(spend_exporter_cost_usd_per_month)"),
             empty="Known after an hour, if any read costs money",
-            reading=Reading(USD, 2, ((0, GREEN), (20, ORANGE))),
+            reading=Reading(USD, 2, ((0, BLUE), (20, ORANGE))),
         ),
         number(
-            "BigQuery bytes per day",
+            "BigQuery",
             "Bytes that BigQuery billed in the last day for reading the export. Reading files is free.",
             Query(last_day("spend_bigquery_billed_bytes_total")),
             empty="The bill is not read from BigQuery",
             reading=Reading(BYTES, 1),
         ),
         number(
-            "Monitoring series per day",
+            "Monitoring",
             "Time series that Cloud Monitoring returned in the last day. A million a month are free.",
             Query(last_day("spend_monitoring_series_returned_total")),
             empty=reasons.NO_LIVE_USAGE,
             reading=Reading(COUNT, 1),
         ),
         number(
-            "Series per scrape",
+            "Samples",
             "Samples that Prometheus gets from the exporter in one scrape.",
             Query(f"sum(scrape_samples_scraped {ITSELF})"),
             empty=reasons.NOT_SCRAPED,
             reading=Reading(COUNT, 1),
         ),
         number(
-            "Series folded into `other`",
-            "Beyond `max_series`, the smallest series are added up as `other`; totals stay exact.",
+            "Folded",
+            "Series that are folded. Beyond `max_series`, the smallest series are added up as `other`; "
+            "totals stay exact.",
             Query("sum(spend_series_folded)"),
             empty=reasons.NO_BILL,
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source.colours import BLUE, colours_of
-from grafana.source.links import To
+from grafana.source.links import UNNAMED, To
 
 USD: Final = "currencyUSD"
 RATIO: Final = "percentunit"
@@ -17,6 +18,11 @@ COUNT: Final = "short"
 SECONDS: Final = "s"
 BYTES: Final = "bytes"
 WHEN: Final = "dateTimeFromNow"
+TEXT: Final = "string"
+
+NOTHING: Final = "No data"
+"""Shown by an empty panel. Why it is empty depends on the choices: likely reasons are in descriptions."""
+NO_CELL: Final = "-"
 
 Thresholds = Sequence[tuple[float, str]]
 """Colours from a value upwards; the value of the first pair is ignored."""
@@ -30,6 +36,8 @@ class Query:
     legend: str = ""
     dashed: bool = False
     """Drawn as a dashed line without filling: a plan, a limit."""
+    link: To | None = None
+    """Where a click on this series leads, if elsewhere than the panel's own link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +54,20 @@ class Reading:
 
 
 def field_defaults(
-    reading: Reading, empty: str, link: To | None, *, color: model.FieldColorModeId, custom: Any = None
+    reading: Reading,
+    link: To | None,
+    *,
+    color: model.FieldColorModeId,
+    custom: Any = None,
+    nothing: str = NOTHING,
 ) -> model.FieldConfig:
-    """Return how all fields of a panel are shown; `empty` is the text when there is no data."""
+    """Return how all fields of a panel are shown; `nothing` is shown where there is no value."""
     return model.FieldConfig(
         unit=reading.unit,
         decimals=reading.decimals,
         min_val=reading.minimum,
         max_val=reading.maximum,
-        no_value=empty,
+        no_value=nothing,
         color=model.FieldColor(mode=color),
         thresholds=_steps(reading.thresholds),
         mappings=_mappings(reading.texts),
@@ -83,8 +96,7 @@ def _mappings(texts: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
 
 def properties(reading: Reading) -> dict[str, Any]:
     """How a column is shown, as properties of an override."""
-    # Otherwise every empty cell would show the text of an empty panel.
-    shown: dict[str, Any] = {"unit": reading.unit, "decimals": reading.decimals, "noValue": "-"}
+    shown: dict[str, Any] = {"unit": reading.unit, "decimals": reading.decimals, "noValue": NO_CELL}
     if len(reading.thresholds) > 1:
         shown["thresholds"] = _steps(reading.thresholds).to_json()
         shown["custom.cellOptions"] = {"type": "color-text"}
@@ -92,6 +104,21 @@ def properties(reading: Reading) -> dict[str, Any]:
         shown["mappings"] = [mapping.to_json() for mapping in _mappings(reading.texts)]
         shown["custom.cellOptions"] = {"type": "color-text"}
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def text_properties() -> dict[str, Any]:
+    """How a column of label values is shown: as text, an invoice month too, with a word for no value."""
+    unnamed = [
+        {"type": "special", "options": {"match": match, "result": {"text": UNNAMED, "index": place}}}
+        for place, match in enumerate(("null", "empty"))
+    ]
+    return {"unit": TEXT, "mappings": unnamed}
+
+
+def unnamed(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceOverrides]:
+    """Return the override that names a series without a value of its only label; Grafana calls it Value."""
+    by_label = any(re.fullmatch(r"\{\{\w+\}\}", query.legend) for query in queries)
+    return [override("Value", {"displayName": UNNAMED})] if by_label else []
 
 
 def coloured(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceOverrides]:

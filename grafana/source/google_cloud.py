@@ -11,7 +11,9 @@ from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.colours import GREEN, ORANGE
 from grafana.source.fields import COUNT, RATIO, USD, Query, Reading
 from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing
 
 CHOSEN: Final = (
     'provider="gcp", project_id=~"$project_id", service_name=~"$service_name", region_id=~"$region_id"'
@@ -65,7 +67,7 @@ def _totals() -> list[Placed]:
             size=(12, 4),
         ),
         number(
-            "Estimated, not billed yet",
+            "Not billed",
             "Estimated cost of this month's usage that is not in the bill yet. Of the filters, only the "
             "service applies.",
             Query(
@@ -76,13 +78,13 @@ def _totals() -> list[Placed]:
             link=To(links.BUDGETS),
         ),
         number(
-            "Billed for yesterday",
+            "Yesterday",
             "Net cost of yesterday's usage that is billed so far. It still grows for a day or two.",
             Query(f"sum(spend_yesterday_usd{{{CHOSEN}}})"),
             empty=reasons.NO_BILL,
         ),
         number(
-            "Billed for last month",
+            "Last month",
             "Net cost of last month's usage.",
             Query(f"sum(spend_last_month_usd{{{CHOSEN}}})"),
             empty=reasons.NO_BILL,
@@ -159,7 +161,7 @@ def _course() -> list[Placed]:
                 '(provider_project:spend_month_to_date_usd:sum{provider="gcp", project_id=~"$project_id"})',
                 "{{project_id}}",
             ),
-            empty="No recording rules: make Prometheus load prometheus/rules",
+            empty="No recording rules; make Prometheus load prometheus/rules",
             link=To(links.GOOGLE_CLOUD, ("project_id",), ("service_name", "region_id")),
             stacked=True,
         ),
@@ -221,7 +223,6 @@ def _details() -> list[Placed]:
             Column(
                 "Credits",
                 f'sum by (service_name) (spend_month_to_date_usd{{{CHOSEN}, charge_category="credit"}})',
-                Reading(USD, 2, ((0, GREEN), (0, ORANGE))),
             ),
             empty=reasons.NO_BILL,
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",), ("project_id", "region_id"))},
@@ -260,9 +261,9 @@ def _savings() -> list[Placed]:
             "Idle instances",
             "Compute Engine instances that use almost no CPU.",
             Query('sum(spend_idle_instances{project_id=~"$project_id"})'),
-            empty="No live usage of Compute Engine: set `gcp.project_ids`",
+            empty="No live usage of Compute Engine; set `gcp.project_ids`",
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
-            size=(4, 8),
+            size=(5, 8),
         ),
         listing(
             "Savings recommendations",
@@ -276,6 +277,6 @@ def _savings() -> list[Placed]:
             ),
             empty=reasons.NO_FINDINGS,
             wide={"advice": 560},
-            size=(20, 8),
+            size=(19, 8),
         ),
     ]

@@ -11,7 +11,9 @@ from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE
 from grafana.source.fields import COUNT, RATIO, USD, Query, Reading
 from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing
 
 BILLED: Final = 'provider=~"$provider", project_id=~"$project_id", model=~"$model"'
 USED: Final = 'provider=~"$provider", model=~"$model"'
@@ -66,34 +68,34 @@ def _totals() -> list[Placed]:
     given = _in_view("tokens", more=', token_type=~"input|cache_read|cache_write"')
     return [
         number(
-            "Billed today",
+            "Today",
             "Billed net cost of today. Most providers bill by the day, so it is late.",
             Query(f"sum(spend_llm_today_usd{{{BILLED}}})"),
             empty=reasons.NO_LLM,
         ),
         number(
-            "Billed this month",
+            "This month",
             "Billed net cost of this month. It is part of the total spend, not additional to it.",
             Query(f"sum(spend_llm_month_to_date_usd{{{BILLED}}})"),
             empty=reasons.NO_LLM,
         ),
         number(
-            "Usage at list prices",
+            "List price",
             "Live usage in the time range, at list prices or at the cost in the usage log. Not the billed "
             "cost.",
             Query(_in_view("estimated_usd")),
             empty=reasons.NO_LLM,
         ),
         number(
-            "Cost per 1,000 tokens",
-            "Live usage in the time range: cost at list prices divided by tokens of all types. Tokens that "
+            "Token cost",
+            "Live usage in the time range: cost at list prices of 1,000 tokens of all types. Tokens that "
             "have no known price are left out.",
             Query(f"1000 * sum({cost}) / sum({priced})"),
             empty="No usage with a price in this time range",
             reading=Reading(USD, 5),
         ),
         number(
-            "Cached input share",
+            "Cache hits",
             "Share of input tokens in the time range that came from the provider's cache, which costs much "
             "less.",
             Query(f"({read} or vector(0)) / ({given} > 0)"),
@@ -101,10 +103,10 @@ def _totals() -> list[Placed]:
             reading=Reading(RATIO, 1, ((0, BLUE), (0.2, GREEN))),
         ),
         number(
-            "Unpriced tokens",
+            "Unpriced",
             "Tokens in the time range of models without a known price. Their cost is unknown, not zero.",
             Query(_in_view("unpriced_tokens")),
-            empty="None: every model has a price",
+            empty="Every model has a price",
             reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,37 @@ TITLES: Final = {
 }
 
 
+UNNAMED: Final = "(none)"
+"""A label without a value: cost outside all projects, for instance."""
+
+BOARD: Final = "board"
+"""The label that by_board adds: the board of a series' provider."""
+
+BOARDS_OF_PROVIDERS: Final = {
+    "gcp": GOOGLE_CLOUD,
+    "openai|anthropic|mistral|litellm": LANGUAGE_MODELS,
+}
+"""By a regular expression of the provider; all others stay on the overview."""
+
+
+def by_board(expr: str) -> str:
+    """Return the expression, by provider and service, with the label of the provider's board."""
+    found = f'label_replace({expr}, "service_name", "{UNNAMED}", "service_name", "")'
+    found = f'label_replace({found}, "{BOARD}", "{OVERVIEW}", "provider", ".*")'
+    for provider, uid in BOARDS_OF_PROVIDERS.items():
+        found = f'label_replace({found}, "{BOARD}", "{uid}", "provider", "{provider}")'
+    return found
+
+
+def _of_series(label: str) -> str:
+    return f"${{__field.labels.{label}:percentencode}}"
+
+
+def of_cell(_: str) -> str:
+    """The clicked cell of a table."""
+    return "${__value.text:percentencode}"
+
+
 @dataclass(frozen=True, slots=True)
 class To:
     """A link to a board."""
@@ -34,13 +65,23 @@ class To:
     """Variables of this board that the other board has too."""
 
     @property
+    def by_provider(self) -> bool:
+        """Whether the board is that of the clicked series' provider."""
+        return self.uid == BOARD
+
+    @property
     def title(self) -> str:
         """The text of the link."""
-        return f"Open {TITLES[self.uid]}"
+        return "Open the provider's board" if self.by_provider else f"Open {TITLES[self.uid]}"
 
-    def url(self, value: str = "${{__field.labels.{label}:percentencode}}") -> str:
-        """Return the address; `value` is the expression for a label's value in this kind of panel."""
+    def url(self, value: Callable[[str], str] = _of_series) -> str:
+        """Return the address; `value` gives the expression for a label's value in this kind of panel."""
         parts = ["${__url_time_range}", "${datasource:queryparam}", "${job:queryparam}"]
         parts += [f"${{{name}:queryparam}}" for name in self.variables]
-        parts += [f"var-{label}={value.format(label=label)}" for label in self.carries]
-        return f"/d/{self.uid}?{'&'.join(parts)}"
+        parts += [f"var-{label}={value(label)}" for label in self.carries]
+        board = value(BOARD) if self.by_provider else self.uid
+        return f"/d/{board}?{'&'.join(parts)}"
+
+    def url_of_row(self, titles: Mapping[str, str]) -> str:
+        """Return the address in a table, whose columns have these titles by label, or the label as title."""
+        return self.url(lambda label: f'${{__data.fields["{titles.get(label, label)}"]:percentencode}}')

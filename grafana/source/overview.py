@@ -9,12 +9,18 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, DEPLOYS, Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
-from grafana.source.fields import RATIO, SECONDS, USD, Query, Reading
-from grafana.source.links import To
-from grafana.source.panels import Column, Placed, listing, number, over_time, ranking
+from grafana.source.fields import RATIO, SECONDS, Query, Reading
+from grafana.source.links import BOARD, To, by_board
+from grafana.source.panel_parts import Placed
+from grafana.source.panels import number, over_time, ranking
+from grafana.source.tables import Column, listing, movers
 
 LLM_SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
 """Services that count as language models, whoever bills them; all of Vertex AI counts."""
+
+BY_PROVIDER: Final = To(BOARD, ("provider", "service_name"))
+OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
+"""A forecast over its limit."""
 
 PROVIDER: Final = 'provider=~"$provider"'
 LARGEST_MONTH_BUDGET: Final = (
@@ -43,7 +49,7 @@ def _totals() -> list[Placed]:
     today = f"spend_nowcast_today_usd{{{PROVIDER}"
     return [
         number(
-            "Spend today",
+            "Today",
             "Best estimate for today so far: billed cost plus usage that is not billed yet. Days are the "
             "provider's billing days.",
             Query(f"sum({today}}})"),
@@ -51,17 +57,25 @@ def _totals() -> list[Placed]:
             link=To(links.BUDGETS),
         ),
         number(
-            "Spend today by type",
+            "Today by type",
             "The parts of today's total. Language models include all of Vertex AI, whoever bills them.",
-            Query(f'sum({today}, provider="gcp", service_name!~"{LLM_SERVICES}"}})', "Google Cloud"),
-            Query(f'sum({today}, service_name=~"{LLM_SERVICES}"}})', "Language models"),
+            Query(
+                f'sum({today}, provider="gcp", service_name!~"{LLM_SERVICES}"}})',
+                "Google Cloud",
+                link=To(links.GOOGLE_CLOUD),
+            ),
+            Query(
+                f'sum({today}, service_name=~"{LLM_SERVICES}"}})',
+                "Language models",
+                link=To(links.LANGUAGE_MODELS, (), ("provider",)),
+            ),
             Query(f'sum({today}, provider!="gcp", service_name!~"{LLM_SERVICES}"}})', "Other providers"),
             empty=reasons.NO_NOWCAST,
-            link=To(links.LANGUAGE_MODELS, (), ("provider",)),
+            link=To(links.BUDGETS),
             size=(8, 4),
         ),
         number(
-            "Burn rate per hour",
+            "Burn rate",
             "Current cost per hour: from live usage if there is any, otherwise from the bill. Without tax "
             "and corrections.",
             Query(f"sum(spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
@@ -69,20 +83,23 @@ def _totals() -> list[Placed]:
             link=To(links.GOOGLE_CLOUD),
         ),
         number(
-            "Spend this month",
+            "This month",
             "Best estimate for the billing month so far: billed cost plus usage that is not billed yet.",
             Query(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})"),
             empty=reasons.NO_NOWCAST,
             link=To(links.GOOGLE_CLOUD),
         ),
         number(
-            "Budget remaining",
-            "Limit minus used, for the monthly budget with the highest limit. Red once the limit is passed.",
+            "Budget",
+            "The forecast for the month as a share of the limit, of the monthly budget with the highest "
+            "limit. Orange from 90 %, red when the limit will be exceeded.",
             Query(
-                f"max by (budget, period) (spend_budget_remaining_usd) {LARGEST_MONTH_BUDGET}", "{{budget}}"
+                "max by (budget, period) (spend_budget_forecast_usd)"
+                f" / max by (budget, period) (spend_budget_limit_usd) {LARGEST_MONTH_BUDGET}",
+                "{{budget}}",
             ),
             empty=reasons.NO_BUDGETS,
-            reading=Reading(USD, 2, ((0, RED), (0, GREEN))),
+            reading=OF_LIMIT,
             link=To(links.BUDGETS, ("budget", "period")),
         ),
     ]
@@ -93,9 +110,12 @@ def _speed() -> list[Placed]:
         over_time(
             "Burn rate by service",
             "Current cost per hour of each service, stacked. Without tax and corrections.",
-            Query(f"sum by (service_name) (spend_burn_rate_usd_per_hour{{{PROVIDER}}})", "{{service_name}}"),
+            Query(
+                by_board(f"sum by (provider, service_name) (spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
+                "{{service_name}}",
+            ),
             empty=reasons.NO_NOWCAST,
-            link=To(links.GOOGLE_CLOUD, ("service_name",)),
+            link=BY_PROVIDER,
             stacked=True,
             size=(14, 10),
         ),
@@ -103,10 +123,13 @@ def _speed() -> list[Placed]:
             "Top services today",
             "The ten services with the highest cost today, billed and estimated.",
             Query(
-                f"topk(10, sum by (service_name) (spend_nowcast_today_usd{{{PROVIDER}}}))", "{{service_name}}"
+                by_board(
+                    f"topk(10, sum by (provider, service_name) (spend_nowcast_today_usd{{{PROVIDER}}}))"
+                ),
+                "{{service_name}}",
             ),
             empty=reasons.NO_NOWCAST,
-            link=To(links.GOOGLE_CLOUD, ("service_name",)),
+            link=BY_PROVIDER,
             size=(10, 10),
         ),
     ]
@@ -143,7 +166,8 @@ def _lasting() -> list[Placed]:
 
 def _changes() -> list[Placed]:
     def settled(days_before: int) -> str:
-        return f'sum by (service_name) (spend_settled_day_usd{{{PROVIDER}, days_before="{days_before}"}})'
+        day = f'spend_settled_day_usd{{{PROVIDER}, days_before="{days_before}"}}'
+        return f"sum by (provider, service_name) ({day})"
 
     moved = f"({settled(0)} - {settled(1)})"
     return [
@@ -151,11 +175,14 @@ def _changes() -> list[Placed]:
             "Cost by day and service",
             "Billed net cost of the last 30 days, by the provider's billing days. Recent days still grow.",
             Query(
-                f"sum by (service_name) (sum_over_time(spend_daily_usd{{{PROVIDER}}}[1d] offset -1d))",
+                by_board(
+                    "sum by (provider, service_name) "
+                    f"(sum_over_time(spend_daily_usd{{{PROVIDER}}}[1d] offset -1d))"
+                ),
                 "{{service_name}}",
             ),
             empty=reasons.NO_HISTORY,
-            link=To(links.GOOGLE_CLOUD, ("service_name",)),
+            link=BY_PROVIDER,
             stacked=True,
             bars=True,
             step="1d",
@@ -163,15 +190,13 @@ def _changes() -> list[Placed]:
             total=True,
             size=(24, 10),
         ),
-        ranking(
+        movers(
             "Largest changes by service",
             "Change from the day before to the newest settled day: the five largest increases and decreases.",
-            Query(f"topk(5, {moved} > 0) or bottomk(5, {moved} < 0)", "{{service_name}}"),
+            "service_name",
+            by_board(f"(topk(5, {moved} > 0) or bottomk(5, {moved} < 0))"),
             empty=reasons.NO_SETTLED_DAYS,
-            reading=Reading(USD, 2, ((0, GREEN), (0, ORANGE))),
-            link=To(links.GOOGLE_CLOUD, ("service_name",)),
-            by_value=True,
-            size=(10, 8),
+            link=BY_PROVIDER,
         ),
         listing(
             "Firing alerts",
@@ -191,11 +216,10 @@ def _changes() -> list[Placed]:
 def _trust() -> list[Placed]:
     return [
         number(
-            "Potential monthly savings",
+            "Possible savings",
             "What all current recommendations together would save in an average month.",
             Query(f"sum(spend_recommendation_savings_usd_per_month{{{PROVIDER}}})"),
             empty=reasons.NO_FINDINGS,
-            reading=Reading(USD, 2, ((0, GREEN),)),
             link=To(links.GOOGLE_CLOUD),
             size=(6, 4),
         ),
@@ -223,7 +247,7 @@ def _trust() -> list[Placed]:
             size=(6, 4),
         ),
         number(
-            "Share of yesterday not billed yet",
+            "Not billed yet",
             "Share of yesterday's final cost that is not in the bill yet, learned from how late this "
             "account's charges usually arrive.",
             Query(f'max(spend_unsettled_ratio{{{PROVIDER}, days_ago="1"}})'),

@@ -27,6 +27,7 @@ _OF_PROMETHEUS: dict[str, frozenset[str]] = {
 
 _FUNCTIONS = frozenset(
     {"sum", "max", "min", "avg", "count", "topk", "bottomk", "sort_desc", "rate", "increase", "sum_over_time"}
+    | {"label_replace"}
     | {"time", "vector", "by", "on", "and", "or", "unless", "offset", "ignoring", "group_left"}
 )
 _GROUPING = re.compile(r"\b(?:by|on|ignoring|group_left)\s*\(([^)]*)\)")

@@ -31,7 +31,7 @@ def series(name: str, per_minute: dict[str, float]) -> list[dict[str, str]]:
 
 def expressions(title: str) -> list[str]:
     [panel] = [each for each in panels(boards()["spend-llm"]) if each["title"] == title]
-    filled = {"$provider": ".*", "$model": ".*", "$__range": "1h"}
+    filled = {"$job": ".*", "$provider": ".*", "$model": ".*", "$__range": "1h"}
     found = []
     for target in panel["targets"]:
         expr = target["expr"]
@@ -65,7 +65,7 @@ def ask(folder: Path, expr: str, expected: dict[str, float]) -> None:
 
 
 def test_a_thousand_tokens_cost_what_priced_tokens_cost(tmp_path: Path) -> None:
-    [expr] = expressions("Cost per 1,000 tokens")
+    [expr] = expressions("Token cost")
     ask(tmp_path, expr, {"": 10.0})
 
 

@@ -36,15 +36,15 @@ NO_BUDGETS = "the demo has no budgets"
 NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
 EMPTY = {
-    ("spend-overview", "Budget remaining"): NO_BUDGETS,
+    ("spend-overview", "Budget"): NO_BUDGETS,
     ("spend-overview", "Largest monthly budget"): NO_BUDGETS,
     ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
     ("spend-gcp", "Idle instances"): "idle instances are known after days of live usage",
-    ("spend-llm", "Billed today"): "within some hours after midnight UTC nothing of the day is billed yet",
-    ("spend-llm", "Unpriced tokens"): "every model of the demo has a price",
+    ("spend-llm", "Today"): "within some hours after midnight UTC nothing of the day is billed yet",
+    ("spend-llm", "Unpriced"): "every model of the demo has a price",
     ("spend-llm", "Proxy cost by team and key"): NO_PROXY,
     ("spend-llm", "Share of the bill seen by the proxy"): NO_PROXY,
-    ("spend-budgets", "Budget used"): NO_BUDGETS,
+    ("spend-budgets", "Forecast of limit"): NO_BUDGETS,
     ("spend-budgets", "Budget status"): NO_BUDGETS,
     ("spend-budgets", "Used and planned"): NO_BUDGETS,
     ("spend-budgets", "Period-end forecast"): NO_BUDGETS,
@@ -54,8 +54,8 @@ EMPTY = {
     ("spend-budgets", "variable period"): NO_BUDGETS,
     ("spend-exporter", "Errors by source and reason"): "the demo has no errors",
     ("spend-exporter", "Remote write"): NO_REMOTE_WRITE,
-    ("spend-exporter", "Exporter cost per month"): "it is known after an hour of reads",
-    ("spend-exporter", "BigQuery bytes per day"): "the demo reads files",
+    ("spend-exporter", "Own cost"): "it is known after an hour of reads",
+    ("spend-exporter", "BigQuery"): "the demo reads files",
 }
 """What may be empty on the demo, and why."""
 
