@@ -52,6 +52,8 @@ class Estimate:
     begin: int
     to_come: Floats
     """On top of what is known; slightly negative where credits are still to come on a cost that has."""
+    fees: Floats
+    """What of that are charges that come once in a while, by their rhythm."""
     flow: Floats
     """What the running lines cost in each hour; single charges play no part."""
     prior: Floats
@@ -73,11 +75,13 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     at = begin - since
     gross = seen.cost[:, at:] + extra[:, at:]
     ratio = credit_ratios(model.credits, known, past.calendar, begin, gross)
-    fees = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
+    rhythm = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
+    fees = by_hour(rhythm, len(gross), begin, end)
     usual = gross * (1.0 + ratio) * runs[:, None]
     return Estimate(
         begin,
-        extra[:, at:] * (1.0 + ratio) + by_hour(fees, len(gross), begin, end),
+        extra[:, at:] * (1.0 + ratio) + fees,
+        fees,
         _evened(model, usual, prior, ratio),
         prior[:, at:],
     )

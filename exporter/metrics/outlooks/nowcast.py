@@ -12,14 +12,10 @@ from decimal import Decimal
 
 from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
 from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
-from exporter.analysis.nowcast.month_forecast import (
-    MonthForecast,
-    TrackRecord,
-    forecast_month,
-    track_record,
-)
+from exporter.analysis.nowcast.month_forecast import MonthForecast, forecast_month
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
+from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import NANO, CostCells, Line
 from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
 from exporter.ledger.charges.cost_cells import cost_cells
