@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.analysis.nowcast.known_costs import LEAST_HOURS, LONG_HOURS, NEVER, Flags, Floats, KnownCosts
+from exporter.analysis.nowcast.kinds_of_charges import DAY_LONG_HOURS, LONG_HOURS
+from exporter.analysis.nowcast.known_costs import LEAST_HOURS, NEVER, Flags, Floats, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness
 from exporter.analysis.nowcast.single_charges import single_charges
 
@@ -16,7 +17,6 @@ _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""
 
 _LEAST_DAYS: Final = 3
-_DAY_LONG_HOURS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def running(known: KnownCosts, observed: Observed) -> Flags:
         return np.zeros(0, np.bool_)
     used = (observed.arrived & ~observed.once)[:, :past]
     low = observed.begin - known.first_hour
-    hours = (used & (known.span[:, low : low + past] < _DAY_LONG_HOURS)).sum(axis=1)
+    hours = (used & (known.span[:, low : low + past] < DAY_LONG_HOURS)).sum(axis=1)
     whole = min(past, 168) // 24 * 24
     days = used[:, past - whole :].reshape(len(used), -1, 24).any(axis=2).sum(axis=1)
     found: Flags = (days >= _LEAST_DAYS) | (hours >= LEAST_HOURS)

@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from exporter.analysis.nowcast.known_costs import LONG_HOURS, NEVER, Flags, Floats, KnownCosts
+from exporter.analysis.nowcast.kinds_of_charges import LONG_HOURS
+from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCosts
 from exporter.analysis.nowcast.live_usage import LiveUsage
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
