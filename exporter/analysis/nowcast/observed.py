@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.analysis.nowcast.kinds_of_charges import DAY_LONG_HOURS, LONG_HOURS
-from exporter.analysis.nowcast.known_costs import LEAST_HOURS, NEVER, Flags, Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import LEAST_HOURS, NEVER, Flags, Floats, Integers, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness
 from exporter.analysis.nowcast.single_charges import single_charges
 
@@ -17,6 +17,9 @@ _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""
 
 _LEAST_DAYS: Final = 3
+_TAIL: Final = 0.003
+_TAIL_HOURS: Final = 24.0
+"""So large a share may be later than any known lateness tells, smaller by e with each day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def observe(
     newest = begin + int(np.flatnonzero(regular)[-1]) if regular.any() else begin - 1
     if known.as_of - newest < _SILENT_HOURS:
         came = np.where(np.arange(begin, end)[None, :] > newest, 0.0, came)
-    to_come = 1.0 - came
+    to_come = _to_come(came, arrived, ages)
     idle = part * came * (1.0 - used) / np.maximum((1.0 - used) + used * to_come, 1e-9)
     once = single_charges(cost, cap)
     once |= _columns(known.span, begin - known.first_hour, end - begin, 0.0) > LONG_HOURS
@@ -86,6 +89,19 @@ def only(lines: Flags, seen: Observed) -> Observed:
         cost=np.where(lines[:, None], seen.cost, 0.0),
         exposure=np.where(lines[:, None], seen.exposure, 0.0),
     )
+
+
+def _to_come(came: Floats, arrived: Flags, ages: Integers) -> Floats:
+    """How likely an hour of which nothing has arrived is late, and not unused.
+
+    An hour that is missing between two that have come is late rather than unused: what has come so far tells
+    little of how long the tail of the lateness is.
+    """
+    between = np.zeros_like(arrived)
+    between[:, 1:-1] = arrived[:, :-2] & arrived[:, 2:]
+    tail = _TAIL * np.exp(-np.maximum(ages, 0) / _TAIL_HOURS)
+    found: Floats = np.maximum(1.0 - came, np.where(between, tail, 0.0))
+    return found
 
 
 def _before_first(arrived: Flags) -> Flags:
