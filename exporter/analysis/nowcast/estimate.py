@@ -30,6 +30,9 @@ _DAMPING_HOURS: Final = 14 * 24
 _HARDLY: Final = 0.5
 """Live usage takes the place of a bill of which less than this can have arrived."""
 
+_CHANGED: Final = 0.01
+"""How likely an hour costs anything up to twice of what is likely, since something has changed."""
+
 _PEAK: Final = 6.0
 _SPIKY: Final = 0.25
 """A line used in fewer of its hours than this, as daily jobs are, flows evenly over its day."""
@@ -104,9 +107,34 @@ def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _L
         exact = _exactness(model, live)
         likely = np.where(live.known, exact * live.usd + (1.0 - exact) * prior, prior)
         waiting = np.where(live.known, 1.0, waiting)
-    trust = _trust(model, seen.part)
-    rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
-    found: Floats = np.where(seen.once, 0.0, np.where(seen.arrived, rest, likely * waiting))
+    found: Floats = np.where(
+        seen.once, 0.0, np.where(seen.arrived, _rest(model, seen, likely), likely * waiting)
+    )
+    return found
+
+
+def _rest(model: Model, seen: Observed, likely: Floats) -> Floats:
+    """What is to come of hours that have arrived, perhaps in part; `likely` is what they are likely to cost.
+
+    Such an hour is whole, or some of its pieces have come. Which is likelier, and what the whole is, follows
+    from what has come beside what is likely, each with its variance (Bühlmann's credibility).
+    """
+    pieces, own = model.lateness.pieces[:, None], _own_variance(model)[:, None]
+    part = np.minimum(seen.part, 1.0 - 1e-9)
+    whole = part**pieces
+    begun = np.clip((part - whole) / (1.0 - whole), 0.02, 0.98)
+    spread = begun * (1.0 - begun) / pieces + begun**2 * own
+    ratio = np.divide(seen.cost, likely, out=np.zeros_like(likely), where=likely > 0.0)
+    is_whole = whole * ((1.0 - _CHANGED) * _density(ratio - 1.0, own) + 0.5 * _CHANGED)
+    is_begun = (1.0 - whole) * _density(ratio - begun, spread)
+    trust = _trust(model, begun)
+    mixed = (1.0 - trust) * likely + trust * seen.cost / begun
+    found: Floats = np.maximum(mixed - seen.cost, 0.0) * is_begun / (is_begun + is_whole)
+    return np.where(likely > 0.0, found, 0.0)
+
+
+def _density(deviation: Floats, variance: Floats) -> Floats:
+    found: Floats = np.exp(-0.5 * deviation**2 / variance) / np.sqrt(2.0 * np.pi * variance)
     return found
 
 
