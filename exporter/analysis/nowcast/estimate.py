@@ -33,6 +33,11 @@ _HARDLY: Final = 0.5
 _CHANGED: Final = 0.01
 """How likely an hour costs anything up to twice of what is likely, since something has changed."""
 
+_DAY: Final = 24
+_STAYS: Final = 0.8
+_STAYS_FOR_ALL: Final = 0.3
+"""How likely a change lasts longer than a day: of one line, and of all lines at once."""
+
 _PEAK: Final = 6.0
 _SPIKY: Final = 0.25
 """A line used in fewer of its hours than this, as daily jobs are, flows evenly over its day."""
@@ -151,11 +156,15 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     level = (candidates(cost, due, rule.growth, model.slow)[0] * rule.weight).sum(axis=1)[:, None]
     shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
     found = np.repeat(level, shape.shape[1], axis=1)
+    running = due.any(axis=1)
+    everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
         moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
-        found[:, max(past - span, 0) : past + 24] += moved
-        # Beyond a day nobody knows whether it was a step, or an odd day that is over.
-        found[:, past + 24 :] += 0.5 * moved
+        # It began between this span and the one before. A day later it was a step, or an odd day that is
+        # over, as is likelier where all lines have it.
+        over = past + max(_DAY - span * 3 // 4, 0)
+        found[:, max(past - span, 0) : over] += moved
+        found[:, over:] += (1.0 if span > _DAY else _STAYS - everywhere * (_STAYS - _STAYS_FOR_ALL)) * moved
     return found
 
 
