@@ -13,7 +13,7 @@ from math import inf
 from typing import TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
-from exporter.analysis.unit_cost.rates import RateCard
+from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView

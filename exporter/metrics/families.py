@@ -276,10 +276,18 @@ SPEND_CLOUD_RUN_COLD_START_RATIO = _gauge(
 )
 SPEND_CLOUD_RUN_RATE_USD = _gauge(
     "spend_cloud_run_rate_usd",
-    ("project_id", "region_id", "component", "basis"),
+    ("project_id", "region_id", "component", "billing_mode", "basis"),
     "Rate used for estimates, per request, vCPU second, GiB second, GiB sent or idle instance second. "
+    "Billing mode: request, instance, or empty where it makes no difference. "
     "Basis: billed (learnt from the bill), list or rate_card.",
     "usd",
+)
+SPEND_CLOUD_RUN_INSTANCE_BASED_RATIO = _gauge(
+    "spend_cloud_run_instance_based_ratio",
+    _RUN_SERVICE,
+    "Share of the service's usage priced as instance-based: 0 or 1 where its billing mode is known, "
+    "between them where bill and usage leave it open.",
+    "ratio",
 )
 
 _METERED: Final = ("project_id", "region_id", "resource", "meter", "dimension")
@@ -303,8 +311,8 @@ SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
 )
 SPEND_USAGE_THROUGH = _gauge(
     "spend_usage_through_timestamp_seconds",
-    ("project_id",),
-    "All live usage of the project is known up to this time.",
+    ("project_id", "meter"),
+    "All usage of one meter in the project is known up to this time; of the meters in use.",
     "seconds",
 )
 SPEND_RATE_BILLED_THROUGH = _gauge(

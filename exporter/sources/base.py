@@ -239,6 +239,12 @@ def reads_bill(source: Source) -> bool:
 
 
 def billing_zones(sources: Iterable[Source]) -> dict[str, str]:
-    """Return the billing zone of each provider that has a source of its own."""
-    zones = {source.provider: source.billing_timezone for source in sources}
-    return {provider: zone for provider, zone in zones.items() if provider and zone is not None}
+    """Return the billing zone of each provider whose bill one of the sources reads.
+
+    Other sources of the same provider, such as its live usage, have no zone and take none away.
+    """
+    return {
+        source.provider: source.billing_timezone
+        for source in sources
+        if source.provider and source.billing_timezone is not None
+    }

@@ -203,6 +203,7 @@ def get(address: str) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "midnight", "hours", "month"),
     [

@@ -136,6 +136,7 @@ def test_a_receiver_that_asks_for_minutes_gets_them(world: World) -> None:
     assert world.total == 3
 
 
+@pytest.mark.slow
 def test_a_slow_receiver_that_stored_it_all_the_same_has_it_once(world: World) -> None:
     world.bill(3)
     late = threading.Event()

@@ -15,7 +15,7 @@ from exporter.config.problems import ConfigError, every_key, key_text
 from exporter.core.ownership import ANY_OTHER
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.refresher import Refresher
-from exporter.sources.base import Batch, Change, RefreshContext, Source
+from exporter.sources.base import Batch, Change, RefreshContext, Source, billing_zones
 from exporter.sources.registration import Registration, Wanted, make_sources
 from exporter.sources.registry import REGISTRY, registered_ownership
 from exporter.sources.spool import write_spool_csv
@@ -156,3 +156,12 @@ def test_without_any_source_every_section_that_could_be_set_is_named() -> None:
 def test_where_the_only_source_is_switched_off_the_switch_is_named() -> None:
     with pytest.raises(ConfigError, match=r"gcp\.enabled: no source is enabled"):
         configured_sources(parse("gcp: {enabled: false}", Path("/etc")), {})
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_providers_billing_zone_is_that_of_its_bill_whatever_else_is_read_of_it(backwards: bool) -> None:
+    sources = made(EVERYTHING) | made({"gcp": {"billing_export": {"files": ["a.csv"]}}})
+    of_google = [source.name for source in sources.values() if source.provider == "gcp"]
+    assert len(of_google) > 2
+    ordered = sorted(sources.values(), key=lambda source: source.name, reverse=backwards)
+    assert billing_zones(ordered)["gcp"] == "America/Los_Angeles"

@@ -91,6 +91,7 @@ def test_bcrypt_runs_once_for_the_same_credentials_and_leaves_the_loop_free() ->
     assert turns > 100
 
 
+@pytest.mark.slow
 def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:
     auth = BasicAuth({"alice": hashed("secret", rounds=10)})
 

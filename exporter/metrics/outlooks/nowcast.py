@@ -18,19 +18,16 @@ from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import NANO, CostCells, Line
-from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
+from exporter.metrics.outlooks.live_lines import LivePerLine, live_per_line
 
 HISTORY = timedelta(days=62)
 """Learnt from: eight weeks of seasons, and enough for a forecast of a whole month to have been tested."""
-
-LIVE_HISTORY = timedelta(days=15)
-"""Live usage compared with the bill: the rate of a SKU is learnt from two weeks."""
 
 LEAST_HISTORY = timedelta(days=3)
 """With less of a bill than this nothing is estimated."""
@@ -46,8 +43,6 @@ _GRADES: Final = (
     (metrics.SPEND_NOWCAST_PLAIN_ERROR_RATIO, metrics.SPEND_NOWCAST_PLAIN_ABSOLUTE_ERROR_RATIO),
 )
 """Signed and absolute, of what was said and of the plain estimate."""
-
-LivePerLine = Mapping[Line, Mapping[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,33 +200,6 @@ def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timede
     return cost_cells(view, provider, now - span)
 
 
-def live_per_line(
-    view: LedgerView,
-    usage: UsageView,
-    history: CostCells,
-    now: datetime,
-    *,
-    span: timedelta = LIVE_HISTORY,
-) -> LivePerLine:
-    """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    rows = [row for row in USAGE_TABLE if row.skus and not row.skus.by_resource and not row.skus.by_dimension]
-    used: dict[tuple[str, str], dict[int, float]] = {}
-    for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
-        amounts = used.setdefault((each.project_id, each.meter), {})
-        at = int(_hours(each.hour))
-        amounts[at] = amounts.get(at, 0.0) + each.amount
-    lines = set(history.lines)
-    found: dict[Line, Mapping[int, float]] = {}
-    for account, project, service_id, service, sku_id, sku in view.skus():
-        line = Line(account, project, service, sku_id)
-        if line in lines:
-            for row in rows:
-                if (project, row.name) in used and _explains(row, service_id, service, sku_id, sku):
-                    found[line] = used[project, row.name]
-    return found
-
-
 def grade(
     view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
 ) -> list[FamilySamples]:
@@ -283,11 +251,6 @@ def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
 def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     """Grade the plain estimates of the same days likewise."""
     return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
-
-
-def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:
-    named = SERVICE_NAMES.get(row.service_id, row.service_id)
-    return row.skus is not None and named in (service_id, service) and row.skus.matches(sku_id, sku)
 
 
 def _hours(moment: datetime) -> float:

@@ -55,6 +55,7 @@ def put_in_place(path: Path, part: Path) -> None:
     part.replace(path)
 
 
+@pytest.mark.slow
 def test_files_that_appear_grow_are_replaced_and_vanish_are_picked_up(
     config: Path, export: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +189,7 @@ def test_a_bad_file_among_good_ones_is_named_and_counted_and_the_good_are_served
         until(lambda: "What was set aside" not in process.get("/")[1], "a clean page")
 
 
+@pytest.mark.slow
 def test_a_restart_continues_every_counter_exactly(config: Path, export: Path) -> None:
     write_json_lines(
         export / "a.jsonl",

@@ -126,6 +126,7 @@ def test_a_second_estimate_goes_on_from_the_first(bill: Bill, ledger: Ledger, tm
     assert [each.nowcast.as_of for each in estimator.outlooks] == [each.nowcast.as_of + 1 for each in first]
 
 
+@pytest.mark.slow
 def test_grades_come_from_a_process_as_well(bill: Bill, ledger: Ledger, tmp_path: Path) -> None:
     estimator = filled(bill, ledger, tmp_path)
     assert estimator.run("grades", NOW)

@@ -87,6 +87,7 @@ def test_rows_do_not_depend_on_the_steps_in_which_they_are_read(
     assert stepwise == list(World(seed, START).rows_exported(since, now))
 
 
+@pytest.mark.slow
 def test_the_past_is_the_same_when_it_is_read_after_the_future() -> None:
     world = World(3, START)
     later = list(world.rows_exported(START + timedelta(days=9), START + timedelta(days=10)))
@@ -117,6 +118,7 @@ def test_nothing_is_used_before_the_world_begins() -> None:
     assert list(World(SEED, START).rows_exported(START - timedelta(days=9), START)) == []
 
 
+@pytest.mark.slow
 def test_each_service_is_late_in_its_own_way() -> None:
     lags: dict[str, list[float]] = defaultdict(list)
     for row in every_row():

@@ -186,6 +186,7 @@ def test_anthropic_reports_today_within_minutes(served: Served) -> None:
     assert sum(Decimal(result["amount"]) for result in bucket["results"]) > before > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     path=st.sampled_from([COMPLETIONS, MESSAGES, COSTS, COST_REPORT]),
