@@ -154,7 +154,8 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     cost, due = cost[:, :past], (shape * exposure)[:, :past]
     rule = model.rule
     level = (candidates(cost, due, rule.growth, model.slow)[0] * rule.weight).sum(axis=1)[:, None]
-    shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
+    noise = model.season.noise[:, None] ** 2 / np.maximum(trust[:, :past], 1e-3)
+    shifts = find_shifts(cost, due, noise, rule, model.slow)
     found = np.repeat(level, shape.shape[1], axis=1)
     running = due.any(axis=1)
     everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0

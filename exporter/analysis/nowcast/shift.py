@@ -34,8 +34,8 @@ class Shift:
     """The level since then, if it did."""
 
 
-def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, noise: Floats) -> Shift:
-    """Look for changes in the hours up to now; lines x hours."""
+def find_shifts(cost: Floats, expected: Floats, noise: Floats, rule: LevelRule, slow: Floats) -> Shift:
+    """Look for changes in the hours up to now; lines x hours. `noise`: its relative variance."""
     hours = cost.shape[1]
     odds, levels = [], []
     spans = [span for span in SPANS if hours - span >= _LEAST_HOURS]
@@ -45,14 +45,15 @@ def find_shifts(cost: Floats, expected: Floats, rule: LevelRule, slow: Floats, n
         level = (before * rule.weight).sum(axis=1) * np.exp(rule.growth * span / 2.0)
         came, due = cost[:, begin:].sum(axis=1), expected[:, begin:].sum(axis=1) * level
         due_hours = expected[:, begin:].sum(axis=1)
-        seen = due_hours**2 / np.maximum((expected[:, begin:] ** 2).sum(axis=1), 1e-12)
         usable = (due > 0.0) & (level > 0.0) & (due_hours > 0.8)
         ratio = np.log(
             np.maximum(came, 1e-3 * due) / np.where(due > 0.0, due, 1.0),
             where=due > 0.0,
             out=np.zeros_like(due),
         )
-        variance = noise**2 / np.maximum(seen, 1.0) + rule.error**2 + 1e-6
+        # Of a sum of hours, each with its own.
+        squares = (expected[:, begin:] ** 2 * noise[:, begin:]).sum(axis=1)
+        variance = squares / np.maximum(due_hours**2, 1e-12) + rule.error**2 + 1e-6
         wide = variance + _USUAL_SIZE**2
         log_odds = 0.5 * (ratio**2 / variance - ratio**2 / wide + np.log(variance / wide))
         odds.append(np.where(usable, log_odds, -_CERTAIN))
