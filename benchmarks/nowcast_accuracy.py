@@ -13,7 +13,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -146,16 +146,6 @@ def _one_clock(squares: np.ndarray, *_: object) -> np.ndarray:
     return found
 
 
-@contextmanager
-def _even_forgetting() -> Iterator[None]:
-    def even(*values: np.ndarray) -> level.LevelRule:
-        weight = np.tile([0.0, 0.0, 1.0, 0.0], (len(values[0]), 1))
-        return level.LevelRule(values[2], weight, np.full(len(values[0]), 0.03))
-
-    with patch.object(model, "learn_rule", even):
-        yield
-
-
 IDEAS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "a line's lateness, not its service's": lambda: patch.object(lateness, "_CREDIBILITY", 1e9),
     "parts weighed by their number": lambda: patch.object(
@@ -164,7 +154,7 @@ IDEAS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "like hours (busy, quiet)": lambda: patch.object(season, "_LIKE_WEEKS", 0.01),
     "three clocks (without: the US one)": lambda: patch.object(season, "_clock_weights", _one_clock),
     "growth": lambda: patch.object(model, "learn_growth", lambda cost, _: np.zeros(len(cost))),
-    "forgetting weighed by past errors": _even_forgetting,
+    "three memories (without: one of 72 hours)": lambda: patch.object(level, "_SHARES", (0.0, 1.0, 0.0)),
     "shifts of level": lambda: patch.object(estimate, "find_shifts", _nothing_shifts),
     "allowances": lambda: patch.object(credit_rules, "_allowance", lambda *_: None),
     "credits that step with the month": lambda: patch.object(credit_rules, "_STEP", 9.0),

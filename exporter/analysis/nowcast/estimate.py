@@ -15,7 +15,7 @@ from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import credit_ratios
 from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCosts
-from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
+from exporter.analysis.nowcast.level import MEMORY_HOURS, levels
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
 from exporter.analysis.nowcast.observed import Observed, observe, only, running
@@ -152,10 +152,9 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
         fresh = live.known & (exposure < _HARDLY)
         cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
     cost, due = cost[:, :past], (shape * exposure)[:, :past]
-    rule = model.rule
-    level = (candidates(cost, due, rule.growth, model.slow)[0] * rule.weight).sum(axis=1)[:, None]
+    level = levels(cost, due, model.growth, model.slow)[0][:, None]
     noise = model.season.noise[:, None] ** 2 / np.maximum(trust[:, :past], 1e-3)
-    shifts = find_shifts(cost, due, noise, rule, model.slow)
+    shifts = find_shifts(cost, due, noise, model.growth, model.slow)
     found = np.repeat(level, shape.shape[1], axis=1)
     running = due.any(axis=1)
     everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0
@@ -172,7 +171,7 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
 def _grown(model: Model, ahead: Floats) -> Floats:
     fading = _DAMPING_HOURS * (1.0 - np.exp(-np.maximum(ahead, 0.0) / _DAMPING_HOURS))
     faded = np.where(ahead > 0.0, fading, ahead)
-    found: Floats = np.exp(np.clip(model.rule.growth[:, None] * faded, -1.0, 1.0))
+    found: Floats = np.exp(np.clip(model.growth[:, None] * faded, -1.0, 1.0))
     return found
 
 
