@@ -59,7 +59,7 @@ _DRIFT_PER_DAY: Final = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """How past estimates of a provider turned out. What recurs only once in a while plays no part."""
+    """How past estimates of a provider turned out."""
 
     plain: frozenset[str] = frozenset()
     """Services for which the plain estimate has been better."""
@@ -67,7 +67,8 @@ class TrackRecord:
     """Of each of JUDGED_HOURS: relative errors of the estimates of whole days made then."""
     ahead: tuple[tuple[tuple[float, float], ...], ...] = ()
     """Of each tested forecast, for the ends of the days after it: how many days ahead, and the logarithm of
-    actual over expected cost still to come until then, of hours that had passed as of those ahead."""
+    actual over expected cost still to come until then, of hours that had passed as of those ahead.
+    Charges that come once in a while play no part."""
 
     def noise(self, days: float) -> float:
         """Deviation of the logarithm of what is to come until so many days ahead, at a normal law's scale."""
