@@ -364,6 +364,11 @@ SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
     _MODEL,
     "Tokens without a known price: of an unknown model, service tier or kind. Their cost is unknown, not 0.",
 )
+SPEND_LLM_UNPRICED_FEES_TOTAL = _counter(
+    "spend_llm_unpriced_fees_total",
+    (*_MODEL, "fee"),
+    "Web searches, images and other things that cost a fee beside tokens. Their cost is in no estimate.",
+)
 SPEND_LLM_TODAY_USD = _gauge(
     "spend_llm_today_usd",
     _BILLED_MODEL,
@@ -549,6 +554,12 @@ SPEND_EXPORTER_COST_USD_PER_MONTH = _gauge(
 )
 
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
+SPEND_SOURCE_READ_WHOLE = _gauge(
+    "spend_source_read_whole",
+    ("source",),
+    "1 if the source has been read to its end at least once, so that its figures are shown; else 0. Sums "
+    "over sources are not shown until each source of a bill is 1, or has failed (spend_source_up 0).",
+)
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",
     ("source",),
