@@ -17,6 +17,7 @@ _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""
 
 _LEAST_DAYS: Final = 3
+_ALIKE: Final = 3.0
 _TAIL: Final = 0.003
 _TAIL_HOURS: Final = 24.0
 """So large a share may be later than any known lateness tells, smaller by e with each day."""
@@ -69,7 +70,7 @@ def observe(
 
 
 def running(known: KnownCosts, observed: Observed) -> Flags:
-    """Lines that run: used in several hours of late, or on several days."""
+    """Lines that run: used in several hours of late, or for like amounts on several days in a row."""
     past = max(known.as_of - observed.begin, 0)
     if not known.cells.lines:
         return np.zeros(0, np.bool_)
@@ -77,8 +78,13 @@ def running(known: KnownCosts, observed: Observed) -> Flags:
     low = observed.begin - known.first_hour
     hours = (used & (known.span[:, low : low + past] < DAY_LONG_HOURS)).sum(axis=1)
     whole = min(past, 168) // 24 * 24
-    days = used[:, past - whole :].reshape(len(used), -1, 24).any(axis=2).sum(axis=1)
-    found: Flags = (days >= _LEAST_DAYS) | (hours >= LEAST_HOURS)
+    cost = np.where(used, observed.cost[:, :past], 0.0)[:, past - whole :]
+    daily = cost.reshape(len(used), -1, 24).sum(axis=2)
+    found: Flags = hours >= LEAST_HOURS
+    for first in range(daily.shape[1] - _LEAST_DAYS + 1):
+        days = daily[:, first : first + _LEAST_DAYS]
+        low, high = days.min(axis=1), days.max(axis=1)
+        found |= (low > 0.0) & (high <= _ALIKE * low)
     return found
 
 
