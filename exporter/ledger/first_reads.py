@@ -24,6 +24,8 @@ class FirstReads:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 """SELECT source FROM partition UNION SELECT source FROM usage_cursor
+                   -- A bill of which all partitions are gone: its counters stay.
+                   UNION SELECT source FROM series
                    EXCEPT SELECT value FROM setting WHERE name = ?""",
                 [_MARK],
             ).fetchall()

@@ -9,16 +9,15 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana.source import links, reasons
 from grafana.source.boards import Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
-from grafana.source.fields import BYTES, COUNT, RATIO, SECONDS, USD, Query, Reading
-from grafana.source.links import To
+from grafana.source.exporter_cost import cost
+from grafana.source.fields import COUNT, RATIO, SECONDS, USD, Query, Reading
+from grafana.source.links import BOARD, To, by_board
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time, ranking
+from grafana.source.panels import over_time, ranking
 from grafana.source.tables import Column, listing
 
 SOURCE: Final = 'source=~"$source"'
 STATE: Final = Reading("none", 0, ((0, RED), (1, GREEN)), {"1": ("works", GREEN), "0": ("fails", RED)})
-ITSELF: Final = "and on (job, instance) spend_exporter_build_info"
-"""Selects the exporters among all targets of Prometheus."""
 
 
 def make() -> model.Dashboard:
@@ -31,7 +30,7 @@ def make() -> model.Dashboard:
             Section("Health", _health()),
             Section("Data freshness", _freshness()),
             Section("Estimate accuracy", _accuracy()),
-            Section("Cost and resources", _cost()),
+            Section("Cost and resources", cost()),
         ],
     )
 
@@ -196,82 +195,39 @@ def _accuracy() -> list[Placed]:
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
             size=(8, 8),
         ),
-    ]
-
-
-def _cost() -> list[Placed]:
-    def last_day(metric: str) -> str:
-        return f"sum(increase({metric}[1d]))"
-
-    return [
-        number(
-            "Own cost",
-            "Cost per month of the exporter's reads of BigQuery and Cloud Monitoring, at the pace of the "
-            "last day.",
-            Query("sum(spend_exporter_cost_usd_per_month)"),
-            empty="Known after an hour, if any read costs money",
-            reading=Reading(USD, 2, ((0, BLUE), (20, ORANGE))),
+        listing(
+            "Estimate compared with a plain one",
+            "Mean absolute error and signed error of a whole day's estimate, by the hour of the day at "
+            "which it was made, and those of a plain Bornhuetter-Ferguson estimate; above 0 is too high.",
+            {"provider": "Provider", "made_at": "Made at"},
+            *(
+                Column(heading, f"max by (provider, made_at) ({metric})", Reading(RATIO, 2))
+                for heading, metric in (
+                    ("Error", "spend_nowcast_absolute_error_ratio"),
+                    ("Signed", "spend_nowcast_error_ratio"),
+                    ("Plain error", "spend_nowcast_plain_absolute_error_ratio"),
+                    ("Plain signed", "spend_nowcast_plain_error_ratio"),
+                )
+            ),
+            empty=reasons.NO_GRADES,
+            size=(12, 9),
         ),
-        number(
-            "BigQuery",
-            "Bytes that BigQuery billed in the last day for reading the export. Reading files is free.",
-            Query(last_day("spend_bigquery_billed_bytes_total")),
-            empty="The bill is not read from BigQuery",
-            reading=Reading(BYTES, 1),
-        ),
-        number(
-            "Monitoring",
-            "Time series that Cloud Monitoring returned in the last day. A million a month are free.",
-            Query(last_day("spend_monitoring_series_returned_total")),
-            empty=reasons.NO_LIVE_USAGE,
-            reading=Reading(COUNT, 1),
-        ),
-        number(
-            "Samples",
-            "Samples that Prometheus gets from the exporter in one scrape.",
-            Query(f"sum(scrape_samples_scraped {ITSELF})"),
-            empty=reasons.NOT_SCRAPED,
-            reading=Reading(COUNT, 1),
-        ),
-        number(
-            "Folded",
-            "Series that are folded. Beyond `max_series`, the smallest series are added up as `other`; "
-            "totals stay exact.",
-            Query("sum(spend_series_folded)"),
-            empty=reasons.NO_BILL,
-            reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
-        ),
-        number(
-            "Version",
-            "The running version of the exporter.",
-            Query("max by (version) (spend_exporter_build_info)", "{{version}}"),
-            empty=reasons.NOT_SCRAPED,
-            reading=Reading("none", 0),
-            named=True,
-        ),
-        over_time(
-            "Scrape duration",
-            "Measured by Prometheus. Figures are computed in the background, so scrapes are fast.",
-            Query(f"scrape_duration_seconds {ITSELF}", "{{instance}}"),
-            empty=reasons.NOT_SCRAPED,
-            reading=Reading(SECONDS, 1, minimum=0),
-            size=(8, 7),
-        ),
-        over_time(
-            "Memory",
-            "Resident memory of the exporter.",
-            Query(f"process_resident_memory_bytes {ITSELF}", "{{instance}}"),
-            empty=reasons.NOT_SCRAPED,
-            reading=Reading(BYTES, 0, minimum=0),
-            size=(8, 7),
-        ),
-        over_time(
-            "Scrapes per minute by status",
-            "Scrapes per minute, stacked by HTTP status code.",
-            Query("60 * sum by (code) (rate(spend_exporter_scrapes_total[$__rate_interval]))", "{{code}}"),
-            empty=reasons.NOT_SCRAPED,
-            reading=Reading("none", 1, minimum=0),
-            stacked=True,
-            size=(8, 7),
+        listing(
+            "Estimation method by service",
+            "The model, the plain estimate where it has been better over three weeks, or the rules for bills "
+            "by the day.",
+            {"provider": "Provider", "service_name": "Service", "method": "Method", BOARD: "Board"},
+            Column(
+                "Today",
+                by_board(
+                    "sum by (provider, service_name, method) (spend_nowcast_method_info "
+                    "* on (provider, service_name) group_left () sum by (provider, service_name) "
+                    "(spend_nowcast_today_usd))"
+                ),
+                Reading(USD, 2),
+            ),
+            empty=reasons.NO_NOWCAST,
+            links={"service_name": To(BOARD, ("provider", "service_name"))},
+            size=(12, 9),
         ),
     ]

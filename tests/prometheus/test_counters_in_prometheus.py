@@ -71,7 +71,7 @@ def seen(scraper: Scraper, server: Server, expected: Callable[[Samples], bool], 
 
 def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server) -> None:
     """Start, let everything be read and the hour happen, with scrapes in between."""
-    world.start()
+    world.keep_reading()
     world.finish_first_reads()
     of_process = ("spend_source_rows_total", "spend_source_errors_total", "spend_bigquery_billed_bytes_total")
     history = seen(
@@ -135,7 +135,7 @@ def test_a_restart_adds_nothing_and_changes_no_time_of_creation(world: CounterWo
         before = created(server)
         world.stop()
         world.open()
-        world.start()
+        world.keep_reading()
         until(lambda: "spend_billed_usd_total" in exposed(server), "counters after the restart")
         after = exposed(server)
         scrapes = scraper.total("sum(count_over_time(up[1h]))")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 from exporter.analysis.unit_cost.rate_book import RateCard
@@ -133,27 +134,16 @@ class Read(TestedSource):
         yield Unreadable("odd", Rejected("bad_row", 2, "line 1", "it is odd"))
 
 
-class Sending:
-    """Remote write that has sent as much as it is told."""
-
-    def __init__(self) -> None:
-        self.status = SendingStatus()
-
-    def wake(self) -> None:
-        """Nothing to do."""
-
-    def stop(self) -> None:
-        """Nothing runs."""
-
-    def run(self, changed: Callable[[], None]) -> None:
-        """Nothing to run."""
-
-    def sent(self, samples: int, failures: int) -> None:
-        self.status = SendingStatus(acknowledged=samples, failures={"refused": failures} if failures else {})
+def sending_nothing() -> HistorySender:
+    """Remote write whose status a test sets."""
+    silent = SimpleNamespace(
+        status=SendingStatus(), wake=lambda: None, stop=lambda: None, run=lambda _changed: None
+    )
+    return cast("HistorySender", silent)
 
 
 class CounterWorld:
-    """Sources over one ledger file; `open` and `start` run the exporter over it."""
+    """Sources over one ledger file; `open` and `keep_reading` run the exporter over it."""
 
     def __init__(self, folder: Path, zero_for: timedelta) -> None:
         self._folder = folder
@@ -161,7 +151,7 @@ class CounterWorld:
         self._ledger: Ledger | None = None
         self._running: Refresher | None = None
         self.now = datetime.now(UTC)
-        self.sending = Sending()
+        self.sending = sending_nothing()
         self.sources = (
             Read(
                 name="bigquery",
@@ -192,13 +182,13 @@ class CounterWorld:
             keep=timedelta(days=400),
             max_series=1000,
             settings=FigureSettings(rate_card=RateCard(1.0, 1.0, 1.0, 1.0)),
-            history_sender=cast("HistorySender", self.sending),
+            history_sender=self.sending,
             estimator=Estimator(self._ledger, self.sources, self._folder, command=_NEVER),
             zero_for=self._zero_for,
             wait=lambda event, seconds: event.wait(min(seconds, 0.3)),
         )
 
-    def start(self) -> None:
+    def keep_reading(self) -> None:
         """Read, over and over again."""
         self.refresher.start()
 
@@ -207,7 +197,7 @@ class CounterWorld:
             source.finish.set()
 
     def let_the_hour_happen(self) -> None:
-        self.sending.sent(40, 3)
+        self.sending.status = SendingStatus(acknowledged=40, failures={"refused": 3})
         for source in self.sources:
             source.happen.set()
 

@@ -369,8 +369,11 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
     server = Server(LOOPBACK, snapshot)
     server.stop()
     server.start()
+    address = server.address
     server.stop()
     server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
 
 
 def test_an_address_in_use_is_reported_with_what_to_do(server: Server) -> None:
