@@ -158,7 +158,8 @@ def fill(ledger: Ledger, folder: Path) -> None:
                   'project-' || (number // 20) AS project_id, 'Service ' || (number % 20) AS service_name,
                   TIMESTAMP '{END:%Y-%m-%d %H:%M:%S}' - to_hours(hour) AS charge_period_start,
                   (random() * 100)::DECIMAL(38,18) AS billed_cost_usd)
-                FROM read_csv('{rows}', header = true, auto_detect = false, columns = {{{columns}}}),
+                FROM read_csv('{rows}', header = true, auto_detect = false, nullstr = '\\0',
+                    columns = {{{columns}}}),
                   range(1, {HOURS + 1}) AS hours(hour), range({SERIES}) AS numbers(number))
                 TO '{one}' (FORMAT parquet)"""
         )
