@@ -11,6 +11,7 @@ import yaml
 
 from exporter.cli.commands.demo import PAST_DAYS
 from tests.support import places
+from tests.support.programs import needs
 
 ROOT = places.REPOSITORY
 
@@ -129,6 +130,7 @@ def test_the_container_hands_the_receiver_to_the_demo() -> None:
         assert arguments[5:] == more
 
 
+@needs("promtool", "prometheus")
 def test_promtool_accepts_the_configuration_of_prometheus(tmp_path: Path) -> None:
     (tmp_path / "prometheus.yml").write_text((ROOT / "prometheus" / "prometheus.yml").read_text())
     (tmp_path / "rules").symlink_to(ROOT / "prometheus" / "rules")

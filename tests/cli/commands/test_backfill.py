@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -18,10 +17,9 @@ from exporter.core.charges import Charge
 from exporter.ledger.charges.store import Ledger
 from tests.support.charge_rows import charge
 from tests.support.history_world import billing_day, charges, keep
+from tests.support.programs import needs
 
 FIRST, END = date(2026, 1, 29), date(2026, 2, 3)
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus is not installed")
 
 
 HOLD = """
@@ -176,7 +174,7 @@ def test_blocks_without_promtool_say_what_to_run(
     assert list(data.iterdir()) == []
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_blocks_do_not_overlap_and_nothing_else_is_left(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,7 +187,7 @@ def test_blocks_do_not_overlap_and_nothing_else_is_left(
     assert f"{len(names)} blocks" in capsys.readouterr().out
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     data = config.parent / "tsdb"
     data.mkdir()
