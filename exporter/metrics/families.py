@@ -126,7 +126,7 @@ SPEND_RESTATED_USD_TOTAL = _counter(
 SPEND_UNSETTLED_RATIO = _gauge(
     "spend_unsettled_ratio",
     ("provider", "billing_account_id", "days_ago"),
-    "Share of a billing day's final cost that has not arrived yet, learnt from how late this account's "
+    "Share of a billing day's final cost that has not arrived yet, learned from how late this account's "
     "charges are.",
     "ratio",
 )
@@ -253,7 +253,7 @@ SPEND_CLOUD_RUN_RATE_USD = _gauge(
     "spend_cloud_run_rate_usd",
     ("project_id", "region_id", "component", "basis"),
     "Rate used for estimates, per request, vCPU second, GiB second, GiB sent or idle instance second. "
-    "Basis: billed (learnt from the bill), list or rate_card.",
+    "Basis: billed (learned from the bill), list or rate_card.",
     "usd",
 )
 
@@ -285,7 +285,7 @@ SPEND_USAGE_THROUGH = _gauge(
 SPEND_RATE_BILLED_THROUGH = _gauge(
     "spend_rate_billed_through_timestamp_seconds",
     ("meter",),
-    "Start of the latest billed day that a meter's rates were learnt from.",
+    "Start of the latest billed day that a meter's rates were learned from.",
     "seconds",
 )
 SPEND_ESTIMATE_TO_BILLED_RATIO = _gauge(

@@ -51,8 +51,8 @@ class Registration:
         """Raise ValueError for an entry that concerns no provider: its dollars would be anybody's."""
         if not (self.bills or self.estimates or self.attributes or self.advises):
             raise ValueError(
-                f"{self.name}: say whose dollars it bills, estimates, attributes or advises on; "
-                "see exporter/sources/registration.py"
+                f"{self.name}: set bills, estimates, attributes or advises, to show whose dollars it "
+                "reports; see exporter/sources/registration.py"
             )
 
 

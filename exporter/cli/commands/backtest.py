@@ -148,7 +148,7 @@ def _tell_too_little(provider: str, history: CostCells, as_of: int) -> None:
     known = (as_of - max(history.first_hour, history.export[0])) // 24 + 1 if len(history) else 0
     logger.error(
         "%s: too little history: its bill has been exported for %d days, and a backtest needs %d: "
-        "%d to learn from, one to judge, and %d until that one's bill is final",
+        "%d to learn from, one to test, and %d until the bill of that day is final",
         provider,
         min(known, LEAST_DAYS - 1),
         LEAST_DAYS,

@@ -195,7 +195,7 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
     Raises one of READ_FAILURES, among them NoFocusFileError.
     """
     if file_format(path) not in (".csv", ".parquet"):
-        raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, which FOCUS files are read from")
+        raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, and FOCUS files are one of them")
     table, types = opened(connection, path)
     columns = FocusColumns(_version(types), types)
     required = [*_REQUIRED, COST_COLUMNS[cost]]

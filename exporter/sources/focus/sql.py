@@ -30,13 +30,14 @@ from exporter.sources.google.export.columns import MONEY
 REASONS: Final[Mapping[str, str]] = {
     "bad_provider": "no column names the provider or the publisher (ServiceProviderName, ProviderName, "
     "PublisherName); the row was left out",
-    "bad_timestamp": "ChargePeriodStart is missing, no timestamp, or before 2015; the row was left out",
+    "bad_timestamp": "ChargePeriodStart is missing, not a timestamp, or before 2015; the row was left out",
     "future_timestamp": "ChargePeriodStart or x_ExportTime lies in the future; the row was left out: "
     "check the clock of this machine",
-    "bad_cost": "the cost is missing, not a number, or too large to be true; the row was left out",
-    "bad_currency": "BillingCurrency is missing; the row was left out, since its dollars are unknown",
-    "no_usd_rate": "there is no rate for the billing currency; the row was left out, since its dollars are "
-    "unknown: name what one unit of the currency is worth under focus.usd_per",
+    "bad_cost": "the cost is missing, not a number, or implausibly large; the row was left out",
+    "bad_currency": "BillingCurrency is missing; the row was left out, because its cost in US dollars is "
+    "unknown",
+    "no_usd_rate": "there is no rate for the billing currency; the row was left out, because its cost in "
+    "US dollars is unknown: set the value of one unit of the currency in focus.usd_per",
 }
 """Why a row can be set aside, in the words that go to the log."""
 

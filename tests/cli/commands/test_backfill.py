@@ -83,7 +83,7 @@ def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Pat
 
 def test_days_without_cost_are_trouble(config: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert backfill(config, first=date(2024, 1, 1), end=date(2024, 2, 1)) == 1
-    assert "no cost of the days from 2024-01-01" in caplog.text
+    assert "no cost for the days from 2024-01-01" in caplog.text
 
 
 def test_a_day_that_is_deleted_in_part_is_left_out_with_a_warning(

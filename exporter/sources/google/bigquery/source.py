@@ -174,8 +174,8 @@ class BigQuerySource(Source):
         if queried and not current:
             raise SourceError(
                 "export_empty",
-                f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had: the last "
-                "good data stays up; if the table was emptied on purpose, start with a new ledger file",
+                f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had some: the "
+                "last good data stays; if the table was emptied on purpose, start with a new ledger file",
             )
         # First what is gone, so that no dollar is in the ledger twice while another table is read.
         replaced = self._replaced(context.known.keys() - ours.keys(), export.table_id)
@@ -206,7 +206,7 @@ class BigQuerySource(Source):
                     f"the ledger has charges of {other}, and its name and that of {table_id} do not show "
                     f"whether they are exports of one billing account. If they are, set {REPLACES_KEY}: "
                     f"[{other}]; if not, list both tables under gcp.billing_export.bigquery. The last good "
-                    "data stays up",
+                    "data stays",
                 )
         return replaced
 
@@ -224,8 +224,8 @@ class BigQuerySource(Source):
         context.tally.progress(export.description)
         if export.partitioning.kind == "virtual":
             context.tally.progress(
-                f"{table_id} is not partitioned by time, so every refresh reads all of it: give the table "
-                "that Google writes rather than a view of it, if bytes matter"
+                f"{table_id} is not partitioned by time, so every refresh reads all of it: to read fewer "
+                "bytes, name the table that Google writes, not a view of it"
             )
         return export
 
@@ -240,7 +240,7 @@ class BigQuerySource(Source):
         sql = cursor_query(export, since, with_null=full)
         kept = kept_tags(self.kept_tags)
         states = {}
-        for row in session.rows(sql, "cursor", f"asking which partitions of {export.table_id} moved"):
+        for row in session.rows(sql, "cursor", f"looking up which partitions of {export.table_id} changed"):
             start = row["partition_start"]
             key = _key(export, start)
             states[key] = (start, cursor_of(row["latest_export"], row["export_rows"], kept))

@@ -129,7 +129,7 @@ class BillingBudgetsSource(Source):
             if not following:
                 return found
             params["pageToken"] = str(following)
-        raise SourceError("bad_response", f"Cloud Billing: {path} has no last page; nothing is taken from it")
+        raise SourceError("bad_response", f"Cloud Billing: {path} has no last page; none of it is used")
 
     def _project_id(self, api: JsonApi, number: str) -> str:
         if number not in self._project_ids:
