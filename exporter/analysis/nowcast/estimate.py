@@ -122,7 +122,7 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
         moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
         found[:, max(past - span, 0) : past + 24] += moved
-        # Beyond a day nobody knows whether it was a step, or an odd day that is over.
+        # After a day it is not known whether it was a step, or one unusual day.
         found[:, past + 24 :] += 0.5 * moved
     return found
 

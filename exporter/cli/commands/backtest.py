@@ -74,7 +74,7 @@ def run_backtest(
     """Print the replayed days and draw them; return whether every source succeeded and any day was judged.
 
     `last_days` judges only so many of the latest final days. `ledger` overrides the configured file;
-    `:memory:` reads everything anew. Raises LedgerError, OSError.
+    `:memory:` reads everything again. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     sources = configured_sources(config, os.environ)
@@ -85,7 +85,7 @@ def run_backtest(
     report = JsonReport(sys.stdout) if json else TextReport(sys.stdout)
     report.write(judged)
     if plot and judged:
-        # A library that only this needs, and which not everybody has.
+        # Only this needs the library, and it may not be installed.
         from exporter.cli.commands.backtest_plot import png  # noqa: PLC0415
 
         plot.write_bytes(png(judged))

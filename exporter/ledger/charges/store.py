@@ -199,7 +199,7 @@ class Ledger:
                 f"""CREATE TEMP VIEW charge AS FROM "{database}".main.charge
                     WHERE charge_period_start < {sql_time(used_before)}"""
             )
-            # As of a past time all the same: counters are not the ledger's own, nothing is live.
+            # Still a state of a past time: counters are not the ledger's own, and nothing is live.
             yield LedgerView(connection, sources, exported_before or _END_OF_TIME)
 
     @contextmanager

@@ -151,7 +151,7 @@ class _Estimates:
         )
         finding = self._within_cap("a first fill", planned, sizes)
         if not finding.ok and any(name.startswith(f"{self.table.table_id}/") for name in self.context.known):
-            # Done already: it matters only where the ledger is made anew.
+            # Done already: it matters only for a new ledger.
             return replace(finding, ok=True, warning=True)
         return finding
 

@@ -140,7 +140,7 @@ class BillingBudgetsSource(Source):
         return self._project_ids[number]
 
     def _loaded(self) -> GoogleIdentity:
-        # Loads google-auth, which nobody without this source should pay for.
+        # Loads google-auth only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
 
         if self._identity is None:
