@@ -5,6 +5,7 @@ A usage point of theirs has the model as its resource; its project is the provid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 TOKENS: Final = "llm_tokens"
@@ -14,6 +15,17 @@ LIST_USD: Final = "llm_list_usd"
 """US dollars at list prices."""
 UNPRICED_TOKENS: Final = "llm_unpriced_tokens"
 """Tokens without a known price."""
+
+FEES: Final[Mapping[str, str]] = {
+    "llm_web_searches": "searches",
+    "llm_file_searches": "searches",
+    "llm_images": "images",
+    "llm_characters": "characters",
+    "llm_audio_seconds": "seconds",
+    "llm_sessions": "sessions",
+    "llm_vector_store_byte_seconds": "byte-seconds",
+}
+"""Meters of what costs a fee of its own beside tokens, with their units. Their cost is in no estimate."""
 
 PROXY_USD: Final = "llm_proxy_usd"
 """US dollars as a proxy calculates them: attribution, never in a total. The revision is a key's alias."""

@@ -13,7 +13,7 @@ from math import inf
 from typing import TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
-from exporter.analysis.unit_cost.rates import RateCard
+from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
@@ -49,13 +49,16 @@ from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from exporter.metrics.savings import Savings
 from exporter.metrics.settled_day import settled_day_families
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
-from exporter.sources.base import Source, billing_zones
+from exporter.sources.base import Source, billing_zones, reads_bill
 from exporter.sources.registry import HOURLY_BILLS
 from exporter.sources.status import SourceStatus
 
 OTHER_BILLS_ZONE = "UTC"
 """Zone of the days of providers without their own source, such as those of FOCUS files."""
 
+
+LIVE_PROVIDER = "gcp"
+"""The provider of live usage of resources, whose bill has its prices."""
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +99,11 @@ class SnapshotCollector:
     ) -> None:
         """`provider_budgets` returns the budgets that sources read from their providers."""
         self._ledger = ledger
-        self._names = tuple(source.name for source in sources)
+        self._live_depends_on = frozenset(
+            source.name
+            for source in sources
+            if source.reads_live_usage or (reads_bill(source) and source.provider == LIVE_PROVIDER)
+        )
         self._zones = billing_zones(sources)
         self._reads_live_usage = any(source.reads_live_usage for source in sources)
         self._settings = settings
@@ -118,15 +125,20 @@ class SnapshotCollector:
         """Return live usage of resources, if a source reads it."""
         return UsageView(view.connection) if self._reads_live_usage else None
 
-    def live(self, now: datetime) -> LiveUsageFigures:
-        """Price the usage since the last time, and return the figures of live usage, if a source reads it."""
-        if not self._reads_live_usage:
-            return NOTHING_LIVE
-        return self._compute("live_usage", lambda: self._live(now), NOTHING_LIVE, now)
+    def live(self, now: datetime, statuses: Sequence[SourceStatus]) -> LiveUsageFigures:
+        """Price the usage since the last time, and return the figures of live usage, if a source reads it.
 
-    def _live(self, now: datetime) -> LiveUsageFigures:
+        Nothing while that source, or the bill that has the prices, is read for the first time.
+        """
+        awaited = {status.name for status in statuses if status.awaited}
+        if not self._reads_live_usage or awaited & self._live_depends_on:
+            return NOTHING_LIVE
+        shown = [status.name for status in statuses if status.shown]
+        return self._compute("live_usage", lambda: self._live(now, shown), NOTHING_LIVE, now)
+
+    def _live(self, now: datetime, shown: Sequence[str]) -> LiveUsageFigures:
         usage = UsageLedger(self._ledger)
-        with self._ledger.view(self._names) as view:
+        with self._ledger.view(shown) as view:
             state = UsageView(view.connection)
             live = read_live_usage(view, state, now, self._settings.rate_card)
             unpriced = prices(state.totals(now - SHOWN_FOR), live.rates)
@@ -143,7 +155,7 @@ class SnapshotCollector:
         zones = self.timezones(view)
         hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
         usage = self.live_usage(view) if present else None
-        llm = LlmView(view.connection, self._names) if present else None
+        llm = LlmView(view.connection, view.sources) if present else None
         nowcasting = self._nowcasting
         none: Sequence[Outlook] = ()
         return [
@@ -166,7 +178,7 @@ class SnapshotCollector:
 
     def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
         """Return cost and usage of language models."""
-        usage = LlmView(view.connection, self._names) if view.exported_before is None else None
+        usage = LlmView(view.connection, view.sources) if view.exported_before is None else None
         return self._compute(
             "language_models",
             lambda: llm_families(view, usage, now, self.timezones(view), self._models),
@@ -236,7 +248,7 @@ class SnapshotCollector:
         floors = Floors(thresholds.get("hourly_spike_usd", inf), thresholds.get("spike_score", inf))
         found = billed_spikes(view, outlooks, floors)
         if view.exported_before is None:
-            found += usage_spikes(view, LlmView(view.connection, self._names), outlooks, floors, now)
+            found += usage_spikes(view, LlmView(view.connection, view.sources), outlooks, floors, now)
         return found
 
     def _settled_days(self, view: LedgerView, now: datetime) -> list[FamilySamples]:

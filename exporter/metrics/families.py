@@ -251,10 +251,18 @@ SPEND_CLOUD_RUN_COLD_START_RATIO = _gauge(
 )
 SPEND_CLOUD_RUN_RATE_USD = _gauge(
     "spend_cloud_run_rate_usd",
-    ("project_id", "region_id", "component", "basis"),
+    ("project_id", "region_id", "component", "billing_mode", "basis"),
     "Rate used for estimates, per request, vCPU second, GiB second, GiB sent or idle instance second. "
+    "Billing mode: request, instance, or empty where it makes no difference. "
     "Basis: billed (learned from the bill), list or rate_card.",
     "usd",
+)
+SPEND_CLOUD_RUN_INSTANCE_BASED_RATIO = _gauge(
+    "spend_cloud_run_instance_based_ratio",
+    _RUN_SERVICE,
+    "Share of the service's usage priced as instance-based: 0 or 1 where its billing mode is known, "
+    "between them where it is not certain from bill and usage.",
+    "ratio",
 )
 
 _METERED: Final = ("project_id", "region_id", "resource", "meter", "dimension")
@@ -278,8 +286,8 @@ SPEND_USAGE_UNPRICED_RESOURCES = _gauge(
 )
 SPEND_USAGE_THROUGH = _gauge(
     "spend_usage_through_timestamp_seconds",
-    ("project_id",),
-    "All live usage of the project is known up to this time.",
+    ("project_id", "meter"),
+    "All usage of one meter in the project is known up to this time; of the meters in use.",
     "seconds",
 )
 SPEND_RATE_BILLED_THROUGH = _gauge(
@@ -330,6 +338,11 @@ SPEND_LLM_UNPRICED_TOKENS_TOTAL = _counter(
     "spend_llm_unpriced_tokens_total",
     _MODEL,
     "Tokens without a known price: of an unknown model, service tier or kind. Their cost is unknown, not 0.",
+)
+SPEND_LLM_UNPRICED_FEES_TOTAL = _counter(
+    "spend_llm_unpriced_fees_total",
+    (*_MODEL, "fee"),
+    "Web searches, images and other things that cost a fee beside tokens. Their cost is in no estimate.",
 )
 SPEND_LLM_TODAY_USD = _gauge(
     "spend_llm_today_usd",
@@ -516,6 +529,12 @@ SPEND_EXPORTER_COST_USD_PER_MONTH = _gauge(
 )
 
 SPEND_SOURCE_UP = _gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
+SPEND_SOURCE_READ_WHOLE = _gauge(
+    "spend_source_read_whole",
+    ("source",),
+    "1 if the source has been read to its end at least once, so that its figures are shown; else 0. Sums "
+    "over sources are not shown until each source of a bill is 1, or has failed (spend_source_up 0).",
+)
 SPEND_SOURCE_LAST_SUCCESS = _gauge(
     "spend_source_last_success_timestamp_seconds",
     ("source",),

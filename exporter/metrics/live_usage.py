@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import inf
 
 from exporter.analysis.unit_cost.agreement import agreements
-from exporter.analysis.unit_cost.rates import RateBook, RateCard, learn_rates
+from exporter.analysis.unit_cost.billing_modes import BillingModes
+from exporter.analysis.unit_cost.rate_book import RateBook, RateCard
+from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.analysis.unit_cost.unit_cost import (
     COMPONENT_METERS,
     TRAILING_METERS,
@@ -19,7 +20,7 @@ from exporter.analysis.unit_cost.unit_cost import (
     meter_costs,
     unpriced,
 )
-from exporter.core.meters import GIBIBYTE, SERVICE_NAMES, USAGE_TABLE
+from exporter.core.meters import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, BillingMode
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import DailyUsage, SkuDay, TrailingUsage, UsageTotal, UsageView, sku_days
 from exporter.metrics import families as metrics
@@ -27,6 +28,9 @@ from exporter.metrics.families import Family, FamilySamples
 
 RATES_LEARNT_FROM = timedelta(days=35)
 """More than a month, so that rates include a whole month's free allowance and tiers."""
+
+MODES_LEARNT_FROM = timedelta(days=18)
+"""Enough for the settled days that tell a service's billing mode."""
 
 SETTLING_DAYS = 3
 """Rates are not learnt from more recent days of the bill: part of their cost is still to arrive."""
@@ -64,9 +68,21 @@ def read_live_usage(view: LedgerView, usage: UsageView, now: datetime, card: Rat
         if each.day >= month:
             used[each.meter] = used.get(each.meter, 0.0) + each.amount
     rates = learn_rates(
-        billed, daily, settled_through, card=card, used_this_month=lambda meter: used.get(meter, 0.0)
+        billed,
+        daily,
+        settled_through,
+        today=today,
+        card=card,
+        used_this_month=lambda meter: used.get(meter, 0.0),
     )
     return PricedUsage(rates, billed, daily, settled_through)
+
+
+def read_billing_modes(view: LedgerView, usage: UsageView, now: datetime) -> BillingModes:
+    """Read how Cloud Run bills each service, as far as bill and usage show it."""
+    since, settled_through = now - MODES_LEARNT_FROM, now.astimezone(UTC).date() - timedelta(SETTLING_DAYS)
+    billed = sku_days(view, since, now, [RUN])
+    return learn_rates(billed, usage.daily(since, now), settled_through).modes
 
 
 def prices(totals: Iterable[UsageTotal], rates: RateBook) -> dict[int, float]:
@@ -108,6 +124,7 @@ def live_usage_families(usage: UsageView, live: PricedUsage, now: datetime) -> l
         *_unit_costs(services),
         *_meters(trailing, live.rates),
         _rates(services, live.rates),
+        _billing_modes(services, live.rates),
         *_coverage(usage, trailing, live),
     ]
 
@@ -179,21 +196,34 @@ def _meters(trailing: list[TrailingUsage], rates: RateBook) -> list[FamilySample
 
 
 def _rates(services: list[ServiceCost], rates: RateBook) -> FamilySamples:
+    modes: dict[tuple[str, str], set[BillingMode]] = {}
+    for one in services:
+        share = rates.modes.instance_share(one.project_id, one.region_id, one.run_service)
+        mine = modes.setdefault((one.project_id, one.region_id), set())
+        mine |= {"request"} if share < 1.0 else set()
+        mine |= {"instance"} if share > 0.0 else set()
     samples = {}
-    for project_id, region_id in {(one.project_id, one.region_id) for one in services}:
+    for (project_id, region_id), used in modes.items():
         for meter, component in COMPONENT_METERS.items():
-            rate = rates.rate(meter, project_id, region_id)
-            if rate is not None:
+            for mode, rate in rates.rates_by_mode(meter, project_id, region_id, used).items():
                 shown = rate.usd_per_unit * _SHOWN_UNITS.get(component, 1.0)
-                samples[project_id, region_id, component, str(rate.basis)] = shown
+                samples[project_id, region_id, component, mode, str(rate.basis)] = shown
     return FamilySamples(metrics.SPEND_CLOUD_RUN_RATE_USD, sorted(samples.items()))
 
 
+def _billing_modes(services: list[ServiceCost], rates: RateBook) -> FamilySamples:
+    """How each service is billed; nothing under a rate card, which knows no modes."""
+    named = [(one.project_id, one.region_id, one.run_service) for one in services if rates.card is None]
+    shares = [(labels, rates.modes.instance_share(*labels)) for labels in named]
+    return FamilySamples(metrics.SPEND_CLOUD_RUN_INSTANCE_BASED_RATIO, shares)
+
+
 def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage) -> list[FamilySamples]:
-    through: dict[tuple[str, ...], float] = {}
-    for project_id, meter, moment in usage.read_through():
-        if meter in _TOLD_SOON:
-            through[(project_id,)] = min(moment.timestamp(), through.get((project_id,), inf))
+    through = [
+        ((project_id, meter), moment.timestamp())
+        for project_id, meter, moment in usage.read_through()
+        if meter in _TOLD_SOON
+    ]
     newest: dict[tuple[str, ...], float] = {}
     for each in trailing:
         rate = live.rates.rate(each.meter, each.project_id, each.region_id, each.resource, each.dimension)
@@ -203,7 +233,7 @@ def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage
     compared = agreements(live.billed, live.daily, live.rates, live.settled_through)
     ratios = [(("gcp", each.service_name), each.estimate_to_billed_ratio) for each in compared]
     return [
-        FamilySamples(metrics.SPEND_USAGE_THROUGH, sorted(through.items())),
+        FamilySamples(metrics.SPEND_USAGE_THROUGH, sorted(through)),
         FamilySamples(metrics.SPEND_RATE_BILLED_THROUGH, sorted(newest.items())),
         FamilySamples(
             metrics.SPEND_USAGE_UNPRICED_RESOURCES,

@@ -36,12 +36,13 @@ _METERS = (
     llm_meters.LIST_USD,
     llm_meters.UNPRICED_TOKENS,
     llm_meters.VERTEX_TOKENS,
+    *llm_meters.FEES,
 )
 _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
 
 
 def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
-    """Return the counters of tokens, requests and dollars at list prices, by model."""
+    """Return the counters of tokens, requests, dollars at list prices and unpriced fees, by model."""
     counters = view.counters(_METERS, now - SHOWN_FOR)
     reported_by: dict[str, set[str]] = {}
     for each in counters:
@@ -64,6 +65,12 @@ def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
                 (metrics.SPEND_LLM_ESTIMATED_USD_TOTAL, llm_meters.LIST_USD),
                 (metrics.SPEND_LLM_UNPRICED_TOKENS_TOTAL, llm_meters.UNPRICED_TOKENS),
             )
+        ),
+        _summed(
+            metrics.SPEND_LLM_UNPRICED_FEES_TOTAL,
+            counted,
+            tuple(llm_meters.FEES),
+            lambda one: (one.provider, one.model, one.meter.removeprefix("llm_")),
         ),
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from exporter.analysis.bill.attribution import Combination
 from exporter.analysis.llm.models import llm_model
 from exporter.analysis.llm.services import LLM_SERVICES
+from exporter.core.model_labels import model_label
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import billed_skus
 
@@ -27,7 +28,8 @@ class ModelNames:
         """Return the model; empty for LLM spend that is not of one model, None where it is not LLM spend."""
         named = (provider, service_id, sku_id, sku)
         if named not in self._known:
-            self._known[named] = llm_model(*named, services=self._services)
+            found = llm_model(*named, services=self._services)
+            self._known[named] = found and model_label(provider, found)
         return self._known[named]
 
     def of_charge(self, charge: Combination) -> str:

@@ -21,7 +21,7 @@ from exporter.analysis.savings.idle_instances import (
 )
 from exporter.analysis.savings.saving import Kind, Saving, counted_once
 from exporter.analysis.savings.unused_resources import BILL_SERVICES, MACHINES_GONE, unused_resources
-from exporter.analysis.unit_cost.rates import RateCard
+from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import UsageView, sku_days
 from exporter.metrics import families as metrics

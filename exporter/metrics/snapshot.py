@@ -42,7 +42,7 @@ class Snapshot:
     built_at: datetime
     """Aware."""
     ready: bool
-    """False until the first refresh of the sources has ended."""
+    """False until the first refresh of a source of a bill has ended, unless an earlier process read it."""
     sources: tuple[SourceStatus, ...]
     totals: tuple[tuple[str, Decimal | None], ...]
     """Heading and amount in USD, in the order to show; None where the amount is not known yet."""
@@ -94,11 +94,13 @@ def build(
     cloud_run: CloudRunHour | None = None,
     budgets: Sequence[BudgetOutlook] = (),
     outcomes: Outcomes | None = None,
+    estimates_pending: bool = False,
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
     `timezones` has the billing zone of each provider whose sources are configured; `families` are the
-    figures computed next to the bill, `outlooks` the estimates; the rest is as in Snapshot.
+    figures computed next to the bill, `outlooks` the estimates; while `estimates_pending` no family is shown
+    that has a billed and an estimated part. The rest is as in Snapshot.
     """
     started = time.monotonic()
     everything_read = all(status.up is not None for status in statuses if status.reads_bill)
@@ -107,7 +109,7 @@ def build(
         *billed.families,
         *invoice_families(view),
         *lateness_families(view, now, timezones),
-        month_to_date_family(billed.month_to_date, outlooks, now),
+        *(() if estimates_pending else (month_to_date_family(billed.month_to_date, outlooks, now),)),
     ]
     outcomes = outcomes or Outcomes()
     outcomes.note(BILL, success=True, seconds=time.monotonic() - started)
@@ -118,8 +120,10 @@ def build(
         *_source_families(statuses),
         FamilySamples(metrics.SPEND_EXPORTER_BUILD_INFO, [((__version__, platform.python_version()), 1.0)]),
     ]
-    totals = tuple((HEADINGS[name], usd) for name, usd in billed.window_totals.items())
-    ready = any(status.up is not None for status in statuses) or any(usd is not None for _, usd in totals)
+    awaited = awaited_bills(statuses)
+    totals = tuple((HEADINGS[name], None if awaited else usd) for name, usd in billed.window_totals.items())
+    of_bills = [status for status in statuses if status.reads_bill] or statuses
+    ready = any(not status.awaited for status in of_bills)
     snapshot = Snapshot(
         exposition=render(shown),
         built_at=now,
@@ -133,6 +137,11 @@ def build(
         failed_figures=outcomes.failed,
     )
     return Built(snapshot, billed.newly_own, billed.newly_folded)
+
+
+def awaited_bills(statuses: Sequence[SourceStatus]) -> tuple[str, ...]:
+    """Return the sources of bills whose first read is under way: no sum over sources is shown until then."""
+    return tuple(status.name for status in statuses if status.reads_bill and status.awaited)
 
 
 def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
@@ -151,6 +160,7 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
     billed_bytes = [status.billed_bytes for status in statuses if status.billed_reads is BilledReads.BYTES]
     return [
         each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
+        each(metrics.SPEND_SOURCE_READ_WHOLE, lambda status: float(status.shown)),
         each(
             metrics.SPEND_SOURCE_LAST_SUCCESS,
             lambda status: status.last_success.timestamp() if status.last_success else None,

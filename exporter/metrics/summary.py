@@ -104,6 +104,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
             SourceState(
                 name=source.name,
                 up=source.up,
+                read_whole=source.shown,
                 last_success=_utc(source.last_success) if source.last_success else None,
             )
             for source in snapshot.sources

@@ -129,6 +129,9 @@ class SourceState(_Part):
     name: str
     up: bool | None
     """Whether the last refresh succeeded; null before the first has ended."""
+    read_whole: bool
+    """Whether it was ever read to its end. If not, it is missing from all amounts; while `up` of a bill is
+    null as well, so are sums over sources."""
     last_success: _Moment | None
     """End of its last refresh that succeeded."""
 

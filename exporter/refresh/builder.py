@@ -26,7 +26,7 @@ from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
 from exporter.metrics.outcomes import BILL, Outcome
 from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
-from exporter.metrics.snapshot import Built, Snapshot, build
+from exporter.metrics.snapshot import Built, Snapshot, awaited_bills, build
 from exporter.sources.prometheus_units import UnitCounts, UnitFailure
 from exporter.sources.status import SourceStatus
 
@@ -52,7 +52,6 @@ class SnapshotBuilder:
         self._collector = collector
         self._outcomes = collector.outcomes
         self._statuses = statuses
-        self._names = [status.name for status in statuses()]
         self._max_series = max_series
         self._units = units
         self._history_sender = history_sender
@@ -66,9 +65,9 @@ class SnapshotBuilder:
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
         """Yield one consistent state of the bill, and of live usage where a source reads it.
 
-        Raises LedgerError.
+        Without the sources that were never read to their end. Raises LedgerError.
         """
-        with self._ledger.view(self._names) as view:
+        with self._ledger.view(_shown(self._statuses())) as view:
             yield view, self._collector.live_usage(view)
 
     def rebuild(
@@ -77,18 +76,27 @@ class SnapshotBuilder:
         as_of: datetime | None = None,
         known_now: bool = False,
         estimated: Sequence[Outlook] | None = None,
+        estimates_pending: bool = False,
     ) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
 
         `estimated` are outlooks to show instead of computing new ones, which takes a while on a large bill.
-        With `known_now`, a snapshot as of a past hour has all that is known now, and estimates nothing.
+        While `estimates_pending`, nothing is shown that consists of a billed and an estimated part. With
+        `known_now`, a snapshot as of a past hour has all that is known now, and estimates nothing.
         """
         with self._building:
             statuses = list(self._statuses())
             now = as_of or self._clock()
             started = time.monotonic()
             try:
-                built = self._built(now, as_of, statuses, () if known_now else estimated, known_now=known_now)
+                built = self._built(
+                    now,
+                    as_of,
+                    statuses,
+                    () if known_now else estimated,
+                    known_now=known_now,
+                    estimates_pending=estimates_pending,
+                )
             except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
                 self._keep_last(error, statuses, time.monotonic() - started)
                 return
@@ -109,14 +117,18 @@ class SnapshotBuilder:
         estimated: Sequence[Outlook] | None,
         *,
         known_now: bool,
+        estimates_pending: bool,
     ) -> Built:
         collector = self._collector
-        live = collector.live(now) if as_of is None else NOTHING_LIVE
+        live = collector.live(now, statuses) if as_of is None else NOTHING_LIVE
         exported_before, used_before = (None, as_of) if known_now else (as_of, None)
-        with self._ledger.view(self._names, exported_before, used_before=used_before) as view:
+        awaited = awaited_bills(statuses)
+        with self._ledger.view(_shown(statuses), exported_before, used_before=used_before) as view:
             outlooks = collector.outlooks(view, now) if estimated is None else estimated
             budgets = collector.budgets(view, now, outlooks)
-            beside = self._beside_the_bill(view, now, live)
+            if awaited or estimates_pending:
+                budgets = [replace(each, known=False) for each in budgets]
+            beside = self._beside_the_bill(view, now, live, whole=not awaited)
             alerting = collector.alerting(view, now, outlooks, budgets, statuses)
             return build(
                 view,
@@ -129,6 +141,7 @@ class SnapshotBuilder:
                 cloud_run=live.cloud_run,
                 budgets=budgets,
                 outcomes=self._outcomes,
+                estimates_pending=estimates_pending,
             )
 
     def _beside_the_bill(
@@ -136,12 +149,15 @@ class SnapshotBuilder:
         view: LedgerView,
         now: datetime,
         live: LiveUsageFigures,
+        *,
+        whole: bool,
     ) -> tuple[FamilySamples, ...]:
         collector, sender = self._collector, self._history_sender
         return (
             *live.families,
             *collector.language_models(view, now),
-            *collector.attributed(view, now, self._unit_counts),
+            # Categories, labels and units add up over sources.
+            *(collector.attributed(view, now, self._unit_counts) if whole else ()),
             *collector.savings(view, now),
             *self._grades,
             *(remote_write_families(sender.status) if sender else ()),
@@ -207,3 +223,7 @@ class SnapshotBuilder:
             self._ledger.publish(built.newly_own, built.newly_folded)
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
+
+
+def _shown(statuses: Sequence[SourceStatus]) -> list[str]:
+    return [status.name for status in statuses if status.shown]

@@ -17,7 +17,15 @@ logger = logging.getLogger(__name__)
 class Health:
     """Written by the one thread that refreshes the source; all threads may read `status`."""
 
-    def __init__(self, source: Source, clock: Callable[[], datetime], *, interval: timedelta) -> None:
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], datetime],
+        *,
+        interval: timedelta,
+        read_whole: bool = False,
+    ) -> None:
+        """`read_whole`: whether an earlier process has read it to its end."""
         self.status = SourceStatus(
             source.name,
             None,
@@ -28,15 +36,20 @@ class Health:
             reads_bill=reads_bill(source),
             billed_reads=source.billed_reads,
             update_interval_seconds=interval.total_seconds(),
+            read_whole=read_whole,
         )
         self._clock = clock
         self._stored: dict[str, tuple[Rejected, ...]] = {}
         self._unreadable: list[Rejected] = []
+        self._doubtful_before: set[Rejected] = set()
+        """What was in doubt at the last refresh."""
+        self._doubtful: set[Rejected] = set()
         self._errors: dict[str, int] = {}
 
     def began(self) -> None:
         """Record that a refresh begins."""
         self._unreadable = []
+        self._doubtful_before, self._doubtful = self._doubtful, set()
 
     def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
         """Record a stored partition, and what was set aside of it."""
@@ -50,6 +63,14 @@ class Health:
         self._unreadable.append(rejected)
         self._tell(rejected)
 
+    def doubtful(self, rejected: Rejected) -> None:
+        """Record what counts in doubt: at each refresh, and in the log when it was not in doubt before."""
+        self._unreadable.append(rejected)
+        self._doubtful.add(rejected)
+        self._count(rejected.reason, rejected.count)
+        if rejected not in self._doubtful_before:
+            self._log(rejected)
+
     def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         """Record the end of a refresh: `failure` is its reason and text."""
         if failure:
@@ -58,6 +79,7 @@ class Health:
         self.status = replace(
             self.status,
             up=failure is None,
+            read_whole=self.status.read_whole or failure is None,
             last_success=self.status.last_success if failure else self._clock(),
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
@@ -70,6 +92,9 @@ class Health:
 
     def _tell(self, each: Rejected) -> None:
         self._count(each.reason, each.count)
+        self._log(each)
+
+    def _log(self, each: Rejected) -> None:
         name = self.status.name
         logger.warning("%s: %s: %d x %s: %s", name, each.place, each.count, each.reason, each.detail)
 

@@ -19,6 +19,7 @@ from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.first_reads import FirstReads
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import FigureSettings, SnapshotCollector
@@ -32,7 +33,7 @@ from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
 from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
-from exporter.sources.base import RefreshTally, Source, Unreadable, billing_zones
+from exporter.sources.base import Doubtful, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -90,8 +91,15 @@ class Refresher:
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
         self._intake = Intake(ledger, spool, keep, clock)
+        self._first_reads = FirstReads(ledger)
+        whole = self._first_reads.whole()
         self._healths = {
-            source.name: Health(source, clock, interval=source.update_interval or interval)
+            source.name: Health(
+                source,
+                clock,
+                interval=source.update_interval or interval,
+                read_whole=source.name in whole,
+            )
             for source in sources
         }
         self._builder = SnapshotBuilder(
@@ -122,7 +130,7 @@ class Refresher:
 
     def start(self) -> None:
         """Show the data of the ledger, then refresh every source now and at its interval, until `stop`."""
-        self.rebuild(estimated=())
+        self._builder.rebuild(estimated=(), estimates_pending=True)
         self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
             ("snapshot-builder", self._keep_building),
@@ -173,18 +181,26 @@ class Refresher:
         rows_before = health.status.rows
         tally = RefreshTally(progress=Progress(source.name))
         failure: tuple[str, str] | None = None
+        first, begun = not health.status.read_whole, False
         health.began()
         try:
             context = self._intake.context(source, tally, self._stopping.is_set)
             with self._intake.receiving(source, context) as receiver:
                 for change in source.refresh(context):
-                    if isinstance(change, Unreadable):
+                    if first and not begun:
+                        self._first_reads.begin(source.name)
+                        begun = True
+                    if isinstance(change, Doubtful):
+                        health.doubtful(change.rejected)
+                    elif isinstance(change, Unreadable):
                         health.unreadable(change.rejected)
                     else:
                         health.stored(*receiver.take(change))
                     if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
                         shown = time.monotonic()
                         self._changed.set()
+            if first and not self._stopping.is_set():
+                self._first_reads.end(source.name)
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))
@@ -231,8 +247,9 @@ class Refresher:
     def _keep_estimating(self) -> None:
         """Estimate when the ledger has changed or an hour has begun; grade once a day.
 
-        Nothing is estimated before each source of a bill has been read once: missing cost would look like a
-        fall. After each estimation it rests nine times as long, so that it uses a tenth of a core.
+        Nothing is estimated before each source of a bill has been tried once: missing cost would look like a
+        fall. Sources that were never read to their end are left out. After each estimation it rests nine
+        times as long, so that it uses a tenth of a core.
         """
         estimated: object = None
         graded_at: float | None = None
@@ -240,7 +257,7 @@ class Refresher:
             started = time.monotonic()
             worked = 0.0
             self._estimate_soon.clear()
-            if self._bills_read():
+            if self._bills_tried():
                 now = self._clock()
                 state = self._state_to_estimate(now)
                 if state != estimated:
@@ -256,7 +273,7 @@ class Refresher:
             self._stopping.wait(max(_LEAST_REST_SECONDS, 9 * worked))
             self._estimate_soon.wait(_LONGEST_WAIT_SECONDS)
 
-    def _bills_read(self) -> bool:
+    def _bills_tried(self) -> bool:
         statuses = [health.status for health in self._healths.values()]
         return all(status.up is not None for status in statuses if status.reads_bill)
 
@@ -269,7 +286,8 @@ class Refresher:
 
     def _estimate(self, task: Task, now: datetime) -> None:
         estimator = self._estimator
-        succeeded = estimator.run(task, now)
+        shown = [name for name, health in self._healths.items() if health.status.shown]
+        succeeded = estimator.run(task, now, shown)
         if succeeded and task == "outlooks":
             self._builder.keep_estimates(estimator.outlooks)
         self._builder.take_estimates(estimator.grades, estimator.outcomes)
@@ -290,7 +308,10 @@ class Refresher:
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
             if self._changed.is_set() or quarter(self._clock()) != quarter(self.snapshot.built_at):
                 self._changed.clear()
-                self.rebuild(estimated=_still_holding(self._estimator.outlooks, self._clock()))
+                outlooks = self._estimator.outlooks
+                holding = _still_holding(outlooks, self._clock())
+                pending = not self._estimator.outcomes or len(holding) < len(outlooks)
+                self._builder.rebuild(estimated=holding, estimates_pending=pending)
                 # A line without estimates would say that there are none: wait until they have been tried.
                 if self._log is not None and self._estimator.outcomes:
                     self._log.keep(self.snapshot, self._clock())

@@ -60,7 +60,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful(Unreadable):
-    """The partition was read and counts, but perhaps should not: reported at each refresh."""
+    """The partition was read and counts, perhaps wrongly: counted at each refresh, logged when it is new."""
 
 
 Change = Batch | Retraction | Unreadable

@@ -37,3 +37,20 @@ class SourceStatus:
     """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
     update_interval_seconds: float | None = None
     """How often it is refreshed."""
+    read_whole: bool = False
+    """Whether it has been read once to its end before now, by this process or an earlier one."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether there are whole figures of it; parts of a first read are not shown."""
+        return self.read_whole or self.up is True
+
+    @property
+    def awaited(self) -> bool:
+        """Whether its first read is under way: what depends on it is not shown until that has ended."""
+        return not self.shown and self.up is None
+
+    @property
+    def missing(self) -> bool:
+        """Whether its first read has failed: sums are without it until it has been read."""
+        return not self.shown and self.up is False

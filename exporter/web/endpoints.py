@@ -122,7 +122,7 @@ class Endpoints:
     async def _readiness(self, _request: web.BaseRequest) -> web.Response:
         snapshot = self._get_snapshot()
         if snapshot.ready:
-            return web.Response(text="ready\n")
+            return web.Response(text="ready\n" + _not_shown(snapshot))
         return web.Response(status=503, text=_why_not_ready(snapshot))
 
     async def _landing_page(self, _request: web.BaseRequest) -> web.Response:
@@ -205,8 +205,17 @@ async def _send(
 
 
 def _why_not_ready(snapshot: Snapshot) -> str:
-    lines = [
-        f"{source.name}: {source.last_error or ('read' if source.up else 'not read yet')}"
+    return "Not ready: no bill has been read yet.\n" + _not_shown(snapshot)
+
+
+def _not_shown(snapshot: Snapshot) -> str:
+    """Return a line for each source without figures: what is awaited, and what failed."""
+    awaited = [
+        f"{source.name}: awaited, its first read has not ended\n"
         for source in snapshot.sources
+        if source.awaited
     ]
-    return "\n".join(["Not ready: no data has been read yet.", *lines, ""])
+    missing = [
+        f"{source.name}: missing, {source.last_error}\n" for source in snapshot.sources if source.missing
+    ]
+    return "".join([*awaited, *missing])

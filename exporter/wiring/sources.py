@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.analysis.unit_cost.rates import RateCard
+from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS

@@ -202,10 +202,10 @@ def _revisions() -> list[Placed]:
             "Price of a million requests, a million vCPU or GiB seconds, a GiB sent, or a million idle "
             "instance seconds; the mean of all projects. `billed` rates are learned from the bill.",
             Query(
-                "avg by (component, basis) "
+                "avg by (component, billing_mode, basis) "
                 '(spend_cloud_run_rate_usd{component!="egress", project_id=~"$project_id"} * 1e6 '
                 'or spend_cloud_run_rate_usd{component="egress", project_id=~"$project_id"})',
-                "{{component}} ({{basis}})",
+                "{{component}} {{billing_mode}} ({{basis}})",
             ),
             empty=reasons.NO_LIVE_USAGE,
             by_value=True,

@@ -115,16 +115,31 @@ def _freshness() -> list[Placed]:
             Query("time() - max by (provider) (spend_export_last_timestamp_seconds)", "{{provider}}"),
             empty=reasons.NO_BILL,
             reading=Reading(SECONDS, 1, minimum=0),
+            size=(8, 8),
         ),
         over_time(
             "Age of settled cost and live usage",
-            "Age of the last settled hour of each provider's bill, and of the last minute of live usage.",
+            "Age of the last settled hour of each provider's bill, and of the last minute of live usage, of "
+            "the meter that is furthest behind.",
             Query(
                 "time() - min by (provider) (spend_settled_through_timestamp_seconds)", "{{provider}} settled"
             ),
             Query("time() - min(spend_usage_through_timestamp_seconds)", "Live usage"),
             empty=reasons.NO_BILL,
             reading=Reading(SECONDS, 1, minimum=0),
+            size=(8, 8),
+        ),
+        ranking(
+            "Age of live usage by meter",
+            "The meters whose usage is furthest behind, in the project where it is. Some minutes are "
+            "normal; a meter that stays behind the others is read late, or not at all.",
+            Query(
+                "topk(10, time() - min by (meter) (spend_usage_through_timestamp_seconds))",
+                "{{meter}}",
+            ),
+            empty=reasons.NO_LIVE_USAGE,
+            reading=Reading(SECONDS, 0, ((0, GREEN), (3600, ORANGE), (21600, RED)), minimum=0),
+            by_value=True,
         ),
     ]
 

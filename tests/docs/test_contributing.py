@@ -47,7 +47,7 @@ INSERTED = {
     ],
     "metered-service": [
         ("exporter/core/meters/__init__.py", "from exporter.core.meters.vertex_ai"),
-        ("exporter/core/meters/__init__.py", ")\n\n\ndef meters_by_name"),
+        ("exporter/core/meters/__init__.py", "    *VERTEX_AI,\n"),
         ("exporter/simulator/google/live_metrics.py", "_POOL: Final"),
         ("exporter/simulator/google/live_metrics.py", "_TOKENS: Final"),
         ("exporter/simulator/google/live_metrics.py", "    Emission(_CORE_SKUS, UTILIZATION"),

@@ -129,7 +129,7 @@ def test_the_estimate_is_counted_once_when_the_usage_comes_after_the_bill(
 def test_usage_without_any_bill_has_list_prices_and_no_nowcast(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path, hours=range(HOURS_NOW - 30, HOURS_NOW))
     found = figures(ledger)
-    assert {labels[3] for labels in found["spend_cloud_run_rate_usd"]} == {"list"}
+    assert {labels[4] for labels in found["spend_cloud_run_rate_usd"]} == {"list"}
     assert sum(found["spend_cloud_run_requests_total"].values()) == pytest.approx(30 * REQUESTS_PER_HOUR)
     (cost,) = found["spend_cloud_run_cost_per_request_usd"].values()
     assert 0.0 < cost <= 0.40e-6

@@ -51,7 +51,11 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_cloud_run_cpu_seconds_per_request": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cost_per_cpu_second_usd": ("gauge", CLOUD_RUN),
     "spend_cloud_run_cold_start_ratio": ("gauge", CLOUD_RUN),
-    "spend_cloud_run_rate_usd": ("gauge", ("project_id", "region_id", "component", "basis")),
+    "spend_cloud_run_rate_usd": (
+        "gauge",
+        ("project_id", "region_id", "component", "billing_mode", "basis"),
+    ),
+    "spend_cloud_run_instance_based_ratio": ("gauge", ("project_id", "region_id", "run_service")),
     "spend_live_cost_usd_per_hour": (
         "gauge",
         ("project_id", "region_id", "resource", "meter", "dimension", "basis"),
@@ -61,7 +65,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
         ("project_id", "region_id", "resource", "meter", "dimension", "unit"),
     ),
     "spend_usage_unpriced_resources": ("gauge", ("project_id", "region_id", "meter")),
-    "spend_usage_through_timestamp_seconds": ("gauge", ("project_id",)),
+    "spend_usage_through_timestamp_seconds": ("gauge", ("project_id", "meter")),
     "spend_rate_billed_through_timestamp_seconds": ("gauge", ("meter",)),
     "spend_estimate_to_billed_ratio": ("gauge", ("provider", "service_name")),
     "spend_estimate_explained_ratio": ("gauge", ("provider", "service_name")),

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from exporter.analysis.unit_cost.list_prices import LIST_PRICES
-from exporter.analysis.unit_cost.rates import RateBook, RateCard
+from exporter.analysis.unit_cost.rate_book import RateBook, RateCard
 from exporter.core.charges import UsagePoint
 from exporter.core.meters import GIBIBYTE, RUN
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.live_usage import SHOWN_FOR, PricedUsage, live_usage_families, prices, read_live_usage
+from exporter.metrics.outlooks.live_lines import live_per_line
+from exporter.metrics.outlooks.nowcast import cost_history
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import HoursRead
 from exporter.sources.files.source import FilesSource
@@ -193,18 +195,18 @@ def test_a_rate_says_what_made_it(ledger: Ledger, tmp_path: Path) -> None:
     place = SHOP[:2]
     # The month's free allowance is not used up, so list prices are nought.
     assert reported(ledger)["spend_cloud_run_rate_usd"] == {
-        (*place, component, "list"): 0.0 for component in ("requests", "cpu", "memory")
+        (*place, component, "request", "list"): 0.0 for component in ("requests", "cpu", "memory")
     }
     put_bill(ledger, tmp_path)
     assert reported(ledger)["spend_cloud_run_rate_usd"] == {
-        (*place, "requests", "billed"): pytest.approx(REQUEST_USD),
-        (*place, "cpu", "billed"): pytest.approx(CPU_USD),
-        (*place, "memory", "billed"): pytest.approx(MEMORY_USD * GIBIBYTE),
+        (*place, "requests", "request", "billed"): pytest.approx(REQUEST_USD),
+        (*place, "cpu", "request", "billed"): pytest.approx(CPU_USD),
+        (*place, "memory", "request", "billed"): pytest.approx(MEMORY_USD * GIBIBYTE),
     }
     card = RateCard(0.1, 0.2, 0.3, 0.4, storage_usd_per_day=2.4)
     found = reported(ledger, card)
     assert found["spend_cloud_run_rate_usd"] == {
-        (*place, component, "rate_card"): pytest.approx(usd)
+        (*place, component, "", "rate_card"): pytest.approx(usd)
         for component, usd in {"requests": 0.1, "cpu": 0.2, "memory": 0.3, "egress": 0.4}.items()
     }
     assert found["spend_cloud_run_cost_per_request_usd"] == {
@@ -214,11 +216,68 @@ def test_a_rate_says_what_made_it(ledger: Ledger, tmp_path: Path) -> None:
     assert [found["spend_live_cost_usd_per_hour"][key] for key in fixed] == [pytest.approx(0.1)]
 
 
+def put_two_modes(ledger: Ledger, folder: Path) -> None:
+    """Days of a request-based and an instance-based service, and an hour of both."""
+    instance = ("CPU-I", "Services CPU (Instance-based billing) in europe-west4")
+    charges, points = [], []
+    for ago in range(4, 15):
+        start = THROUGH - ago * DAY
+        for (sku_id, sku), usd, seconds in ((CPU, "4.80", 2e5), (instance, "5.40", 3e5)):
+            charges.append(
+                charge(
+                    usd,
+                    service_id=RUN,
+                    service_name="Cloud Run",
+                    sku_id=sku_id,
+                    sku=sku,
+                    charge_period_start=start,
+                    export_hour=start + 5 * HOUR,
+                    consumed_unit="seconds",
+                    consumed_quantity=seconds,
+                )
+            )
+        for name, seconds in (("checkout", 2e5), ("worker", 3e5)):
+            span = {"start": start, "end": start + HOUR, "resource": name}
+            points.append(point("cloud_run_cpu_seconds", seconds, **span))
+    points += [point("cloud_run_cpu_seconds", 600.0, resource=name) for name in ("checkout", "worker")]
+    put(ledger, folder, "bill", *charges)
+    put_usage(ledger, folder, *points, since=THROUGH - 15 * DAY)
+
+
+def test_services_of_two_billing_modes_are_each_priced_at_the_rate_of_their_own_sku(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    put_two_modes(ledger, tmp_path)
+    found = reported(ledger)
+    place = SHOP[:2]
+    assert found["spend_cloud_run_instance_based_ratio"] == {SHOP: 0.0, (*place, "worker"): 1.0}
+    rates = {key: usd for key, usd in found["spend_cloud_run_rate_usd"].items() if key[2] == "cpu"}
+    assert rates == {
+        (*place, "cpu", "request", "billed"): pytest.approx(24e-6),
+        (*place, "cpu", "instance", "billed"): pytest.approx(18e-6),
+    }
+    assert found["spend_live_cost_usd_per_hour"] == {
+        (*SHOP, "cloud_run_cpu_seconds", "", "billed"): pytest.approx(600 * 24e-6),
+        (*place, "worker", "cloud_run_cpu_seconds", "", "billed"): pytest.approx(600 * 18e-6),
+    }
+    assert found["spend_estimate_to_billed_ratio"] == {("gcp", "Cloud Run"): pytest.approx(1.0)}
+
+
+def test_live_usage_of_a_sku_is_that_of_the_services_of_its_billing_mode(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    put_two_modes(ledger, tmp_path)
+    with ledger.view(["files"]) as view, UsageLedger(ledger).view() as usage:
+        found = live_per_line(view, usage, cost_history(view, "gcp", NOW), NOW)
+    hour = int((THROUGH - 4 * DAY).timestamp()) // 3600
+    assert {line.sku_id: amounts[hour] for line, amounts in found.items()} == {CPU[0]: 2e5, "CPU-I": 3e5}
+
+
 def test_beyond_the_free_allowance_the_list_price_counts(ledger: Ledger, tmp_path: Path) -> None:
     listed = LIST_PRICES["cloud_run_requests"]
     put_usage(ledger, tmp_path, point("cloud_run_requests", listed.free_per_month + 1))
     found = reported(ledger)["spend_cloud_run_rate_usd"]
-    assert found[*SHOP[:2], "requests", "list"] == listed.usd("europe-west4") > 0
+    assert found[*SHOP[:2], "requests", "request", "list"] == listed.usd("europe-west4") > 0
 
 
 def test_a_service_without_requests_has_no_ratio(ledger: Ledger, tmp_path: Path) -> None:
@@ -294,21 +353,24 @@ def test_coverage_shows_how_fresh_usage_and_rates_are(ledger: Ledger, tmp_path: 
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
     found = reported(ledger)
-    assert found["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
+    assert found["spend_usage_through_timestamp_seconds"] == {
+        ("shop-prod", meter): THROUGH.timestamp() for meter in USED
+    }
     newest = datetime(2026, 11, 15, tzinfo=UTC).timestamp()
     assert found["spend_rate_billed_through_timestamp_seconds"] == {
         (meter,): newest for meter in USED if meter != "cloud_run_cold_starts"
     }
 
 
-def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_a_meter_that_lags_behind_the_others_is_seen(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
     behind = THROUGH - 3 * HOUR
     late = point("cloud_run_egress_bytes", 5.0, start=behind - HOUR, end=behind)
     put_usage(ledger, tmp_path, late, since=behind - HOUR, until=behind)
-    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): behind.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {
+        **{("shop-prod", meter): THROUGH.timestamp() for meter in USED},
+        ("shop-prod", "cloud_run_egress_bytes"): behind.timestamp(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -320,7 +382,7 @@ def test_usage_is_known_up_to_where_the_last_of_the_meters_in_use_is_known(
         ("retired_meter", 2 * HOUR),
     ],
 )
-def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
+def test_meters_that_are_not_in_use_or_late_on_purpose_are_left_out(
     ledger: Ledger, tmp_path: Path, meter: str, ago: timedelta
 ) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
@@ -330,7 +392,9 @@ def test_meters_that_are_not_in_use_do_not_hold_back_up_to_when_usage_is_known(
     )
     never = HoursRead("shop-prod", "cloud_sql_memory_byte_seconds", BEGAN, BEGAN + HOUR, BEGAN + HOUR, "read")
     UsageLedger(ledger).put("cloud_monitoring", [never], write_usage_csv(tmp_path / "none.csv", []))
-    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {("shop-prod",): THROUGH.timestamp()}
+    assert reported(ledger)["spend_usage_through_timestamp_seconds"] == {
+        ("shop-prod", name): THROUGH.timestamp() for name in USED
+    }
 
 
 def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(

@@ -140,8 +140,8 @@ def test_every_figure_of_a_day_half_billed() -> None:
     assert shown["last_month"] == {"billed_usd": None}
     assert shown["cloud_run"] == {"cost_per_request_usd": 0.0005, "requests_per_hour": 1000.0}
     assert shown["sources"] == [
-        {"name": "files", "up": True, "last_success": "2026-11-23T18:26:00.000Z"},
-        {"name": "cloud_monitoring", "up": None, "last_success": None},
+        {"name": "files", "up": True, "read_whole": True, "last_success": "2026-11-23T18:26:00.000Z"},
+        {"name": "cloud_monitoring", "up": None, "read_whole": False, "last_success": None},
     ]
 
 

@@ -25,6 +25,7 @@ from exporter.sources.base import (
     Batch,
     BilledReads,
     Change,
+    Doubtful,
     RefreshContext,
     Rejected,
     Retraction,
@@ -175,9 +176,10 @@ def test_a_failing_source_is_counted_and_dims_neither_the_others_nor_its_own_las
 
 
 def test_what_a_source_gave_before_it_failed_stays(make: Make) -> None:
-    refresher = make(Scripted([fails(SourceError("quota", "wait"), charge("4"))]))
+    refresher = make(Scripted([gives(charge("3")), fails(SourceError("quota", "wait"), charge("4"))]))
     refresher.refresh_all()
-    assert month(refresher) == {(): 4.0}
+    refresher.refresh_all()
+    assert month(refresher) == {(): 7.0}
     assert of_source(refresher, "spend_source_up") == {"files": 0.0}
 
 
@@ -262,6 +264,27 @@ def test_rows_set_aside_and_unreadable_partitions_are_logged_and_counted_by_reas
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     for each in (truncated, bad_cost, bad_json):
         assert f"files: {each.place}: {each.count} x {each.reason}: {each.detail}" in warnings
+
+
+def test_what_is_in_doubt_is_counted_at_each_refresh_and_logged_once_for_each_change(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    overlap, other = (Rejected("overlapping_file", 1, name, "both count") for name in ("a.csv", "b.csv"))
+
+    def doubts(*each: Rejected) -> Told:
+        return lambda _: iter([Doubtful(rejected.place, rejected) for rejected in each])
+
+    refresher = make(
+        Scripted([doubts(overlap), doubts(overlap), doubts(other, overlap), doubts(), doubts(other)])
+    )
+    logged = []
+    for _ in range(5):
+        caplog.clear()
+        refresher.refresh_all()
+        logged.append([record.args[1] for record in caplog.records if isinstance(record.args, tuple)])
+    logged = [[place for place in places if str(place).endswith(".csv")] for places in logged]
+    assert logged == [["a.csv"], [], ["b.csv"], [], ["b.csv"]]
+    assert errors(refresher) == {("files", "overlapping_file"): 5.0}
 
 
 def test_what_is_set_aside_is_shown_until_that_partition_reads_well_or_is_gone(make: Make) -> None:

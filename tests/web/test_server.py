@@ -203,9 +203,12 @@ def test_readyz_gives_the_reason_while_not_ready() -> None:
         current = snapshot(sources=sources)
         ready = request(server, "/readyz")
     assert waiting.status == 503
-    assert b"files: not read yet" in waiting.body
-    assert b"bigquery: no such table; name one in gcp.billing_export" in waiting.body
-    assert (ready.status, ready.body) == (200, b"ready\n")
+    not_shown = (
+        b"files: awaited, its first read has not ended\n"
+        b"bigquery: missing, no such table; name one in gcp.billing_export\n"
+    )
+    assert waiting.body == b"Not ready: no bill has been read yet.\n" + not_shown
+    assert (ready.status, ready.body) == (200, b"ready\n" + not_shown)
 
 
 def test_a_fault_behind_an_answer_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:

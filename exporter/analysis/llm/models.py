@@ -53,7 +53,7 @@ _END: Final = re.compile(
     r"text|images?|audio|speech|video|document|characters?|tokens?|requests?|number|count"
     r"|input|output|prompt|completion|response|inference|predictions?|generat(?:ion|ed|e)|batch|online"
     r"|cach(?:e|ed|ing)|storage|writes?|reads?|hits?|creation|long|short|context|thinking|grounding"
-    r"|ga|preview|priority|flex|standard|provisioned|throughput|regional|global|cross|geo|on-?demand"
+    r"|usage|ga|preview|priority|flex|standard|provisioned|throughput|regional|global|cross|geo|on-?demand"
     # As Microsoft shortens them.
     r"|inp|inpt|outp?|outpt|opt|glbl|gl|regn?l|rgnl|rgn|dz|dzn?|dzone|datazone|data|cchd|cach|cd|txt|aud|img"
     r"|bat|btch|pp|prty|ptu|hosting|lng|shrt|longco|shortco|ft|1m|1k"

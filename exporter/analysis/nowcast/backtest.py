@@ -71,8 +71,11 @@ def backtest(
     calendar = replay.calendar
     known = _net_by_hour(cells, as_of)
     days = judged_days(cells, calendar, as_of, first_day)
+    if not days:
+        # Without a final day, the days before it would reach into hours that are not known yet.
+        return
     referee = Referee()
-    for day in range(days.start - JUDGED_DAYS - FINAL_AFTER_HOURS // 24, days.stop if days else days.start):
+    for day in range(days.start - JUDGED_DAYS - FINAL_AFTER_HOURS // 24, days.stop):
         low, high = calendar.day_hours(day) if calendar.first_hour <= day * 24 else (0, 0)
         if low < replay.known.first_hour + 24 * _LEAST_DAYS:
             continue

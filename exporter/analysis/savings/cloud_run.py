@@ -13,7 +13,8 @@ from statistics import median
 from typing import Final
 
 from exporter.analysis.savings.saving import LEAST_USD_PER_MONTH, MONTH_DAYS, OWN, Saving, dollars
-from exporter.analysis.unit_cost.rates import RateBook, UsedDay
+from exporter.analysis.unit_cost.known_days import UsedDay
+from exporter.analysis.unit_cost.rate_book import RateBook
 
 RUN_CPU: Final = OWN + "cloud_run_cpu"
 RUN_COLD_STARTS: Final = OWN + "cloud_run_cold_starts"
@@ -77,7 +78,7 @@ class _Service:
         return self.amounts[meter] / len(self.days) * MONTH_DAYS
 
     def rate(self, rates: RateBook, meter: str) -> float | None:
-        found = rates.rate(meter, self.project_id, self.region_id)
+        found = rates.rate(meter, self.project_id, self.region_id, self.name)
         return None if found is None else found.usd_per_unit
 
     def saving(

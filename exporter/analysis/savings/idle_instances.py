@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from exporter.analysis.savings.saving import MONTH_DAYS, OWN, Saving, dollars
-from exporter.analysis.unit_cost.rates import BilledDay
+from exporter.analysis.unit_cost.known_days import BilledDay
 from exporter.core.meters import COMPUTE
 
 IDLE_INSTANCE: Final = OWN + "idle_instance"

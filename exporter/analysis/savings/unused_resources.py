@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Final, Protocol
 
 from exporter.analysis.savings.saving import LEAST_USD_PER_MONTH, MONTH_DAYS, OWN, Saving, dollars
-from exporter.analysis.unit_cost.rates import BilledDay
+from exporter.analysis.unit_cost.known_days import BilledDay
 from exporter.core.meters import COMPUTE
 
 UNUSED_ADDRESS: Final = OWN + "unused_address"

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from exporter.analysis.unit_cost.rates import BilledDay, RateBook, UsedDay
+from exporter.analysis.unit_cost.known_days import BilledDay, UsedDay
+from exporter.analysis.unit_cost.rate_book import RateBook
 from exporter.core.meters import SERVICE_NAMES, meters_by_name
 
 
@@ -42,7 +43,7 @@ def agreements(
     estimated: dict[tuple[str, str, date], float] = defaultdict(float)
     for use in used:
         row = meters.get(use.meter)
-        rate = rates.rate(use.meter, use.project_id, use.region_id, use.resource, use.dimension)
+        rate = rates.rate(use.meter, use.project_id, use.region_id, use.resource, use.dimension, day=use.day)
         if row is None or rate is None:
             continue
         service = SERVICE_NAMES.get(row.service_id, row.service_id)

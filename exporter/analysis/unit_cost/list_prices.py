@@ -51,3 +51,9 @@ LIST_PRICES: Final[dict[str, ListPrice]] = {
 """By name of the meter, in the meter's units; jobs, which have a price per region, by the nearer tier.
 Minimum instances are left out: live usage does not distinguish them from instances that idle for free. The
 network is left out too: its price depends on the destination."""
+
+INSTANCE_LIST_PRICES: Final[dict[str, ListPrice]] = {
+    "cloud_run_cpu_seconds": ListPrice(0.000018, 0.0000252),
+    "cloud_run_memory_byte_seconds": ListPrice(0.000002 / _GIBIBYTE, 0.0000028 / _GIBIBYTE),
+}
+"""The same for instance-based billing of services, which costs what jobs cost."""

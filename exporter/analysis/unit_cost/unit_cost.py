@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from exporter.analysis.unit_cost.rates import Basis, Rate, RateBook
+from exporter.analysis.unit_cost.rate_book import Basis, Rate, RateBook
 from exporter.core.meters import UsageMeter, meters_by_name
 
 COMPONENT_METERS: Final = {
@@ -133,12 +133,12 @@ def cloud_run_hour(usage: Iterable[Usage], rates: RateBook) -> CloudRunHour | No
 def _service_cost(
     key: tuple[str, str, str], amounts: Mapping[str, float], until: datetime, rates: RateBook
 ) -> ServiceCost:
-    project_id, region_id, _ = key
+    project_id, region_id, run_service = key
     usd_by_component: dict[str, float] = {}
     unknown = False
     for meter, component in COMPONENT_METERS.items():
         amount = amounts.get(meter, 0.0)
-        rate = rates.rate(meter, project_id, region_id) if amount > 0 else None
+        rate = rates.rate(meter, project_id, region_id, run_service) if amount > 0 else None
         if rate is not None:
             usd_by_component[component] = amount * rate.usd_per_unit
         elif amount > 0 and component in _ESSENTIAL:

@@ -24,7 +24,8 @@ from exporter.config.model import Config, load
 from exporter.core.cost_cells import CostCells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import UsageView
-from exporter.metrics.outlooks.nowcast import HISTORY, cost_history, live_per_line
+from exporter.metrics.outlooks.live_lines import live_per_line
+from exporter.metrics.outlooks.nowcast import HISTORY, cost_history
 from exporter.refresh.refresher import Refresher
 from exporter.wiring.ledger import MEMORY
 from exporter.wiring.refresher import opened_refresher

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from exporter.cli.arguments import EXIT_TROUBLE, add_config
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
+from exporter.cli.commands.check_live_usage import live_usage_findings
 from exporter.cli.commands.check_report import JsonReport, Report, TextReport
 from exporter.config.model import Config, load
 from exporter.config.problems import ConfigError
@@ -62,6 +63,9 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     for source in sources:
         findings = _of_source(source, config, ledger.facts, now, report.progress)
         well &= _report(report, f"source {source.name}", findings)
+    if any(source.name == "cloud_monitoring" for source in sources):
+        bills = [source.name for source in sources if reads_bill(source)]
+        well &= _report(report, "live usage", live_usage_findings(config.ledger, bills, now))
     well &= _report(report, "attribution", _of_attribution(config, sources, now))
     report.end()
     return well

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from exporter.analysis.bill.attribution import Assessment, Attribution, Combination
+from exporter.cli.commands.check_ledger import charges_of
 from exporter.core.charges import tags_of
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_read_only
-from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.metrics.attribution import recent_costs
 from exporter.sources.base import Finding
 from exporter.sources.prometheus_units import UnitCounts, UnitFailure
@@ -25,7 +24,6 @@ LOOKED_AT: Final = timedelta(days=31)
 """The rules are tried on the usage of this time."""
 
 _CONFLICTS_SHOWN: Final = 5
-_MEMORY_LIMIT: Final = "48MB"
 
 Costs = Sequence[tuple[Combination, Decimal]]
 
@@ -65,20 +63,10 @@ def _recent_costs(
     ledger: Path, sources: Sequence[str], timezones: Mapping[str, str], now: datetime
 ) -> Costs | str:
     """Net cost of the recent charges, or the reason why the rules cannot be tried."""
-    if not ledger.exists():
-        return f"{ledger} does not exist yet, so there are no charges; check again after the first refresh"
-    try:
-        connection, version = open_ledger_read_only(ledger, _MEMORY_LIMIT)
-    except LedgerError as error:
-        in_use = error.reason == "ledger_in_use"
-        return (
-            "a running exporter uses the ledger; stop it, or check a copy of the file"
-            if in_use
-            else str(error)
-        )
+    connection = charges_of(ledger)
+    if isinstance(connection, str):
+        return connection
     with connection:
-        if version < SCHEMA_VERSION:
-            return f"{ledger} has an older schema, which the next start brings up to date"
         costs = recent_costs(LedgerView(connection, sources), timezones, now - LOOKED_AT)
     return costs or f"{ledger} has no charges of the last {LOOKED_AT.days} days"
 

@@ -12,15 +12,18 @@ _RUN: Final = "run.googleapis.com/"
 _SERVICE: Final = "resource.label.service_name"
 _REVISION: Final = "resource.label.revision_name"
 _JOB: Final = "resource.label.job_name"
+_INSTANCE_BASED: Final = r"\(Instance-based billing\)"
 _CPU: Final = Skus(
     "cpu",
     frozenset({"4856-B847-F1EB", "085C-A237-027A", "3DFE-FD5E-A6D0"}),
     r"^Services CPU( Tier \d)? \((Request|Instance)-based billing\)",
+    instance_based=_INSTANCE_BASED,
 )
 _MEMORY: Final = Skus(
     "memory",
     frozenset({"02A2-9231-36A6", "600C-3782-6708"}),
     r"^Services Memory( Tier \d)? \((Request|Instance)-based billing\)",
+    instance_based=_INSTANCE_BASED,
 )
 _MIN_INSTANCE: Final = Skus(
     "min_instance",
@@ -28,6 +31,7 @@ _MIN_INSTANCE: Final = Skus(
     r"^Services Min Instance ",
     rate_per="live_unit",
     may_be_free=True,
+    request_based_only=True,
 )
 
 CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
@@ -42,7 +46,7 @@ CLOUD_RUN: Final[tuple[UsageMeter, ...]] = (
         resource=_SERVICE,
         revision=_REVISION,
         dimension="metric.label.response_code_class",
-        skus=Skus("requests", frozenset({"2DA5-55D3-E679"})),
+        skus=Skus("requests", frozenset({"2DA5-55D3-E679"}), request_based_only=True),
         people_unit=ShownUnit("request", 1.0),
     ),
     UsageMeter(

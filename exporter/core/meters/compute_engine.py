@@ -18,7 +18,7 @@ COMPUTE_ENGINE: Final[tuple[UsageMeter, ...]] = (
         "seconds",
         region="resource.label.zone",
         period_seconds=300,
-        skus=Skus("cpu", pattern=r"^(?!Commitment).*Instance Core "),
+        skus=Skus("cpu", pattern=r"^(?!Commitment).*Instance Core ", sustained_use=True),
         people_unit=ShownUnit("core hour", 3600.0),
     ),
     UsageMeter(

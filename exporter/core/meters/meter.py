@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,6 +14,9 @@ EGRESS: Final = r"(Data Transfer Out|Egress|Download)"
 
 Kind = Literal["delta", "distribution_count", "level"]
 """How points become amounts: as they are; the number of values in a distribution; level times seconds."""
+
+BillingMode = Literal["request", "instance"]
+"""How Cloud Run bills a service: while it serves requests, or for the whole life of its instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,25 @@ class Skus:
 
     may_be_free: bool = False
     """Whether usage without a SKU on the bill is free, rather than of unknown price."""
+
+    instance_based: str = ""
+    """A pattern of those descriptions that instance-based services are billed under; all others are of
+    request-based services. Empty: the billing mode makes no difference, or see `request_based_only`."""
+    request_based_only: bool = False
+    """Whether only request-based services pay for this; it is free for the others."""
+    sustained_use: bool = False
+    """Whether Google takes more off the price the longer in a month something has run."""
+
+    @property
+    def by_mode(self) -> bool:
+        """Whether the price depends on the billing mode of the service."""
+        return bool(self.instance_based) or self.request_based_only
+
+    def mode(self, description: str) -> BillingMode | None:
+        """The billing mode of a matching SKU; None where the mode makes no difference."""
+        if self.instance_based and _holds(self.instance_based, description):
+            return "instance"
+        return "request" if self.by_mode else None
 
     def matches(self, sku_id: str, description: str) -> bool:
         """Whether a SKU of the meter's service is one of them, models aside."""
@@ -122,6 +144,23 @@ def _claims(meter: UsageMeter) -> Iterator[tuple[tuple[str, ...], str]]:
     if meter.skus.pattern:
         pattern = meter.skus.pattern
         yield ("pattern", meter.service_id, pattern.lower()), f"SKUs of {meter.service_id} like {pattern!r}"
+
+
+def claimants(
+    meters: Iterable[UsageMeter], service_ids: Collection[str], sku_id: str, description: str
+) -> list[UsageMeter]:
+    """The meters that explain a SKU of the bill: one at most, or the table is at fault.
+
+    `service_ids` are the service's names on the bill, as UsageMeter.service_id has them. A meter that has the
+    SKU by its id goes before one that has it by its description.
+    """
+    found = [
+        meter
+        for meter in meters
+        if meter.skus and meter.service_id in service_ids and meter.skus.matches(sku_id, description)
+    ]
+    by_id = [meter for meter in found if meter.skus and sku_id in meter.skus.ids]
+    return by_id or found
 
 
 def describes(description: str, resource: str, dimension: str) -> bool:

@@ -21,19 +21,16 @@ from exporter.analysis.nowcast.month_forecast import (
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells, Line
-from exporter.core.meters import SERVICE_NAMES, USAGE_TABLE, UsageMeter
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
+from exporter.metrics.outlooks.live_lines import LivePerLine, live_per_line
 
 HISTORY = timedelta(days=62)
 """Learnt from: eight weeks of seasons, and enough for a forecast of a whole month to have been tested."""
-
-LIVE_HISTORY = timedelta(days=15)
-"""Live usage compared with the bill: the rate of a SKU is learnt from two weeks."""
 
 LEAST_HISTORY = timedelta(days=3)
 """With less of a bill than this nothing is estimated."""
@@ -43,8 +40,6 @@ GRADED = timedelta(days=21)
 
 UNBILLED_HOURS = 72
 """How far before now costs of this month are looked for that are still to come."""
-
-LivePerLine = Mapping[Line, Mapping[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,53 +188,6 @@ def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timede
     return cost_cells(view, provider, now - span)
 
 
-def live_per_line(
-    view: LedgerView,
-    usage: UsageView,
-    history: CostCells,
-    now: datetime,
-    *,
-    span: timedelta = LIVE_HISTORY,
-) -> LivePerLine:
-    """Return live usage of the last `span`, by the SKUs of each project that it explains, and by hour."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    rows = [row for row in USAGE_TABLE if row.skus]
-    used: dict[tuple[str, str], dict[tuple[str, str], dict[int, float]]] = {}
-    for each in usage.hourly(hour - span, hour, [row.name for row in rows]):
-        parts = used.setdefault((each.project_id, each.meter), {})
-        _add_amounts(
-            parts.setdefault((each.resource, each.dimension), {}), {int(_hours(each.hour)): each.amount}
-        )
-    lines = set(history.lines)
-    found: dict[Line, Mapping[int, float]] = {}
-    for account, project, service_id, service, sku_id, sku in view.skus():
-        line = Line(account, project, service, sku_id)
-        if line in lines:
-            for row in rows:
-                parts = used.get((project, row.name), {})
-                if parts and _explains(row, service_id, service, sku_id, sku):
-                    amounts = _priced_by(row, sku, parts)
-                    if amounts:
-                        found[line] = amounts
-    return found
-
-
-def _priced_by(
-    row: UsageMeter, sku: str, parts: Mapping[tuple[str, str], Mapping[int, float]]
-) -> dict[int, float]:
-    """Return the amounts by hour of the resources and dimensions that the SKU is the price of."""
-    found: dict[int, float] = {}
-    for (resource, dimension), amounts in parts.items():
-        if row.skus is not None and row.skus.prices(sku, resource, dimension):
-            _add_amounts(found, amounts)
-    return found
-
-
-def _add_amounts(found: dict[int, float], more: Mapping[int, float]) -> None:
-    for hour, amount in more.items():
-        found[hour] = found.get(hour, 0.0) + amount
-
-
 def grade(
     view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
 ) -> list[FamilySamples]:
@@ -290,11 +238,6 @@ def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
 def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     """Grade the plain estimates of the same days likewise."""
     return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
-
-
-def _explains(row: UsageMeter, service_id: str, service: str, sku_id: str, sku: str) -> bool:
-    named = SERVICE_NAMES.get(row.service_id, row.service_id)
-    return row.skus is not None and named in (service_id, service) and row.skus.matches(sku_id, sku)
 
 
 def _hours(moment: datetime) -> float:

@@ -67,11 +67,14 @@ class Estimator:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
-    def run(self, task: Task, now: datetime) -> bool:
-        """Estimate from the ledger as it is; return whether it succeeded. What was known before stays."""
+    def run(self, task: Task, now: datetime, names: Sequence[str] | None = None) -> bool:
+        """Estimate from the ledger as it is; return whether it succeeded. What was known before stays.
+
+        `names` are the sources that count; all by default.
+        """
         started = time.monotonic()
         try:
-            estimates = self._estimates(task, now)
+            estimates = self._estimates(task, now, names)
         except _FailedError as error:
             if self._stopped.is_set():
                 return False
@@ -95,7 +98,7 @@ class Estimator:
         if process is not None:
             process.kill()
 
-    def _estimates(self, task: Task, now: datetime) -> Estimates:
+    def _estimates(self, task: Task, now: datetime, names: Sequence[str] | None) -> Estimates:
         folder = self.spool / f"estimation-{task}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -105,7 +108,7 @@ class Estimator:
                 task,
                 folder,
                 now,
-                tuple(source.name for source in self.sources),
+                tuple(source.name for source in self.sources if names is None or source.name in names),
                 billing_zones(self.sources),
                 any(source.reads_live_usage for source in self.sources),
                 self._carried,

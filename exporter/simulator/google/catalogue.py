@@ -233,6 +233,12 @@ SKUS: Final[dict[str, Sku]] = {
     "run-min-cpu": Sku(
         "7EBB-8579-2C98", "run", "Services Min Instance CPU (Request-based billing)", SECOND, 0.0000025
     ),
+    "run-cpu-instance": Sku(
+        "", "run", "Services CPU (Instance-based billing) in us-central1", SECOND, 0.000018
+    ),
+    "run-ram-instance": Sku(
+        "", "run", "Services Memory (Instance-based billing) in us-central1", GIB_SECOND, 0.000002
+    ),
     "run-egress": Sku(
         "", "run", "Cloud Run Network Internet Data Transfer Out North America to North America", GIB, 0.12
     ),

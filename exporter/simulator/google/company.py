@@ -177,6 +177,9 @@ LINES: Final[tuple[Line, ...]] = (
     Line("run-requests", "prod", "us-central1", 1.7, "traffic", "service/checkout", _CHECKOUT, 0.1, 0.05),
     Line("run-cpu", "prod", "us-east1", 9.4, "traffic", "service/image-resizer", "team=web service=image-resizer", 0.2, 0.05),
     Line("run-ram", "prod", "us-east1", 3.8, "traffic", "service/image-resizer", "team=web service=image-resizer", 0.2, 0.05),
+    # Suggestions need a warm cache, so this service is billed by instance: also while it is idle, and not by request.
+    Line("run-cpu-instance", "prod", "us-central1", 11.2, "mild", "service/suggestions", "team=search service=suggestions", 0.04, 0.04),
+    Line("run-ram-instance", "prod", "us-central1", 2.9, "mild", "service/suggestions", "team=search service=suggestions", 0.04, 0.04),
     Line("run-min-cpu", "prod", "us-central1", 3.0, "steady", "service/checkout", _CHECKOUT, 0.02, 0),
     Line("fn-invocations", "prod", "us-central1", 1.1, "traffic", "function/order-events", _CHECKOUT, 0.15),
     # Production: storage, network, messages

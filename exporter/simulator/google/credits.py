@@ -35,8 +35,8 @@ SCHEMES: Final[dict[CreditKind, Scheme]] = {
     "promotion": Scheme("PROMOTION", "Google Cloud for Startups", "startups-eu-7731"),
     "fee_utilization": Scheme("FEE_UTILIZATION_OFFSET", "Cloud SQL CUD - 1 Year", "cud-fee-offset-sql"),
 }
-_SUSTAINED_BY_QUARTER: Final = (0.0, 0.1322, 0.267, 0.4)
-"""Off the price in each quarter of the month, for N1 and N2 machines that run all month."""
+_SUSTAINED_BY_QUARTER: Final = {"n1": (0.0, 0.2, 0.4, 0.6), "n2": (0.0, 0.1322, 0.267, 0.4)}
+"""Off the price in each quarter of the month, by machine series, for machines that run all month."""
 
 
 def credits_of(
@@ -48,17 +48,18 @@ def credits_of(
     if free_share:
         left = _grant(granted, FREE_TIER, round(cost_micros * free_share), left)
     if line.credit is not None:
-        share = _share(line.credit, line.credit_value, month_progress, amount)
+        share = _share(line, line.credit, month_progress, amount)
         _grant(granted, SCHEMES[line.credit], round(left * share), left)
     return tuple(granted)
 
 
-def _share(kind: CreditKind, value: float, month_progress: float, amount: float) -> float:
+def _share(line: Line, kind: CreditKind, month_progress: float, amount: float) -> float:
     if kind == "committed":
-        return min(1.0, value / amount)
+        return min(1.0, line.credit_value / amount)
     if kind == "sustained":
-        return _SUSTAINED_BY_QUARTER[min(3, int(month_progress * 4.0))]
-    return value
+        series = line.sku.partition("-")[0]
+        return _SUSTAINED_BY_QUARTER[series][min(3, int(month_progress * 4.0))]
+    return line.credit_value
 
 
 def _grant(granted: list[Credit], scheme: Scheme, micros: int, left: int) -> int:

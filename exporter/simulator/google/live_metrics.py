@@ -105,7 +105,8 @@ _TOKENS: Final = Metric(
     "aiplatform.googleapis.com/publisher/online_serving/token_count", "DELTA", "int", "1", 60, 180
 )
 
-_CPU_SKUS: Final = ("run-cpu", "run-cpu-2")
+_CPU_SKUS: Final = ("run-cpu", "run-cpu-2", "run-cpu-instance")
+_RAM_SKUS: Final = ("run-ram", "run-ram-2", "run-ram-instance")
 _CORE_SKUS: Final = ("n2-core", "e2-core", "n1-core", "e2-core-spot", "n2-core-be")
 _CLASSES: Final = ("response_code_class", (("2xx", 0.972), ("4xx", 0.022), ("5xx", 0.006)))
 _DATABASES: Final = "cloudsql_database"
@@ -116,15 +117,36 @@ EMISSIONS: Final[tuple[Emission, ...]] = (
         ("run-requests",), _REQUESTS, "cloud_run_revision", _SERVICE, split=_CLASSES, by_revision=True
     ),
     Emission(_CPU_SKUS, _RUN_CPU, "cloud_run_revision", _SERVICE, by_revision=True),
-    Emission(("run-ram", "run-ram-2"), _RUN_MEMORY, "cloud_run_revision", _SERVICE, by_revision=True),
+    Emission(_RAM_SKUS, _RUN_MEMORY, "cloud_run_revision", _SERVICE, by_revision=True),
     Emission(_CPU_SKUS, _BILLABLE, "cloud_run_revision", _SERVICE, by_revision=True, per_vcpu=True),
     Emission(
-        _CPU_SKUS,
+        ("run-cpu", "run-cpu-2"),
         _INSTANCES,
         "cloud_run_revision",
         _SERVICE,
         factor=1 / 3600,
         metric_labels=(("state", "active"),),
+        by_revision=True,
+        per_vcpu=True,
+    ),
+    # Billed by instance: for their whole life, of which they serve a part.
+    Emission(
+        ("run-cpu-instance",),
+        _INSTANCES,
+        "cloud_run_revision",
+        _SERVICE,
+        factor=0.6 / 3600,
+        metric_labels=(("state", "active"),),
+        by_revision=True,
+        per_vcpu=True,
+    ),
+    Emission(
+        ("run-cpu-instance",),
+        _INSTANCES,
+        "cloud_run_revision",
+        _SERVICE,
+        factor=0.4 / 3600,
+        metric_labels=(("state", "idle"),),
         by_revision=True,
         per_vcpu=True,
     ),

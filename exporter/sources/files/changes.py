@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, Rejected, Retraction, Unreadable
+from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cursor, new_cursor
 from exporter.sources.files.layouts import Period, Unit, laid_out
 from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relation, decide
@@ -40,9 +41,6 @@ class FileReading:
 ReadFile = Callable[[Path, str, RefreshContext], FileReading]
 """Reads one file whole, given its path, its state and the refresh. Raises one of READ_FAILURES."""
 
-SameResources = Callable[[Sequence[Path], Sequence[Path], Relation], bool]
-"""Whether the rows of some files are for the same resources as those of others, if that can be known."""
-
 
 @dataclass(slots=True)
 class FileChanges:
@@ -50,7 +48,7 @@ class FileChanges:
 
     context: RefreshContext
     read: ReadFile
-    same: SameResources
+    same: FileComparison
     version: str
     """How files are read; a part of every file's state."""
     _cursors: dict[str, FileCursor] = field(default_factory=dict, init=False)
@@ -227,10 +225,13 @@ class FileChanges:
                     tuple(prints) if len(prints) > 1 else (),
                 )
             )
-        return decide(known, self._same)
+        return decide(known, self._same, self._shared_rows)
 
     def _same(self, name: str, other: str, relation: Relation) -> bool:
         return self.same(self._units[name].files, self._units[other].files, relation)
+
+    def _shared_rows(self, name: str, other: str) -> float:
+        return self.same.shared_rows(self._units[name].files, self._units[other].files)
 
     def _neighbours(self, unit: Unit) -> list[Unit]:
         """Return the other units that have rows of a day of the unit."""

@@ -145,12 +145,17 @@ def day_of(key: int) -> int:
 
 
 def fingerprint_of(
-    connection: duckdb.DuckDBPyConnection, aggregated: str, amounts: Sequence[str], *, by_export: bool
+    connection: duckdb.DuckDBPyConnection,
+    aggregated: str,
+    amounts: Sequence[str],
+    *,
+    by_export: bool,
+    counting: Sequence[str],
 ) -> Fingerprint:
     """Return the fingerprint of a table of charges summed per hour, without the rows that are left out.
 
     `amounts` are its columns of money. With `by_export`, the hour in which a row was exported counts
-    as well: for bills that only grow.
+    as well: for bills that only grow. Rows with a reason among `counting` are not left out.
     """
     subject = f"{', '.join(_WHAT_A_ROW_IS_FOR)}{', export_hour' if by_export else ''}"
     connection.execute(
@@ -158,7 +163,8 @@ def fingerprint_of(
             SELECT {_key(by_export)} AS key, sum(export_rows) AS rows,
               sum(hash({subject})::HUGEINT * export_rows) AS subjects,
               sum(hash({subject}, export_rows, {", ".join(amounts)})) AS amounts
-            FROM {aggregated} WHERE reason IS NULL GROUP BY ALL"""
+            FROM {aggregated} WHERE reason IS NULL OR list_contains(?, reason) GROUP BY ALL""",
+        [list(counting)],
     )
     hourly = connection.execute("SELECT count(*) FROM hours").fetchall()[0][0] <= _MOST_HOURS
     day = f"key - ((key // {_HOURS}) % {_HOURS} % 24) * {_HOURS} - key % {_HOURS} % 24"

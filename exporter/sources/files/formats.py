@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,10 @@ from exporter.sources.google.export.names import EXPORT_COLUMNS
 
 FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
 """File name endings that are read; text formats also with `.gz` behind."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+"""The first of those that part the header into most columns."""
+_LONGEST_HEADER = 1_000_000
 
 _HEAD_CHARACTERS = 1_000_000
 """So much of a JSON file is looked at for its keys."""
@@ -38,12 +43,13 @@ def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
     if kind == ".csv":
-        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_columns(path))
+        delimiter = _delimiter(path)
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_columns(path, delimiter))
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
-            "delim = ',', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
-            "strict_mode = false, "
-            "max_line_size = 10000000, buffer_size = 20000000)"
+            f"delim = {quoted(delimiter)}, quote = '\"', escape = '\"', "
+            "ignore_errors = true, store_rejects = true, strict_mode = false, "
+            "max_line_size = 2000000, buffer_size = 4000000)"
         )
     columns = ", ".join(f"{quoted(name)}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
@@ -89,6 +95,11 @@ def json_keys(path: Path) -> set[str]:
     return keys
 
 
+def column_key(name: str) -> str:
+    """Return what is the same for all spellings of a column's name."""
+    return re.sub(r"[^0-9a-z]", "", name.lower())
+
+
 def quoted(text: str | Path) -> str:
     """Return an SQL string literal."""
     return "'" + str(text).replace("'", "''") + "'"
@@ -101,13 +112,27 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _csv_columns(path: Path) -> list[str]:
-    """Return a name for each column of the rows; a comma at the end of the header may or may not be one.
+def _delimiter(path: Path) -> str:
+    """Return what separates the columns: spreadsheets write semicolons where a comma is in numbers.
+
+    Raises UnknownFormatError for a file that is no text.
+    """
+    with _open(path) as handle:
+        header = handle.readline(_LONGEST_HEADER)
+    if "\0" in header or header.startswith("PK\x03"):
+        raise UnknownFormatError(
+            f"{path.name!r} is no text in UTF-8, perhaps UTF-16 or a spreadsheet: save it as CSV in UTF-8"
+        )
+    return max(_DELIMITERS, key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+
+
+def _csv_columns(path: Path, delimiter: str) -> list[str]:
+    """Return a name for each column of the rows; a delimiter at the end of the header may or may not be one.
 
     Raises UnknownFormatError for a file without a header, or with a name twice.
     """
     with _open(path) as handle:
-        rows = csv.reader(handle)
+        rows = csv.reader(handle, delimiter=delimiter)
         header, first = next(rows, []), next(rows, [])
     names = [name.strip() for name in header]
     if not any(names):

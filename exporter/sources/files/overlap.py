@@ -6,7 +6,7 @@ Rows of a bill have no key, so single rows are never compared: a file is refused
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
@@ -73,7 +73,15 @@ SameSubjects = Callable[[str, str, Relation], bool]
 file is refused, since two machines of one kind cost the same and have the same text in the bill."""
 
 
-def decide(known: Iterable[Known], same: SameSubjects = lambda _name, _other, _relation: True) -> Decision:
+SharedRows = Callable[[str, str], float]
+"""The share of the rows of the first that the second has as well; 0 where it cannot be known."""
+
+
+def decide(
+    known: Iterable[Known],
+    same: SameSubjects = lambda _name, _other, _relation: True,
+    shared_rows: SharedRows = lambda _name, _other: 0.0,
+) -> Decision:
     """Return which files do not count, and which pairs are in doubt. The order of `known` has no influence.
 
     Of equal files the oldest counts, so that a copy changes nothing. Else the one with the most hours or days
@@ -91,17 +99,63 @@ def decide(known: Iterable[Known], same: SameSubjects = lambda _name, _other, _r
         for cell in file.content.cells:
             for name in by_cell[cell]:
                 shared[name] += 1
-        loss = _loss(file, [counting[name] for name in sorted(shared)], same)
+        loss = _loss(file, [counting[name] for name in sorted(shared) if name in counting], same)
         if loss is not None:
             losses[file.name] = loss
             continue
-        doubts += (
-            doubt for name in sorted(shared) if (doubt := _doubt(file, counting[name], same)) is not None
+        others = [counting[name] for name in sorted(shared) if name in counting]
+        found = [_doubt(file, other, same) for other in others]
+        by_rows = _by_rows(
+            file, [o for o, doubt in zip(others, found, strict=True) if not doubt], shared_rows
         )
+        for lost, winner in by_rows.within:
+            losses[lost] = Loss(winner, Relation.PART)
+            counting.pop(lost, None)
+        if file.name in losses:
+            continue
+        doubts += (doubt for doubt in (*found, *by_rows.doubts) if doubt is not None)
         counting[file.name] = file
         for cell in file.content.cells:
             by_cell[cell].append(file.name)
-    return Decision(losses, tuple(doubts))
+    return Decision(
+        {
+            name: loss._replace(winner=_counting_in_place(loss.winner, losses))
+            for name, loss in losses.items()
+        },
+        tuple(doubt for doubt in doubts if not losses.keys() & {doubt.name, doubt.other}),
+    )
+
+
+def _counting_in_place(winner: str, losses: Mapping[str, Loss]) -> str:
+    while winner in losses:
+        winner = losses[winner].winner
+    return winner
+
+
+class _ByRows(NamedTuple):
+    within: list[tuple[str, str]]
+    """Names of files with all rows in another one, and of that one."""
+    doubts: list[Doubt]
+
+
+def _by_rows(file: Known, others: Sequence[Known], shared_rows: SharedRows) -> _ByRows:
+    """Compare row by row what has no hour alike: a few rows more in each hour make all of them unlike."""
+    found = _ByRows([], [])
+    for other in others:
+        less, more = sorted((file, other), key=lambda each: (_rows(each), each is not file))
+        share = shared_rows(less.name, more.name)
+        if share >= 1 and _rows(less) < _rows(more):
+            found.within.append((less.name, more.name))
+            if less is file:
+                return _ByRows(found.within[-1:], [])
+        elif share >= _MOST:
+            days = {day_of(key) for key in file.content.cells.keys() & other.content.cells.keys()}
+            found.doubts.append(Doubt(file.name, other.name, len(days), True))
+    return found
+
+
+def _rows(file: Known) -> int:
+    return sum(cell.rows for cell in file.content.cells.values())
 
 
 def relation(file: Known, other: Known) -> Relation | None:

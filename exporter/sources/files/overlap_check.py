@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.changes import SameResources
+from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, file_cursor
 from exporter.sources.files.layouts import laid_out
@@ -42,7 +42,7 @@ def known_fingerprint(context: RefreshContext, file: FoundFile) -> Fingerprint |
 
 
 def overlap_findings(
-    files: Sequence[FoundFile], fingerprint: Callable[[FoundFile], Fingerprint], same: SameResources
+    files: Sequence[FoundFile], fingerprint: Callable[[FoundFile], Fingerprint], same: FileComparison
 ) -> Generator[Finding, None, set[Path]]:
     """Yield what there is to report of files with the same rows; return the files that count.
 
@@ -63,7 +63,10 @@ def overlap_findings(
     def same_units(name: str, other: str, relation: Relation) -> bool:
         return same(members[name], members[other], relation)
 
-    decision = decide(known, same_units)
+    def shared_rows(name: str, other: str) -> float:
+        return same.shared_rows(members[name], members[other])
+
+    decision = decide(known, same_units, shared_rows)
     if older:
         yield Finding(True, "older runs", _of_older(older))
     yield from _of_decision(decision, {key: shown_files(paths) for key, paths in members.items()})

@@ -10,7 +10,8 @@ import duckdb
 
 from exporter.core.errors import SourceError
 from exporter.sources.base import Change, RefreshContext, Rejected
-from exporter.sources.files.changes import FileChanges, ReadFile, SameResources
+from exporter.sources.files.changes import FileChanges, ReadFile
+from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.formats import broken_json_lines, file_format
 from exporter.sources.files.reading import matching
 
@@ -22,7 +23,7 @@ def changed_files(
     context: RefreshContext,
     read: ReadFile,
     *,
-    same: SameResources,
+    same: FileComparison,
     version: str,
     key: str,
 ) -> Iterator[Change]:

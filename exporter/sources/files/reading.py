@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
 from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
-from exporter.sources.files.formats import UnknownFormatError, file_format, json_keys, relation
+from exporter.sources.files.formats import UnknownFormatError, file_format, json_keys, quoted, relation
 from exporter.sources.files.layouts import is_manifest
 from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.names import json_columns, refusal
 
+logger = logging.getLogger(__name__)
+
 READ_FAILURES: Final = (duckdb.Error, OSError, EOFError, UnknownFormatError)
 """Everything that reading a file can raise."""
+
+
+class Attempt(NamedTuple):
+    """What reading one file may use."""
+
+    memory_limit: str
+    """What does not fit is spilled to the spool folder; but not all of it can be."""
+    threads: int
+
+
+ATTEMPTS: Final = (Attempt("128MB", 2), Attempt("160MB", 1), Attempt("256MB", 1))
+"""The first is enough for a day of 10,000 lines. A file that does not fit is read again with the next one."""
+
+_ROWS_IN_A_GROUP: Final = 20_480
+"""A writer of Parquet keeps a group of rows for each thread in memory; by default six times as many."""
+
+_Read = TypeVar("_Read")
 
 
 def matching(pattern: str) -> list[Path]:
@@ -44,6 +64,50 @@ def reading_connection(spool: Path, memory_limit: str, threads: int) -> Iterator
     with connect(settings=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+def read_within_memory(
+    read: Callable[[duckdb.DuckDBPyConnection], _Read],
+    path: Path,
+    spool: Path,
+    attempts: Sequence[Attempt] = ATTEMPTS,
+) -> _Read:
+    """Return what `read` makes of a file, trying again more carefully where that needs too much memory.
+
+    Raises what `read` raises, one of READ_FAILURES, and UnknownFormatError.
+    """
+    text = file_format(path) != ".parquet"
+    # The buffers of text are large, are never spilled, and each thread has its own.
+    for attempt in [each for each in attempts[:-1] if not text or each.threads == 1]:
+        try:
+            with reading_connection(spool, *attempt) as connection:
+                return read(connection)
+        except duckdb.OutOfMemoryException:
+            logger.info("%s does not fit into %s; it is read again with more", path, attempt.memory_limit)
+    with reading_connection(spool, *attempts[-1]) as connection:
+        return read(connection)
+
+
+@contextmanager
+def aggregated_in(connection: duckdb.DuckDBPyConnection, select: str, spool: Path) -> Iterator[None]:
+    """Make what a SELECT finds available as `aggregated`, in a file: as a table it would fill the memory.
+
+    `spool` is where the charges of the same file go. Raises duckdb.Error.
+    """
+    file = spool.with_suffix(".aggregated")
+    try:
+        write_parquet(connection, select, file)
+        connection.execute(f"CREATE TEMP VIEW aggregated AS FROM read_parquet({quoted(file)})")
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
+    """Write what a SELECT finds to a Parquet file. Raises duckdb.Error."""
+    connection.execute(
+        f"COPY ({select}) TO {quoted(path)} (FORMAT parquet, ROW_GROUP_SIZE {_ROWS_IN_A_GROUP})"
+    )
 
 
 def opened(

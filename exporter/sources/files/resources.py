@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from exporter.sources.files.formats import file_format
+from exporter.sources.files.formats import column_key, file_format, json_keys
 from exporter.sources.files.overlap import Relation
 from exporter.sources.files.reading import READ_FAILURES, opened
 
 _MOST_BYTES: Final = 20 * 2**20
 """Files that are larger than this together are not compared."""
+
+_MOST_BYTES_BY_ROW: Final = 4 * 2**20
+"""Files that are larger than this together are not compared row by row; it takes a tenth of a second."""
+_MOST_PAIRS: Final = 50
+"""So many pairs are compared row by row at a refresh; what was compared is remembered."""
+_UNPACKED: Final = 8
+"""How many times larger a compressed text is when it is read."""
 
 _ENOUGH: Final = 0.5
 """The share of rows for the same resources that a later export of the same days has: some come, some go."""
@@ -34,13 +41,15 @@ class ResourceColumns:
     """Columns that read the same in every format; others one format nests and another one writes as text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SameResourcesOnce:
-    """Says whether files are for the same resources, and remembers it for as long as they stay the same."""
+    """Compares files by their resources and rows, and remembers it for as long as they stay the same."""
 
     columns: ResourceColumns
     connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     compared: dict[tuple[str, ...], float]
+    pairs: int = field(default=_MOST_PAIRS, init=False)
+    """How many pairs may still be compared row by row."""
 
     def __call__(self, files: Sequence[Path], others: Sequence[Path], relation: Relation) -> bool:
         """Return whether the rows of `files` are for the same resources as those of `others`.
@@ -48,12 +57,9 @@ class SameResourcesOnce:
         True where the files are too large for chance, or cannot be read.
         """
         try:
-            statuses = [path.stat() for path in (*files, *others)]
-            if sum(status.st_size for status in statuses) > _MOST_BYTES:
+            key = _states("resources", files, others)
+            if key is None:
                 return True
-            named = zip((*files, *others), statuses, strict=True)
-            states = (f"{path}:{status.st_size}:{status.st_mtime_ns}" for path, status in named)
-            key = (str(len(files)), *states)
             if key not in self.compared:
                 with self.connect() as connection:
                     self.compared[key] = shared_resources(connection, files, others, self.columns)
@@ -61,6 +67,46 @@ class SameResourcesOnce:
             return True
         least = 1.0 if relation in (Relation.COPY, Relation.PART) else _ENOUGH
         return self.compared[key] >= least
+
+    def shared_rows(self, files: Sequence[Path], others: Sequence[Path]) -> float:
+        """Return the share of the rows of `files` that have one of their own in `others`.
+
+        Rows are equal in all columns. 0 where the files are too large or too many, have other columns or
+        formats, or cannot be read.
+        """
+        try:
+            key = _states("rows", files, others, _MOST_BYTES_BY_ROW, _UNPACKED)
+            if key is None or len({file_format(path) for path in (*files, *others)}) > 1:
+                return 0.0
+            if key not in self.compared:
+                if self.pairs == 0:
+                    return 0.0
+                self.pairs -= 1
+                with self.connect() as connection:
+                    self.compared[key] = equal_rows(connection, files, others)
+        except READ_FAILURES:
+            return 0.0
+        return self.compared[key]
+
+
+def _states(
+    what: str,
+    files: Sequence[Path],
+    others: Sequence[Path],
+    most_bytes: int = _MOST_BYTES,
+    unpacked: int = 1,
+) -> tuple[str, ...] | None:
+    """Return what changes when a file does; None where they are too large. Raises OSError."""
+    statuses = [path.stat() for path in (*files, *others)]
+    named = list(zip((*files, *others), statuses, strict=True))
+    sizes = (status.st_size * (unpacked if path.suffix.lower() == ".gz" else 1) for path, status in named)
+    if sum(sizes) > most_bytes:
+        return None
+    return (
+        what,
+        str(len(files)),
+        *(f"{path}:{status.st_size}:{status.st_mtime_ns}" for path, status in named),
+    )
 
 
 def shared_resources(
@@ -76,34 +122,53 @@ def shared_resources(
     """
     formats = {file_format(path) for path in (*files, *others)}
     names = columns.of_one_format if len(formats) == 1 else columns.of_any_format
-    sides = [[_columns(connection, path, names) for path in each] for each in (files, others)]
+    sides = [[_spelled(connection, path, names) for path in each] for each in (files, others)]
     found = set.intersection(*(set(spelled) for side in sides for _, spelled in side))
-    if not found:
-        return 1.0
+    return _shared(connection, sides, found) if found else 1.0
+
+
+def equal_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], others: Sequence[Path]) -> float:
+    """Return the share of the rows of `files` that have a row of their own in `others`.
+
+    Rows are equal in all columns; 0 where the files have other columns. Raises one of READ_FAILURES.
+    """
+    sides = [[_spelled(connection, path, None) for path in each] for each in (files, others)]
+    first, *rest = (set(spelled) for side in sides for _, spelled in side)
+    return _shared(connection, sides, first) if all(each == first for each in rest) else 0.0
+
+
+_Side = list[tuple[str, dict[str, str]]]
+"""How each file is read, and how it spells its columns."""
+
+
+def _shared(connection: duckdb.DuckDBPyConnection, sides: Sequence[_Side], columns: set[str]) -> float:
     own, other = (
-        "SELECT resource, sum(rows) AS rows FROM ("
+        "SELECT row, sum(rows) AS rows FROM ("
         + " UNION ALL ".join(
-            _counted(table, [spelled[name] for name in sorted(found)]) for table, spelled in side
+            _counted(table, [spelled[name] for name in sorted(columns)]) for table, spelled in side
         )
-        + ") GROUP BY resource"
+        + ") GROUP BY row"
         for side in sides
     )
     shared, rows = connection.execute(
         f"""SELECT sum(least(own.rows, coalesce(other.rows, 0))), sum(own.rows)
-            FROM ({own}) AS own LEFT JOIN ({other}) AS other USING (resource)"""
+            FROM ({own}) AS own LEFT JOIN ({other}) AS other USING (row)"""
     ).fetchall()[0]
     return float(shared / rows) if rows else 1.0
 
 
-def _columns(
-    connection: duckdb.DuckDBPyConnection, path: Path, names: Sequence[str]
+def _spelled(
+    connection: duckdb.DuckDBPyConnection, path: Path, names: Sequence[str] | None
 ) -> tuple[str, dict[str, str]]:
-    """Return how a file is read, and how it spells each of the names that it has."""
-    table, types = opened(connection, path, dict.fromkeys(names, "VARCHAR"))
-    spelled = {name.casefold(): name for name in types}
-    return table, {name: spelled[name.casefold()] for name in names if name.casefold() in spelled}
+    """Return how a file is read, and how it spells the names that it has, or all of its columns."""
+    keys = json_keys(path) if file_format(path) not in (".parquet", ".csv") else None
+    table, types = opened(connection, path, None if keys is None else dict.fromkeys(sorted(keys), "VARCHAR"))
+    spelled = {column_key(name): name for name in types}
+    wanted = spelled if names is None else {column_key(name) for name in names} & spelled.keys()
+    return table, {key: spelled[key] for key in wanted}
 
 
 def _counted(table: str, columns: Sequence[str]) -> str:
-    texts = ", ".join(f"coalesce(\"{name}\"::VARCHAR, '')" for name in columns)
-    return f"SELECT hash({texts}) AS resource, count(*) AS rows FROM {table} GROUP BY ALL"
+    # A list without labels may be there as such, or left out.
+    texts = ", ".join(f"coalesce(nullif(\"{name}\"::VARCHAR, '[]'), '')" for name in columns)
+    return f"SELECT hash({texts}) AS row, count(*) AS rows FROM {table} GROUP BY ALL"

@@ -19,14 +19,28 @@ from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
-from exporter.sources.files.formats import quoted
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
 from exporter.sources.files.partitions import changed_files, files_of, refused_csv_lines, refused_rows
-from exporter.sources.files.reading import described, reading_connection
+from exporter.sources.files.reading import (
+    ATTEMPTS,
+    Attempt,
+    aggregated_in,
+    described,
+    read_within_memory,
+    reading_connection,
+    write_parquet,
+)
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
-from exporter.sources.google.export.sql import REASONS, aggregate, charges_of, examples, judged_rows
+from exporter.sources.google.export.sql import (
+    INVOICE_ONLY,
+    REASONS,
+    aggregate,
+    charges_of,
+    examples,
+    judged_rows,
+)
 
-_READING_VERSION: Final = "3"
+_READING_VERSION: Final = "4"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))
@@ -37,9 +51,7 @@ class FilesSource(Source):
     """A billing export in files. `patterns` are absolute globs; `**` reaches into subfolders."""
 
     patterns: Sequence[str]
-    memory_limit: str = "256MB"
-    """For reading one file; what does not fit is spilled to the spool folder."""
-    threads: int = 2
+    attempts: Sequence[Attempt] = ATTEMPTS
     kept_tags: tuple[str, ...] = ()
     """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
     name: str = field(default="files", init=False)
@@ -59,7 +71,7 @@ class FilesSource(Source):
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Report what the patterns match, what cannot be read, and what the newest file holds."""
-        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+        with reading_connection(context.spool, *self.attempts[-1]) as connection:
             yield from findings(connection, self.patterns, context)
         yield from self._overlaps(context)
 
@@ -86,23 +98,32 @@ class FilesSource(Source):
     def _same(self, context: RefreshContext) -> SameResourcesOnce:
         return SameResourcesOnce(
             _RESOURCES,
-            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            lambda: reading_connection(context.spool, *self.attempts[-1]),
             self._compared,
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
-        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
-            judged = judged_rows(
-                *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
-            )
-            connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
-            spool = spool_path(context, path, state)
-            connection.execute(f"COPY ({charges_of('aggregated')}) TO {quoted(spool)} (FORMAT parquet)")
+        def read(connection: duckdb.DuckDBPyConnection) -> FileReading:
+            return self._read_with(connection, path, state, context)
+
+        return read_within_memory(read, path, context.spool, self.attempts)
+
+    def _read_with(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, state: str, context: RefreshContext
+    ) -> FileReading:
+        judged = judged_rows(
+            *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
+        )
+        spool = spool_path(context, path, state)
+        with aggregated_in(connection, aggregate(judged), spool):
+            write_parquet(connection, charges_of("aggregated"), spool)
             rows, refused = connection.execute(
                 "SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0), "
                 "coalesce(sum(export_rows) FILTER (reason IS NOT NULL), 0) FROM aggregated"
             ).fetchall()[0]
-            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost", "credit"), by_export=True)
+            fingerprint = fingerprint_of(
+                connection, "aggregated", ("billed_cost", "credit"), by_export=True, counting=INVOICE_ONLY
+            )
             rejected = _with_examples(connection, path, judged) if refused else []
             lines = refused_csv_lines(connection, path)
             return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)

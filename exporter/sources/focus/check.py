@@ -14,13 +14,13 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.changes import SameResources
+from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.findings import FoundFile, openable_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import overlap_findings
 from exporter.sources.files.reading import READ_FAILURES, first_line
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
-from exporter.sources.focus.sql import OWNED_ELSEWHERE, aggregate, invoice_month, known_category
+from exporter.sources.focus.sql import INVOICE_ONLY, OWNED_ELSEWHERE, aggregate, invoice_month, known_category
 
 PATTERNS_KEY: Final = "focus.files"
 """The configuration key of the patterns."""
@@ -65,6 +65,8 @@ class _Seen:
     """Cost -> names of files that do not have it."""
     unread_tags: dict[str, str] = field(default_factory=dict)
     """Name of a file -> the shape of its tags, where none can be read from it."""
+    tag_texts: dict[str, str] = field(default_factory=dict)
+    """Name of a file -> Tags of one of its rows that are text and no JSON."""
     starts: list[datetime] = field(default_factory=list)
     """First and last start of a charge, of each group of rows; UTC without a zone."""
 
@@ -77,10 +79,14 @@ class _Seen:
         if (shape := look.columns.unread_tags) is not None:
             self.unread_tags[path.name] = shape
         for group in look.groups:
-            self._add(path.resolve().parent, group)
+            self._add(path, group)
 
-    def _add(self, folder: Path, group: tuple[Any, ...]) -> None:
-        provider, account, currency, category, month, day, reason, rows, first, last, *costs = group
+    def _add(self, path: Path, group: tuple[Any, ...]) -> None:
+        provider, account, currency, category, month, day, reason, rows, first, last, unread_tags, *costs = (
+            group
+        )
+        if unread_tags is not None:
+            self.tag_texts.setdefault(path.name, unread_tags)
         if reason == OWNED_ELSEWHERE:
             self.owned[provider] += rows
             return
@@ -95,7 +101,7 @@ class _Seen:
         if category is not None:
             self.unknown_categories[category] += rows
         self.months.add(month)
-        self.folders[provider, account, month][folder].add(day)
+        self.folders[provider, account, month][path.resolve().parent].add(day)
         self.starts += (first, last)
 
 
@@ -104,7 +110,8 @@ SELECT provider, coalesce(billing_account_id, ''), billing_currency,
   CASE WHEN NOT ({known_category("told_category")} OR corrects) THEN coalesce(told_category, 'none') END
     AS category,
   {invoice_month("billing_period")} AS month, date_trunc('day', period) AS day,
-  reason, count(*), min(period), max(period), sum(as_billed), sum(as_effective)
+  reason, count(*), min(period), max(period), any_value(unread_tags),
+  sum(as_billed), sum(as_effective)
 FROM ({{judged}}) GROUP BY ALL ORDER BY ALL"""
 
 
@@ -112,7 +119,10 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, judge: Judge) -> _L
     columns, judged = judge(path)
     groups = connection.execute(_GROUPS.format(judged=judged)).fetchall()
     connection.execute(f"CREATE OR REPLACE TEMP TABLE aggregated AS {aggregate(judged)}")
-    return _Look(columns, groups, fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False))
+    fingerprint = fingerprint_of(
+        connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
+    )
+    return _Look(columns, groups, fingerprint)
 
 
 def findings(
@@ -121,7 +131,7 @@ def findings(
     context: RefreshContext,
     judge: Judge,
     *,
-    same: SameResources,
+    same: FileComparison,
     cost: Cost,
 ) -> Iterator[Finding]:
     """Yield what there is to report of the files. `connection` is one of `reading_connection`.
@@ -196,6 +206,12 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
     if seen.unread_tags:
         shown = ", ".join(f"{shape} in {name}" for name, shape in sorted(seen.unread_tags.items()))
         detail = f"Tags of the type {shown} cannot be read; use a map, JSON, or a list of keys and values"
+        yield Finding(True, "Tags", detail, warning=True)
+    if seen.tag_texts:
+        shown = ", ".join(
+            f"{text!r} in {name}" for name, text in sorted(seen.tag_texts.items())[:_NAMES_SHOWN]
+        )
+        detail = f"no tag can be read from {shown}: Tags in text have to be JSON, an object or a list"
         yield Finding(True, "Tags", detail, warning=True)
     if seen.unknown_categories:
         detail = f"{_counted(seen.unknown_categories)}: not a category of FOCUS, counted as usage"

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from exporter.sources.files.formats import UnknownFormatError, file_format, quoted
+from exporter.sources.files.formats import UnknownFormatError, column_key, file_format, quoted
 from exporter.sources.files.reading import opened
 from exporter.sources.google.export.columns import MONEY, ExportColumns
 
@@ -109,6 +109,7 @@ _PAIRS_IN_JSON: Final = ("key", "value"), ("Key", "Value")
 """How the entries of a JSON list of tags name the key and the value."""
 
 _NAMES_SHOWN: Final = 8
+_TAG_TEXT_SHOWN: Final = 60
 
 
 class NoFocusFileError(UnknownFormatError):
@@ -119,7 +120,8 @@ class NoFocusFileError(UnknownFormatError):
 class FocusColumns:
     """Expressions for the columns of one file. A column that the file lacks is NULL.
 
-    Names are found however the file spells their case, since some engines write them in lower case.
+    Names are found in any case, and with separators between their words: engines and warehouses write
+    `billedcost`, `BILLED_COST` and `Billed Cost`.
     """
 
     version: str
@@ -180,13 +182,24 @@ class FocusColumns:
             return None if kind.id == "list" and _pair(kind) is not None else str(kind)
         return None
 
+    def unread_tag_text(self) -> str:
+        """Return a VARCHAR expression: Tags of a row that are text and no JSON, for people; else NULL."""
+        for name in self._present(["Tags"]):
+            if self.types[name].id == "varchar":
+                text = f'"{name}"'
+                return (
+                    f"CASE WHEN {text} NOT IN ('', 'NULL', 'null') AND json_type({_json_of(text)}) IS NULL "
+                    f"THEN left({text}, {_TAG_TEXT_SHOWN}) END"
+                )
+        return "NULL::VARCHAR"
+
     def lacks(self, column: str) -> bool:
         """Return whether the file has no such column."""
         return not any(self._present([column]))
 
     def _present(self, columns: Collection[str]) -> Iterator[str]:
-        spelled = {name.casefold(): name for name in self.types}
-        return (spelled[column.casefold()] for column in columns if column.casefold() in spelled)
+        spelled = {column_key(name): name for name in self.types}
+        return (spelled[column_key(column)] for column in columns if column_key(column) in spelled)
 
 
 def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) -> tuple[str, FocusColumns]:
@@ -213,11 +226,11 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
 
 
 def _version(names: Collection[str]) -> str:
-    present = {name.casefold() for name in names}
+    present = {column_key(name) for name in names}
     for version, telling in _TELLING.items():
-        if present & {name.casefold() for name in telling}:
+        if present & {column_key(name) for name in telling}:
             return version
-    early = present & {name.casefold() for name in _BEFORE_1_0}
+    early = present & {column_key(name) for name in _BEFORE_1_0}
     return _PREVIEW if early else "1.0"
 
 
@@ -245,9 +258,13 @@ def _value_of(pairs: str, key: str, pair: tuple[str, str]) -> str:
     return f'list_min(list_transform({chosen}, lambda pair: pair."{pair[1]}"::VARCHAR))'
 
 
+def _json_of(text: str) -> str:
+    return f"coalesce(TRY_CAST({text} AS JSON), TRY_CAST('{{' || {text} || '}}' AS JSON))"
+
+
 def _value_in_json(text: str, key: str) -> str:
     """Return the value of a key in JSON text; Azure leaves out the braces in some exports."""
-    whole = f"coalesce(TRY_CAST({text} AS JSON), TRY_CAST('{{' || {text} || '}}' AS JSON))"
+    whole = _json_of(text)
     path = quoted("$." + json.dumps(key, ensure_ascii=False))
     lists = ", ".join(
         _value_of(f'from_json({whole}, \'[{{"{pair[0]}":"VARCHAR","{pair[1]}":"VARCHAR"}}]\')', key, pair)

@@ -21,13 +21,20 @@ from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
-from exporter.sources.files.formats import quoted
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
-from exporter.sources.files.reading import reading_connection
+from exporter.sources.files.reading import (
+    ATTEMPTS,
+    Attempt,
+    aggregated_in,
+    read_within_memory,
+    reading_connection,
+    write_parquet,
+)
 from exporter.sources.files.resources import ResourceColumns, SameResourcesOnce
 from exporter.sources.focus.check import PATTERNS_KEY, findings
 from exporter.sources.focus.columns import Cost, FocusColumns, focus_file
 from exporter.sources.focus.sql import (
+    INVOICE_ONLY,
     LARGEST_RATE,
     OWNED_ELSEWHERE,
     RATE_DECIMALS,
@@ -40,7 +47,7 @@ from exporter.sources.focus.sql import (
 
 logger = logging.getLogger(__name__)
 
-_READING_VERSION: Final = "2"
+_READING_VERSION: Final = "3"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(
@@ -62,9 +69,7 @@ class FocusSource(Source):
     """Providers whose bills another source reads: their rows are left out, so that no dollar counts twice."""
     kept_tags: tuple[str, ...] = field(default=(), kw_only=True)
     """Keys of Tags that come with the charges, such as `label:team`."""
-    memory_limit: str = field(default="256MB", kw_only=True)
-    """For reading one file; what does not fit is spilled to the spool folder."""
-    threads: int = field(default=2, kw_only=True)
+    attempts: Sequence[Attempt] = field(default=ATTEMPTS, kw_only=True)
     name: str = field(default="focus", init=False)
     provider: str = field(default="", init=False)
     """No one provider: each charge has its own."""
@@ -89,7 +94,7 @@ class FocusSource(Source):
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
-        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
+        with reading_connection(context.spool, *self.attempts[-1]) as connection:
             yield from findings(
                 connection,
                 self.patterns,
@@ -102,22 +107,30 @@ class FocusSource(Source):
     def _same(self, context: RefreshContext) -> SameResourcesOnce:
         return SameResourcesOnce(
             _RESOURCES,
-            lambda: reading_connection(context.spool, self.memory_limit, self.threads),
+            lambda: reading_connection(context.spool, *self.attempts[-1]),
             self._compared,
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
-        with reading_connection(context.spool, self.memory_limit, self.threads) as connection:
-            _, judged = self._judged(connection, path, context)
-            connection.execute(f"CREATE TEMP TABLE aggregated AS {aggregate(judged)}")
-            spool = spool_path(context, path, state)
-            charges = charges_of("aggregated", self.usd_per)
-            connection.execute(f"COPY ({charges}) TO {quoted(spool)} (FORMAT parquet)")
+        def read(connection: duckdb.DuckDBPyConnection) -> FileReading:
+            return self._read_with(connection, path, state, context)
+
+        return read_within_memory(read, path, context.spool, self.attempts)
+
+    def _read_with(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, state: str, context: RefreshContext
+    ) -> FileReading:
+        _, judged = self._judged(connection, path, context)
+        spool = spool_path(context, path, state)
+        with aggregated_in(connection, aggregate(judged), spool):
+            write_parquet(connection, charges_of("aggregated", self.usd_per), spool)
             rows, refused = connection.execute(
                 f"""SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0),
                       coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0) FROM aggregated"""
             ).fetchall()[0]
-            fingerprint = fingerprint_of(connection, "aggregated", ("billed_cost",), by_export=False)
+            fingerprint = fingerprint_of(
+                connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
+            )
             self._tell_owned(connection, path)
             rejected = self._rejected(connection, path, judged) if refused else []
             lines = refused_csv_lines(connection, path)

@@ -12,7 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from exporter.core.charges import CHARGE_CATEGORIES, CHARGE_COLUMNS, EARLIEST_PLAUSIBLE, LARGEST_PLAUSIBLE
+from exporter.core.charges import (
+    CHARGE_CATEGORIES,
+    CHARGE_COLUMNS,
+    EARLIEST_PLAUSIBLE,
+    FARTHEST_AHEAD,
+    LARGEST_PLAUSIBLE,
+)
 from exporter.core.kept_tags import KeptTag, tags_expression
 from exporter.core.providers import LEGAL_FORMS, PROVIDERS
 from exporter.core.sql_times import sql_time
@@ -30,16 +36,21 @@ from exporter.sources.google.export.columns import MONEY
 REASONS: Final[Mapping[str, str]] = {
     "bad_provider": "no column names the provider or the publisher (ServiceProviderName, ProviderName, "
     "PublisherName); the row was left out",
-    "bad_timestamp": "ChargePeriodStart is missing, not a timestamp, or before 2015; the row was left out",
-    "future_timestamp": "ChargePeriodStart or x_ExportTime lies in the future; the row was left out: "
-    "check the clock of this machine",
+    "bad_timestamp": "ChargePeriodStart is missing or not a timestamp; the row was left out",
+    "undated_usage": "ChargePeriodStart is before 2015, which cannot be a time of usage; the row counts on "
+    "its invoice, and is missing from the sums by day and month",
+    "far_timestamp": "ChargePeriodStart lies more than ten years ahead; the row was left out",
+    "future_timestamp": "x_ExportTime lies in the future; the row was left out: check this machine's clock",
     "bad_cost": "the cost is missing, not a number, or implausibly large; the row was left out",
     "bad_currency": "BillingCurrency is missing; the row was left out, because its cost in US dollars is "
     "unknown",
-    "no_usd_rate": "there is no rate for the billing currency; the row was left out, because its cost in "
-    "US dollars is unknown: set the value of one unit of the currency in focus.usd_per",
+    "no_usd_rate": "there is no rate for the billing currency; the row counts on its invoice in its own "
+    "currency, and is missing from all US dollars: set the value of one unit in focus.usd_per",
 }
 """Why a row can be set aside, in the words that go to the log."""
+
+INVOICE_ONLY: Final = ("no_usd_rate", "undated_usage")
+"""Reasons to count a row on its invoice alone: its amount is known, its dollars or its day are not."""
 
 OWNED_ELSEWHERE: Final = "owned_elsewhere"
 """The `reason` of a row that is fine, and that another source counts."""
@@ -80,11 +91,13 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
       CASE
         WHEN provider IN ({owned}) THEN '{OWNED_ELSEWHERE}'
         WHEN provider = '' THEN 'bad_provider'
-        WHEN period IS NULL OR period < {sql_time(EARLIEST_PLAUSIBLE)} THEN 'bad_timestamp'
-        WHEN greatest(period, exported) > {sql_time(reading.latest_plausible)} THEN 'future_timestamp'
+        WHEN period IS NULL THEN 'bad_timestamp'
+        WHEN exported > {sql_time(reading.latest_plausible)} THEN 'future_timestamp'
+        WHEN period > {sql_time(reading.latest_plausible + FARTHEST_AHEAD)} THEN 'far_timestamp'
         WHEN cost IS NULL OR NOT abs(cost) < {LARGEST_PLAUSIBLE} THEN 'bad_cost'
         WHEN billing_currency = '' THEN 'bad_currency'
         WHEN billing_currency NOT IN ({rated}) AND told_usd IS NULL THEN 'no_usd_rate'
+        WHEN period < {sql_time(EARLIEST_PLAUSIBLE)} THEN 'undated_usage'
       END AS reason
     FROM (
       SELECT *,
@@ -114,7 +127,8 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           {_told_usd(columns, reading.cost)} AS told_usd,
           TRY_CAST({columns.text("ConsumedQuantity", "UsageQuantity")} AS DOUBLE) AS quantity,
           {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
-          {tags} AS tags
+          {tags} AS tags,
+          {columns.unread_tag_text()} AS unread_tags
         FROM {relation}
       )
     )"""
@@ -131,7 +145,7 @@ def aggregate(judged: str) -> str:
       provider, {texts}, coalesce(region_id, '') AS region_id,
       CASE WHEN corrects THEN 'adjustment' WHEN {known_category("told_category")} THEN told_category
         ELSE 'usage' END AS charge_category,
-      date_trunc('hour', period) AS charge_period_start,
+      date_trunc('hour', greatest(period, TIMESTAMP '1970-01-01')) AS charge_period_start,
       date_trunc('hour', exported) AS export_hour,
       {invoice_month("billing_period")} AS invoice_month,
       billing_currency, coalesce(consumed_unit, '') AS consumed_unit, tags, reason,
@@ -157,12 +171,13 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
         "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
         "billed_cost_usd": (
-            "CASE WHEN has_usd THEN told_usd ELSE "
+            "CASE WHEN reason IS NOT NULL THEN NULL WHEN has_usd THEN told_usd ELSE "
             f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END END"
         ),
     }
     selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)
-    return f"SELECT {selected} FROM {aggregated} WHERE reason IS NULL"
+    counts = f"reason IS NULL OR reason IN ({', '.join(map(quoted, INVOICE_ONLY))})"
+    return f"SELECT {selected} FROM {aggregated} WHERE {counts}"
 
 
 def _category(columns: FocusColumns) -> str:

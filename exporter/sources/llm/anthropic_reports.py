@@ -112,7 +112,10 @@ def _messages(result: Result) -> Usage:
         requests_for_price=1 if text(result, "context_window") in _LONG_CONTEXT else 0,
         longest_call=_SHORT_CONTEXT.get(text(result, "context_window")),
         terms=Terms(text(result, "service_tier"), text(result, "speed"), text(result, "inference_geo")),
-        others={"llm_web_searches": count(tools, "web_search_requests")},
+        others={
+            "llm_web_searches": count(tools, "web_search_requests"),
+            "llm_sessions": count(tools, "code_execution_requests"),
+        },
     )
 
 

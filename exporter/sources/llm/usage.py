@@ -31,13 +31,7 @@ METERS: Final[Mapping[str, str]] = {
     llm_meters.REQUESTS: "requests",
     llm_meters.LIST_USD: "usd",
     llm_meters.UNPRICED_TOKENS: "tokens",
-    "llm_web_searches": "searches",
-    "llm_file_searches": "searches",
-    "llm_images": "images",
-    "llm_characters": "characters",
-    "llm_audio_seconds": "seconds",
-    "llm_sessions": "sessions",
-    "llm_vector_store_byte_seconds": "byte-seconds",
+    **llm_meters.FEES,
 }
 """Units of all meters that LLM sources write."""
 

@@ -39,6 +39,9 @@ class _Sample:
     unpriced: set[str] = field(default_factory=set)
     """Models, as `provider/model` with the terms of the call."""
 
+    fees: Counter[str] = field(default_factory=Counter)
+    """What costs a fee beside tokens, by meter."""
+
     def add(self, content: LineContent, prices: TokenPrices) -> None:
         """Take what one line has."""
         self.useful_lines += bool(content.calls or content.costing_nothing or not content.refused)
@@ -48,7 +51,10 @@ class _Sample:
             if error.what:
                 self.what.setdefault(error.reason, error.what)
         for call in content.calls:
+            self.fees.update(call.unpriced_fees)
             if call.cost_usd is None:
+                if not any(call.tokens.by_type().values()) and call.unpriced_fees:
+                    continue
                 priced = prices.price(call.priced_as, call.model, call.tokens, call.at, terms=call.terms)
                 known = priced is not None and not priced.unpriced
                 (self.priced if known else self.unpriced).add(_named(call, partly=priced is not None))
@@ -138,6 +144,16 @@ def _of_sample(sample: _Sample, files: int) -> Iterator[Finding]:
         yield Finding(True, "lines set aside", detail, warning=True)
     for kind, count in sorted(sample.costing_nothing.items()):
         yield Finding(True, "not counted", f"{count:,} x {kind}: {COSTING_NOTHING[kind]}")
+    if sample.fees:
+        shown = ", ".join(
+            f"{count:,} x {meter.removeprefix('llm_').replace('_', ' ')}"
+            for meter, count in sorted(sample.fees.items())
+        )
+        detail = (
+            f"{shown}: their fees beside the tokens are in no estimate, and are counted in "
+            "spend_llm_unpriced_fees_total; a `cost_usd` in each line gives their cost"
+        )
+        yield Finding(True, "fees without a price", detail, warning=True)
     if sample.unpriced:
         shown = ", ".join(sorted(sample.unpriced)[:_SHOWN])
         more = f" and {len(sample.unpriced) - _SHOWN} more" if len(sample.unpriced) > _SHOWN else ""

@@ -38,13 +38,13 @@ REASONS: Final[Mapping[str, str]] = {
     "openai_object": "an unchanged answer of OpenAI's API, which does not say who bills the call: "
     f"{_WRITE_ONE}",
     "anthropic_message": "an unchanged answer of Anthropic's Messages API, which has no time: "
-    f"{_WRITE_ONE}; input_tokens there is without cached tokens, add them",
+    f"{_WRITE_ONE}; its `usage` may stay as it is",
     "claude_code_session": "a session of Claude Code, which repeats the same usage on several lines and is "
     "often paid for by subscription: let Claude Code export OpenTelemetry, or read Anthropic's bill "
     "with llm.anthropic",
     "langfuse_export": f"an export of Langfuse, which does not say who bills the call: {_WRITE_ONE}",
     "gemini_response": "an unchanged answer of the Gemini API, which has no time and does not say who "
-    f"bills the call: {_WRITE_ONE}; add thoughtsTokenCount to the output",
+    f"bills the call: {_WRITE_ONE}; its `usageMetadata` may stay as it is",
     "bedrock_invocation_log": "a model invocation log of Amazon Bedrock; AWS bills these calls, read its "
     f"bill with focus.files, or {_WRITE_ONE}",
 }

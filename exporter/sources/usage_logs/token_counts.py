@@ -35,6 +35,8 @@ def counts_of(flat: Mapping[str, Any], *, priced: bool) -> Counts:
             counts[found] = max(counts.get(found, 0), whole_number(value))
         elif found == UNKNOWN and _counts_something(value):
             unknown.append(key)
+    if (of_tools := counts.pop(Meaning(INPUT, "tools"), 0)) > 0:
+        counts[Meaning(INPUT)] = counts.get(Meaning(INPUT), 0) + of_tools
     if any("candidates" in key.lower() for key in flat):
         # Gemini's own counts.
         count_reasoning_beyond_output(counts)
@@ -55,7 +57,26 @@ def has_tokens(counts: Counts) -> bool:
     return any(each.token_type != TOTAL for each in counts)
 
 
-def disjoint(counts: Counts) -> Tokens:
+def has_cache_beside_input(flat: Mapping[str, Any]) -> bool:
+    """Say whether a call has the usage object of Anthropic or Bedrock, with the cache beside the input.
+
+    Tools that translate it write `prompt_tokens`, or names of their own.
+    """
+    return any(sent in flat and not flat.keys().isdisjoint(cached) for sent, cached in _NATIVE_COUNTS)
+
+
+_NATIVE_COUNTS: Final = (
+    ("usage.input_tokens", ("usage.cache_read_input_tokens", "usage.cache_creation_input_tokens")),
+    ("usage.inputTokens", ("usage.cacheReadInputTokens", "usage.cacheWriteInputTokens")),
+)
+"""https://platform.claude.com/docs/en/build-with-claude/prompt-caching and
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html"""
+
+CacheBeside = Literal["yes", "perhaps", "no"]
+"""Whether cached tokens may be beside the input: `perhaps` where the numbers have to show it."""
+
+
+def disjoint(counts: Counts, cache_beside: CacheBeside = "no") -> Tokens:
     """Return tokens of which none is in two types. Raises UnusableLineError."""
     cache_read = _whole(counts, CACHE_READ, "audio", "image", "text")
     cache_write = max(
@@ -64,8 +85,7 @@ def disjoint(counts: Counts) -> Tokens:
     cached = cache_read + cache_write
     output = _all_output(counts, cached)
     plain = counts.get(Meaning(INPUT), 0)
-    # Anthropic's own counts have the cached tokens beside the input; the total shows it.
-    if not cached or counts.get(Meaning(TOTAL)) != plain + cached + output:
+    if not _beside(cache_beside, plain, cached, counts.get(Meaning(TOTAL)), output):
         plain -= cached
     if plain < 0:
         raise UnusableLineError("cache_exceeds_input")
@@ -122,6 +142,15 @@ def _all_output(counts: Counts, cached: int) -> int:
     everything = sent + output + reasoning
     beyond = reasoning > output or total in (everything, everything + cached)
     return output + reasoning if beyond else output
+
+
+def _beside(told: CacheBeside, plain: int, cached: int, total: int | None, output: int) -> bool:
+    """Say whether cached tokens are beside the input. A total shows it for certain."""
+    if not cached or total == plain + cached + output:
+        return bool(cached)
+    if total == plain + output and cached <= plain:
+        return False
+    return told == "yes" or (told == "perhaps" and cached > plain)
 
 
 def _whole(counts: Counts, token_type: str, *kinds: Kind) -> int:

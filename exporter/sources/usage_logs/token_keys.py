@@ -14,7 +14,7 @@ from exporter.sources.llm.tokens import CACHE_READ, CACHE_WRITE, INPUT, OUTPUT
 
 TOTAL: Final = "total"
 
-Kind = Literal["", "audio", "image", "text", "reasoning", "5m", "1h"]
+Kind = Literal["", "audio", "image", "text", "reasoning", "5m", "1h", "tools"]
 
 
 class Meaning(NamedTuple):
@@ -54,6 +54,8 @@ _PARTS: Final[Mapping[str, Kind]] = {
     "1hr": "1h",
     "60m": "1h",
 }
+_RESULTS_OF_TOOLS: Final = frozenset({"tool", "use", "prompt"})
+"""Gemini counts what its own tools found beside the prompt."""
 _SPECIAL: Final = _CACHE | _REASONING | {"audio", "image", "images", "video"}
 
 _MEANINGLESS: Final = (
@@ -87,6 +89,8 @@ def meaning(key: str) -> Meaning | Literal["unknown"] | None:
 
 def _plain(words: frozenset[str]) -> Meaning | None:
     sent, made = bool(words & _INPUT), bool(words & _OUTPUT)
+    if words - _MEANINGLESS == _RESULTS_OF_TOOLS:
+        return Meaning(INPUT, "tools")
     # Text is what is left of all input and output without sound and images, so that it needs no count.
     if words - _INPUT - _OUTPUT - _MEANINGLESS:
         return None

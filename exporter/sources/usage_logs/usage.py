@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from exporter.core import llm_meters
 from exporter.core.charges import UsagePoint
+from exporter.core.model_labels import model_label
 from exporter.sources.base import Rejected
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.usage_logs.calls import Call
@@ -46,6 +47,7 @@ _UNITS: Final = {
     llm_meters.REQUESTS: "requests",
     llm_meters.LIST_USD: "usd",
     llm_meters.UNPRICED_TOKENS: "tokens",
+    **llm_meters.FEES,
 }
 
 
@@ -116,10 +118,13 @@ class LogUsage:
 
     def _count(self, call: Call) -> None:
         start = call.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        sums = self._sums.setdefault(_Hour(call.provider, call.project_id, call.model, start), {})
+        model = model_label(call.provider, call.model)
+        sums = self._sums.setdefault(_Hour(call.provider, call.project_id, model, start), {})
         tokens = call.tokens.by_type()
         _add(sums, llm_meters.REQUESTS, {"": 1})
         _add(sums, llm_meters.TOKENS, tokens)
+        for meter, count in call.unpriced_fees.items():
+            _add(sums, meter, {"": count})
         if call.cost_usd is not None:
             _add(sums, llm_meters.LIST_USD, {"": call.cost_usd})
             return

@@ -63,6 +63,14 @@ def test_what_was_kept_grades_as_the_replay_does_where_it_says_the_same(
     assert list(backtest(bill, PACIFIC, as_of, said=said)) == replayed
 
 
+@pytest.mark.parametrize("hours", [80, 93, 120])
+@pytest.mark.parametrize("since", [0, 5, 30])
+def test_a_bill_of_a_few_days_is_not_judged_and_breaks_nothing(hours: int, since: int) -> None:
+    """Replayed as of hours after the last one that the bill has."""
+    bill = history(line_cells(COMPUTE, range(hours), lambda _: 2.0))
+    assert list(backtest(bill, PACIFIC, FIRST + hours + since)) == []
+
+
 def test_what_was_said_takes_the_place_of_the_replay_and_the_bill_stays_the_judge() -> None:
     bill = history(line_cells(COMPUTE, range(16 * 24), lambda _: 2.0))
     at = FIRST + 8 * 24 + 20

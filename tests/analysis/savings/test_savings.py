@@ -15,7 +15,8 @@ from exporter.analysis.savings.cloud_run import RUN_COLD_STARTS, RUN_CPU, RUN_MI
 from exporter.analysis.savings.idle_instances import idle_instances
 from exporter.analysis.savings.saving import MONTH_DAYS, Saving, counted_once, dollars
 from exporter.analysis.savings.unused_resources import KUBERNETES, unused_resources
-from exporter.analysis.unit_cost.rates import RateBook, RateCard, learn_rates
+from exporter.analysis.unit_cost.rate_book import RateBook, RateCard
+from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.core.meters import COMPUTE, RUN
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.analysis.unit_cost.list_prices import LIST_PRICES
-from exporter.analysis.unit_cost.rates import RateCard, learn_rates
+from exporter.analysis.unit_cost.rate_book import RateCard
+from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.core.meters import GIBIBYTE, RUN, describes
 
 SETTLED = date(2026, 11, 17)

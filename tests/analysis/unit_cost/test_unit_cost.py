@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.analysis.unit_cost.rates import RateCard, learn_rates
+from exporter.analysis.unit_cost.rate_book import RateCard
+from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.analysis.unit_cost.unit_cost import (
     TRAILING_METERS,
     cloud_run_costs,
@@ -155,7 +156,7 @@ def test_estimates_equal_the_bill_of_the_same_hours(tmp_path: Path) -> None:
             ]
     estimated: dict[str, float] = {}
     for each in used:
-        rate = rates.rate(each.meter, each.project_id, each.region_id)
+        rate = rates.rate(each.meter, each.project_id, each.region_id, each.resource)
         if rate is not None:
             assert rate.basis == "billed"
             estimated[each.project_id] = estimated.get(each.project_id, 0.0) + each.amount * rate.usd_per_unit
@@ -164,7 +165,15 @@ def test_estimates_equal_the_bill_of_the_same_hours(tmp_path: Path) -> None:
         for project in estimated
     }
     assert estimated == pytest.approx(final, rel=0.002)
+    prod = ("northwind-prod", "us-central1")
+    modes = {
+        name: rates.modes.instance_share(*prod, name)
+        for name in ("suggestions", "storefront-api", "checkout")
+    }
+    assert modes == {"suggestions": 1.0, "storefront-api": 0.0, "checkout": 0.0}
     by_service = {each.run_service: each for each in cloud_run_costs(trailing, rates)}
+    instance_based = by_service.pop("suggestions").usd_by_component
+    assert instance_based == pytest.approx({"cpu": 0.47, "memory": 0.12, "min_instance": 0.0}, rel=0.2)
     assert set(by_service) == {"storefront-api", "checkout", "image-resizer", "support-agent", "orders-eu"}
     assert by_service["checkout"].usd_by_component.keys() == {"requests", "cpu", "memory", "min_instance"}
     wasteful = by_service.pop("image-resizer").cpu_seconds_per_request or 0.0

@@ -42,7 +42,7 @@ def test_the_samples_of_an_hour_sum_to_what_is_billed_for_it(back: int) -> None:
             name = meter.line.resource.partition("/")[2]
             if meter.line.sku == "run-requests":
                 requests[name] = use.amount
-            elif meter.line.sku == "run-cpu":
+            elif meter.line.sku in ("run-cpu", "run-cpu-instance"):
                 cpu[name] = use.amount
     assert by_service(samples(RUN + "request_count", hour)) == requests
     assert by_service(samples(RUN + "container/cpu/allocation_time", hour)) == pytest.approx(cpu)

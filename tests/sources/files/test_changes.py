@@ -254,6 +254,66 @@ def test_rows_with_other_labels_in_pieces_of_their_own_both_count(google: World)
     assert google.said == []
 
 
+def test_a_copy_of_rows_without_dollars_counts_once_on_googles_invoice(google: World) -> None:
+    tax = export_row(currency="EUR", currency_conversion_rate=None, cost_type="tax")
+    google.exports.mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        write_json_lines(google.exports / name, [tax])
+    google.refresh()
+    assert ("repeated_file", "b.jsonl") in google.said
+
+
+def test_a_copy_of_rows_without_dollars_counts_once_on_an_invoice(focus: World) -> None:
+    focus.exports.mkdir()
+    for name in ("a.csv", "b.csv"):
+        write_focus_csv(focus.exports / name, [focus_row(BillingCurrency="CHF")])
+    focus.refresh()
+    assert ("repeated_file", "b.csv") in focus.said
+
+
+def test_an_hour_with_a_row_more_in_a_second_file_counts_once(google: World) -> None:
+    google.exports.mkdir()
+    first, more = export_row(), export_row(sku={"id": "R", "description": "Ram"}, cost=0.5)
+    aged(write_json_lines(google.exports / "a.jsonl", [first]), 5)
+    aged(write_json_lines(google.exports / "b.jsonl", [first, more]), 6)
+    assert google.refresh() == Decimal("1.75")
+    assert google.said == [("repeated_file", "a.jsonl")]
+    (google.exports / "b.jsonl").unlink()
+    assert google.refresh() == Decimal("1.25")
+
+
+def test_files_that_share_half_of_their_rows_of_an_hour_are_named(google: World) -> None:
+    google.exports.mkdir()
+    skus = [export_row(sku={"id": name, "description": name}) for name in "abc"]
+    write_csv(google.exports / "a.csv", skus[:2])
+    write_csv(google.exports / "b.csv", skus[1:])
+    assert google.refresh() == 5
+    assert google.said == [("overlapping_file", "a.csv")]
+
+
+def test_a_file_of_one_project_beside_that_of_all_counts_once(focus: World) -> None:
+    focus.exports.mkdir()
+    of_all = [
+        focus_row(ChargePeriodStart=f"2026-11-{day:02}T00:00:00Z", BilledCost="10", SubAccountId=project)
+        for day in range(1, 11)
+        for project in ("one", "two")
+    ]
+    aged(write_focus_csv(focus.exports / "one.csv", of_all[::2]), 1)
+    aged(write_focus_csv(focus.exports / "all.csv", of_all), 2)
+    assert focus.refresh() == 200
+    assert focus.said == [("repeated_file", "one.csv")]
+
+
+def test_the_standard_export_beside_the_detailed_one_counts_once(google: World) -> None:
+    google.exports.mkdir()
+    detailed = export_row(resource={"name": "vm-1", "global_name": "//vm-1"})
+    standard = {name: value for name, value in export_row().items() if name not in ("tags", "system_labels")}
+    aged(write_json_lines(google.exports / "detailed.jsonl", [detailed]), 2)
+    aged(write_json_lines(google.exports / "standard.jsonl", [standard]), 1)
+    assert google.refresh() == Decimal("1.25")
+    assert google.said == [("repeated_file", "standard.jsonl")]
+
+
 AWS = (
     "data/BILLING_PERIOD=2026-11/2026-11-{day}T05:12:33.123Z-0b1c2d3e-0000-4000-8000-0123456789{day}/"
     "x-0000{part}.csv"

@@ -110,6 +110,42 @@ def test_files_for_other_resources_both_count_though_each_row_looks_the_same() -
     assert decide(files, lambda _name, _other, _relation: False) == Decision({}, ())
 
 
+def unlike(number: int, *, rows: int, written: int) -> Known:
+    """A file of one day whose rows are those of no other, as far as fingerprints show."""
+    return file(f"f{number}", written, Fingerprint({DAY: Cell(rows, 100 + number, 200 + number)}))
+
+
+@pytest.mark.parametrize("written", [(1, 2), (2, 1)])
+def test_a_file_with_all_rows_of_another_and_more_in_the_same_hour_counts_alone(
+    written: tuple[int, int],
+) -> None:
+    less, more = unlike(1, rows=2, written=written[0]), unlike(2, rows=3, written=written[1])
+    asked: list[tuple[str, str]] = []
+
+    def share(name: str, other: str) -> float:
+        asked.append((name, other))
+        return 1.0
+
+    decision = decide([less, more], shared_rows=share)
+    assert decision == Decision({"f1": Loss("f2", Relation.PART)}, ())
+    assert asked == [("f1", "f2")]
+
+
+def test_what_lost_to_a_file_that_is_within_another_names_the_one_that_counts() -> None:
+    small, more = unlike(1, rows=2, written=5), unlike(2, rows=3, written=1)
+    copy = small._replace(name="copy", written=6)
+    decision = decide([small, copy, more], shared_rows=lambda _name, _other: 1.0)
+    assert decision.losses == {"copy": Loss("f2", Relation.COPY), "f1": Loss("f2", Relation.PART)}
+
+
+@pytest.mark.parametrize(("share", "doubted"), [(0.49, False), (0.5, True), (0.99, True)])
+def test_files_that_share_half_of_their_rows_are_in_doubt(share: float, doubted: bool) -> None:
+    files = [unlike(1, rows=2, written=1), unlike(2, rows=3, written=2)]
+    decision = decide(files, shared_rows=lambda _name, _other: share)
+    assert decision.losses == {}
+    assert decision.doubts == ((Doubt("f1", "f2", 1, True),) if doubted else ())
+
+
 def test_a_copy_of_one_piece_of_an_export_is_refused() -> None:
     pieces = (content(range(5)), content(range(5), rows=4))
     whole = Known("whole", 1, Fingerprint.total(pieces), pieces)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from exporter.core.charges import CHARGE_COLUMNS
 from exporter.core.errors import SourceError
 from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction, Unreadable
+from exporter.sources.files.reading import Attempt
 from exporter.sources.files.source import FilesSource
 from tests.support.export_rows import (
     REAL_ROW,
@@ -210,8 +211,23 @@ def test_reading_csv_takes_no_more_memory_than_the_limit_has_room_for(
     # Of a packed file DuckDB does not know the size, so that it takes the buffers of a large one.
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(write_csv(tmp_path / "a.csv", [export_row()]).read_bytes()))
-    (change,) = FilesSource([str(path)], memory_limit="96MB").refresh(context)
+    (change,) = FilesSource([str(path)], [Attempt("48MB", 1)]).refresh(context)
     assert isinstance(change, Batch)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_that_does_not_fit_is_read_with_more_memory_and_leaves_nothing_behind(
+    context: RefreshContext, tmp_path: Path, name: str
+) -> None:
+    write = write_csv if name.endswith(".csv") else write_json_lines
+    path = write(tmp_path / name, [export_row(project={"id": str(number)}) for number in range(3000)])
+    too_little, enough = Attempt("4MB", 1), Attempt("256MB", 1)
+    with pytest.raises(SourceError, match="none of the 1 files"):
+        list(FilesSource([str(path)], [too_little]).refresh(context))
+    (change,) = FilesSource([str(path)], [too_little, enough]).refresh(context)
+    assert sum(charge["billed_cost"] for charge in charges(change)) == Decimal("1.25") * 3000
+    assert isinstance(change, Batch)
+    assert list(context.spool.iterdir()) == [change.charges]
 
 
 def _changed(**changes: Any) -> Callable[[], dict[str, Any]]:

@@ -155,3 +155,13 @@ def test_tags_in_a_shape_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
     assert tags.warning
     assert "VARCHAR[] in a.parquet" in tags.detail
+
+
+def test_tags_that_are_text_and_no_json_are_shown(tmp_path: Path) -> None:
+    rows = [focus_row(), focus_row(Tags="team=red;env=prod"), focus_row(Tags='"team": "red"')]
+    write_focus_csv(tmp_path / "a.csv", rows)
+
+    (tags,) = check(tmp_path, "*.csv")["Tags"]
+
+    assert (tags.ok, tags.warning) == (True, True)
+    assert "'team=red;env=prod' in a.csv" in tags.detail

@@ -32,3 +32,9 @@ def test_each_token_is_priced_under_the_terms_of_its_call(
     assert found.total(ESTIMATED, model=model) == pytest.approx(usd)
     assert found.total(UNPRICED, model=model) == unpriced
     assert found.reasons == {}
+
+
+def test_a_fee_beside_tokens_is_counted_as_unpriced(tmp_path: Path) -> None:
+    found = outcome("33-anthropic", tmp_path)
+    searches = found.sums("spend_llm_unpriced_fees_total", "model", "fee")
+    assert searches == {("claude-opus-4-6", "web_searches"): 4000.0}

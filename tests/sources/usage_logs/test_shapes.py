@@ -93,7 +93,7 @@ CHAT_COMPLETION = {"object": "chat.completion", "usage": {"prompt_tokens": 5, "c
         (
             {"result": {"message": {"type": "message", "usage": {"input_tokens": 5}}}},
             "anthropic_message",
-            "input_tokens there is without cached tokens, add them",
+            "its `usage` may stay as it is",
         ),
         ({"usageMetadata": {"promptTokenCount": 5}}, "gemini_response", "the Gemini API"),
         ({"schemaType": "ModelInvocationLog", "modelId": "m"}, "bedrock_invocation_log", "focus.files"),

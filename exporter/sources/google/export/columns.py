@@ -6,8 +6,9 @@ becomes one DuckDB expression, so that the rest of the reading is blind to the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from duckdb.sqltypes import DuckDBPyType
 
@@ -17,6 +18,9 @@ from exporter.sources.google.export.values import time_of_number, time_of_text, 
 
 MONEY = "DECIMAL(38,18)"
 """Exact type of every amount; see exporter.charges.CHARGE_COLUMNS for why eighteen decimals."""
+
+_SHOWN: Final = 60
+"""Characters of a broken column that are shown."""
 
 _LIST_OF_PAIRS = '[{"key":"VARCHAR","value":"VARCHAR"}]'
 
@@ -86,7 +90,10 @@ class ExportColumns:
             return f"NULL::{MONEY}[]"
         credits, amount = self._quoted("credits"), "credit.amount"
         if kind in ("text", "json"):
-            credits = f'from_json({self._json("credits")}, \'[{{"amount":"VARCHAR"}}]\')'
+            listed = self._json("credits")
+            # Some tools write a single credit without a list around it.
+            listed = f"CASE WHEN json_type({listed}) = 'OBJECT' THEN json_array({listed}) ELSE {listed} END"
+            credits = f'from_json({listed}, \'[{{"amount":"VARCHAR"}}]\')'
             amount = unwrapped("credit.amount")
         return (
             f"CASE WHEN len({credits}) > 0 THEN "
@@ -126,15 +133,33 @@ class ExportColumns:
         return f'{self._quoted(column)}."{field}"' if field else self._quoted(column)
 
     def broken_json(self) -> str:
-        """Return a BOOLEAN expression: a nested column holds text that is not JSON."""
-        nested = [name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"]
-        tests = [
-            f"({text} IS NOT NULL AND {text} <> '' AND NOT json_valid({text}))"
-            for name, text in ((name, self._quoted(name)) for name in nested if self._kind(name) == "text")
-        ]
-        if self._kind("credits") in ("text", "json"):
-            tests.append(f"coalesce(json_type({self._json('credits')}) NOT IN ('ARRAY', 'NULL'), false)")
-        return " OR ".join(tests) or "false"
+        """Return a BOOLEAN expression: a nested column holds text that is no JSON object, or no JSON list."""
+        return " OR ".join(test for _, test in self._broken()) or "false"
+
+    def shown_json(self) -> str:
+        """Return a VARCHAR expression, for people: what the first broken nested column has."""
+        cases = "".join(
+            f" WHEN {test} THEN '{name} is ' || left({self._quoted(name)}::VARCHAR, {_SHOWN})"
+            for name, test in self._broken()
+        )
+        return f"CASE{cases} END" if cases else "NULL::VARCHAR"
+
+    def _broken(self) -> Iterator[tuple[str, str]]:
+        """Yield each nested column that may be broken, and when it is."""
+        for name in (name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"):
+            kind, quoted = self._kind(name), self._quoted(name)
+            wanted = "'OBJECT', 'NULL'" + (", 'ARRAY'" if name == "credits" else "")
+            if kind == "text":
+                found = f"json_type(TRY_CAST({quoted} AS JSON))"
+                yield name, f"({quoted} <> '' AND coalesce({found} NOT IN ({wanted}), true))"
+            elif kind == "json":
+                text = f"({quoted}->>'$')"
+                of_text = f"coalesce(json_type(TRY_CAST({text} AS JSON)) NOT IN ({wanted}), true)"
+                yield (
+                    name,
+                    f"(CASE WHEN {_is_text(quoted)} THEN {text} <> '' AND {of_text} "
+                    f"ELSE coalesce(json_type({quoted}) NOT IN ({wanted}), false) END)",
+                )
 
     def all_null(self) -> str:
         """Return a BOOLEAN expression: the row has no value at all, which is how a broken line is read."""
@@ -160,7 +185,10 @@ class ExportColumns:
 
     def _json(self, column: str) -> str:
         quoted = self._quoted(column)
-        return quoted if self._kind(column) == "json" else f"TRY_CAST({quoted} AS JSON)"
+        if self._kind(column) == "json":
+            # Some tools write the JSON text of a nested column as a text.
+            return f"CASE WHEN {_is_text(quoted)} THEN TRY_CAST({quoted}->>'$' AS JSON) ELSE {quoted} END"
+        return f"TRY_CAST({quoted} AS JSON)"
 
     def _actual(self, column: str) -> str | None:
         """The name as the file spells it."""
@@ -185,6 +213,10 @@ class ExportColumns:
         if str(found) == "VARCHAR":
             return "text"
         return "struct" if found.id == "struct" else "other"
+
+
+def _is_text(json: str) -> str:
+    return f"coalesce(json_type({json}) = 'VARCHAR', false)"
 
 
 def _holds_pairs(type_: DuckDBPyType) -> bool:

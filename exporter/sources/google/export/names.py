@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 EXPORT_COLUMNS: Final[Mapping[str, str]] = {
@@ -51,16 +51,15 @@ LEAVES: Final[Mapping[str, str]] = {
 }
 """Fields of nested columns, which a flattened export has as columns of their own."""
 
-_SEPARATORS: Final = (".", "_", "__", ":")
-_PLAIN: Final = {canonical: canonical for canonical in (*EXPORT_COLUMNS, *TAG_COLUMNS)}
 _NEEDED: Final = ("cost", "usage_start_time", "export_time")
 _NAMING: Final = ("service", "sku", "project")
-_UNNESTED: Final = re.compile(r"credits_(amount|name|full_name|id|type|\d+(_.*)?)")
+_OF_CREDITS: Final = re.compile(r"(?:.*_)?credits?(?:_.*)?")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def canonical(name: str) -> str:
     """Return the name by which columns are compared."""
-    return re.sub(r"[\s.:_-]+", "_", name.strip().lower()).strip("_")
+    return re.sub(r"[^0-9a-z]+", "_", _CAMEL.sub("_", name).lower()).strip("_")
 
 
 def found_columns(names: Iterable[str]) -> set[str]:
@@ -82,13 +81,33 @@ def refusal(names: Collection[str]) -> str | None:
     if missing:
         shown = ", ".join(list(names)[:8]) or "no columns"
         return f"not a billing export: it lacks {', '.join(missing)}; it has {shown}"
-    unnested = sorted(name for name in names if _UNNESTED.fullmatch(canonical(name)))
+    unnested = sorted(name for name in names if _OF_CREDITS.fullmatch(canonical(name)))
     if unnested and "credits" not in found:
         return (
-            f"its credits are columns of their own ({', '.join(unnested[:4])}): a row with two credits would "
+            f"its credits are columns of their own ({', '.join(unnested[:4])}): a row with two credits may "
             "be there twice, and its cost count twice; export `credits` as one column, of JSON text in CSV"
         )
     return None
+
+
+def _parted_by(separator: str) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    return (
+        lambda leaf: leaf.replace(".", separator),
+        lambda leaf: leaf.replace(".", separator).upper(),
+    )
+
+
+def _in_camel_case(leaf: str) -> str:
+    first, *words = re.split("[._]", leaf)
+    return first + "".join(word.capitalize() for word in words)
+
+
+_STYLES: Final[tuple[Callable[[str], str], ...]] = (
+    *(style for separator in (".", "_", "__", ":", "/", " ", "-", "->") for style in _parted_by(separator)),
+    _in_camel_case,
+    lambda leaf: leaf.replace(".", "[") + "]",
+)
+"""How tools write the key of a leaf."""
 
 
 def json_columns(keys: Collection[str], *, tags: bool) -> dict[str, str]:
@@ -107,8 +126,8 @@ def json_columns(keys: Collection[str], *, tags: bool) -> dict[str, str]:
         parent = leaf.partition(".")[0]
         if parent not in spelled:
             columns.pop(parent, None)
-    for separator in _SEPARATORS:
-        alike = {leaf: leaf.replace(".", separator) for leaf in leaves}
+    for style in _STYLES:
+        alike = {leaf: style(leaf) for leaf in leaves}
         if any(alike[leaf] in keys for leaf in flattened):
             for leaf, key in alike.items():
                 if leaf.partition(".")[0] not in spelled and leaf not in flattened:

@@ -14,7 +14,8 @@ from exporter.sources.google.export.columns import MONEY, ExportColumns
 from exporter.sources.google.export.values import ACCEPTED_TIMES
 
 REASONS = {
-    "bad_json": "the row, or a nested column of it, is not JSON; it was left out",
+    "bad_json": "the row, or a nested column of it, is not the JSON that Google's export has; it was left "
+    "out. Text formats have nested columns as JSON text, which Python's str() and spreadsheets do not write",
     "bad_cost": "cost is missing, not a number, or implausibly large; the row was left out",
     "bad_credit": "a credit's amount is missing, not a number, or implausibly large; the row was left out",
     "bad_currency": "neither currency nor currency_conversion_rate can be read; the row was left out, "
@@ -81,7 +82,8 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         {columns.timestamp("usage_start_time")} AS period,
         {columns.timestamp("usage_end_time")} AS period_end,
         {columns.timestamp("export_time")} AS exported,
-        split_part(coalesce({text("invoice", "month")}, ''), '.', 1) AS invoice_month,
+        left(replace(split_part(coalesce({text("invoice", "month")}, ''), '.', 1), '-', ''), 6)
+          AS invoice_month,
         coalesce({text("currency")}, '') AS billing_currency,
         TRY_CAST({number("cost")} AS {MONEY}) AS cost,
         coalesce(
@@ -92,6 +94,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
         TRY_CAST({number("usage", "amount")} AS DOUBLE) AS quantity,
         coalesce({text("usage", "unit")}, '') AS consumed_unit,
         {columns.tags()} AS tags,
+        {columns.shown_json()} AS shown_json,
         {columns.shown("usage_start_time")} AS shown_start,
         {columns.shown("export_time")} AS shown_export,
         {columns.shown("cost")} AS shown_cost,
@@ -107,6 +110,7 @@ def examples(judged: str) -> str:
     return f"""
     SELECT reason, first(CASE
       WHEN reason IN ('bad_timestamp', 'undated_usage', 'far_timestamp', 'future_timestamp') THEN {times}
+      WHEN reason = 'bad_json' THEN shown_json
       WHEN reason = 'bad_cost' THEN format('cost is {{}}', shown_cost)
       WHEN reason = 'bad_conversion_rate'
         THEN format('currency_conversion_rate is {{}} and currency is {{}}', shown_rate, billing_currency)

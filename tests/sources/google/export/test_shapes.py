@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -88,6 +90,11 @@ NAME_SHAPES: dict[str, Callable[[str], str]] = {
     "underscored": lambda path: path.replace(".", "_"),
     "double underscored": lambda path: path.replace(".", "__"),
     "capitals": lambda path: path.replace(".", "_").upper(),
+    "slashes": lambda path: path.replace(".", "/"),
+    "arrows": lambda path: path.replace(".", "->"),
+    "words": lambda path: path.replace(".", " "),
+    "camel case": lambda path: re.sub(r"[._](\w)", lambda found: found.group(1).upper(), path),
+    "brackets": lambda path: path.replace(".", "[") + ("]" if "." in path else ""),
 }
 
 
@@ -194,3 +201,82 @@ def test_a_file_without_what_a_bill_needs_is_refused_with_the_list(
 
     assert isinstance(change, Unreadable)
     assert says in change.rejected.detail
+
+
+def in_text(row: Row, *columns: str) -> Row:
+    return {name: json.dumps(value) if name in columns else value for name, value in row.items()}
+
+
+def test_nested_columns_may_be_json_text_in_json_and_the_first_row_need_not_have_them(tmp_path: Path) -> None:
+    plain = [export_row(), export_row(credits=[{"name": "SUD", "amount": -0.25}])]
+    expected = charges_of(write_json_lines(tmp_path / "plain.jsonl", plain))
+    (tmp_path / "plain.jsonl").unlink()
+
+    encoded = [in_text(row, *NESTED, "credits") for row in plain]
+    del encoded[0]["credits"]
+
+    assert charges_of(write_json_lines(tmp_path / "a.jsonl", encoded)) == expected
+    assert len(expected) == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_csv_may_have_another_delimiter_than_a_comma(tmp_path: Path, delimiter: str) -> None:
+    expected = charges_of(write_csv(tmp_path / "plain.csv", [export_row()]))
+    with (
+        (tmp_path / "plain.csv").open(newline="") as plain,
+        (tmp_path / "a.csv").open("w", newline="") as file,
+    ):
+        csv.writer(file, delimiter=delimiter).writerows(csv.reader(plain))
+
+    assert charges_of(tmp_path / "a.csv") == expected
+
+
+@pytest.mark.parametrize("month", ["202611", "2026-11", "2026-11-01", 202611, 202611.0])
+def test_an_invoice_month_is_read_as_spreadsheets_write_it(tmp_path: Path, month: object) -> None:
+    row = export_row(invoice={"month": month})
+    (charge,) = charges_of(write_json_lines(tmp_path / "a.jsonl", [row]))
+    assert "202611" in charge
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [
+        ({"service": "Compute Engine"}, "service is "),
+        ({"credits": "[{'name': 'SUD', 'amount': -3.0}]"}, "credits is [{'name': 'SUD'"),
+        ({"credits": "-3.0"}, "credits is -3.0"),
+        ({"project": "123"}, "project is 123"),
+    ],
+)
+@pytest.mark.parametrize("write", [write_csv, write_json_lines])
+def test_a_nested_column_that_is_no_json_is_shown(
+    tmp_path: Path, write: Callable[[Path, Sequence[Row]], Path], changed: Row, shown: str
+) -> None:
+    suffix = ".csv" if write is write_csv else ".jsonl"
+
+    change = change_of(write(tmp_path / f"a{suffix}", [export_row(**changed), export_row()]))
+
+    assert isinstance(change, Batch)
+    (rejected,) = change.rejected
+    assert (rejected.reason, rejected.count, change.rows) == ("bad_json", 1, 1)
+    assert shown in rejected.detail.replace('"', "", 1)
+
+
+@pytest.mark.parametrize("name", ["total_credits", "credits[0].amount", "creditAmount"])
+def test_credits_in_columns_of_their_own_are_refused(tmp_path: Path, name: str) -> None:
+    change = change_of(write_csv(tmp_path / "a.csv", [{**without(export_row(), "credits"), name: -1.0}]))
+
+    assert isinstance(change, Unreadable)
+    assert f"its credits are columns of their own ({name})" in change.rejected.detail
+
+
+@pytest.mark.parametrize("write", [write_csv, write_json_lines])
+def test_a_single_credit_needs_no_list_around_it(
+    tmp_path: Path, write: Callable[[Path, Sequence[Row]], Path]
+) -> None:
+    suffix = ".csv" if write is write_csv else ".jsonl"
+    credit = {"name": "SUD", "amount": -0.25}
+    expected = charges_of(write(tmp_path / f"list{suffix}", [export_row(credits=[credit])]))
+    (tmp_path / f"list{suffix}").unlink()
+
+    assert charges_of(write(tmp_path / f"single{suffix}", [export_row(credits=credit)])) == expected
+    assert len(expected) == 2

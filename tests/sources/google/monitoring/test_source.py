@@ -58,8 +58,8 @@ def test_usage_is_what_the_bill_will_be_made_of(tmp_path: Path) -> None:
         reader.refresh()
         for meter, skus, factor in (
             ("cloud_run_requests", ("run-requests",), 1.0),
-            ("cloud_run_cpu_seconds", ("run-cpu", "run-cpu-2"), 1.0),
-            ("cloud_run_memory_byte_seconds", ("run-ram", "run-ram-2"), 2.0**30),
+            ("cloud_run_cpu_seconds", ("run-cpu", "run-cpu-2", "run-cpu-instance"), 1.0),
+            ("cloud_run_memory_byte_seconds", ("run-ram", "run-ram-2", "run-ram-instance"), 2.0**30),
             ("cloud_run_job_cpu_seconds", ("run-jobs-cpu",), 1.0),
         ):
             expected = true_amounts(skus, BEGAN, THIS_HOUR)
