@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from exporter.ledger.charges.store import Ledger
+from exporter.ledger.counter_starts import FIRST_READ_OF
 
-_MARK: Final = "first_read_of"
-"""Name of the settings whose values are the sources whose first read has begun and not ended."""
+_MARK: Final = FIRST_READ_OF
 
 
 class FirstReads:
@@ -24,6 +24,8 @@ class FirstReads:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 """SELECT source FROM partition UNION SELECT source FROM usage_cursor
+                   -- A bill of which all partitions are gone: its counters stay.
+                   UNION SELECT source FROM series
                    EXCEPT SELECT value FROM setting WHERE name = ?""",
                 [_MARK],
             ).fetchall()

@@ -131,6 +131,37 @@ CREATE TABLE invoice_part (
 );
 """
 
+_ADD_COUNTED_FROM: Final = """
+-- counted_from: when the counters were zero, the first time that they count; it never changes.
+-- unseen: they began after the source had been read to its end, and were never exposed. Such a counter is
+-- exposed as zero first: what it counts has happened since. All others begin with what they counted before.
+ALTER TABLE series ADD COLUMN counted_from TIMESTAMP;
+ALTER TABLE series ADD COLUMN unseen BOOLEAN DEFAULT false;
+ALTER TABLE usage_series ADD COLUMN counted_from TIMESTAMP;
+ALTER TABLE usage_series ADD COLUMN unseen BOOLEAN DEFAULT false;
+-- Whose usage of language models was counted last, by provider. When another source takes over, its counters
+-- go on from those of the one before: counted_offset is added to the total of the source that counts, and
+-- counted_until_left is what a source had counted when it was left.
+CREATE TABLE counted_usage (provider VARCHAR NOT NULL, source VARCHAR NOT NULL);
+ALTER TABLE usage_series ADD COLUMN counted_offset DOUBLE DEFAULT 0;
+ALTER TABLE usage_series ADD COLUMN counted_until_left DOUBLE;
+UPDATE series SET counted_from = known.since
+FROM (SELECT series_id AS id, min(export_hour) AS since FROM charge GROUP BY ALL) AS known
+WHERE series_id = id;
+UPDATE usage_series SET counted_from = known.since
+FROM (SELECT usage_series_id AS id, min(hour) AS since FROM usage_hour GROUP BY ALL) AS known
+WHERE usage_series_id = id;
+-- What retention removed was counted before the time from which charges are kept.
+UPDATE series SET counted_from = coalesce(
+  (SELECT min(value::TIMESTAMP) FROM setting WHERE name = 'kept_from'),
+  (SELECT min(counted_from) FROM series))
+WHERE counted_from IS NULL;
+UPDATE usage_series SET counted_from = coalesce(
+  (SELECT min(value::TIMESTAMP) FROM setting WHERE name = 'usage_kept_from'),
+  (SELECT min(counted_from) FROM usage_series))
+WHERE counted_from IS NULL;
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -139,6 +170,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_REMOTE_WRITE,
     _ADD_PERIOD_END,
     _ADD_INVOICE_PARTS,
+    _ADD_COUNTED_FROM,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from exporter.analysis.bill.folding import Labels, fold, kept_labels, own_labels
+from exporter.analysis.bill.folding import Labels, fold, folded, kept_labels, own_labels
 from exporter.analysis.bill.settlement import (
     LEARNT_FROM,
     LEARNT_UNTIL,
@@ -22,6 +22,7 @@ from exporter.analysis.bill.settlement import (
 from exporter.analysis.bill.windows import billing_day, billing_windows
 from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView, SeriesTotals
 from exporter.metrics import families as metrics
+from exporter.metrics.counters import Counted, starts
 from exporter.metrics.families import Family, FamilySamples
 
 WINDOW_FAMILIES: Mapping[str, Family] = {
@@ -38,6 +39,17 @@ class _Counter:
     total: Decimal
     base: Decimal
     published: str | None
+    counted_from: float | None
+    unseen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _FoldedCounters:
+    sums: dict[Labels, Decimal]
+    count: int
+    """How many are added up as `other`."""
+    created: dict[Labels, float]
+    beginning: frozenset[Labels]
 
 
 _PROVIDER = LABEL_COLUMNS.index("provider")
@@ -79,16 +91,19 @@ def billed_families(
     already = {each.labels for each in totals if each.published == "own"}
     own = own_labels(weights, already, max_series)
     kept = kept_labels(weights, max_series)
-    shown = [(family, *fold(windows[name], own, kept)) for name, family in WINDOW_FAMILIES.items()]
     counted = [each for each in totals if everything_read or each.published is not None]
-    billed, credits = _billed(counted), _credits(counted)
-    shown.append((metrics.SPEND_BILLED_USD_TOTAL, *_fold_counters(billed, own, kept)))
-    shown.append((metrics.SPEND_BILLED_CREDIT_USD_TOTAL, *_fold_counters(credits, own, kept)))
-    families = [
-        FamilySamples(family, [(labels, _shown(value)) for labels, value in sorted(sums.items())])
-        for family, sums, _ in shown
+    folded_windows = {family: fold(windows[name], own, kept) for name, family in WINDOW_FAMILIES.items()}
+    folded_counters = {
+        metrics.SPEND_BILLED_USD_TOTAL: _fold_counters(_billed(counted), own, kept),
+        metrics.SPEND_BILLED_CREDIT_USD_TOTAL: _fold_counters(_credits(counted), own, kept),
+    }
+    families = [FamilySamples(family, _samples(sums)) for family, (sums, _) in folded_windows.items()]
+    families += [
+        FamilySamples(family, _samples(each.sums), each.created, each.beginning)
+        for family, each in folded_counters.items()
     ]
-    folded_counts = [((family.name,), float(count)) for family, _, count in shown]
+    folded_counts = [((family.name,), float(count)) for family, (_, count) in folded_windows.items()]
+    folded_counts += [((family.name,), float(each.count)) for family, each in folded_counters.items()]
     families.append(FamilySamples(metrics.SPEND_SERIES_FOLDED, folded_counts))
     return BilledFamilies(
         families=families,
@@ -100,6 +115,10 @@ def billed_families(
         newly_own=_moved(counted, own, "own"),
         newly_folded=_moved(counted, own, "folded"),
     )
+
+
+def _samples(sums: Mapping[Labels, Decimal]) -> list[tuple[Labels, float]]:
+    return [(labels, _shown(value)) for labels, value in sorted(sums.items())]
 
 
 def _by_service(rows: Iterable[tuple[Labels, Decimal]]) -> dict[tuple[str, str], Decimal]:
@@ -148,10 +167,20 @@ def lateness_families(view: LedgerView, now: datetime, timezones: Mapping[str, s
     return [
         FamilySamples(metrics.SPEND_BILLED_THROUGH, through),
         FamilySamples(metrics.SPEND_EXPORT_LAST, exported),
-        FamilySamples(metrics.SPEND_RESTATED_USD_TOTAL, list(restated.items())),
+        FamilySamples(
+            metrics.SPEND_RESTATED_USD_TOTAL, list(restated.items()), _restated_since(view, restated)
+        ),
         FamilySamples(metrics.SPEND_UNSETTLED_RATIO, unsettled),
         FamilySamples(metrics.SPEND_SETTLED_THROUGH, settled),
     ]
+
+
+def _restated_since(view: LedgerView, restated: Iterable[tuple[str, str]]) -> dict[tuple[str, ...], float]:
+    """Return when nothing of each provider's bill could have been restated yet."""
+    since: dict[str, float] = {}
+    for provider, counted_from in view.counted_from():
+        since[provider] = min(counted_from, since.get(provider, counted_from))
+    return {labels: since[labels[0]] for labels in restated if labels[0] in since}
 
 
 def settled_times(view: LedgerView, now: datetime) -> dict[tuple[str, str], datetime]:
@@ -194,7 +223,14 @@ def _weights(
 
 def _billed(totals: Iterable[SeriesTotals]) -> list[_Counter]:
     return [
-        _Counter(each.labels, each.billed_usd, each.billed_base_usd, each.published)
+        _Counter(
+            each.labels,
+            each.billed_usd,
+            each.billed_base_usd,
+            each.published,
+            each.counted_from,
+            each.unseen,
+        )
         for each in totals
         if each.labels[-1] in _BILLED_CATEGORIES
     ]
@@ -202,29 +238,38 @@ def _billed(totals: Iterable[SeriesTotals]) -> list[_Counter]:
 
 def _credits(totals: Iterable[SeriesTotals]) -> list[_Counter]:
     return [
-        _Counter(each.labels, each.credit_usd, each.credit_base_usd, each.published)
+        _Counter(
+            each.labels,
+            each.credit_usd,
+            each.credit_base_usd,
+            each.published,
+            each.counted_from,
+            each.unseen,
+        )
         for each in totals
         if each.credit_usd or each.labels[-1] not in _BILLED_CATEGORIES
     ]
 
 
-def _fold_counters(
-    counters: Sequence[_Counter], own: set[Labels], kept: Sequence[str]
-) -> tuple[dict[Labels, Decimal], int]:
+def _fold_counters(counters: Sequence[_Counter], own: set[Labels], kept: Sequence[str]) -> _FoldedCounters:
     """Fold counters so that none falls when one becomes a series of its own: its past stays in `other`."""
     parts: list[tuple[Labels, Decimal]] = []
     past: list[tuple[Labels, Decimal]] = []
+    begun: list[Counted] = []
     for each in counters:
         behind = Decimal(0)
         if each.labels in own:
             behind = each.total if each.published == "folded" else each.base
         parts.append((each.labels, each.total - behind))
+        shown = each.labels if each.labels in own else folded(each.labels, kept)
+        begun.append((shown, 0.0, each.counted_from, each.unseen))
         if behind:
             past.append((each.labels, behind))
+            begun.append((folded(each.labels, kept), 0.0, each.counted_from, False))
     sums, count = fold(parts, own, kept)
     for labels, value in fold(past, frozenset(), kept)[0].items():
         sums[labels] = sums.get(labels, Decimal(0)) + value
-    return sums, count
+    return _FoldedCounters(sums, count, *starts(begun))
 
 
 def _curves(view: LedgerView, now: datetime) -> dict[tuple[str, str], ArrivalCurve]:

@@ -18,6 +18,7 @@ from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
+from exporter.ledger.usage.handover import hand_over, reporters
 from exporter.ledger.usage.llm import LlmView, billed_providers
 from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.usage.store import UsageLedger
@@ -39,7 +40,7 @@ from exporter.metrics.live_usage import (
     prices,
     read_live_usage,
 )
-from exporter.metrics.llm import llm_families
+from exporter.metrics.llm import USAGE_METERS, llm_families, usage_owners
 from exporter.metrics.model_names import ModelNames
 from exporter.metrics.outcomes import Outcomes
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
@@ -176,12 +177,25 @@ class SnapshotCollector:
             view,
         )
 
-    def language_models(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:
+    def hand_over_usage(self, statuses: Sequence[SourceStatus]) -> None:
+        """Let counters of LLM usage go on where another source counts from now on, before they are read."""
+        shown = [status.name for status in statuses if status.shown]
+        awaited = [status.name for status in statuses if status.awaited]
+        try:
+            owners = usage_owners(reporters(self._ledger, shown, USAGE_METERS), awaited)
+            hand_over(self._ledger, owners, USAGE_METERS)
+        except LedgerError as error:
+            logger.error("%s", error)  # noqa: TRY400 (the text is complete)
+
+    def language_models(
+        self, view: LedgerView, now: datetime, statuses: Sequence[SourceStatus]
+    ) -> Sequence[FamilySamples]:
         """Return cost and usage of language models."""
+        awaited = [status.name for status in statuses if status.awaited]
         usage = LlmView(view.connection, view.sources) if view.exported_before is None else None
         return self._compute(
             "language_models",
-            lambda: llm_families(view, usage, now, self.timezones(view), self._models),
+            lambda: llm_families(view, usage, now, self.timezones(view), self._models, awaited=awaited),
             _NO_FAMILIES,
             now,
             view,

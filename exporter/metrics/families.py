@@ -5,7 +5,7 @@ A new metric is one declaration here; the metric reference and the exposition fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -30,6 +30,12 @@ class FamilySamples:
 
     family: Family
     samples: Iterable[tuple[tuple[str, ...], float]]
+    created: Mapping[tuple[str, ...], float] | None = None
+    """When each of these counters was zero, in seconds since 1970; None of those that count from the start of
+    the process."""
+    beginning: Set[tuple[str, ...]] = frozenset()
+    """Counters that are exposed for the first time though they have counted only since their source was read
+    to its end. All others that are new here begin with what was counted before."""
 
 
 def _gauge(name: str, labels: tuple[str, ...], text: str, unit: str = "") -> Family:

@@ -24,6 +24,7 @@ from exporter.core.meters import GIBIBYTE, RUN, SERVICE_NAMES, USAGE_TABLE, Bill
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.queries import DailyUsage, SkuDay, TrailingUsage, UsageTotal, UsageView, sku_days
 from exporter.metrics import families as metrics
+from exporter.metrics.counters import Counted, summed
 from exporter.metrics.families import Family, FamilySamples
 
 RATES_LEARNT_FROM = timedelta(days=35)
@@ -141,18 +142,23 @@ def _counters(totals: list[UsageTotal]) -> list[FamilySamples]:
     found = []
     for meter, (family, size) in by_meter.items():
         coded = "response_code_class" in family.labels
-        pairs = (
-            ((*_revision(each), each.dimension) if coded else _revision(each), each.total / size)
+        parts: list[Counted] = [
+            (
+                (*_revision(each), each.dimension) if coded else _revision(each),
+                each.total / size,
+                each.counted_from,
+                each.unseen,
+            )
             for each in totals
             if each.meter == meter
-        )
-        found.append(FamilySamples(family, _summed(pairs)))
-    estimated = (
-        ((*_revision(each), COMPONENT_METERS[each.meter]), each.usd_total)
+        ]
+        found.append(summed(family, parts))
+    estimated: list[Counted] = [
+        ((*_revision(each), COMPONENT_METERS[each.meter]), each.usd_total, each.counted_from, each.unseen)
         for each in totals
         if each.meter in COMPONENT_METERS and (each.usd_total > 0 or each.unpriced == 0)
-    )
-    found.append(FamilySamples(metrics.SPEND_CLOUD_RUN_ESTIMATED_USD_TOTAL, _summed(estimated)))
+    ]
+    found.append(summed(metrics.SPEND_CLOUD_RUN_ESTIMATED_USD_TOTAL, estimated))
     return found
 
 
@@ -255,12 +261,3 @@ def _coverage(usage: UsageView, trailing: list[TrailingUsage], live: PricedUsage
 
 def _revision(each: UsageTotal) -> tuple[str, str, str, str]:
     return each.project_id, each.region_id, each.resource, each.revision
-
-
-def _summed(
-    pairs: Iterable[tuple[tuple[str, ...], float]],
-) -> list[tuple[tuple[str, ...], float]]:
-    sums: dict[tuple[str, ...], float] = {}
-    for labels, value in pairs:
-        sums[labels] = sums.get(labels, 0.0) + value
-    return sorted(sums.items())

@@ -5,7 +5,7 @@ The table of ownership decides which source's usage counts for a provider; no to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from exporter.core import llm_meters
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, sku_costs
 from exporter.metrics import families as metrics
+from exporter.metrics.counters import summed
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.model_names import ModelNames
 from exporter.sources.registry import OWNERSHIP
@@ -30,7 +31,7 @@ _DAY = timedelta(days=1)
 SETTLING = timedelta(days=3)
 """More recent days of the bill are not compared: part of their cost is still to arrive."""
 
-_METERS = (
+USAGE_METERS = (
     llm_meters.TOKENS,
     llm_meters.REQUESTS,
     llm_meters.LIST_USD,
@@ -41,16 +42,23 @@ _METERS = (
 _PROXY_METERS = (llm_meters.PROXY_USD, llm_meters.PROXY_TOKENS, llm_meters.PROXY_REQUESTS)
 
 
-def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
-    """Return the counters of tokens, requests, dollars at list prices and unpriced fees, by model."""
-    counters = view.counters(_METERS, now - SHOWN_FOR)
+def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) -> list[FamilySamples]:
+    """Return the counters of tokens, requests, dollars at list prices and unpriced fees, by model.
+
+    Nothing of a provider whose usage counts from an `awaited` source as soon as that has been read: its
+    counters would leap from one source's count to another's.
+    """
+    counters = view.counters(USAGE_METERS, now - SHOWN_FOR)
     reported_by: dict[str, set[str]] = {}
     for each in counters:
-        reported_by.setdefault(each.provider, set()).add(each.source)
-    owner = {
-        provider: OWNERSHIP.counted_usage(provider, sources) for provider, sources in reported_by.items()
-    }
-    counted = [each for each in counters if each.source == owner[each.provider]]
+        if not each.left:
+            reported_by.setdefault(each.provider, set()).add(each.source)
+    owner = usage_owners(reported_by, awaited)
+    counted = [
+        each
+        for each in counters
+        if each.provider in owner and (each.left or each.source == owner[each.provider])
+    ]
     return [
         _summed(
             metrics.SPEND_LLM_TOKENS_TOTAL,
@@ -75,9 +83,22 @@ def token_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     ]
 
 
+def usage_owners(reported_by: Mapping[str, set[str]], awaited: Collection[str]) -> dict[str, str]:
+    """Return the source whose usage counts, by provider; nothing of a provider that waits for its source."""
+    owners = {
+        provider: OWNERSHIP.counted_usage(provider, sources.union(awaited))
+        for provider, sources in reported_by.items()
+    }
+    return {
+        provider: source
+        for provider, source in owners.items()
+        if source is not None and source not in awaited
+    }
+
+
 def proxy_families(view: LlmView, now: datetime) -> list[FamilySamples]:
     """Return what a proxy reports of who used what."""
-    counters = view.counters(_PROXY_METERS, now - SHOWN_FOR)
+    counters = view.counters(_PROXY_METERS, now - SHOWN_FOR, by_key=True)
 
     def who(one: UsageCounter) -> tuple[str, ...]:
         return one.provider, one.project_id, one.key, one.model
@@ -149,11 +170,16 @@ def llm_families(
     now: datetime,
     timezones: Mapping[str, str],
     names: ModelNames,
+    *,
+    awaited: Collection[str] = (),
 ) -> list[FamilySamples]:
-    """Return everything about language models; as of a past hour (no `usage`) only what was billed."""
+    """Return everything about language models; as of a past hour (no `usage`) only what was billed.
+
+    `awaited` are the sources whose first read is under way.
+    """
     families = billed_model_families(view, now, timezones, names)
     if usage is not None:
-        families += [*token_families(usage, now), *proxy_families(usage, now)]
+        families += [*token_families(usage, now, awaited), *proxy_families(usage, now)]
         families.append(capture_family(view, usage, now, timezones, names))
     return families
 
@@ -164,9 +190,11 @@ def _summed(
     meters: Sequence[str],
     labels: Callable[[UsageCounter], tuple[str, ...]],
 ) -> FamilySamples:
-    sums: dict[tuple[str, ...], float] = {}
-    for each in counters:
-        if each.meter in meters:
-            key = labels(each)
-            sums[key] = sums.get(key, 0.0) + each.total
-    return FamilySamples(family, sorted(sums.items()))
+    return summed(
+        family,
+        [
+            (labels(each), each.total, each.counted_from, each.unseen)
+            for each in counters
+            if each.meter in meters
+        ],
+    )

@@ -44,6 +44,11 @@ read, the last good figures stay, and `spend_source_up` is 0.
 - Positive adjustments and withdrawn credits are in neither. `spend_restated_usd_total{direction="up"}`
   has them, together with all other later changes of the bill.
 
+**`increase` counts what has happened since, for every counter.** What was counted before a counter was first
+shown, such as weeks of history, is in its first value; a counter that begins later, such as that of a new
+SKU, is 0 for two minutes first. In OpenMetrics each counter also has the time at which it was created. See
+[counters](operations.md#counters).
+
 Use a counter to see how fast the bill grows; Prometheus extrapolates it. Use a window to see what a day
 or a month has cost; it is exact. The net amount that arrived in the bill in a day:
 

@@ -17,6 +17,7 @@ from exporter.analysis.unit_cost.unit_cost import CloudRunHour
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics import families as metrics
 from exporter.metrics.billed import billed_families, invoice_families, lateness_families
+from exporter.metrics.counters import Counters
 from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition, render
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.outcomes import BILL, Outcomes
@@ -94,13 +95,15 @@ def build(
     cloud_run: CloudRunHour | None = None,
     budgets: Sequence[BudgetOutlook] = (),
     outcomes: Outcomes | None = None,
+    counters: Counters | None = None,
     estimates_pending: bool = False,
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
     `timezones` has the billing zone of each provider whose sources are configured; `families` are the
     figures computed next to the bill, `outlooks` the estimates; while `estimates_pending` no family is shown
-    that has a billed and an estimated part. The rest is as in Snapshot.
+    that has a billed and an estimated part. `counters` is of this process, without it counters begin now. The
+    rest is as in Snapshot.
     """
     started = time.monotonic()
     everything_read = all(status.up is not None for status in statuses if status.reads_bill)
@@ -125,7 +128,7 @@ def build(
     of_bills = [status for status in statuses if status.reads_bill] or statuses
     ready = any(not status.awaited for status in of_bills)
     snapshot = Snapshot(
-        exposition=render(shown),
+        exposition=render((counters or Counters(now)).begin(shown, now)),
         built_at=now,
         ready=ready,
         sources=tuple(statuses),

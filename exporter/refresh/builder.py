@@ -18,8 +18,10 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.past_estimates import PastEstimates
+from exporter.ledger.unseen import Unseen, mark_seen, unseen
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import SnapshotCollector
+from exporter.metrics.counters import Counters
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
@@ -59,6 +61,7 @@ class SnapshotBuilder:
         self._grades: list[FamilySamples] = []
         self._unit_counts: Mapping[str, float] = {}
         self._building = threading.Lock()
+        self.counters = Counters(clock())
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
 
     @contextmanager
@@ -89,6 +92,8 @@ class SnapshotBuilder:
             now = as_of or self._clock()
             started = time.monotonic()
             try:
+                # Before the states that are shown: what comes in between is shown, and again the next time.
+                exposed = unseen(self._ledger, _shown(statuses))
                 built = self._built(
                     now,
                     as_of,
@@ -100,7 +105,8 @@ class SnapshotBuilder:
             except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
                 self._keep_last(error, statuses, time.monotonic() - started)
                 return
-            self._publish(built, as_of)
+            if as_of is None:
+                self._remember(built, exposed)
             self.snapshot = built.snapshot
             complete = all(status.up is not None for status in statuses if status.reads_bill)
             if as_of is None and complete:
@@ -121,6 +127,8 @@ class SnapshotBuilder:
     ) -> Built:
         collector = self._collector
         live = collector.live(now, statuses) if as_of is None else NOTHING_LIVE
+        if as_of is None:
+            collector.hand_over_usage(statuses)
         exported_before, used_before = (None, as_of) if known_now else (as_of, None)
         awaited = awaited_bills(statuses)
         with self._ledger.view(_shown(statuses), exported_before, used_before=used_before) as view:
@@ -128,7 +136,7 @@ class SnapshotBuilder:
             budgets = collector.budgets(view, now, outlooks)
             if awaited or estimates_pending:
                 budgets = [replace(each, known=False) for each in budgets]
-            beside = self._beside_the_bill(view, now, live, whole=not awaited)
+            beside = self._beside_the_bill(view, now, live, statuses, whole=not awaited)
             alerting = collector.alerting(view, now, outlooks, budgets, statuses)
             return build(
                 view,
@@ -141,6 +149,7 @@ class SnapshotBuilder:
                 cloud_run=live.cloud_run,
                 budgets=budgets,
                 outcomes=self._outcomes,
+                counters=self.counters if as_of is None else None,
                 estimates_pending=estimates_pending,
             )
 
@@ -149,13 +158,14 @@ class SnapshotBuilder:
         view: LedgerView,
         now: datetime,
         live: LiveUsageFigures,
+        statuses: Sequence[SourceStatus],
         *,
         whole: bool,
     ) -> tuple[FamilySamples, ...]:
         collector, sender = self._collector, self._history_sender
         return (
             *live.families,
-            *collector.language_models(view, now),
+            *collector.language_models(view, now, statuses),
             # Categories, labels and units add up over sources.
             *(collector.attributed(view, now, self._unit_counts) if whole else ()),
             *collector.savings(view, now),
@@ -215,12 +225,11 @@ class SnapshotBuilder:
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
 
-    def _publish(self, built: Built, as_of: datetime | None) -> None:
-        """Keep the choice of series before it is shown; a full disk must not affect the snapshot."""
-        if as_of is not None:
-            return
+    def _remember(self, built: Built, exposed: Unseen) -> None:
+        """Keep what is shown from now on before it is shown; a full disk must not affect the snapshot."""
         try:
             self._ledger.publish(built.newly_own, built.newly_folded)
+            mark_seen(self._ledger, exposed)
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
 

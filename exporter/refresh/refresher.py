@@ -23,6 +23,7 @@ from exporter.ledger.first_reads import FirstReads
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import FigureSettings, SnapshotCollector
+from exporter.metrics.counters import ZERO_FOR
 from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import Snapshot
@@ -75,13 +76,15 @@ class Refresher:
         log: HistoryLog | None = None,
         history_sender: HistorySender | None = None,
         estimator: Estimator | None = None,
+        zero_for: timedelta = ZERO_FOR,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
     ) -> None:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept.
 
-        `interval` is for sources without their own; `provider_budgets` returns budgets that sources read.
+        `interval` is for sources without their own; `provider_budgets` returns budgets that sources read;
+        `zero_for` is how long, once started, counters that begin are exposed as zero.
         """
         self._sources = list(sources)
         self._interval = interval
@@ -112,6 +115,7 @@ class Refresher:
             clock=clock,
         )
         self._estimator = estimator or Estimator(ledger, sources, spool)
+        self._zero_for = zero_for
         self._estimate_soon = threading.Event()
         self._counts_units = units is not None
         self._stopping = threading.Event()
@@ -130,6 +134,7 @@ class Refresher:
 
     def start(self) -> None:
         """Show the data of the ledger, then refresh every source now and at its interval, until `stop`."""
+        self._builder.counters.show_zero_first(self._zero_for)
         self._builder.rebuild(estimated=(), estimates_pending=True)
         self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
@@ -301,12 +306,17 @@ class Refresher:
             self._wait(self._stopping, wait_seconds(failures, interval, self._chance))
 
     def _keep_building(self) -> None:
-        """Rebuild when something changed, and at each quarter hour, when billing days may end."""
+        """Rebuild when something changed or a counter has been zero long enough, and at each quarter hour.
+
+        Billing days may end at quarter hours.
+        """
         while not self._stopping.is_set():
             now = self._clock()
             until_next = (quarter(now) + QUARTER - now).total_seconds()
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
-            if self._changed.is_set() or quarter(self._clock()) != quarter(self.snapshot.built_at):
+            now = self._clock()
+            due = self._builder.counters.due(now) or quarter(now) != quarter(self.snapshot.built_at)
+            if self._changed.is_set() or due:
                 self._changed.clear()
                 outlooks = self._estimator.outlooks
                 holding = _still_holding(outlooks, self._clock())

@@ -15,9 +15,10 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from exporter.metrics.families import SPEND_EXPORTER_SCRAPES_TOTAL
 
@@ -42,16 +43,44 @@ class ProcessMetrics:
         return generate_latest(self._registry)
 
     def openmetrics(self) -> bytes:
-        """Return OpenMetrics 1.0 with the closing `# EOF`."""
-        output: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
+        """Return OpenMetrics 1.0 with the closing `# EOF`; counters with when they were created."""
+        dated = _Dated(list(self._registry.collect()))
+        output: bytes = generate_openmetrics(dated)  # type: ignore[no-untyped-call]
         return output
+
+
+class _Dated:
+    """Families whose counters say that they were created when the process started, where it is known.
+
+    The text format cannot say it: there it would be a gauge of its own.
+    """
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        started = [
+            sample.value
+            for family in self._families
+            for sample in family.samples
+            if sample.name == "process_start_time_seconds"
+        ]
+        for family in self._families:
+            if family.type == "counter" and started:
+                samples = family.samples
+                family.samples = []
+                for each in samples:
+                    name = f"{family.name}_created"
+                    family.samples += [each, Sample(name, each.labels, started[0])]
+            yield family
 
 
 class _Scrapes(Collector):
     """Scrapes answered, by HTTP status."""
 
     def __init__(self) -> None:
-        self.by_status = Counter({200: 0})
+        # All that there can be, so that the first of each shows as a rise.
+        self.by_status = Counter({200: 0, 503: 0})
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         declared = SPEND_EXPORTER_SCRAPES_TOTAL

@@ -47,7 +47,21 @@ def _in_view(metric: str, by: str = "", more: str = "") -> str:
     return f"{grouped}(increase(spend_llm_{metric}_total{{{USED}{more}}}[$__range]))"
 
 
+def _priced() -> tuple[str, str]:
+    """Cost at list prices and the tokens that it is for, by provider and model.
+
+    Models without an estimate, and tokens without a price, are in neither: a mean over tokens that cost
+    nothing because nobody knows their price would be too low.
+    """
+    usd, tokens, unpriced = (
+        _in_view(metric, "provider, model") for metric in ("estimated_usd", "tokens", "unpriced_tokens")
+    )
+    priced = f"((({tokens} - {unpriced}) or {tokens}) > 0) and {usd}"
+    return f"({usd} and ({priced}))", f"({priced})"
+
+
 def _totals() -> list[Placed]:
+    cost, priced = _priced()
     read = _in_view("tokens", more=', token_type="cache_read"')
     given = _in_view("tokens", more=', token_type=~"input|cache_read|cache_write"')
     return [
@@ -72,9 +86,10 @@ def _totals() -> list[Placed]:
         ),
         number(
             "Cost per 1,000 tokens",
-            "Live usage in the time range: cost at list prices divided by tokens of all types.",
-            Query(f"1000 * {_in_view('estimated_usd')} / ({_in_view('tokens')} > 0)"),
-            empty="No usage in this time range",
+            "Live usage in the time range: cost at list prices divided by tokens of all types. Tokens that "
+            "have no known price are left out.",
+            Query(f"1000 * sum({cost}) / sum({priced})"),
+            empty="No usage with a price in this time range",
             reading=Reading(USD, 5),
         ),
         number(
@@ -143,6 +158,7 @@ def _use() -> list[Placed]:
 
 
 def _prices() -> list[Placed]:
+    cost, priced = _priced()
     return [
         listing(
             "Usage and unit cost by model",
@@ -151,8 +167,7 @@ def _prices() -> list[Placed]:
             Column("At list prices", _in_view("estimated_usd", "provider, model")),
             Column(
                 "Per 1,000 tokens",
-                f"1000 * {_in_view('estimated_usd', 'provider, model')} "
-                f"/ ({_in_view('tokens', 'provider, model')} > 0)",
+                f"1000 * {cost} / {priced}",
                 Reading(USD, 5),
             ),
             Column("Tokens", _in_view("tokens", "provider, model"), Reading(COUNT, 1)),

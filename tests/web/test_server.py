@@ -92,6 +92,29 @@ def test_openmetrics_is_the_cached_bytes_then_the_process_then_the_end(server: S
     assert values(answer) == {1.0}
 
 
+def test_openmetrics_alone_says_that_counters_of_the_process_were_created_at_its_start(
+    server: Server,
+) -> None:
+    text = request(server, "/metrics").body.decode()
+    assert "_created" not in text
+    answer = request(server, "/metrics", OPENMETRICS).body.decode()
+    of_process = answer.removeprefix(snapshot().exposition.openmetrics.decode())
+    found: dict[str, set[str]] = {"counter": set(), "created": set()}
+    [started] = {
+        sample.value
+        for family in parse_openmetrics(answer)
+        for sample in family.samples
+        if sample.name == "process_start_time_seconds"
+    }
+    for family in parse_openmetrics(of_process):
+        if family.type == "counter":
+            dated = [sample for sample in family.samples if sample.name == f"{family.name}_created"]
+            assert [sample.value for sample in dated] == [started] * (len(family.samples) // 2)
+            found["counter"].add(family.name)
+            found["created"] |= {family.name for _ in dated}
+    assert found["counter"] == found["created"] >= {"spend_exporter_scrapes", "process_cpu_seconds"}
+
+
 @pytest.mark.parametrize("accept", [{}, OPENMETRICS])
 def test_gzip_reads_back_as_the_plain_answer(server: Server, accept: dict[str, str]) -> None:
     plain, zipped = request(server, "/metrics", accept), request(server, "/metrics", accept | GZIP)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+from exporter.ledger.counter_starts import began_after_first_read
 
 _DIMENSIONS = ", ".join(SERIES_COLUMNS)
 _FACTS = ", ".join(name for name in CHARGE_COLUMNS if name not in SERIES_COLUMNS)
@@ -22,14 +23,18 @@ _SUMS_OF_SAME: Final = (
     "sum(billed_cost_usd) AS billed_cost_usd, bool_or(coalesce(corrects, true)) AS corrects"
 )
 
+_NEWEST: Final = "SELECT max(export_hour) FROM charge SEMI JOIN stored USING (series_id)"
+
 NEW_SERIES: Final = f"""
 INSERT INTO series BY NAME
+WITH stored AS (FROM series WHERE source = $source)
 SELECT (SELECT coalesce(max(series_id), 0) FROM series) + row_number() OVER () AS series_id,
-  $source AS source, {_DIMENSIONS},
+  $source AS source, {_DIMENSIONS}, counted_from,
+  {began_after_first_read(_NEWEST)} AS unseen,
   0 AS billed_present_usd, 0 AS billed_retired_usd, 0 AS billed_usd_total, 0 AS billed_base_usd,
   0 AS credit_present_usd, 0 AS credit_retired_usd, 0 AS credit_usd_total, 0 AS credit_base_usd
-FROM (SELECT DISTINCT {_DIMENSIONS} FROM incoming
-      EXCEPT SELECT {_DIMENSIONS} FROM series WHERE source = $source)
+FROM (SELECT {_DIMENSIONS}, min(export_hour) AS counted_from FROM incoming GROUP BY {_DIMENSIONS})
+  ANTI JOIN stored USING ({_DIMENSIONS})
 """
 """Give an id to every combination of dimensions in `incoming` that this source has not had yet."""
 

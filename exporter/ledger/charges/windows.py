@@ -51,6 +51,10 @@ class SeriesTotals:
     billed_base_usd: Decimal
     """Part of billed_usd that was counted in `other` before the series got its own place."""
     credit_base_usd: Decimal
+    counted_from: float | None = None
+    """When the counters were zero, in seconds since 1970; None where an older version did not keep it."""
+    unseen: bool = False
+    """Whether it began after its source had been read to its end, and was never exposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +173,29 @@ class LedgerView:
         if self.exported_before is None:
             rows = self._rows(
                 f"""SELECT series_id, {_LABELS}, billed_usd_total, credit_usd_total, published,
-                      billed_base_usd, credit_base_usd
+                      billed_base_usd, credit_base_usd, epoch(counted_from), unseen
                     FROM series WHERE source IN (SELECT unnest($sources))"""
             )
         else:
             rows = self._rows(
                 f"""SELECT series_id, {_LABELS}, sum({BILLED_USD}), sum({CREDIT_USD}),
-                      NULL, 0::DECIMAL, 0::DECIMAL
+                      NULL, 0::DECIMAL, 0::DECIMAL, epoch(min(export_hour)), false
                     FROM (SELECT {_LABELS}, sum(billed_cost_usd) AS billed_cost_usd, {SAME_CHARGE}
                           FROM {self._charges()} GROUP BY partition_id, {_LABELS}, {SAME_CHARGE})
                     GROUP BY series_id, {_LABELS}"""
             )
         width = len(LABEL_COLUMNS) + 1
         return [SeriesTotals(row[0], _labels(row[1:width]), *row[width:]) for row in rows]
+
+    def counted_from(self) -> list[tuple[str, float]]:
+        """Return (provider, seconds since 1970): since when each provider's bill is counted."""
+        return [
+            (provider, since)
+            for provider, since in self._rows(
+                """SELECT provider, epoch(min(counted_from)) AS since FROM series
+                   WHERE source IN (SELECT unnest($sources)) GROUP BY ALL HAVING since IS NOT NULL"""
+            )
+        ]
 
     def restated(self) -> list[tuple[str, str, Decimal]]:
         """Return (provider, direction, US dollars) of the bill's restatements."""

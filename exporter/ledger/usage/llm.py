@@ -31,6 +31,12 @@ class UsageCounter:
     meter: str
     dimension: str
     total: float
+    counted_from: float | None
+    """When it was zero, in seconds since 1970; None where an older version did not keep it."""
+    unseen: bool
+    """Whether it began after its source had been read to its end, and was never exposed."""
+    left: bool
+    """Whether its source counted before another one took over: the total is that of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,26 @@ class LlmView:
     connection: duckdb.DuckDBPyConnection
     sources: Sequence[str]
 
-    def counters(self, meters: Sequence[str], used_since: datetime) -> list[UsageCounter]:
-        """Return the counters of the series with any usage since a moment."""
+    def counters(
+        self, meters: Sequence[str], used_since: datetime, *, by_key: bool = False
+    ) -> list[UsageCounter]:
+        """Return the counters of the models with any usage since a moment, by project and key.
+
+        A model (with `by_key`: each key's use of a model) is there with all its series or with none, so that
+        no sum of them falls when a part of it rests.
+        """
+        together = "provider, resource" + (", project_id, revision" if by_key else "")
         rows = self._rows(
-            """SELECT source, provider, project_id, resource, revision, meter, dimension, sum(total)
-               FROM usage_series SEMI JOIN (SELECT usage_series_id FROM usage_hour WHERE hour >= $since)
-                 USING (usage_series_id)
-               WHERE source IN (SELECT unnest($sources)) AND meter IN (SELECT unnest($meters))
-               GROUP BY ALL ORDER BY ALL""",
+            f"""WITH wanted AS (FROM usage_series
+                               WHERE (source IN (SELECT unnest($sources)) OR counted_until_left IS NOT NULL)
+                                 AND meter IN (SELECT unnest($meters))),
+                    used AS (SELECT DISTINCT {together}
+                             FROM wanted SEMI JOIN (SELECT usage_series_id FROM usage_hour
+                                                    WHERE hour >= $since) USING (usage_series_id))
+               SELECT source, provider, project_id, resource, revision, meter, dimension,
+                 coalesce(counted_until_left, total + counted_offset), epoch(counted_from), unseen,
+                 counted_until_left IS NOT NULL
+               FROM wanted SEMI JOIN used USING ({together}) ORDER BY usage_series_id""",
             meters=list(meters),
             since=naive_utc(used_since),
         )

@@ -99,6 +99,10 @@ class UsageTotal:
     unpriced: float
     """Part of the total that no rate was known for yet."""
     usd_total: float
+    counted_from: float | None
+    """When the counters were zero, in seconds since 1970; None where an older version did not keep it."""
+    unseen: bool
+    """Whether it began after its source had been read to its end, and was never exposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +232,18 @@ class UsageView:
         return [InstanceUsage(*_aware(row)) for row in rows]
 
     def totals(self, used_since: datetime) -> list[UsageTotal]:
-        """Return the counters of the series with any usage since a moment; older ones vanish from view."""
+        """Return the counters of the meters with any usage since a moment; older ones vanish from view.
+
+        A meter of a revision is there with all its series or with none, so that no sum of them falls.
+        """
         rows = self._rows(
-            """SELECT usage_series_id, provider, project_id, region_id, service_id, resource, revision, meter,
-                 dimension, unit, total, total - priced_total, usd_total
-               FROM usage_series SEMI JOIN (SELECT usage_series_id FROM usage_hour WHERE hour >= $since)
-                 USING (usage_series_id) ORDER BY usage_series_id""",
+            """WITH used AS (SELECT DISTINCT project_id, region_id, resource, revision, meter
+                             FROM usage_series SEMI JOIN (SELECT usage_series_id FROM usage_hour
+                                                          WHERE hour >= $since) USING (usage_series_id))
+               SELECT usage_series_id, provider, project_id, region_id, service_id, resource, revision, meter,
+                 dimension, unit, total, total - priced_total, usd_total, epoch(counted_from), unseen
+               FROM usage_series SEMI JOIN used USING (project_id, region_id, resource, revision, meter)
+               ORDER BY usage_series_id""",
             since=naive_utc(used_since),
         )
         return [UsageTotal(*row) for row in rows]

@@ -17,6 +17,7 @@ import duckdb
 from exporter.core.charges import USAGE_COLUMNS
 from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.store import Ledger
+from exporter.ledger.counter_starts import began_after_first_read
 from exporter.ledger.usage.queries import THROUGH_NO_TIME, UsageView
 
 _DIMENSIONS: Final = tuple(name for name in USAGE_COLUMNS if name not in ("start", "end", "value"))
@@ -181,11 +182,16 @@ _KEPT_FROM: Final = """
 coalesce((SELECT value::TIMESTAMP FROM setting WHERE name = 'usage_kept_from'), TIMESTAMP '1970-01-01')
 """
 
+_NEWEST: Final = "SELECT max(hour) FROM usage_hour SEMI JOIN stored USING (usage_series_id)"
+
 _NEW_SERIES: Final = f"""
 INSERT INTO usage_series BY NAME
+WITH stored AS (FROM usage_series WHERE source = $source)
 SELECT (SELECT coalesce(max(usage_series_id), 0) FROM usage_series) + row_number() OVER () AS usage_series_id,
-  $source AS source, {_NAMES}, 0 AS present, 0 AS retired, 0 AS total, 0 AS priced_total, 0 AS usd_total
-FROM (SELECT DISTINCT {_NAMES} FROM incoming EXCEPT SELECT {_NAMES} FROM usage_series WHERE source = $source)
+  $source AS source, {_NAMES}, 0 AS present, 0 AS retired, 0 AS total, 0 AS priced_total, 0 AS usd_total,
+  counted_from, {began_after_first_read(_NEWEST)} AS unseen
+FROM (SELECT {_NAMES}, date_trunc('hour', min(start)) AS counted_from FROM incoming GROUP BY {_NAMES})
+  ANTI JOIN stored USING ({_NAMES})
 """
 
 _ARRIVED: Final = f"""

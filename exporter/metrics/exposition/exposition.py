@@ -1,13 +1,14 @@
 """Metric families to bytes: Prometheus text format 0.0.4 and OpenMetrics 1.0, plain and gzip.
 
-Rendered once per snapshot; a scrape returns these bytes. Sample lines are the same in both formats.
+Rendered once per snapshot; a scrape returns these bytes. Sample lines are the same in both formats, but
+OpenMetrics also has when each counter was created, right after its sample: there Prometheus looks for it.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -60,13 +61,13 @@ def render(families: Iterable[FamilySamples]) -> Exposition:
         texts = label_texts.setdefault(family.labels, _LabelTexts(family.labels))
         header_due = True
         try:
-            for lines in _sample_lines(family, family_samples.samples, texts):
+            for lines, created_lines in _sample_lines(family_samples, texts):
                 if header_due:
                     text.append(_text_header(family))
                     openmetrics.append(_openmetrics_header(family))
                     header_due = False
                 text.append(lines)
-                openmetrics.append(lines)
+                openmetrics.append(created_lines)
         except ValueError as error:
             raise ValueError(f"{family.name}: {error}") from error
     # Joining bytes and compressing release the interpreter for other threads; growing a buffer would not.
@@ -137,11 +138,12 @@ class _LabelTexts(dict[tuple[str, ...], str]):
         return escaped
 
 
-def _sample_lines(family: Family, samples: Iterable[Sample], label_texts: _LabelTexts) -> Iterator[bytes]:
-    """Yield the family's sample lines, a chunk of them at a time."""
+def _sample_lines(family_samples: FamilySamples, label_texts: _LabelTexts) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the family's sample lines in both formats, a chunk of them at a time."""
+    family, created = family_samples.family, family_samples.created or {}
     name, is_counter = family.name, family.type == "counter"
     seen: dict[str, None] = {}
-    remaining = iter(samples)
+    remaining = iter(family_samples.samples)
     while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
         texts = [label_texts[values] for values, _ in chunk]
         seen_before = len(seen)
@@ -153,7 +155,29 @@ def _sample_lines(family: Family, samples: Iterable[Sample], label_texts: _Label
         lines = [
             f"{name}{text} {format_value(value)}\n" for text, (_, value) in zip(texts, chunk, strict=True)
         ]
-        yield "".join(lines).encode()
+        encoded = "".join(lines).encode()
+        if is_counter and created:
+            yield encoded, _with_created(family, lines, texts, chunk, created)
+        else:
+            yield encoded, encoded
+
+
+def _with_created(
+    family: Family,
+    lines: Iterable[str],
+    texts: Iterable[str],
+    samples: Iterable[Sample],
+    created: Mapping[tuple[str, ...], float],
+) -> bytes:
+    """Return sample lines, each followed by the one that says when the counter was zero, if it is known."""
+    name = f"{_openmetrics_name(family)}_created"
+    both: list[str] = []
+    for line, text, (values, _) in zip(lines, texts, samples, strict=True):
+        both.append(line)
+        since = created.get(values)
+        if since is not None:
+            both.append(f"{name}{text} {format_value(since)}\n")
+    return "".join(both).encode()
 
 
 def _check_counter(samples: Iterable[Sample]) -> None:

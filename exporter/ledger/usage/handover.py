@@ -1,0 +1,58 @@
+"""Handing over the counters of LLM usage from one source to another, so that they neither fall nor leap.
+
+Two sources may know a provider's usage for different lengths of time: an admin API for a month, a log since
+it was switched on. Which one counts is for the caller to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from exporter.ledger.charges.store import Ledger
+
+
+def reporters(ledger: Ledger, sources: Sequence[str], meters: Sequence[str]) -> dict[str, set[str]]:
+    """Return which of the sources have reported any of the meters, by provider."""
+    found: dict[str, set[str]] = {}
+    with ledger.reading() as connection:
+        rows = connection.execute(
+            """SELECT DISTINCT provider, source FROM usage_series
+               WHERE source IN (SELECT unnest(?::VARCHAR[])) AND meter IN (SELECT unnest(?::VARCHAR[]))""",
+            [list(sources), list(meters)],
+        ).fetchall()
+    for provider, source in rows:
+        found.setdefault(provider, set()).add(source)
+    return found
+
+
+def hand_over(ledger: Ledger, owners: Mapping[str, str], meters: Sequence[str]) -> None:
+    """Let the counters of each provider go on with what its source counts from now on.
+
+    The first source of a provider counts from its own beginning. Raises LedgerError.
+    """
+    if ledger.read_only:
+        return
+    with ledger.reading() as connection:
+        before = dict(connection.execute("SELECT provider, source FROM counted_usage").fetchall())
+    changed = {provider: source for provider, source in owners.items() if before.get(provider) != source}
+    if not changed:
+        return
+    with ledger.transaction() as connection:
+        for provider, source in changed.items():
+            connection.execute("DELETE FROM counted_usage WHERE provider = ?", [provider])
+            connection.execute("INSERT INTO counted_usage VALUES (?, ?)", [provider, source])
+            if provider in before:
+                parameters = {"provider": provider, "source": source, "meters": list(meters)}
+                connection.execute(_LEAVE, {**parameters, "source": before[provider]})
+                connection.execute(_TAKE_UP, parameters)
+
+
+_OF_SOURCE = "provider = $provider AND source = $source AND meter IN (SELECT unnest($meters::VARCHAR[]))"
+
+_LEAVE = f"UPDATE usage_series SET counted_until_left = total + counted_offset WHERE {_OF_SOURCE}"
+
+_TAKE_UP = f"""
+UPDATE usage_series SET counted_offset = coalesce(counted_until_left, 0) - total, counted_until_left = NULL
+WHERE {_OF_SOURCE}
+"""
+"""A source that counted before goes on from where it was left, and a new one from zero."""
