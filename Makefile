@@ -7,10 +7,13 @@ BIN := .venv/bin
 # Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
 export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin
 
-.PHONY: help demo test lint types rules dashboards dashboard-pictures unit integration test-tools clean
+PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
+WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests --include='test_*.py')
+
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit integration test-tools clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## Run the exporter on a simulated company's bill; Ctrl-C stops it
 	@$(BIN)/spend-exporter demo $(ARGS)
@@ -18,6 +21,13 @@ demo: .venv/.installed ## Run the exporter on a simulated company's bill; Ctrl-C
 test: lint types rules ## Run every check and every test
 	@echo "== tests"
 	@$(BIN)/pytest -n auto --dist loadfile
+	@$(MAKE) --no-print-directory prometheus-3
+
+prometheus-3: .venv/.installed-test test-tools ## Run the tests that start Prometheus against Prometheus 3 as well
+	@if [ -x $(PROMETHEUS_3)/prometheus ]; then \
+	  echo "== tests against Prometheus 3"; \
+	  PATH="$(PROMETHEUS_3):$$PATH" $(BIN)/pytest -n auto --dist loadfile $(WITH_PROMETHEUS); \
+	else echo "Prometheus 3 is not built: its tests are skipped"; fi
 
 lint: .venv/.installed-test ## Check style, formatting and the direction of imports
 	@echo "== lint"

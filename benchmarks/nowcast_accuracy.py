@@ -14,7 +14,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -27,10 +27,11 @@ import numpy as np
 from exporter.analysis.nowcast import credits as credit_rules
 from exporter.analysis.nowcast import estimate, lateness, level, model, season
 from exporter.analysis.nowcast.backtest import backtest
-from exporter.analysis.nowcast.month_forecast import TrackRecord, forecast_month, track_record
+from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.shift import Shift
-from tests.analysis.nowcast.judged_worlds import BILLING_ZONE, cells_of, judge, mean_size, worst
+from exporter.analysis.nowcast.track_record import TrackRecord, track_record
+from tests.analysis.nowcast.judged_worlds import BILLING_ZONE, cells_of, covered, judge, mean_size, worst
 from tests.support.bill_worlds.kinds import AUTUMN, SPRING, SUMMER, Kind, plain_kinds, unusual_kinds
 from tests.support.bill_worlds.world import make_world
 
@@ -146,16 +147,6 @@ def _one_clock(squares: np.ndarray, *_: object) -> np.ndarray:
     return found
 
 
-@contextmanager
-def _even_forgetting() -> Iterator[None]:
-    def even(*values: np.ndarray) -> level.LevelRule:
-        weight = np.tile([0.0, 0.0, 1.0, 0.0], (len(values[0]), 1))
-        return level.LevelRule(values[2], weight, np.full(len(values[0]), 0.03))
-
-    with patch.object(model, "learn_rule", even):
-        yield
-
-
 IDEAS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "a line's lateness, not its service's": lambda: patch.object(lateness, "_CREDIBILITY", 1e9),
     "parts weighed by their number": lambda: patch.object(
@@ -164,7 +155,7 @@ IDEAS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "like hours (busy, quiet)": lambda: patch.object(season, "_LIKE_WEEKS", 0.01),
     "three clocks (without: the US one)": lambda: patch.object(season, "_clock_weights", _one_clock),
     "growth": lambda: patch.object(model, "learn_growth", lambda cost, _: np.zeros(len(cost))),
-    "forgetting weighed by past errors": _even_forgetting,
+    "three memories (without: one of 72 hours)": lambda: patch.object(level, "_SHARES", (0.0, 1.0, 0.0)),
     "shifts of level": lambda: patch.object(estimate, "find_shifts", _nothing_shifts),
     "allowances": lambda: patch.object(credit_rules, "_allowance", lambda *_: None),
     "credits that step with the month": lambda: patch.object(credit_rules, "_STEP", 9.0),
@@ -229,30 +220,28 @@ def young(seeds: Sequence[int], _days: int) -> None:
 
 def cover(seeds: Sequence[int], _days: int) -> None:
     """Count how often days and months ended between the outer quantiles, which should be 80 %."""
-    inside: dict[str, list[bool]] = {"day": [], "month": []}
-    for seed in seeds:
-        world = make_world(replace(plain_kinds()[seed % 5], start=SUMMER, days=90, services=6), seed)
-        cells = cells_of(world)
-        replay = Replay(cells, BILLING_ZONE, world.end_hour)
-        calendar = replay.calendar
-        last = calendar.day(world.end_hour - 1)
-        month = calendar.month(world.end_hour - 24 * 3) - 1
-        record: TrackRecord | None = None
-        for day in range(last - 44, last):
-            low, high = calendar.day_hours(day)
-            now = low + (2, 8, 14, 20)[day % 4]
-            if record is None or day % 7 == 0:
-                record = track_record(cells, BILLING_ZONE, now)
-            found = forecast_month(replay, now, record)
-            assert found is not None
-            bounds = found.day_quantile_usd
-            inside["day"].append(bounds[0.1] <= world.day_usd(low, high) <= bounds[0.9])
-            begin, end = calendar.month_hours(calendar.month(now))
-            if end <= world.end_hour and calendar.month(now) >= month:
-                bounds = found.quantile_usd
-                inside["month"].append(bounds[0.1] <= world.day_usd(begin, end) <= bounds[0.9])
-    for name, hits in inside.items():
-        print(f"{name}: {np.mean(hits):.0%} of {len(hits)} between the quantiles 0.1 and 0.9", flush=True)
+    unlike = (
+        "drifting noise",
+        "noisy days",
+        "step up or down",
+        "growing 2 % a day",
+        "late by 15 to 30 hours",
+    )
+    unusual_by_name = {kind.name: kind for kind in unusual_kinds()}
+    many = range(seeds[0], seeds[0] + 5 * len(seeds))
+    groups = {"plain companies": [(_at(plain_kinds()[seed % 5], seed), seed) for seed in many]} | {
+        name: [(replace(unusual_by_name[name], start=STARTS[seed % 3]), seed) for seed in seeds]
+        for name in unlike
+    }
+    print("share between the quantiles 0.1 and 0.9")
+    for name, worlds in groups.items():
+        found = [each for kind, seed in worlds for each in covered(kind, seed)]
+        months = [each.month for each in found if each.month is not None]
+        print(
+            f"{name:30s} day {np.mean([each.day for each in found]):.0%} of {len(found)}, "
+            f"month {np.mean(months):.0%} of {len(months)}, {len(worlds)} worlds",
+            flush=True,
+        )
 
 
 def speed(_seeds: Sequence[int], _days: int) -> None:

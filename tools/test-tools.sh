@@ -7,6 +7,7 @@ set -euo pipefail
 cache=$PWD/.cache
 debian=$cache/debian
 podman_compose=$cache/podman-compose
+mkdir -p "$cache"
 
 have() { command -v "$1" >/dev/null; }
 
@@ -42,6 +43,22 @@ if ((${#missing[@]})); then
     echo "Could not fetch ${missing[*]} (needs apt, and root or sudo when its package lists are missing)."
     echo "Tests that start Prometheus or Alertmanager will be skipped, and so will the checks of their configuration."
   }
+fi
+
+# The packages above have Prometheus 2; most people run 3. The module's version 0.316.0 is Prometheus 3.16.0.
+prometheus_3=$cache/prometheus-3.16.0
+if [[ -x $prometheus_3/prometheus ]]; then
+  : # built before
+elif have go; then
+  echo "Building Prometheus 3.16.0 into .cache/prometheus-3.16.0, which takes some minutes the first time ..."
+  if GOBIN=$prometheus_3.part go install github.com/prometheus/prometheus/cmd/{prometheus,promtool}@v0.316.0 \
+    >"$cache/prometheus-3.log" 2>&1; then
+    mv "$prometheus_3.part" "$prometheus_3"
+  else
+    echo "Could not build it (see .cache/prometheus-3.log): the tests against Prometheus 3 will be skipped."
+  fi
+else
+  echo "Go not found: the tests against Prometheus 3 will be skipped."
 fi
 
 if ! have npm; then

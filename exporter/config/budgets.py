@@ -208,6 +208,7 @@ class Alerts(Section):
     cold_start_requests_per_hour: float = _threshold(100.0, "requests per hour")
     bill_stale_seconds: float = _threshold(129_600.0, "seconds since the bill last grew")
     source_stale_seconds: float = _threshold(7200.0, "seconds since a source was last read")
+    remote_write_difference_usd: float = _threshold(1.0, "dollars over the last seven days")
     exporter_cost_usd_per_month: float = _threshold(20.0, "dollars a month")
     idle_instances: float = _threshold(1.0, "a number of instances")
     savings_usd_per_month: float = _threshold(10.0, "dollars a month")

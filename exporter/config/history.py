@@ -95,6 +95,10 @@ class RemoteWrite(Section):
         int,
         Field(strict=True, ge=1, le=3660, description="a whole number of days, 1 to 3660", examples=[31]),
     ] = 31
+    query_url: Annotated[
+        WebAddress | None,
+        Field(description="a web address, http or https", examples=["http://prometheus.internal:9090"]),
+    ] = None
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:

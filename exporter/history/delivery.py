@@ -39,7 +39,7 @@ class Listener(Protocol):
 
 
 class Delivery:
-    """Sends what is due, in one round. Samples too old for the receiver are tried again in the next round."""
+    """Sends what is due, in a round. Samples that are too old or too new for the receiver wait."""
 
     def __init__(
         self,
@@ -64,6 +64,8 @@ class Delivery:
         self._splits = 0
         self._too_old_ms = 0
         self._too_old_text = ""
+        self._ahead_ms = 0
+        self._ahead_text = ""
 
     def send_due(self) -> None:
         """Send all due values of the outbox. Raises NotDelivered, SourceError and LedgerError."""
@@ -78,6 +80,9 @@ class Delivery:
         if self._too_old_ms and (too_old := [each for each in batch if each.stamp_ms <= self._too_old_ms]):
             self._refuse(too_old, self._too_old_text)
             rest = [each for each in batch if each.stamp_ms > self._too_old_ms]
+        if self._ahead_ms and (ahead := [each for each in rest if each.stamp_ms >= self._ahead_ms]):
+            self._refuse(ahead, self._ahead_text)
+            rest = [each for each in rest if each.stamp_ms < self._ahead_ms]
         if not rest:
             return
         try:
@@ -89,15 +94,22 @@ class Delivery:
             self._listener.acknowledged(len(rest))
 
     def _look_into(self, batch: Sequence[Queued], error: Refused) -> None:
-        """Send a refused request in halves, the newer first, until the refused samples are alone."""
+        """Send a refused request in halves until the refused samples are alone.
+
+        Where samples are too old, the newer half comes first; where they are ahead, the older one: so the
+        first sample found is the bound for the others.
+        """
         if len(batch) == 1 and error.too_old:
             self._too_old_ms, self._too_old_text = batch[0].stamp_ms, str(error)
+        if len(batch) == 1 and error.ahead:
+            self._ahead_ms, self._ahead_text = batch[0].stamp_ms, str(error)
         if len(batch) == 1 or self._splits >= _MOST_SPLITS:
             self._refuse(batch, str(error))
             return
         self._splits += 1
         ordered = sorted(batch, key=lambda each: each.stamp_ms)
-        for half in (ordered[len(ordered) // 2 :], ordered[: len(ordered) // 2]):
+        older, newer = ordered[: len(ordered) // 2], ordered[len(ordered) // 2 :]
+        for half in (older, newer) if error.ahead else (newer, older):
             if self._stopping.is_set():
                 return
             self._deliver(sorted(half, key=lambda each: (each.labels, each.stamp_ms)))

@@ -36,6 +36,8 @@ _LARGEST_ANSWER_BYTES: Final = 8192
 _ABOUT_SAMPLES: Final = frozenset({400, 409, 413, 422})
 """Statuses with which receivers refuse samples; Thanos answers 409 where samples conflict with its own."""
 
+_AHEAD: Final = re.compile(r"far in (?:the )?future|too[ -]new", re.IGNORECASE)
+"""Prometheus: `out of bounds: timestamp is too far in the future`; Mimir: `err-mimir-too-far-in-future`."""
 _TOO_OLD: Final = re.compile(r"too[ -]old|out of bounds|out-of-bounds|too far in the past", re.IGNORECASE)
 _OUT_OF_ORDER: Final = re.compile(r"out[ -]of[ -]order|duplicate sample", re.IGNORECASE)
 
@@ -64,10 +66,12 @@ class NotDelivered(Exception):
 class Refused(Exception):
     """The receiver refused at least one of the samples; the text quotes it."""
 
-    def __init__(self, text: str, *, too_old: bool) -> None:
+    def __init__(self, text: str, *, too_old: bool = False, ahead: bool = False) -> None:
         super().__init__(text)
         self.too_old = too_old
         """Whether the time is too long ago for the receiver; then all earlier samples are too."""
+        self.ahead = ahead
+        """Whether the time is in the receiver's future; then all later samples are too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Receiver:
                 self.url,
                 data=encode(samples),
                 # Passed as `auth`, so that ~/.netrc does not override the credentials.
-                auth=_Headers({**self.headers, **_HEADERS}, credentials),
+                auth=CredentialHeaders({**self.headers, **_HEADERS}, credentials),
                 timeout=self.timeout_seconds,
                 verify=self.ca_file or True,
                 cert=self.certificate,
@@ -126,10 +130,13 @@ class Receiver:
     def _failure(self, response: requests.Response, words: str) -> NotDelivered | Refused:
         status = response.status_code
         reply = f'HTTP {status} ("{words}")' if words else f"HTTP {status}"
-        too_old = bool(_TOO_OLD.search(words))
-        # Prometheus 2.42 answers 500 to samples that are too old.
-        if status in _ABOUT_SAMPLES or (status == 500 and (too_old or _OUT_OF_ORDER.search(words))):
-            return Refused(self._described(f"{reply}{_advice(too_old, words)}"), too_old=too_old)
+        ahead = bool(_AHEAD.search(words))
+        # Prometheus says "out of bounds" of both.
+        too_old = not ahead and bool(_TOO_OLD.search(words))
+        # Prometheus 2.42 answers 500 to samples that are too old; 3 answers 400.
+        if status in _ABOUT_SAMPLES or (status == 500 and (too_old or ahead or _OUT_OF_ORDER.search(words))):
+            text = self._described(f"{reply}{_advice(too_old, ahead, words)}")
+            return Refused(text, too_old=too_old, ahead=ahead)
         if status in {429, 408} or status >= 500:
             wait = retry_after_seconds(response.headers.get("Retry-After", ""), datetime.now(UTC))
             reason = "rate_limited" if status == 429 else "unavailable"
@@ -185,7 +192,12 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-def _advice(too_old: bool, words: str) -> str:
+def _advice(too_old: bool, ahead: bool, words: str) -> str:
+    if ahead:
+        return (
+            "; by the receiver's clock these hours have not ended: compare the clocks of both machines, "
+            "and let NTP set them"
+        )
     if too_old or _OUT_OF_ORDER.search(words):
         return (
             "; the receiver must accept samples as old as `since_days`: set out_of_order_time_window "
@@ -194,12 +206,15 @@ def _advice(too_old: bool, words: str) -> str:
     return ""
 
 
-class _Headers(AuthBase):
+class CredentialHeaders(AuthBase):
+    """Adds headers and credentials to a request, so that ~/.netrc does not override them."""
+
     def __init__(self, headers: Mapping[str, str], credentials: tuple[str, ...]) -> None:
         self._headers = headers
         self._credentials = credentials
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return the request with them."""
         request.headers.update(self._headers)
         if len(self._credentials) == 2:
             user, password = (each.encode() for each in self._credentials)

@@ -15,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.core.errors import SourceError
+from exporter.history.comparison import Difference, differences, prepare_resending
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
+from exporter.history.store import Store
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
 from exporter.ledger.opening import LedgerError
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 _DECIDED_AT_ONCE: Final = 20 * BATCH_SAMPLES
 """Most values in the outbox: during an outage all others are left in the charges of the ledger."""
+
+_COMPARE_EVERY: Final = timedelta(days=1)
+_COMPARE_AGAIN: Final = timedelta(hours=1)
+"""After the store could not be asked."""
 
 _FIRST_WAIT_SECONDS: Final = 5.0
 _LONGEST_WAIT_SECONDS: Final = 300.0
@@ -45,6 +51,7 @@ class HistorySender:
         *,
         since: timedelta,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        store: Store | None = None,
         chance: random.Random | None = None,
         batch_samples: int = BATCH_SAMPLES,
     ) -> None:
@@ -54,12 +61,14 @@ class HistorySender:
         self._sources = list(sources)
         self._since = since
         self._clock = clock
+        self._store = store
+        self._compare_at = datetime.min.replace(tzinfo=UTC)
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._batch_samples = batch_samples
         self._outbox: Outbox | None = None
         self._due = threading.Event()
         self._stopping = threading.Event()
-        self._reported = ""
+        self._reported: set[str] = set()
         self.status = SendingStatus()
 
     def wake(self) -> None:
@@ -102,15 +111,17 @@ class HistorySender:
         except Exception as error:
             logger.exception("hourly costs could not be sent; this is retried")
             self._count_failure("unexpected", 1)
-            self._reported = str(error)
+            self._reported.add(str(error))
             return 0.0
         if self._reported and not self.status.refused:
             logger.info("history.remote_write: all hourly costs are sent")
-            self._reported = ""
+            self._reported.clear()
         return None
 
     def _send(self, started: datetime) -> None:
         outbox = self._opened(started)
+        # First: what was sent in an earlier round can be asked for by now in every store.
+        self._compare_daily(outbox, started)
         outbox.know_series()
         undecided = _undecided(outbox, started)
         waiting, refused = outbox.count_waiting()
@@ -139,6 +150,53 @@ class HistorySender:
         if not waiting and not self._stopping.is_set():
             self.status = replace(self.status, sent_through=started)
 
+    def compare(self) -> list[Difference]:
+        """Return what the store has otherwise than it acknowledged.
+
+        Raises NotDelivered, SourceError, LedgerError.
+        """
+        now = self._clock()
+        return differences(self._opened(now), self._known_store(), now) or []
+
+    def resend_since(self, since: datetime) -> tuple[int, float]:
+        """Let what the store lacks since then be sent in the next round; return how many hours, and dollars.
+
+        Raises NotDelivered, SourceError, LedgerError.
+        """
+        now = self._clock()
+        return prepare_resending(self._opened(now), self._known_store(), since, now)
+
+    def _known_store(self) -> Store:
+        if self._store is None:
+            raise NotDelivered(
+                "configuration",
+                "history.remote_write.query_url is not set: set it to the address of the store's query API, "
+                "such as http://prometheus.internal:9090",
+            )
+        return self._store
+
+    def _compare_daily(self, outbox: Outbox, now: datetime) -> None:
+        if self._store is None or now < self._compare_at:
+            return
+        try:
+            found = differences(outbox, self._store, now)
+        except (NotDelivered, SourceError) as error:
+            self._compare_at = now + _COMPARE_AGAIN
+            self._count_failure(error.reason, 1)
+            self._tell(str(error))
+            return
+        if found is None:
+            return
+        self._compare_at = now + _COMPARE_EVERY
+        usd = sum(each.usd for each in found)
+        self.status = replace(self.status, difference_usd=usd, compared_at=now)
+        if found:
+            self._tell(
+                f"history.remote_write: the store is ${usd:,.2f} off what it acknowledged, since "
+                f"{min(found).day:%Y-%m-%d}: it has lost samples, or has others of the same series. Stop the "
+                "exporter, and let `spend-exporter backfill --resend-since` send what is missing"
+            )
+
     def acknowledged(self, count: int) -> None:
         """Count values that the receiver has taken."""
         done = self.status.acknowledged + count
@@ -153,9 +211,9 @@ class HistorySender:
         )
 
     def failed(self, reason: str, text: str) -> None:
-        """Count a failed request."""
+        """Count a failed request. It is retried; if that does not help, `send` tells."""
         self._count_failure(reason, 1)
-        self._tell(text)
+        logger.debug("%s", text)
 
     def _opened(self, now: datetime) -> Outbox:
         if self._outbox is None:
@@ -175,10 +233,10 @@ class HistorySender:
         self.status = replace(self.status, failures={**known, reason: known.get(reason, 0) + count})
 
     def _tell(self, text: str) -> None:
-        """Log a problem once, not each time it occurs."""
-        if text != self._reported:
+        """Log a problem once until all is sent again, not each time it occurs."""
+        if text not in self._reported:
             logger.warning("%s", text)
-        self._reported = text
+        self._reported.add(text)
 
 
 def _undecided(outbox: Outbox, until: datetime) -> dict[Window, int]:

@@ -10,22 +10,30 @@ restatement of an hour is a separate sample, earlier in the same hour, and the s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.hourly import HOURLY_COLUMNS, STAMP_SECONDS
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
+from exporter.ledger.outbox_sql import (
+    ADD_CORRECTIONS,
+    ADD_FIRST_VALUES,
+    CHOSEN,
+    CORRECT_ACKNOWLEDGED,
+    DIFFERENCES,
+    KEYS,
+    UNDECIDE,
+    UNKNOWN_SERIES,
+)
 
 MOST_REFUSALS: Final = 5
 """A sample that was refused this often is set aside until the process restarts."""
 
 _WINDOW: Final = timedelta(days=7)
 """This many hours are compared at a time, which limits the memory."""
-
-_KEYS: Final = ", ".join(HOURLY_COLUMNS)
 
 _SLOT_MINUTES: Final = 14
 """Corrections stay in the last quarter of the hour, so that days that begin at :30 or :45 are right too."""
@@ -55,6 +63,14 @@ class Queued(NamedTuple):
         milliseconds = self.revision // (_SLOT_MINUTES * 60)
         first = (int(self.usage_hour.timestamp()) + STAMP_SECONDS) * 1000
         return first - minutes * 60_000 - seconds * 1000 - milliseconds
+
+
+class Stored(NamedTuple):
+    """What a store has of an hour of a series, by its own word."""
+
+    labels: tuple[str, ...]
+    usage_hour: datetime
+    usd: Decimal
 
 
 class Outbox:
@@ -106,13 +122,13 @@ class Outbox:
         """Give an id to new series of the ledger; only series with an id are compared."""
         parameters = {"sources": self._sources}
         with self._ledger.reading() as connection:
-            new = connection.execute(f"SELECT 1 FROM ({_UNKNOWN_SERIES}) LIMIT 1", parameters).fetchall()
+            new = connection.execute(f"SELECT 1 FROM ({UNKNOWN_SERIES}) LIMIT 1", parameters).fetchall()
         if new:
             with self._ledger.transaction() as connection:
                 connection.execute(
                     f"""INSERT INTO remote_series
                         SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series)
-                          + row_number() OVER (), * FROM ({_UNKNOWN_SERIES})""",
+                          + row_number() OVER (), * FROM ({UNKNOWN_SERIES})""",
                     parameters,
                 )
 
@@ -126,7 +142,7 @@ class Outbox:
                 f"""INSERT INTO remote_outbox
                     SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
                       $receiver, remote_series_id, usage_hour, revision, usd, 0, $now
-                    FROM ({_DIFFERENCES} ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
+                    FROM ({DIFFERENCES} ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
                 {**self._compared(window), "now": naive_utc(now)},
             ).fetchall()
             return int(rows[0][0])
@@ -135,7 +151,7 @@ class Outbox:
         """Return how many hours of a window differ from what was acknowledged or is in the outbox."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                f"SELECT count(*) FROM ({_DIFFERENCES})", self._compared(window)
+                f"SELECT count(*) FROM ({DIFFERENCES})", self._compared(window)
             ).fetchall()
             return int(rows[0][0])
 
@@ -143,7 +159,7 @@ class Outbox:
         """Return values of the outbox that are due now, of few series rather than of few hours."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                f"""SELECT sample_id, {_KEYS}, usage_hour, revision, usd
+                f"""SELECT sample_id, {KEYS}, usage_hour, revision, usd
                     FROM remote_outbox JOIN remote_series USING (remote_series_id)
                     WHERE receiver_id = ? AND refusals < ? AND retry_at <= ?
                     ORDER BY remote_series_id, usage_hour LIMIT ?""",
@@ -175,10 +191,10 @@ class Outbox:
         }
         with self._ledger.transaction() as connection:
             if any(each.revision for each in samples):
-                connection.execute(_ADD_CORRECTIONS, chosen)
-            connection.execute(_ADD_FIRST_VALUES, chosen)
+                connection.execute(ADD_CORRECTIONS, chosen)
+            connection.execute(ADD_FIRST_VALUES, chosen)
             connection.execute(
-                f"DELETE FROM remote_outbox WHERE {_CHOSEN}",
+                f"DELETE FROM remote_outbox WHERE {CHOSEN}",
                 {"receiver": self._receiver, "ids": chosen["ids"]},
             )
 
@@ -194,6 +210,35 @@ class Outbox:
                    WHERE receiver_id = ? AND sample_id IN (SELECT unnest(?))""",
                 [naive_utc(now), self._receiver, [each.sample_id for each in samples]],
             )
+
+    def acknowledged(
+        self, window: Window, unit: Literal["hour", "day"]
+    ) -> dict[tuple[tuple[str, ...], datetime], Decimal]:
+        """Return what was acknowledged, by labels and begin of the UTC hour or day of usage."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                f"""SELECT {KEYS}, date_trunc('{unit}', usage_hour) AS began, sum(usd)
+                    FROM remote_acknowledged JOIN remote_series USING (remote_series_id)
+                    WHERE receiver_id = ? AND usage_hour >= ? AND usage_hour < ? GROUP BY ALL""",
+                [self._receiver, naive_utc(window[0]), naive_utc(window[1])],
+            ).fetchall()
+        return {(tuple(labels), _aware(began)): usd for *labels, began, usd in rows}
+
+    def correct(self, stored: Sequence[Stored]) -> None:
+        """Take the store's word for what it has of these hours: the rest is decided and sent again.
+
+        Each hour's next value has a time of its own, since the store may have a sample at the one before.
+        """
+        with self._ledger.transaction() as connection:
+            for each in stored:
+                chosen = {
+                    "receiver": self._receiver,
+                    "hour": naive_utc(each.usage_hour),
+                    "usd": each.usd,
+                    **dict(zip(HOURLY_COLUMNS, each.labels, strict=True)),
+                }
+                connection.execute(CORRECT_ACKNOWLEDGED, chosen)
+                connection.execute(UNDECIDE, {name: chosen[name] for name in chosen if name != "usd"})
 
     def forget_old(self) -> None:
         """Remove acknowledgements of hours whose charges are deleted: they cannot change any more."""
@@ -217,56 +262,10 @@ class Outbox:
 
 _ALWAYS: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (the ledger's times are UTC without a zone)
 
-_UNKNOWN_SERIES: Final = f"""
-SELECT DISTINCT {_KEYS} FROM series WHERE source IN (SELECT unnest($sources))
-EXCEPT SELECT {_KEYS} FROM remote_series
-"""
 
-_DIFFERENCES: Final = f"""
-SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
-  coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
-FROM (
-  SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour,
-    sum(billed_cost_usd) FILTER (counts) AS usd
-  FROM charge JOIN (
-    SELECT series_id, remote_series_id, source IN (SELECT unnest($sources)) AS counts
-    FROM series JOIN remote_series USING ({_KEYS})
-  ) USING (series_id)
-  WHERE charge_period_start >= $start AND charge_period_start < $end GROUP BY ALL
-) AS billed
-FULL JOIN (
-  SELECT remote_series_id, usage_hour, revisions, usd FROM remote_acknowledged
-  WHERE receiver_id = $receiver AND usage_hour >= $start AND usage_hour < $end
-) AS acknowledged USING (remote_series_id, usage_hour)
-ANTI JOIN (FROM remote_outbox WHERE receiver_id = $receiver) AS decided
-  USING (remote_series_id, usage_hour)
-WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
-  AND (billed.usage_hour IS NULL OR billed.usd IS NOT NULL)
-"""
-"""Hours of a window with their difference from what was acknowledged; an hour that costs 0 is sent once.
-
-Hours that come only from a source that is no longer configured stay as they were sent: removing a source
-takes back no cost."""
-
-_CHOSEN: Final = """
-remote_outbox.receiver_id = $receiver AND sample_id IN (SELECT unnest($ids))
-"""
-
-_ADD_CORRECTIONS: Final = f"""
-UPDATE remote_acknowledged
-SET usd = remote_acknowledged.usd + remote_outbox.usd, revisions = revisions + 1
-FROM remote_outbox
-WHERE {_CHOSEN} AND remote_acknowledged.receiver_id = $receiver
-  AND remote_acknowledged.usage_hour BETWEEN $first AND $last
-  AND remote_acknowledged.remote_series_id = remote_outbox.remote_series_id
-  AND remote_acknowledged.usage_hour = remote_outbox.usage_hour
-"""
-
-_ADD_FIRST_VALUES: Final = f"""
-INSERT INTO remote_acknowledged
-SELECT receiver_id, remote_series_id, usage_hour, 1, usd FROM remote_outbox
-WHERE {_CHOSEN} AND revision = 0 AND usage_hour BETWEEN $first AND $last
-"""
+def _aware(moment: datetime | date) -> datetime:
+    """DuckDB's date_trunc returns a date for a day."""
+    return datetime(moment.year, moment.month, moment.day, getattr(moment, "hour", 0), tzinfo=UTC)
 
 
 def _hour(moment: datetime) -> datetime:

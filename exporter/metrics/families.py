@@ -167,6 +167,12 @@ SPEND_FORECAST_DAY_USD = _gauge(
     "Estimated cost of today's whole billing day.",
     "usd",
 )
+SPEND_FORECAST_DAY_END_USD = _gauge(
+    "spend_forecast_day_end_usd",
+    ("provider", "quantile"),
+    "Estimated cost of today's whole billing day. Quantiles come from the errors of past estimates.",
+    "usd",
+)
 SPEND_FORECAST_MONTH_END_USD = _gauge(
     "spend_forecast_month_end_usd",
     ("provider", "quantile"),
@@ -186,6 +192,25 @@ SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO = _gauge(
     "Mean absolute error of past estimates of a whole day's cost, made at that time of day, relative to the "
     "final bill.",
     "ratio",
+)
+_PLAIN: Final = "a plain Bornhuetter-Ferguson estimate of the same days would have had"
+SPEND_NOWCAST_PLAIN_ERROR_RATIO = _gauge(
+    "spend_nowcast_plain_error_ratio",
+    ("provider", "made_at"),
+    f"The signed error that {_PLAIN}.",
+    "ratio",
+)
+SPEND_NOWCAST_PLAIN_ABSOLUTE_ERROR_RATIO = _gauge(
+    "spend_nowcast_plain_absolute_error_ratio",
+    ("provider", "made_at"),
+    f"The mean absolute error that {_PLAIN}.",
+    "ratio",
+)
+SPEND_NOWCAST_METHOD_INFO = _gauge(
+    "spend_nowcast_method_info",
+    ("provider", "service_name", "method"),
+    "How a service is estimated: `model`, `plain` (Bornhuetter-Ferguson, where that was better by the last "
+    "three weeks' final bill) or `daily` (a bill by the day). Always 1.",
 )
 
 _RUN_SERVICE: Final = ("project_id", "region_id", "run_service")
@@ -593,6 +618,19 @@ SPEND_REMOTE_WRITE_REFUSED_SAMPLES = _gauge(
     "spend_remote_write_refused_samples",
     (),
     "Hourly costs and corrections that the receiver refused.",
+)
+SPEND_REMOTE_WRITE_DIFFERENCE_USD = _gauge(
+    "spend_remote_write_difference_usd",
+    (),
+    "How far the store's sums are from what it acknowledged: over the last seven whole UTC days, the "
+    "differences of each day and series without their signs. Compared daily, where `query_url` is set.",
+    "usd",
+)
+SPEND_REMOTE_WRITE_COMPARED = _gauge(
+    "spend_remote_write_compared_timestamp_seconds",
+    (),
+    "When the store was last compared with what it acknowledged.",
+    "seconds",
 )
 SPEND_REMOTE_WRITE_SENT_THROUGH = _gauge(
     "spend_remote_write_sent_through_timestamp_seconds",

@@ -11,6 +11,7 @@ from exporter.config.model import Config
 from exporter.core.secrets import secret_reader
 from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
+from exporter.history.store import Store
 from exporter.ledger.charges.store import Ledger
 
 _SECTION = "history.remote_write"
@@ -27,7 +28,9 @@ def history_sender(
     if wanted is None:
         return None
     since = timedelta(days=wanted.since_days)
-    return HistorySender(ledger, receiver(wanted), sources, since=since, clock=clock)
+    to = receiver(wanted)
+    store = Store(wanted.query_url, to) if wanted.query_url else None
+    return HistorySender(ledger, to, sources, since=since, clock=clock, store=store)
 
 
 def receiver(wanted: RemoteWrite) -> Receiver:

@@ -8,7 +8,9 @@ from itertools import count
 from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import prometheus
 
+from grafana.source.jobs import METRIC, VARIABLE, of_the_job
 from grafana.source.links import TITLES
 from grafana.source.panels import DATA_SOURCE, Placed
 
@@ -38,6 +40,9 @@ class Choice:
     """Name of the variable, if it differs from the label."""
 
 
+EXPORTER: Final = Choice(VARIABLE, METRIC, "Exporter")
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A mark on every graph when the query returns a series that it did not return one step earlier."""
@@ -58,11 +63,13 @@ DEPLOYS: Final = Event(
 )
 BUDGET_CROSSINGS: Final = Event(
     "Budget crossings",
-    '(spend_budget_threshold_ratio{basis="actual"}'
-    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio)"
-    ' unless (spend_budget_threshold_ratio{basis="actual"} offset $__interval'
-    " <= on (job, instance, budget, period) group_left () spend_budget_used_ratio offset $__interval)"
-    " and on (job, instance, budget, period) spend_budget_used_ratio offset $__interval",
+    '(max by (job, budget, period, severity) (spend_budget_threshold_ratio{basis="actual"})'
+    " <= on (job, budget, period) group_left () max by (job, budget, period) (spend_budget_used_ratio))"
+    " unless (max by (job, budget, period, severity)"
+    ' (spend_budget_threshold_ratio{basis="actual"} offset $__interval)'
+    " <= on (job, budget, period) group_left ()"
+    " max by (job, budget, period) (spend_budget_used_ratio offset $__interval))"
+    " and on (job, budget, period) spend_budget_used_ratio offset $__interval",
     "{{budget}} ({{period}}): {{severity}} threshold reached",
     "orange",
 )
@@ -101,10 +108,10 @@ def board(
             )
         ],
         templating=model.DashboardDashboardTemplating(
-            list_val=[_data_source(), *(_variable(choice) for choice in choices)]
+            list_val=[_data_source(), *(_variable(choice) for choice in (EXPORTER, *choices))]
         ),
         annotations=model.AnnotationContainer(list_val=[_annotation(event) for event in events]),
-        panels=_place(sections),
+        panels=_of_the_job(_place(sections)),
     )
 
 
@@ -128,6 +135,14 @@ def _place(sections: Sequence[Section]) -> list[model.Panel | model.RowPanel]:
     return placed
 
 
+def _of_the_job(panels: list[model.Panel | model.RowPanel]) -> list[model.Panel | model.RowPanel]:
+    for panel in panels:
+        for target in (isinstance(panel, model.Panel) and panel.targets) or ():
+            assert isinstance(target, prometheus.Dataquery)
+            target.expr = of_the_job(target.expr)
+    return panels
+
+
 def _data_source() -> model.VariableModel:
     return model.VariableModel(
         type_val=model.VariableType.DATASOURCE,
@@ -139,7 +154,8 @@ def _data_source() -> model.VariableModel:
 
 
 def _variable(choice: Choice) -> model.VariableModel:
-    query = f"label_values({choice.metric}, {choice.label})"
+    metric = choice.metric if choice is EXPORTER else of_the_job(choice.metric)
+    query = f"label_values({metric}, {choice.label})"
     return model.VariableModel(
         type_val=model.VariableType.QUERY,
         name=choice.name or choice.label,
@@ -162,7 +178,7 @@ def _annotation(event: Event) -> model.AnnotationQuery:
         enable=True,
         icon_color=event.color,
         datasource=DATA_SOURCE,
-        expr=event.expr,
+        expr=of_the_job(event.expr),
         step="5m",
         title_format=event.name,
         text_format=event.text,

@@ -129,6 +129,17 @@ def _freshness() -> list[Placed]:
             reading=Reading(SECONDS, 1, minimum=0),
             size=(8, 8),
         ),
+        over_time(
+            "Remote write",
+            "Hourly costs that wait to be sent or were refused, and by how many dollars the store is off "
+            "what it acknowledged. All of them are 0 when the history is complete.",
+            Query("max(spend_remote_write_pending_samples)", "Waiting"),
+            Query("max(spend_remote_write_refused_samples)", "Refused"),
+            Query("max(spend_remote_write_difference_usd)", "Dollars off"),
+            empty=reasons.NO_REMOTE_WRITE,
+            reading=Reading(COUNT, 0, minimum=0),
+            size=(8, 8),
+        ),
         ranking(
             "Age of live usage by meter",
             "The meters whose usage is furthest behind, in the project where it is. Some minutes are "
@@ -182,6 +193,39 @@ def _accuracy() -> list[Placed]:
             empty=reasons.NO_LIVE_USAGE,
             links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
             size=(8, 8),
+        ),
+        listing(
+            "Estimate compared with a plain one",
+            "Mean absolute error and signed error of a whole day's estimate, by the hour of the day at "
+            "which it was made, and those of a plain Bornhuetter-Ferguson estimate; above 0 is too high.",
+            {"provider": "Provider", "made_at": "Made at"},
+            *(
+                Column(heading, f"max by (provider, made_at) ({metric})", Reading(RATIO, 2))
+                for heading, metric in (
+                    ("Error", "spend_nowcast_absolute_error_ratio"),
+                    ("Signed", "spend_nowcast_error_ratio"),
+                    ("Plain error", "spend_nowcast_plain_absolute_error_ratio"),
+                    ("Plain signed", "spend_nowcast_plain_error_ratio"),
+                )
+            ),
+            empty=reasons.NO_GRADES,
+            size=(12, 9),
+        ),
+        listing(
+            "Estimation method by service",
+            "The model, the plain estimate where it has been better over three weeks, or the rules for bills "
+            "by the day.",
+            {"provider": "Provider", "service_name": "Service", "method": "Method"},
+            Column(
+                "Today",
+                "sum by (provider, service_name, method) (spend_nowcast_method_info "
+                "* on (provider, service_name) group_left () sum by (provider, service_name) "
+                "(spend_nowcast_today_usd))",
+                Reading(USD, 2),
+            ),
+            empty=reasons.NO_NOWCAST,
+            links={"service_name": To(links.GOOGLE_CLOUD, ("service_name",))},
+            size=(12, 9),
         ),
     ]
 

@@ -40,7 +40,7 @@ class To:
 
     def url(self, value: str = "${{__field.labels.{label}:percentencode}}") -> str:
         """Return the address; `value` is the expression for a label's value in this kind of panel."""
-        parts = ["${__url_time_range}", "${datasource:queryparam}"]
+        parts = ["${__url_time_range}", "${datasource:queryparam}", "${job:queryparam}"]
         parts += [f"${{{name}:queryparam}}" for name in self.variables]
         parts += [f"var-{label}={value.format(label=label)}" for label in self.carries]
         return f"/d/{self.uid}?{'&'.join(parts)}"

@@ -125,19 +125,35 @@ def _lasting() -> list[Placed]:
             Query(of_largest("spend_budget_limit_usd"), "Limit", dashed=True),
             empty=reasons.NO_BUDGETS,
             link=To(links.BUDGETS),
+            size=(8, 8),
+        ),
+        over_time(
+            "Forecast of today",
+            "Forecast for the whole billing day. The band adds up the 10 % and 90 % quantiles of the "
+            "providers, so it is slightly too wide.",
+            *_quantiles("spend_forecast_day_end_usd"),
+            empty=reasons.NO_NOWCAST,
+            link=To(links.BUDGETS),
+            band=("High", "Low"),
+            size=(8, 8),
         ),
         over_time(
             "Month-end forecast",
             "Forecast for the whole billing month. The band adds up the 10 % and 90 % quantiles of the "
             "providers, so it is slightly too wide.",
-            *(
-                Query(f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="{quantile}"}})', legend)
-                for legend, quantile in (("High", "0.9"), ("Median", "0.5"), ("Low", "0.1"))
-            ),
+            *_quantiles("spend_forecast_month_end_usd"),
             empty=reasons.NO_NOWCAST,
             link=To(links.BUDGETS),
             band=("High", "Low"),
+            size=(8, 8),
         ),
+    ]
+
+
+def _quantiles(metric: str) -> list[Query]:
+    return [
+        Query(f'sum({metric}{{{PROVIDER}, quantile="{quantile}"}})', legend)
+        for legend, quantile in (("High", "0.9"), ("Median", "0.5"), ("Low", "0.1"))
     ]
 
 

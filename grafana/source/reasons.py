@@ -18,3 +18,4 @@ NO_CATEGORIES: Final = "No categories: add `cost_attribution` to the configurati
 NO_SETTLED_DAYS: Final = "The bill does not have two settled days yet"
 NO_GRADES: Final = "No day has both an estimate and a settled bill yet"
 NOT_SCRAPED: Final = "Prometheus does not scrape the exporter"
+NO_REMOTE_WRITE: Final = "No remote write"

@@ -31,7 +31,7 @@ def series(name: str, per_minute: dict[str, float]) -> list[dict[str, str]]:
 
 def expressions(title: str) -> list[str]:
     [panel] = [each for each in panels(boards()["spend-llm"]) if each["title"] == title]
-    filled = {"$provider": ".*", "$model": ".*", "$__range": "1h"}
+    filled = {"$job": ".*", "$provider": ".*", "$model": ".*", "$__range": "1h"}
     found = []
     for target in panel["targets"]:
         expr = target["expr"]

@@ -159,7 +159,7 @@ def test_what_is_set_up_wrongly_is_reported_and_loses_nothing(
     sender = world.sender()
     assert sender.send() == 0
     assert sender.send() == 0
-    assert "who are you?" in caplog.text
+    assert caplog.text.count("who are you?") == 1
     assert sender.status.pending == 3
     assert sender.send() is None
     assert world.total == 3
@@ -191,13 +191,51 @@ def test_refused_samples_are_found_and_the_others_arrive(
     assert sender.status.refused == 0
 
 
-def test_a_window_that_is_too_small_costs_few_requests_and_names_the_setting(
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"out of bounds: timestamp is too far in the future",
+        b"received a sample whose timestamp is too far in the future (err-mimir-too-far-in-future)",
+    ],
+)
+def test_hours_ahead_of_the_receivers_clock_hold_up_no_others(
+    world: World, caplog: pytest.LogCaptureFixture, words: bytes
+) -> None:
+    world.bill(240)
+    clock = int((START + 200 * HOUR).timestamp() * 1000)
+    world.server.answer = lambda written: (
+        Answer(400, words, stores=False) if any(time > clock for _, time, _ in written) else Answer()
+    )
+    sender = world.sender()
+    assert sender.send() is None
+    assert world.total == 200
+    assert sender.status.refused == 40
+    assert len(world.server.requests) < 20
+    assert "compare the clocks" in caplog.text
+    assert "out_of_order_time_window" not in caplog.text
+
+
+def test_one_trouble_is_told_once_however_many_rounds_it_lasts(
     world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.bill(3)
+    world.server.answer = first([Answer(429, headers={"Retry-After": "600"}, stores=False)] * 4)
+    sender = world.sender()
+    with caplog.at_level(logging.INFO):
+        assert [sender.send() for _ in range(4)] == [600] * 4
+        assert [record.levelname for record in caplog.records].count("WARNING") == 1
+        assert sender.send() is None
+    assert caplog.messages[-1] == "history.remote_write: all hourly costs are sent"
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_a_window_that_is_too_small_costs_few_requests_and_names_the_setting(
+    world: World, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     world.bill(240)
     oldest = int((START + 200 * HOUR).timestamp() * 1000)
     world.server.answer = lambda written: (
-        Answer(500, b"too old sample", stores=False)
+        Answer(status, b"too old sample", stores=False)
         if any(time < oldest for _, time, _ in written)
         else Answer()
     )
@@ -269,5 +307,7 @@ def test_its_metrics_say_how_it_is_doing(world: World) -> None:
         "spend_remote_write_failures_total": {("unavailable",): 1.0},
         "spend_remote_write_pending_samples": {(): 0.0},
         "spend_remote_write_refused_samples": {(): 0.0},
+        "spend_remote_write_difference_usd": {},
+        "spend_remote_write_compared_timestamp_seconds": {},
         "spend_remote_write_sent_through_timestamp_seconds": {(): NOW.timestamp()},
     }

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -123,6 +124,32 @@ def test_a_mounted_configuration_is_served_instead_of_the_demo(configured: Stack
     eventually("the first figures are served", lambda: configured.get("exporter", "/readyz"))
     assert configured.exported_usd("spend_billed_usd_total") == 12.5
     assert ACCOUNT in configured.get("exporter", "/metrics")
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "told"),
+    [
+        (0o755, "config.yaml", "no config.yml in /etc/spend-exporter, which has:"),
+        (0o700, "config.yml", "user 65532 cannot read the folder /etc/spend-exporter"),
+        (0o755, None, "the folder mounted at /etc/spend-exporter is empty"),
+    ],
+)
+def test_a_folder_without_a_readable_configuration_is_refused(
+    configured: Stack, tmp_path: Path, mode: int, name: str | None, told: str
+) -> None:
+    if name:
+        (tmp_path / name).touch()
+    tmp_path.chmod(mode)
+    image = configured.inspect("exporter")["Image"]
+    engine = configured.engine
+    done = engine.attempt(engine.command, "run", "--rm", f"--volume={tmp_path}:/etc/spend-exporter:ro", image)
+    assert done.returncode == 2, done.stdout
+    assert told in done.stdout
+
+
+def test_prometheus_knows_where_grafana_is_published(stack: Stack) -> None:
+    shown = yaml.safe_load(stack.prometheus("status/config")["yaml"])["global"]["external_labels"]
+    assert shown == {"grafana_url": "http://localhost:3000"}
 
 
 def test_the_exporter_ends_cleanly_when_its_container_is_stopped(configured: Stack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import time
@@ -21,6 +22,7 @@ from tests.grafana.asking import AskingError, Prometheus, Span, ask, chosen, eve
 from tests.grafana.board_files import RULES, boards, panels
 from tests.integration.test_prometheus_scrapes import prometheus
 from tests.support.exposed import until
+from tests.support.places import REPOSITORY
 from tests.support.running import running
 
 pytestmark = [
@@ -31,6 +33,7 @@ pytestmark = [
 BOARDS = boards()
 
 NO_BUDGETS = "the demo has no budgets"
+NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
 EMPTY = {
     ("spend-overview", "Budget remaining"): NO_BUDGETS,
@@ -50,10 +53,51 @@ EMPTY = {
     ("spend-budgets", "variable budget"): NO_BUDGETS,
     ("spend-budgets", "variable period"): NO_BUDGETS,
     ("spend-exporter", "Errors by source and reason"): "the demo has no errors",
+    ("spend-exporter", "Remote write"): NO_REMOTE_WRITE,
     ("spend-exporter", "Exporter cost per month"): "it is known after an hour of reads",
     ("spend-exporter", "BigQuery bytes per day"): "the demo reads files",
 }
 """What may be empty on the demo, and why."""
+
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "runbooks").glob("*.md"))]
+
+AN_HOUR = "it compares with an hour ago or more, and the exporter is younger"
+EMPTY_QUERIES = {
+    'budget:spend_budget_burn:ratio1d{budget=~".+"}': AN_HOUR,
+    'budget:spend_budget_burn:ratio1h{budget=~".+"}': AN_HOUR,
+    'budget:spend_budget_steady_burn:ratio3d{budget=~".+"}': AN_HOUR,
+    'budget:spend_budget_steady_burn:ratio6h{budget=~".+"}': AN_HOUR,
+    'provider_model:spend_llm_estimated_usd_per_hour:max6d{model=~".+"}': AN_HOUR,
+    "topk(5, key:spend_llm_proxy_usd_per_hour:rate1h)": NO_PROXY,
+    'sum by (model) (rate(spend_llm_proxy_usd_total{key_alias=~".+"}[1h])) * 3600': NO_PROXY,
+    "absent(spend_exporter_build_info)": "it is there",
+    "spend_figure_success == 0": "every figure of the demo can be computed",
+    "increase(spend_source_errors_total[1h]) > 0": "the demo has no errors",
+    "increase(spend_bigquery_billed_bytes_total[1d])": "the demo reads files",
+    "spend_exporter_cost_usd_per_month": "it is known after an hour of reads",
+    "sum by (provider, model) (increase(spend_llm_unpriced_tokens_total[6h])) > 0": (
+        "every model of the demo has a price"
+    ),
+    "spend_remote_write_refused_samples": NO_REMOTE_WRITE,
+    "time() - spend_remote_write_sent_through_timestamp_seconds": NO_REMOTE_WRITE,
+    "spend_remote_write_difference_usd": NO_REMOTE_WRITE,
+    "increase(spend_remote_write_failures_total[1d]) > 0": NO_REMOTE_WRITE,
+    "spend_idle_instances > 0": "idle instances are known after days of live usage",
+    'spend_budget_exhausted_timestamp_seconds{budget=~".+"} - time()': "no budget need be at risk",
+}
+"""What may have no rows on a demo of a few minutes, and why."""
+
+
+def page_queries(page: Path) -> list[str]:
+    """The queries of the README and of a runbook; where the reader writes a NAME, any name will do."""
+    text = page.read_text(encoding="utf-8")
+    if page.name == "README.md":
+        blocks = re.findall(r"^```promql\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+        lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    else:
+        lines = re.findall(r"^    (\S.*)$", text.partition("## How to look")[2], flags=re.MULTILINE)
+    return [line.replace('="NAME"', '=~".+"') for line in lines]
 
 
 @dataclass(frozen=True)
@@ -105,12 +149,14 @@ def young_company(world: Path) -> None:
 
 
 def scraping(target: str, folder: Path) -> str:
-    """Configuration of the scrapes and of the rules that boards use, both every second."""
-    often = (RULES / "recording.yml").read_text(encoding="utf-8").replace("interval: 1m", "interval: 1s")
-    (folder / "recording.yml").write_text(often, encoding="utf-8")
+    """Configuration of the scrapes and of the rules that boards and runbooks use, all every second."""
+    for path in RULES.glob("*.yml"):
+        often = path.read_text(encoding="utf-8").replace("interval: 1m", "interval: 1s")
+        (folder / f"rules-{path.name}").write_text(often, encoding="utf-8")
     return (
-        f"  - job_name: spend\n    scrape_interval: 1s\n    static_configs: [{{targets: ['{target}']}}]\n"
-        "rule_files: [recording.yml]\n"
+        "  - job_name: spend-exporter\n    scrape_interval: 1s\n"
+        f"    static_configs: [{{targets: ['{target}']}}]\n"
+        "rule_files: [rules-*.yml]\n"
     )
 
 
@@ -171,6 +217,18 @@ def test_a_day_of_history_is_the_sum_of_its_hours(asked: Asked) -> None:
         for hour in range(1, 25)
     ]
     assert float(day["value"][1]) == pytest.approx(sum(float(hour[0]["value"][1]) for hour in hours))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_query_of_a_page_answers_or_has_a_reason_not_to(asked: Asked, page: Path) -> None:
+    found = page_queries(page)
+    assert found
+    answers = {query: asked.prometheus.at(query, asked.span.end) for query in found}
+    assert {query for query, rows in answers.items() if not rows} <= EMPTY_QUERIES.keys()
+
+
+def test_every_query_that_may_be_empty_is_on_a_page() -> None:
+    assert {query for page in PAGES for query in page_queries(page)} >= EMPTY_QUERIES.keys()
 
 
 def test_everything_that_may_be_empty_is_an_existing_panel_or_variable() -> None:

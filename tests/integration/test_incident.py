@@ -172,9 +172,9 @@ def budget_text(figures: Samples, budget: str) -> str:
     )
     service, most = dearest(figures, "spend_budget_service_used_usd", "service_name", budget=budget)
     return (
-        f"Budget {budget} has used SHARE of its limit for the {labels['period']}: ${used:.2f} of "
-        f"${limit:.2f}, of which ${billed:.2f} is billed and ${estimated:.2f} is estimated. "
-        f"Largest service: {service}, ${most:.2f}."
+        f"Budget {budget} has used SHARE of its limit for the {labels['period']}: ${used:,.2f} of "
+        f"${limit:,.2f}, of which ${billed:,.2f} is billed and ${estimated:,.2f} is estimated. "
+        f"Largest service: {service}, ${most:,.2f}."
     )
 
 
@@ -186,14 +186,14 @@ def spike_text(figures: Samples, provider: str, service: str) -> str:
     )
     sku, most = dearest(figures, "spend_spike_usd", "sku", **of_service)
     return (
-        f"{service} ({provider}): +${above:.2f} above normal in one hour. The hour from HOUR cost "
-        f"${cost:.2f}; ${normal:.2f} is normal. Largest part: {sku}, +${most:.2f}."
+        f"{service} ({provider}): +${above:,.2f} above normal in one hour. The hour from HOUR cost "
+        f"${cost:,.2f}; ${normal:,.2f} is normal. Largest part: {sku}, +${most:,.2f}."
     )
 
 
 def without_share_and_hour(description: str) -> str:
     return re.sub(
-        r"The hour from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC",
+        r"The hour from \w{3} \d\d? \w{3} \d\d:\d\d UTC",
         "The hour from HOUR",
         re.sub(r"[\d.]+%", "SHARE", description),
     )

@@ -140,8 +140,8 @@ class Bill:
         )
 
 
-def configured(folder: Path, export: Path, prometheus: Prometheus) -> Path:
-    receiver = {"url": f"{prometheus.url}/api/v1/write", "since_days": DAYS + 10}
+def configured(folder: Path, export: Path, prometheus: Prometheus, **more: str) -> Path:
+    receiver = {"url": f"{prometheus.url}/api/v1/write", "since_days": DAYS + 10, **more}
     return write_config(folder, f"{export}/*.jsonl", history={"remote_write": receiver})
 
 

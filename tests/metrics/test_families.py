@@ -38,6 +38,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "spend_restated_usd_total": ("counter", ("provider", "direction")),
     "spend_burn_rate_usd_per_hour": ("gauge", ("provider", "service_name")),
     "spend_nowcast_today_usd": ("gauge", ("provider", "service_name", "basis")),
+    "spend_forecast_day_end_usd": ("gauge", ("provider", "quantile")),
     "spend_forecast_month_end_usd": ("gauge", ("provider", "quantile")),
     "spend_nowcast_error_ratio": ("gauge", ("provider", "made_at")),
     "spend_cloud_run_requests_total": ("counter", (*REVISION, "response_code_class")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +31,6 @@ class Alert:
             "severity": self.severity,
             "category": self.category,
             "job": "spend-exporter",
-            "instance": "exporter:9877",
             **self.labels,
         }
 
@@ -62,7 +63,7 @@ class Alert:
             "startsAt": STARTED.isoformat(),
             "endsAt": (STARTED + lasted).isoformat() if resolved else "0001-01-01T00:00:00Z",
             "generatorURL": "http://localhost:9090/graph",
-            "fingerprint": "0123456789abcdef",
+            "fingerprint": hashlib.sha256(json.dumps(self.all_labels()).encode()).hexdigest()[:16],
         }
 
 
@@ -118,7 +119,7 @@ HALF_USED = Alert(
     "info",
     "budget",
     "A budget has reached a threshold",
-    "Budget shop has used 51.2% of its limit for the month: $512.00 of $1000.00, "
+    "Budget shop has used 51.2% of its limit for the month: $512.00 of $1,000.00, "
     "of which $500.00 is billed and $12.00 is estimated.",
     {"budget": "shop", "period": "month"},
     dashboard="spend-budgets",
@@ -158,7 +159,7 @@ BILL_STALE = Alert(
     "warning",
     "trust",
     "A bill has stopped growing",
-    "The bill of gcp (0A1B2C-3D4E5F-6A7B8C) has had no new charges for 1d 14h 0m 0s. "
+    "The bill of gcp (0A1B2C-3D4E5F-6A7B8C) has had no new charges for 1d 14h. "
     "Alerts that need the bill are muted.",
     {"provider": "gcp", "billing_account_id": "0A1B2C-3D4E5F-6A7B8C"},
     dashboard="spend-exporter",
@@ -170,6 +171,7 @@ EXPORTER_DOWN = Alert(
     "Spend Exporter is down",
     "Prometheus gets no metrics from the Spend Exporter at exporter:9877. "
     "Spending is not monitored, and no other spend alert can fire.",
+    {"instance": "exporter:9877"},
     dashboard="spend-exporter",
 )
 
@@ -180,8 +182,8 @@ def source_failing(source: str) -> Alert:
         "warning",
         "trust",
         "A data source cannot be read",
-        f"Source {source} has not been read for 3h 0m 0s; its last good figures are still shown. "
-        "`spend-exporter check` shows what is wrong.",
+        f"Source {source} has not been read for 3h; its last good figures are still shown. "
+        "`spend-exporter check --config config.yml` shows what is wrong.",
         {"source": source},
         dashboard="spend-exporter",
     )
@@ -193,7 +195,7 @@ def figure_failed(figure: str, severity: str) -> Alert:
         severity,
         "trust",
         "Part of the figures cannot be computed",
-        f"Spend Exporter at exporter:9877 cannot compute the figure {figure}: its series are missing or "
+        f"Spend Exporter (job spend-exporter) cannot compute the figure {figure}: its series are missing or "
         "out of date. The exporter's log has the error.",
         {"figure": figure},
         dashboard="spend-exporter",

@@ -117,6 +117,21 @@ def test_every_alert_of_the_overview_exists() -> None:
     }
 
 
+def test_the_overview_groups_and_inhibits_as_the_shipped_configuration_does() -> None:
+    shipped = yaml.safe_load((ROOT / "prometheus/alertmanager/alertmanager.yml").read_text(encoding="utf-8"))
+    advice = section(OVERVIEW, "Use with your own Alertmanager")
+    assert re.findall(r"`group_by: \[(.*?)\]`", advice) == [", ".join(shipped["route"]["group_by"])]
+    equal = {", ".join(rule["equal"]) for rule in shipped["inhibit_rules"]}
+    assert set(re.findall(r"`equal: \[(.*?)\]`", advice)) == {"job, budget, period"} & equal
+
+
+def test_every_example_names_a_job_that_the_rules_find() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")]
+    jobs = [job for page in pages for job in re.findall(r"job_name: (\S+)", page.read_text(encoding="utf-8"))]
+    assert len(jobs) >= 2
+    assert [job for job in jobs if not re.search("spend[-_]exporter", job)] == []
+
+
 def test_the_folders_that_the_overview_names_exist() -> None:
     named = re.findall(r"\bprometheus/[a-z/]+(?:\.yml)?", OVERVIEW)
     assert named

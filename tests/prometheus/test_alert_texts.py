@@ -23,6 +23,7 @@ from tests.prometheus.incident import (
     INCIDENT,
     MODEL,
     SPIKE,
+    STARTED,
     Alert,
     template_data,
 )
@@ -81,11 +82,48 @@ def test_the_subject_is_the_most_severe_alert_with_its_figures(tmp_path: Path) -
         "$9.00 of it in the last hour (3 alerts)"
     )
     assert rendered(tmp_path, "spend.subject", template_data([], [SPIKE])) == (
-        "Resolved: A service cost far more than usual in one hour"
+        "Resolved: A service cost far more than usual in one hour (gcp, Cloud Run)"
+    )
+    assert rendered(tmp_path, "spend.subject", template_data([], [SPIKE, BURNING_FAST])) == (
+        "Resolved: A budget is being spent several times faster than planned (shop, month) (2 alerts)"
     )
     assert rendered(tmp_path, "spend.subject", template_data([SPIKE], [BURNING_FAST])) == (
-        "Warning: Cloud Run (gcp): +$18.42 above normal in one hour (2 alerts)"
+        "Warning: Cloud Run (gcp): +$18.42 above normal in one hour (1 alert, 1 resolved)"
     )
+
+
+def test_a_follow_up_leads_with_what_is_new(tmp_path: Path) -> None:
+    data = template_data([BURNING_FAST, SPIKE])
+    for alert in data["alerts"]:
+        later = timedelta(minutes=30 if alert["labels"]["alertname"] == SPIKE.name else 0)
+        alert["startsAt"] = (STARTED + later).isoformat()
+    for template in ("spend.subject", "spend.slack.title"):
+        assert rendered(tmp_path, template, data) == (
+            "Warning: Cloud Run (gcp): +$18.42 above normal in one hour (2 alerts)"
+        )
+
+
+def test_of_one_severity_the_most_expensive_alert_comes_first(tmp_path: Path) -> None:
+    def spike(service: str, text: str) -> Alert:
+        return replace(SPIKE, labels={"service_name": service}, description=f"{service}: {text}")
+
+    spikes = [
+        spike("Vertex AI", "+$28.39 above normal in one hour."),
+        spike("OpenAI", "+$53.25 above normal in one hour."),
+        spike("BigQuery", "+$1,053.00 above normal in one hour."),
+        spike("Cloud Run", "1,000 requests cost $0.0123."),
+        spike("Cloud SQL", "cost more."),
+        spike("Gemini", "+$53.29 above normal in one hour."),
+    ]
+    ordered = ["BigQuery", "Gemini", "OpenAI", "Vertex AI", "Cloud Run", "Cloud SQL"]
+    data = template_data(spikes)
+    assert rendered(tmp_path, "spend.subject", data).startswith("Warning: BigQuery: +$1,053.00 above")
+    assert rendered(tmp_path, "spend.slack.title", data).startswith("Warning: BigQuery: +$1,053.00 above")
+    for template in ("spend.email.text", "spend.slack.text"):
+        text = rendered(tmp_path, template, data)
+        assert sorted(ordered, key=lambda service: text.index(f"{service}: ")) == ordered
+    page = e_mail(tmp_path, spikes).text
+    assert sorted(ordered, key=lambda service: page.index(f"{service}: ")) == ordered
 
 
 def test_a_subject_is_one_short_line_whatever_the_alert_says(tmp_path: Path) -> None:
@@ -125,11 +163,12 @@ def test_an_e_mail_shows_what_where_since_when_and_what_to_do(tmp_path: Path) ->
 def test_a_resolved_alert_says_how_long_it_lasted(tmp_path: Path, lasted: timedelta, shown: str) -> None:
     page = e_mail(tmp_path, [], [SPIKE], lasted=lasted)
     assert "Spending: the alert is resolved" in page.text
-    assert f" after {shown}. The figures" in page.text
+    assert f" after {shown}\n" in page.text
+    assert f"Last figures: {SPIKE.description}" in page.text
     assert "Resolved" in page.bold
     text = rendered(tmp_path, "spend.email.text", template_data([], [SPIKE], lasted=lasted))
-    assert text.startswith(f"RESOLVED: {SPIKE.summary}\n{SPIKE.description}\nResolved on ")
-    assert f" after {shown}. The figures" in text
+    assert text.startswith(f"RESOLVED: {SPIKE.summary}\nLast figures: {SPIKE.description}\nResolved on ")
+    assert f" after {shown}\n" in text
 
 
 def test_resolved_alerts_come_after_firing_ones(tmp_path: Path) -> None:
@@ -153,7 +192,11 @@ def test_the_plain_text_has_everything_that_the_page_has(tmp_path: Path) -> None
 
 def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -> None:
     data = template_data(INCIDENT)
-    assert rendered(tmp_path, "spend.slack.title", data) == f"Critical: {BURNING_FAST.summary} (3 alerts)"
+    assert rendered(tmp_path, "spend.slack.title", data) == rendered(tmp_path, "spend.subject", data)
+    odd = replace(SPIKE, description="<!channel> & Cloud Run.")
+    assert rendered(tmp_path, "spend.slack.title", template_data([odd])) == (
+        "Warning: &lt;!channel&gt; &amp; Cloud Run"
+    )
     assert rendered(tmp_path, "spend.slack.color", data) == "#b3261e"
     assert rendered(tmp_path, "spend.slack.color", template_data([SPIKE, HALF_USED])) == "#c77700"
     assert rendered(tmp_path, "spend.slack.color", template_data([HALF_USED])) == "#3b6ea5"
@@ -168,18 +211,20 @@ def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -
         "hours, *$9.00* of it in the last hour. *$412.90* is left for the month.",
         "<http://localhost:3000/d/spend-budgets|Dashboard>  "
         "<https://example.com/runbooks/SpendBudgetBurningFast.md|What to do>",
-        ":large_orange_circle: Cloud Run (gcp): *+$18.42* above normal in one hour. "
-        "It cost *$24.00*; *$5.58* is normal. Largest part: CPU Allocation Time, *+$15.07*.",
-        "<http://localhost:3000/d/spend-overview|Dashboard>  "
-        "<https://example.com/runbooks/SpendHourlySpike.md|What to do>",
         ":large_orange_circle: gpt-4o (openai) cost *$31.80* in the last hour at list prices. "
         "The most expensive hour of the week before cost *$9.10*.",
         "<http://localhost:3000/d/spend-llm|Dashboard>  "
         "<https://example.com/runbooks/SpendLlmModelRunningAway.md|What to do>",
+        ":large_orange_circle: Cloud Run (gcp): *+$18.42* above normal in one hour. "
+        "It cost *$24.00*; *$5.58* is normal. Largest part: CPU Allocation Time, *+$15.07*.",
+        "<http://localhost:3000/d/spend-overview|Dashboard>  "
+        "<https://example.com/runbooks/SpendHourlySpike.md|What to do>",
     ]
     over = rendered(tmp_path, "spend.slack.text", template_data([], [SPIKE]))
-    assert over.startswith(":white_check_mark: Cloud Run (gcp)")
-    assert rendered(tmp_path, "spend.slack.title", template_data([], [SPIKE])) == f"Resolved: {SPIKE.summary}"
+    assert over.startswith(":white_check_mark: Resolved. Last figures: Cloud Run (gcp)")
+    assert rendered(tmp_path, "spend.slack.title", template_data([], [SPIKE])) == (
+        f"Resolved: {SPIKE.summary} (gcp, Cloud Run)"
+    )
 
 
 def test_many_alerts_make_a_message_that_mail_programs_show_in_full(tmp_path: Path) -> None:

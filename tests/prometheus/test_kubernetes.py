@@ -1,5 +1,6 @@
 """The manifests for the Prometheus operator agree with the rules."""
 
+import re
 import subprocess
 import sys
 
@@ -25,8 +26,30 @@ def test_the_prometheus_rule_has_every_group_unchanged() -> None:
     assert len({group["name"] for group in groups}) == len(groups)
 
 
-def test_the_pod_monitor_gives_every_pod_the_same_instance_and_the_job_that_the_rules_select() -> None:
+def test_the_pod_monitor_leaves_no_label_that_changes_with_the_pod_and_a_job_that_the_rules_select() -> None:
     monitor = yaml.safe_load((MANIFESTS / "podmonitor.yml").read_text(encoding="utf-8"))
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    fixed = {each["targetLabel"]: each["replacement"] for each in endpoint["relabelings"]}
-    assert fixed == {"instance": "spend-exporter", "job": "spend-exporter"}
+
+    def labels(pod: str, address: str) -> dict[str, str]:
+        """The labels of the target: what the operator adds, then the monitor's own relabelling."""
+        found = {
+            "__meta_kubernetes_namespace": "shop",
+            "instance": address,
+            "namespace": "shop",
+            "container": "exporter",
+            "pod": pod,
+            "job": "shop/monitor",
+            "endpoint": "metrics",
+        }
+        for step in endpoint["relabelings"]:
+            if step.get("action") == "labeldrop":
+                found = {name: found[name] for name in found if not re.fullmatch(step["regex"], name)}
+            else:
+                sources = ";".join(found[name] for name in step.get("sourceLabels", ()))
+                found[step["targetLabel"]] = step["replacement"].replace("$1", sources)
+        return {name: value for name, value in found.items() if not name.startswith("__")}
+
+    before, after = labels("exporter-a", "10.0.0.1:9877"), labels("exporter-b", "10.0.0.2:9877")
+    assert before == after
+    assert before["job"] == "shop/spend-exporter"
+    assert re.fullmatch(".*spend[-_]exporter.*", before["job"])

@@ -51,7 +51,7 @@ def test_an_incident_is_one_message_with_its_figures_and_later_one_that_it_is_re
 
     alertmanager.tell(*INCIDENT, resolved=True)
     over = alertmanager.message("spending", 2)
-    assert over["Subject"] == f"Resolved: {BURNING_FAST.summary} (3 alerts)"
+    assert over["Subject"] == f"Resolved: {BURNING_FAST.summary} (shop, month) (3 alerts)"
     assert part(over, "plain").count("RESOLVED: ") == 3
     assert [address for address, _ in alertmanager.inbox.received] == ["spending@localhost"] * 2
 
@@ -65,7 +65,7 @@ def test_an_incident_is_one_message_with_its_figures_and_later_one_that_it_is_re
     firing, resolved = (posted.body["attachments"][0] for posted in alertmanager.hooks.of("/slack"))
     assert (firing["color"], resolved["color"]) == ("#b3261e", "#2e7d32")
     assert "*+$18.42* above normal in one hour" in firing["text"]
-    assert resolved["title"] == f"Resolved: {BURNING_FAST.summary} (3 alerts)"
+    assert resolved["title"] == f"Resolved: {BURNING_FAST.summary} (shop, month) (3 alerts)"
 
 
 def test_a_new_alert_of_an_incident_is_sent_with_the_earlier_ones(
@@ -184,7 +184,7 @@ def test_only_the_cause_is_sent_when_a_bill_cannot_be_read(alertmanager: Alertma
 
 def test_nothing_else_is_sent_about_an_exporter_that_is_down(alertmanager: Alertmanager) -> None:
     elsewhere = replace(
-        MODEL, labels={**MODEL.labels, "instance": "other:9877"}, description="Another exporter."
+        MODEL, labels={**MODEL.labels, "job": "spend-exporter-staging"}, description="Another exporter."
     )
     alertmanager.tell(EXPORTER_DOWN)
     assert alertmanager.message("operators")["Subject"] == (

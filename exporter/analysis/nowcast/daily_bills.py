@@ -97,6 +97,12 @@ class _Service:
         low, high = self._calendar.day_hours(day)
         return sum(self._day(day, low, high))
 
+    def unknown_usd(self, day: int, ahead: float) -> float:
+        """The part of a day that is only expected, in billionths; `ahead`: what share of it is to come."""
+        if day <= self._settled_through and self.billed:
+            return 0.0
+        return self.day_usd(day) * (ahead if self._used else 1.0)
+
     def noise(self) -> float:
         """Standard deviation of the logarithm of a settled day's cost over what weekdays alone say of it."""
         errors = [
@@ -230,13 +236,23 @@ def _month(services: Sequence[_Service], calendar: BillingCalendar, as_of: int) 
     today = calendar.day(as_of)
     open_ = sum(value for day, value in expected.items() if day >= today)
     remaining = max(days[-1] + 1 - today, 1)
+    begin, end = calendar.day_hours(today)
+    unknown = sum(each.unknown_usd(today, (end - as_of) / (end - begin)) for each in services)
     weights = [(sum(each.day_usd(day) for day in days), each.noise()) for each in services]
     whole = sum(weight for weight, _ in weights)
     daily = sqrt(sum((weight * noise) ** 2 for weight, noise in weights)) / whole if whole > 0 else 0.0
     noise = sqrt(daily**2 / remaining + (_DRIFT_PER_DAY * remaining) ** 2)
-    total = sum(expected.values())
-    quantile_usd = {
+    return MonthForecast(
+        month,
+        billed,
+        _quantiles(sum(expected.values()), open_, noise),
+        _quantiles(expected[today], unknown, daily),
+    )
+
+
+def _quantiles(total: float, open_: float, noise: float) -> dict[float, float]:
+    """US dollars, by the quantile; `open_` is the part of the total that is not certain yet."""
+    return {
         quantile: (total + open_ * (exp(NormalDist().inv_cdf(quantile) * noise) - 1.0)) / NANO
         for quantile in QUANTILES
     }
-    return MonthForecast(month, billed, quantile_usd)

@@ -15,7 +15,7 @@ from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import credit_ratios
 from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCosts
-from exporter.analysis.nowcast.level import MEMORY_HOURS, candidates
+from exporter.analysis.nowcast.level import MEMORY_HOURS, levels
 from exporter.analysis.nowcast.live_usage import PricedUsage
 from exporter.analysis.nowcast.model import Model
 from exporter.analysis.nowcast.observed import Observed, observe, only, running
@@ -29,6 +29,14 @@ _DAMPING_HOURS: Final = 14 * 24
 
 _HARDLY: Final = 0.5
 """Live usage takes the place of a bill of which less than this can have arrived."""
+
+_CHANGED: Final = 0.01
+"""How likely an hour costs anything up to twice of what is likely, since something has changed."""
+
+_DAY: Final = 24
+_STAYS: Final = 0.8
+_STAYS_FOR_ALL: Final = 0.3
+"""How likely a change lasts longer than a day: of one line, and of all lines at once."""
 
 _PEAK: Final = 6.0
 _SPIKY: Final = 0.25
@@ -52,6 +60,8 @@ class Estimate:
     begin: int
     to_come: Floats
     """On top of what is known; slightly negative where credits are still to come on a cost that has."""
+    fees: Floats
+    """What of that are charges that come once in a while, by their rhythm."""
     flow: Floats
     """What the running lines cost in each hour; single charges play no part."""
     prior: Floats
@@ -73,11 +83,13 @@ def estimate_hours(model: Model, past: Past, begin: int, end: int) -> Estimate:
     at = begin - since
     gross = seen.cost[:, at:] + extra[:, at:]
     ratio = credit_ratios(model.credits, known, past.calendar, begin, gross)
-    fees = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
+    rhythm = expected_fees(known, past.calendar, _seldom(known, seen, runs), end)
+    fees = by_hour(rhythm, len(gross), begin, end)
     usual = gross * (1.0 + ratio) * runs[:, None]
     return Estimate(
         begin,
-        extra[:, at:] * (1.0 + ratio) + by_hour(fees, len(gross), begin, end),
+        extra[:, at:] * (1.0 + ratio) + fees,
+        fees,
         _evened(model, usual, prior, ratio),
         prior[:, at:],
     )
@@ -100,9 +112,34 @@ def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _L
         exact = _exactness(model, live)
         likely = np.where(live.known, exact * live.usd + (1.0 - exact) * prior, prior)
         waiting = np.where(live.known, 1.0, waiting)
-    trust = _trust(model, seen.part)
-    rest = (1.0 - seen.part) * ((1.0 - trust) * likely + trust * seen.cost / seen.part)
-    found: Floats = np.where(seen.once, 0.0, np.where(seen.arrived, rest, likely * waiting))
+    found: Floats = np.where(
+        seen.once, 0.0, np.where(seen.arrived, _rest(model, seen, likely), likely * waiting)
+    )
+    return found
+
+
+def _rest(model: Model, seen: Observed, likely: Floats) -> Floats:
+    """What is to come of hours that have arrived, perhaps in part; `likely` is what they are likely to cost.
+
+    Such an hour is whole, or some of its pieces have come. Which is likelier, and what the whole is, follows
+    from what has come beside what is likely, each with its variance (Bühlmann's credibility).
+    """
+    pieces, own = model.lateness.pieces[:, None], _own_variance(model)[:, None]
+    part = np.minimum(seen.part, 1.0 - 1e-9)
+    whole = part**pieces
+    begun = np.clip((part - whole) / (1.0 - whole), 0.02, 0.98)
+    spread = begun * (1.0 - begun) / pieces + begun**2 * own
+    ratio = np.divide(seen.cost, likely, out=np.zeros_like(likely), where=likely > 0.0)
+    is_whole = whole * ((1.0 - _CHANGED) * _density(ratio - 1.0, own) + 0.5 * _CHANGED)
+    is_begun = (1.0 - whole) * _density(ratio - begun, spread)
+    trust = _trust(model, begun)
+    mixed = (1.0 - trust) * likely + trust * seen.cost / begun
+    found: Floats = np.maximum(mixed - seen.cost, 0.0) * is_begun / (is_begun + is_whole)
+    return np.where(likely > 0.0, found, 0.0)
+
+
+def _density(deviation: Floats, variance: Floats) -> Floats:
+    found: Floats = np.exp(-0.5 * deviation**2 / variance) / np.sqrt(2.0 * np.pi * variance)
     return found
 
 
@@ -115,22 +152,26 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
         fresh = live.known & (exposure < _HARDLY)
         cost, exposure = np.where(fresh, live.usd * exact, cost), np.where(fresh, exact, exposure)
     cost, due = cost[:, :past], (shape * exposure)[:, :past]
-    rule = model.rule
-    level = (candidates(cost, due, rule.growth, model.slow)[0] * rule.weight).sum(axis=1)[:, None]
-    shifts = find_shifts(cost, due, rule, model.slow, model.season.noise)
+    level = levels(cost, due, model.growth, model.slow)[0][:, None]
+    noise = model.season.noise[:, None] ** 2 / np.maximum(trust[:, :past], 1e-3)
+    shifts = find_shifts(cost, due, noise, model.growth, model.slow)
     found = np.repeat(level, shape.shape[1], axis=1)
+    running = due.any(axis=1)
+    everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
         moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
-        found[:, max(past - span, 0) : past + 24] += moved
-        # After a day it is not known whether it was a step, or one unusual day.
-        found[:, past + 24 :] += 0.5 * moved
+        # It began between this span and the one before. A day later it was a step, or an unusual day
+        # that is over, which is more likely where all lines have it.
+        over = past + max(_DAY - span * 3 // 4, 0)
+        found[:, max(past - span, 0) : over] += moved
+        found[:, over:] += (1.0 if span > _DAY else _STAYS - everywhere * (_STAYS - _STAYS_FOR_ALL)) * moved
     return found
 
 
 def _grown(model: Model, ahead: Floats) -> Floats:
     fading = _DAMPING_HOURS * (1.0 - np.exp(-np.maximum(ahead, 0.0) / _DAMPING_HOURS))
     faded = np.where(ahead > 0.0, fading, ahead)
-    found: Floats = np.exp(np.clip(model.rule.growth[:, None] * faded, -1.0, 1.0))
+    found: Floats = np.exp(np.clip(model.growth[:, None] * faded, -1.0, 1.0))
     return found
 
 

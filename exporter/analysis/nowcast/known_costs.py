@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from exporter.analysis.nowcast.kinds_of_charges import LONG_HOURS, split_lines
 from exporter.core.cost_cells import NANO, CostCells
 
 NEVER: Final = 30_000
@@ -14,9 +15,6 @@ NEVER: Final = 30_000
 
 LEAST_HOURS: Final = 6
 """A line runs once it was used in so many hours."""
-
-LONG_HOURS: Final = 40
-"""A charge for longer than this, as for a month, is none of a running line."""
 
 _ROWS_AT_ONCE: Final = 50_000
 _AT_MOST_HOURS: Final = 24 * 400
@@ -30,6 +28,7 @@ class KnownCosts:
     """It only moves forward. Columns are usage hours from `first_hour` on; they reach at least `until`."""
 
     def __init__(self, cells: CostCells, until: int) -> None:
+        cells = split_lines(cells)
         self.cells: Final = cells
         self.end: Final = max(cells.end_hour, until + 1)
         self.first_hour: Final = max(cells.first_hour if len(cells) else until, self.end - _AT_MOST_HOURS)

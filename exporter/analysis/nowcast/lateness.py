@@ -46,11 +46,6 @@ class Lateness:
         within = np.clip(ages, 0, AGES)
         return self.arrived[:, within], self.part[:, within]
 
-    def median_hours(self) -> Floats:
-        """Return the age at which half of a line's cost has arrived."""
-        found: Floats = np.argmax(self.arrived * self.part >= 0.5, axis=1).astype(np.float64)
-        return found
-
 
 def learn_lateness(known: KnownCosts) -> Lateness:
     """Learn from the cells of the last four weeks."""

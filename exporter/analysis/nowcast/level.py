@@ -1,20 +1,22 @@
 """The level of each line: how it grows, and how much it costs now beside its season.
 
 Levels are ratios of sums (Cape Cod): what has arrived over what the season expects to have arrived, with
-exponential forgetting. How fast to forget, and whether growth goes on, is weighed by past one-step errors.
+exponential forgetting, as a mean of a short, a middle and a long memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from exporter.analysis.nowcast.known_costs import Floats
 
-FORGETTING_HOURS: Final = (6.0, 24.0, 72.0, 240.0)
+FORGETTING_HOURS: Final = (24.0, 72.0, 240.0)
+_SHARES: Final = (0.15, 0.40, 0.45)
+"""No memory is best for all lines, and weighing them by their past errors earned nothing on average."""
+
 MEMORY_HOURS: Final = 15 * 24
 """Older hours play no part in a level, but for the slow one."""
 
@@ -22,23 +24,8 @@ _NOTHING: Final = 1e-3
 _SMALL: Final = 0.2
 """Share of the mean hour; noise is taken as relative above, as absolute below it."""
 
-_CUTOFF_HOURS: Final = 6
-_TESTED_HOURS: Final = 21 * 24
-_AHEAD_HOURS: Final = 12
 _WEEKS: Final = 3
 _MOST_GROWTH: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class LevelRule:
-    """How the level of each line is made."""
-
-    growth: Floats
-    """Relative growth an hour, of each line."""
-    weight: Floats
-    """Lines x FORGETTING_HOURS."""
-    error: Floats
-    """Lines: relative size of a one-step error."""
 
 
 def learn_growth(cost: Floats, exposure: Floats) -> Floats:
@@ -76,87 +63,26 @@ def learn_growth(cost: Floats, exposure: Floats) -> Floats:
     return np.where(enough, shrunk, center) / 24.0
 
 
-def candidates(
+def levels(
     cost: Floats, expected: Floats, growth: Floats, slow: Floats, before: Sequence[int] = (0,)
 ) -> list[Floats]:
-    """Levels by each rule, lines x candidates, so many hours before the end of the last column.
+    """Levels of the lines, each so many hours before the end of the last column.
 
     `expected` is season times exposure. `slow` is the level where nothing recent is known.
     """
-    whole = _decayed(cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:], growth)
-    found: list[Floats] = []
-    for hours in before:
-        if not hours:
-            found.append(_levels(*whole, slow))
-            continue
-        # What came since is taken out of the sums, and what is left is less forgotten.
-        since = _decayed(cost[:, -hours:], expected[:, -hours:], growth)
-        kept = np.exp(hours / np.array(FORGETTING_HOURS))
-        shrunk = np.exp(-growth * hours)[:, None]
-        sums = (
-            np.maximum(whole[0] - since[0], 0.0) * kept * shrunk,
-            np.maximum(whole[1] - since[1], 0.0) * kept,
-        )
-        found.append(_levels(*sums, slow))
-    return found
-
-
-def _decayed(cost: Floats, expected: Floats, growth: Floats) -> tuple[Floats, Floats]:
-    """Sums by each rule of cost, grown to now, and of what was expected; every hour counts alike."""
+    cost, expected = cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:]
     age = np.arange(cost.shape[1], 0, -1) - 0.5
     decay = np.exp(-age[:, None] / np.array(FORGETTING_HOURS))
+    # Every hour counts alike.
     even = 1.0 / (expected + _SMALL)
-    grown = np.exp(np.clip(growth[:, None] * age, -1.0, 1.0))
-    return (cost * even * grown) @ decay, (expected * even) @ decay
-
-
-def _levels(cost: Floats, mass: Floats, slow: Floats) -> Floats:
+    came, due = cost * even * np.exp(np.clip(growth[:, None] * age, -1.0, 1.0)), expected * even
     least = (slow > 0.0)[:, None].astype(np.float64)
-    known = mass + least
-    found: Floats = np.where(
-        known > _NOTHING, (cost + least * slow[:, None]) / np.maximum(known, _NOTHING), 0.0
-    )
+    found: list[Floats] = []
+    for hours in before:
+        until = cost.shape[1] - hours
+        kept = decay[:until] * np.exp(hours / np.array(FORGETTING_HOURS))
+        known = due[:, :until] @ kept + least
+        sums = came[:, :until] @ kept * np.exp(-growth * hours)[:, None] + least * slow[:, None]
+        each = np.divide(sums, known, out=np.zeros_like(sums), where=known > _NOTHING)
+        found.append(each @ np.array(_SHARES))
     return found
-
-
-def learn_rule(cost: Floats, expected: Floats, growth: Floats, slow: Floats, lag: float) -> LevelRule:
-    """Weigh the rules by their one-step errors over the last three weeks.
-
-    A step is from what had arrived at a moment, `lag` hours before it, to the hours from then to half a day
-    after it.
-    """
-    lines, hours = cost.shape
-    late = int(min(max(lag, 1.0), 36.0))
-    cutoffs = range(max(72, hours - _TESTED_HOURS), hours - late - _AHEAD_HOURS, _CUTOFF_HOURS)
-    errors: list[Floats] = []
-    whole, mass = (np.cumsum(np.pad(each, ((0, 0), (1, 0))), axis=1) for each in (cost, expected))
-    sums: tuple[Floats, Floats] | None = None
-    for cut in cutoffs:
-        low, high = cut, min(cut + late + _AHEAD_HOURS, hours)
-        if sums is None:
-            back = max(0, cut - MEMORY_HOURS)
-            sums = _decayed(cost[:, back:cut], expected[:, back:cut], growth)
-        else:
-            # The sums of six hours ago, a little more forgotten, and what is new.
-            new = _decayed(cost[:, cut - _CUTOFF_HOURS : cut], expected[:, cut - _CUTOFF_HOURS : cut], growth)
-            kept = np.exp(-_CUTOFF_HOURS / np.array(FORGETTING_HOURS))
-            sums = sums[0] * kept * np.exp(growth * _CUTOFF_HOURS)[:, None] + new[0], sums[1] * kept + new[1]
-        came, due = whole[:, high] - whole[:, low], mass[:, high] - mass[:, low]
-        levels = _levels(*sums, slow) * np.exp(np.clip(growth * (high - low) / 2.0, -0.5, 0.5))[:, None]
-        usable = (due > 0.25 * (high - low) * 0.5)[:, None] & (levels > 0.0)
-        error = (came[:, None] - due[:, None] * levels) / np.maximum(
-            due[:, None] * np.abs(slow[:, None]), 1e-9
-        )
-        errors.append(np.where(usable, np.clip(error, -2.0, 2.0), 0.0))
-    if not errors or not expected.any():
-        weight = np.zeros((lines, len(FORGETTING_HOURS)))
-        weight[:, 1:3] = 0.5
-        return LevelRule(growth, weight, np.full(lines, 0.1))
-    squares = np.mean(np.stack(errors) ** 2, axis=0) + 1e-8
-    score = np.log(squares)
-    score = score - score.min(axis=1, keepdims=True)
-    strength = 0.5 * len(errors) / 4.0
-    combined = strength * (0.3 * score + 0.7 * score[expected.any(axis=1)].mean(axis=0))
-    weight = np.exp(-(combined - combined.min(axis=1, keepdims=True)))
-    weight /= weight.sum(axis=1, keepdims=True)
-    return LevelRule(growth, weight, np.sqrt((weight * squares).sum(axis=1)))

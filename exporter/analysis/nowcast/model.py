@@ -13,7 +13,7 @@ from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import CreditRules, learn_credits
 from exporter.analysis.nowcast.known_costs import Floats, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness, learn_lateness
-from exporter.analysis.nowcast.level import LevelRule, learn_growth, learn_rule
+from exporter.analysis.nowcast.level import learn_growth
 from exporter.analysis.nowcast.observed import observe, only, running
 from exporter.analysis.nowcast.season import Season, learn_season
 from exporter.analysis.nowcast.single_charges import usual_caps
@@ -32,7 +32,8 @@ class Model:
 
     lateness: Lateness
     season: Season
-    rule: LevelRule
+    growth: Floats
+    """Lines: relative growth an hour."""
     slow: Floats
     """Lines: level of the last ten days or so, grown to now; 0 where none is known."""
     cap: Floats
@@ -69,9 +70,9 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     weight = np.exp(-age / _SLOW_HOURS)
     mass = expected @ weight
     slow = np.divide((seen.cost * grown) @ weight, mass, out=np.zeros(len(mass)), where=mass > 0.5)
-    medians = lateness.median_hours()[expected.any(axis=1)]
-    rule = learn_rule(seen.cost, expected, growth, slow, float(np.median(medians)) if len(medians) else 1.0)
-    return Model(lateness, season, rule, slow, cap, learn_credits(known, calendar), learn_development(known))
+    return Model(
+        lateness, season, growth, slow, cap, learn_credits(known, calendar), learn_development(known)
+    )
 
 
 def _around(cost: Floats, exposure: Floats) -> Floats:

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.analysis.nowcast.known_costs import LEAST_HOURS, LONG_HOURS, NEVER, Flags, Floats, KnownCosts
+from exporter.analysis.nowcast.kinds_of_charges import DAY_LONG_HOURS, LONG_HOURS
+from exporter.analysis.nowcast.known_costs import LEAST_HOURS, NEVER, Flags, Floats, Integers, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness
 from exporter.analysis.nowcast.single_charges import single_charges
 
@@ -16,7 +17,10 @@ _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""
 
 _LEAST_DAYS: Final = 3
-_DAY_LONG_HOURS: Final = 20
+_ALIKE: Final = 3.0
+_TAIL: Final = 0.003
+_TAIL_HOURS: Final = 24.0
+"""So large a share may be later than any known lateness tells, smaller by e with each day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def observe(
     newest = begin + int(np.flatnonzero(regular)[-1]) if regular.any() else begin - 1
     if known.as_of - newest < _SILENT_HOURS:
         came = np.where(np.arange(begin, end)[None, :] > newest, 0.0, came)
-    to_come = 1.0 - came
+    to_come = _to_come(came, arrived, ages)
     idle = part * came * (1.0 - used) / np.maximum((1.0 - used) + used * to_come, 1e-9)
     once = single_charges(cost, cap)
     once |= _columns(known.span, begin - known.first_hour, end - begin, 0.0) > LONG_HOURS
@@ -66,16 +70,21 @@ def observe(
 
 
 def running(known: KnownCosts, observed: Observed) -> Flags:
-    """Lines that run: used in several hours of late, or on several days."""
+    """Lines that run: used in several hours of late, or for like amounts on several days in a row."""
     past = max(known.as_of - observed.begin, 0)
     if not known.cells.lines:
         return np.zeros(0, np.bool_)
     used = (observed.arrived & ~observed.once)[:, :past]
     low = observed.begin - known.first_hour
-    hours = (used & (known.span[:, low : low + past] < _DAY_LONG_HOURS)).sum(axis=1)
+    hours = (used & (known.span[:, low : low + past] < DAY_LONG_HOURS)).sum(axis=1)
     whole = min(past, 168) // 24 * 24
-    days = used[:, past - whole :].reshape(len(used), -1, 24).any(axis=2).sum(axis=1)
-    found: Flags = (days >= _LEAST_DAYS) | (hours >= LEAST_HOURS)
+    cost = np.where(used, observed.cost[:, :past], 0.0)[:, past - whole :]
+    daily = cost.reshape(len(used), -1, 24).sum(axis=2)
+    found: Flags = hours >= LEAST_HOURS
+    for first in range(daily.shape[1] - _LEAST_DAYS + 1):
+        days = daily[:, first : first + _LEAST_DAYS]
+        low, high = days.min(axis=1), days.max(axis=1)
+        found |= (low > 0.0) & (high <= _ALIKE * low)
     return found
 
 
@@ -86,6 +95,19 @@ def only(lines: Flags, seen: Observed) -> Observed:
         cost=np.where(lines[:, None], seen.cost, 0.0),
         exposure=np.where(lines[:, None], seen.exposure, 0.0),
     )
+
+
+def _to_come(came: Floats, arrived: Flags, ages: Integers) -> Floats:
+    """How likely an hour of which nothing has arrived is late, and not unused.
+
+    An hour that is missing between two that have come is late rather than unused: what has come so far tells
+    little of how long the tail of the lateness is.
+    """
+    between = np.zeros_like(arrived)
+    between[:, 1:-1] = arrived[:, :-2] & arrived[:, 2:]
+    tail = _TAIL * np.exp(-np.maximum(ages, 0) / _TAIL_HOURS)
+    found: Floats = np.maximum(1.0 - came, np.where(between, tail, 0.0))
+    return found
 
 
 def _before_first(arrived: Flags) -> Flags:

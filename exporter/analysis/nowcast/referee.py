@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
@@ -31,11 +32,6 @@ class Referee:
     def __init__(self) -> None:
         self._noted: dict[int, list[tuple[Floats, Floats]]] = {}
 
-    def note_day(self, replay: Replay, day: int) -> None:
-        """Note what both say of a day at each of JUDGED_HOURS."""
-        for hour in JUDGED_HOURS:
-            self.note(replay, replay.calendar.day_hours(day)[0] + hour)
-
     def note(self, replay: Replay, as_of: int) -> None:
         """Note what both say at an hour of its billing day; US dollars by service."""
         day = replay.calendar.day(as_of)
@@ -57,13 +53,20 @@ class Referee:
         names = replay.known.services
         return frozenset(names[number] for number in np.flatnonzero(plain < _BETTER * own))
 
-    def errors(self, replay: Replay, as_of: int) -> tuple[tuple[float, ...], ...]:
-        """Return relative errors of the model's estimates of whole days, by JUDGED_HOURS."""
+    def errors(
+        self, replay: Replay, as_of: int, plain: AbstractSet[str] = frozenset()
+    ) -> tuple[tuple[float, ...], ...]:
+        """Return relative errors of the estimates of whole days, by JUDGED_HOURS.
+
+        `plain`: the services for which the plain estimate is taken.
+        """
         found: list[list[float]] = [[] for _ in JUDGED_HOURS]
+        plainly = np.array([name in plain for name in replay.known.services], np.bool_)
         for day, final in self._finals(replay, as_of).items():
-            for errors, (own, _) in zip(found, self._noted[day], strict=False):
+            for errors, (own, other) in zip(found, self._noted[day], strict=False):
                 if final.sum() > 0.0:
-                    errors.append(float(np.clip(own.sum() / final.sum() - 1.0, -_WORST, _WORST)))
+                    said = float(np.where(plainly, other, own).sum())
+                    errors.append(float(np.clip(said / final.sum() - 1.0, -_WORST, _WORST)))
         return tuple(map(tuple, found))
 
     def _finals(self, replay: Replay, as_of: int) -> dict[int, Floats]:

@@ -72,6 +72,16 @@ class Replay:
         past = Past(self.known, self.calendar, self._clocks, priced)
         return estimate_hours(model, past, begin, end)
 
+    def to_come(self, as_of: int, made: Estimate) -> Floats:
+        """What an estimate expects on top of the bill, services x hours; the plain one's where used."""
+        found = self.by_service(made.to_come)
+        near = min(made.begin + found.shape[1], as_of + _PLAIN_HOURS)
+        if self.plain and near > made.begin:
+            plain = self.plain_to_come(as_of, made.begin, near)
+            used = [number for number, name in enumerate(self.known.services) if name in self.plain]
+            found[used, : near - made.begin] = plain[used]
+        return found
+
     def plain_to_come(self, as_of: int, begin: int, end: int) -> Floats:
         """What the plain estimate expects on top of the bill, services x hours."""
         model = self.model(as_of)
@@ -92,13 +102,7 @@ class Replay:
         high = self.calendar.day_hours(day + 1)[1] if end is None else end
         made = self.estimate(as_of, low, high, live=live)
         known = self.known
-        to_come, flow = self.by_service(made.to_come), self.by_service(made.flow)
-        if self.plain:
-            near = min(high, as_of + _PLAIN_HOURS) - low
-            plain = self.plain_to_come(as_of, low, low + near)
-            for number, name in enumerate(known.services):
-                if name in self.plain:
-                    to_come[number, :near] = plain[number]
+        to_come, flow = self.to_come(as_of, made), self.by_service(made.flow)
         seen = np.bincount(known.service_of, known.seen, len(known.services)) > 0
         billed = self.billed(low, high)
         shown = [(number, name) for number, name in enumerate(known.services) if seen[number]]

@@ -43,7 +43,7 @@ def expected_fees(
             day: (found[0], float(net[line, np.array(found) - known.first_hour].sum()))
             for day, found in by_day.items()
         }
-        for due, usd in (*_monthly(charges, calendar, known.as_of), *_weekly(charges, end)):
+        for due, usd in (*_monthly(charges, calendar, known.as_of), *_weekly(charges, known.as_of, end)):
             if known.as_of - _LATE_HOURS < due < end:
                 yield int(line), due, usd
 
@@ -62,20 +62,20 @@ def _monthly(
         low, high = calendar.month_hours(month)
         due = _day_in(day, calendar.day(low), calendar.day(high - 1))
         here = [other for other in charges if calendar.month(charges[other][0]) == month]
-        if not any(abs(other - due) <= 2 for other in here):
+        if not any(abs(other - due) <= 2 and _alike(usd, charges[other][1]) for other in here):
             yield calendar.day_hours(due)[0] + (hour - calendar.day_hours(day)[0]), usd
 
 
-def _weekly(charges: dict[int, tuple[int, float]], end: int) -> Iterator[tuple[int, float]]:
-    """The next ones of a charge that has come each of the last three weeks."""
-    days = sorted(charges)[-3:]
-    if len(days) < 3 or days[2] - days[1] != 7 or days[1] - days[0] != 7:
-        return
-    hour, usd = charges[days[2]]
-    if not all(_alike(usd, charges[day][1]) for day in days):
-        return
-    for due in range(hour + 168, end, 168):
-        yield due, usd
+def _weekly(charges: dict[int, tuple[int, float]], as_of: int, end: int) -> Iterator[tuple[int, float]]:
+    """The next ones of a charge that has come three weeks in a row, whatever else has come between."""
+    for day, (hour, usd) in charges.items():
+        before = [charges.get(day - back) for back in (7, 14)]
+        if not all(other and _alike(usd, other[1]) for other in before) or day + 7 in charges:
+            continue
+        # One that is due and does not come ends the rhythm.
+        if hour + 168 > as_of - _LATE_HOURS:
+            for due in range(hour + 168, end, 168):
+                yield due, usd
 
 
 def _same_day(day: int, other: int) -> bool:

@@ -9,9 +9,11 @@ import numpy as np
 
 from exporter.analysis.nowcast.known_costs import Flags, Floats
 
-_LARGE: Final = 5.0
 _RARE: Final = 0.05
-"""An hour is out of the line's usual running above _LARGE times what all but _RARE of its hours cost."""
+_LEAST_LARGE: Final = 2.0
+_MOST_LARGE: Final = 5.0
+"""An hour is out of the line's usual running above a few times what all but _RARE of its hours cost: as many
+times as that is above the middle hour, within these limits. So a steady line soon shows what is odd."""
 
 
 def usual_caps(cost: Floats) -> Floats:
@@ -23,8 +25,11 @@ def usual_caps(cost: Floats) -> Floats:
     if not cost.size:
         return np.full(len(cost), np.inf)
     count = (cost > 0.0).sum(axis=1)
-    rank = cost.shape[1] - 2 - np.ceil(np.maximum(count - 1, 0) * _RARE).astype(np.int64)
-    cap = _LARGE * np.take_along_axis(cost, np.maximum(rank, 0)[:, None], axis=1)[:, 0]
+    above = [np.ceil(np.maximum(count - 1, 0) * share).astype(np.int64) for share in (_RARE, 0.5)]
+    ranks = np.maximum(cost.shape[1] - 2 - np.stack(above, axis=1), 0)
+    high, middle = np.take_along_axis(cost, ranks, axis=1).T
+    spread = np.divide(high, middle, out=np.ones_like(high), where=middle > 0.0)
+    cap = high * np.clip(spread, _LEAST_LARGE, _MOST_LARGE)
     return np.where((count >= 3) & (cap > 0.0), cap, np.inf).astype(np.float64)
 
 

@@ -22,6 +22,7 @@ from exporter.cli.arguments import (
 )
 from exporter.cli.commands.backfill_blocks import PromtoolError, UnsafeError, check_safe, create_blocks
 from exporter.cli.commands.backfill_files import MonthFile, billing_days, months_of, write_months
+from exporter.cli.commands.backfill_store import compare_or_resend
 from exporter.cli.progress import progress_bar
 from exporter.config.model import Config, load
 from exporter.ledger.charges.hourly import forgotten_before
@@ -45,15 +46,9 @@ class Blocks:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `backfill`."""
     add_config(command)
-    command.add_argument(
-        "--from", dest="first", type=argument_types.day, required=True, metavar="DATE", help="billing day"
-    )
-    command.add_argument(
-        "--to", dest="end", type=argument_types.day, required=True, metavar="DATE", help="excluded"
-    )
-    command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="write the files into this folder"
-    )
+    command.add_argument("--from", dest="first", type=argument_types.day, metavar="DATE", help="billing day")
+    command.add_argument("--to", dest="end", type=argument_types.day, metavar="DATE", help="excluded")
+    command.add_argument("--out", type=Path, metavar="DIR", help="write the files into this folder")
     add_ledger(command)
     add_refresh(command)
     command.add_argument(
@@ -69,10 +64,33 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long that Prometheus keeps blocks (default: %(default)s, like Prometheus)",
     )
+    sent = command.add_mutually_exclusive_group()
+    sent.add_argument(
+        "--compare",
+        action="store_true",
+        help="instead of files: print the days that the store behind history.remote_write has otherwise",
+    )
+    sent.add_argument(
+        "--resend-since",
+        type=argument_types.day,
+        metavar="DATE",
+        help="instead of files: let remote write send again what the store lacks from this UTC day on",
+    )
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Write spend_hourly_usd of past days as OpenMetrics files, one per month, a sample per usage hour."""
+    now = datetime.now(UTC)
+    files = (chosen.first, chosen.end, chosen.out)
+    if chosen.compare or chosen.resend_since:
+        if any(files):
+            return print_usage_problem(
+                "--compare and --resend-since write no files: leave out --from, --to, --out"
+            )
+        well = compare_or_resend(load(chosen.config), chosen.ledger, chosen.resend_since, now)
+        return 0 if well else EXIT_TROUBLE
+    if not all(files):
+        return print_usage_problem("give --from, --to and --out; or --compare, or --resend-since")
     if not days_in_order(chosen.first, chosen.end):
         return EXIT_USAGE
     data: Path | None = chosen.create_blocks
@@ -85,7 +103,7 @@ def run(chosen: argparse.Namespace) -> int:
             ledger=chosen.ledger,
             refresh=chosen.refresh,
             blocks=Blocks(data, chosen.retention) if data else None,
-            now=datetime.now(UTC),
+            now=now,
         )
     except UnsafeError as error:
         return print_usage_problem(str(error))

@@ -31,7 +31,8 @@ def cost_cells(
 ) -> CostCells:
     """Return what arrived when for each usage hour from `since` on, in the order of the export.
 
-    Of usage, purchases and their credits; taxes, corrections and usage that has not begun are left out.
+    Refunds, and charges for spans of unlike length, have cells of their own. Of usage, purchases and their
+    credits; taxes, corrections and usage that has not begun are left out.
     """
     known = f"AND export_hour < {sql_time(view.exported_before)}" if view.exported_before else ""
     connection, sources = view.connection, list(view.sources)
@@ -76,12 +77,13 @@ def cost_cells(
               epoch(export_hour)::BIGINT // 3600 AS export,
               {_nano("charge_category <> 'credit'")} AS gross,
               {_nano("charge_category = 'credit'")} AS credit,
-              coalesce(greatest(max(date_diff('hour', charge_period_start, charge_period_end)), 1), 1)
-                ::BIGINT AS span
+              coalesce(greatest(date_diff('hour', charge_period_start, charge_period_end), 1), 1)
+                ::BIGINT AS span,
+              charge_category <> 'credit' AND billed_cost_usd < 0 AS refund
             FROM charge JOIN series USING (series_id)
               JOIN estimated_line USING (billing_account_id, project_id, service_name, sku_id)
             WHERE {_taken(since)} {known}
-            GROUP BY ALL ORDER BY export, line, usage""",
+            GROUP BY ALL ORDER BY export, line, usage, span, refund""",
         {"sources": sources, "provider": provider},
     ).fetchnumpy()
     order = ("line", "usage", "export", "gross", "credit", "span")

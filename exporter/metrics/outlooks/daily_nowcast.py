@@ -38,7 +38,7 @@ def daily_outlooks(
         costs = _costs(logged, provider, billed)
         if costs.billed or costs.used:
             timezone = timezones.get(provider, "UTC")
-            outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, _hours(now))))
+            outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, _hours(now)), method="daily"))
     return outlooks
 
 

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Final, Literal
 
 from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
 from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
-from exporter.analysis.nowcast.month_forecast import (
-    MonthForecast,
-    TrackRecord,
-    forecast_month,
-    track_record,
-)
+from exporter.analysis.nowcast.month_forecast import MonthForecast, forecast_month
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.replay import Replay
+from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import NANO, CostCells, Line
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.windows import LedgerView
@@ -41,6 +38,12 @@ GRADED = timedelta(days=21)
 UNBILLED_HOURS = 72
 """How far before now costs of this month are looked for that are still to come."""
 
+_GRADES: Final = (
+    (metrics.SPEND_NOWCAST_ERROR_RATIO, metrics.SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO),
+    (metrics.SPEND_NOWCAST_PLAIN_ERROR_RATIO, metrics.SPEND_NOWCAST_PLAIN_ABSOLUTE_ERROR_RATIO),
+)
+"""Signed and absolute, of what was said and of the plain estimate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -52,6 +55,8 @@ class Outlook:
     with_live_usage: bool = False
     live_lines: frozenset[Line] = frozenset()
     """Whose hours are estimated from live usage."""
+    method: Literal["model", "daily"] = "model"
+    """How services are estimated for which the plain estimate has not been better."""
 
     def past_estimate(self) -> PastEstimate:
         """Return what it says at the hour as of which it was made."""
@@ -75,7 +80,14 @@ class Outlook:
             yield metrics.SPEND_FORECAST_DAY_USD, (self.provider, service), split.total_nano_usd / NANO
         for service, usd in sorted(self.nowcast.burn_rate_usd_per_hour(hours).items()):
             yield metrics.SPEND_BURN_RATE, (self.provider, service), usd
-        for quantile, usd in self.month.quantile_usd.items() if self.month else ():
+        for service in sorted(self.nowcast.billed):
+            method = "plain" if service in self.nowcast.plain else self.method
+            yield metrics.SPEND_NOWCAST_METHOD_INFO, (self.provider, service, method), 1.0
+        if self.month is None:
+            return
+        for quantile, usd in self.month.day_quantile_usd.items():
+            yield metrics.SPEND_FORECAST_DAY_END_USD, (self.provider, f"{quantile:g}"), usd
+        for quantile, usd in self.month.quantile_usd.items():
             yield metrics.SPEND_FORECAST_MONTH_END_USD, (self.provider, f"{quantile:g}"), usd
 
 
@@ -191,21 +203,22 @@ def cost_history(view: LedgerView, provider: str, now: datetime, *, span: timede
 def grade(
     view: LedgerView, usage: UsageView | None, now: datetime, timezones: Mapping[str, str]
 ) -> list[FamilySamples]:
-    """Tell how far the estimates of the last weeks' final days were off, by the hour they were made at.
+    """Tell how far the estimates of the last weeks' final days were off, by the hour they were made at,
+    and how far plain estimates would have been.
 
     What was said and kept is graded; hours of which nothing was kept are replayed without looking ahead.
     """
-    signed: list[tuple[tuple[str, ...], float]] = []
-    absolute: list[tuple[tuple[str, ...], float]] = []
+    found: dict[metrics.Family, list[tuple[tuple[str, ...], float]]] = {
+        family: [] for families in _GRADES for family in families
+    }
     for provider, timezone in timezones.items():
-        for hour, ratios in sorted(graded_hours(graded_rows(view, usage, now, provider, timezone)).items()):
-            labels = (provider, f"{hour:02d}:00")
-            signed.append((labels, ratios.signed))
-            absolute.append((labels, ratios.absolute))
-    return [
-        FamilySamples(metrics.SPEND_NOWCAST_ERROR_RATIO, signed),
-        FamilySamples(metrics.SPEND_NOWCAST_ABSOLUTE_ERROR_RATIO, absolute),
-    ]
+        rows = graded_rows(view, usage, now, provider, timezone)
+        for families, graded in zip(_GRADES, (graded_hours(rows), graded_plain_hours(rows)), strict=True):
+            for hour, ratios in sorted(graded.items()):
+                labels = (provider, f"{hour:02d}:00")
+                for family, value in zip(families, (ratios.signed, ratios.absolute), strict=True):
+                    found[family].append((labels, value))
+    return [FamilySamples(family, samples) for family, samples in found.items()]
 
 
 def graded_rows(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from exporter.analysis.bill.billing_calendar import BillingCalendar
+from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
+from exporter.analysis.nowcast.track_record import track_record
 from exporter.core.cost_cells import CostCells, Line
 from tests.support.bill_worlds.kinds import Kind
 from tests.support.bill_worlds.world import BillWorld, make_world
@@ -55,11 +59,7 @@ def judge(
     world = make_world(kind, seed)
     cells = cells_of(world)
     if keep_days is not None:
-        kept = cells.usage >= world.end_hour - (days + keep_days) * 24
-        columns = (
-            getattr(cells, name)[kept] for name in ("line", "usage", "export", "gross", "credit", "span")
-        )
-        cells = CostCells(cells.lines, *columns)
+        cells = _since(cells, world.end_hour - (days + keep_days) * 24)
     replay = Replay(cells, BILLING_ZONE, world.end_hour, live_of(world) if with_live else None)
     calendar = replay.calendar
     last = calendar.day(world.end_hour - 1)
@@ -81,9 +81,44 @@ def judge(
     return Errors(*found)
 
 
+def _since(cells: CostCells, hour: int) -> CostCells:
+    kept = cells.usage >= hour
+    columns = (getattr(cells, name)[kept] for name in ("line", "usage", "export", "gross", "credit", "span"))
+    return CostCells(cells.lines, *columns)
+
+
 def mean_size(errors: Sequence[float]) -> float:
     return float(np.mean(np.abs(errors)))
 
 
 def worst(errors: Sequence[float]) -> float:
     return float(np.max(np.abs(errors)))
+
+
+class Covered(NamedTuple):
+    """Whether what was forecast ended between the outer quantiles; None where that is not known yet."""
+
+    day: bool
+    month: bool | None
+
+
+def covered(kind: Kind, seed: int, every_days: int = 9) -> Iterator[Covered]:
+    """Forecast days and months of a world of some 100 days at odd hours, each from 62 days of a bill."""
+    world = make_world(replace(kind, days=100 + seed % 9, services=5, lines_per_service=1 + seed % 3), seed)
+    cells, chance = cells_of(world), np.random.default_rng(seed)
+    calendar = BillingCalendar(BILLING_ZONE, world.first_hour, world.end_hour)
+    last = calendar.day(world.end_hour - 1)
+    for day in range(last - 52, last, every_days):
+        low, high = calendar.day_hours(day)
+        now = low + int(chance.integers(0, high - low))
+        kept = _since(cells, now - 62 * 24)
+        replay = Replay(kept, BILLING_ZONE, now)
+        found = forecast_month(replay, now, track_record(kept, BILLING_ZONE, now))
+        assert found is not None
+        of_day, of_month = found.day_quantile_usd, found.quantile_usd
+        begin, end = calendar.month_hours(calendar.month(now))
+        ended = world.first_hour <= begin and end <= world.end_hour
+        yield Covered(
+            of_day[0.1] <= world.day_usd(low, high) <= of_day[0.9],
+            of_month[0.1] <= world.day_usd(begin, end) <= of_month[0.9] if ended else None,
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from math import comb
 
 import numpy as np
 import pytest
 
-from tests.analysis.nowcast.judged_worlds import judge, mean_size, worst
+from tests.analysis.nowcast.judged_worlds import covered, judge, mean_size, worst
 from tests.support.bill_worlds.kinds import AUTUMN, SPRING, SUMMER, Kind, plain_kinds, unusual_kinds
 
 STARTS = (SUMMER, AUTUMN, SPRING)
@@ -70,3 +71,25 @@ def test_few_days_of_a_bill_are_enough_for_a_rough_estimate(days: int, bound: fl
     kind = Kind("young", start=SUMMER, days=40)
     errors = judge(kind, 5, (20,), 4, keep_days=days)
     assert mean_size(errors.own[20]) < bound
+
+
+@pytest.mark.slow
+def test_four_in_five_days_and_months_end_between_the_outer_quantiles() -> None:
+    kinds = list(PLAIN.values())
+    found = [
+        each
+        for seed in range(300, 312)
+        for each in covered(replace(kinds[seed % 5], start=STARTS[seed % 3]), seed)
+    ]
+    months = [each.month for each in found if each.month is not None]
+    assert len(months) > 30
+    for hits in ([each.day for each in found], months):
+        # As many as would surprise nobody if 74 to 86 in a hundred were so.
+        low, high = surprising(len(hits), 0.74)[0], surprising(len(hits), 0.86)[1]
+        assert low <= sum(hits) <= high
+
+
+def surprising(count: int, chance: float) -> tuple[int, int]:
+    """Between these there are 99 in 100 of the sums of so many draws."""
+    below = list(accumulate(comb(count, n) * chance**n * (1 - chance) ** (count - n) for n in range(count)))
+    return sum(each < 0.005 for each in below), sum(each < 0.995 for each in below)

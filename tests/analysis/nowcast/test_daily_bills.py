@@ -107,6 +107,20 @@ def test_the_quantiles_of_the_month_widen_with_the_noise_of_its_days() -> None:
     assert width(0.5) > 1.5 * width(0.02)
 
 
+def test_the_quantiles_of_the_day_close_in_as_its_usage_becomes_known() -> None:
+    chance = random.Random(7)
+    noisy = {day: round(NANO * 24 * chance.uniform(0.7, 1.3)) for day in bill(30, 1.0)}
+
+    def width(hour: int) -> float:
+        as_of = MIDNIGHT + hour
+        hourly = usage(20, 1.0, until=as_of)
+        day = daily_outlook(DailyCosts({SERVICE: noisy}, {SERVICE: hourly}, float(as_of)), "UTC", as_of)[1]
+        assert day.day_quantile_usd[0.1] < day.day_quantile_usd[0.5] < day.day_quantile_usd[0.9]
+        return (day.day_quantile_usd[0.9] - day.day_quantile_usd[0.1]) / day.day_quantile_usd[0.5]
+
+    assert width(20) < 0.5 * width(8)
+
+
 amounts = st.integers(-5 * NANO, 50 * NANO)
 
 

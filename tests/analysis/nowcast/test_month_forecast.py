@@ -7,13 +7,9 @@ from random import Random
 
 import pytest
 
-from exporter.analysis.nowcast.month_forecast import (
-    MonthForecast,
-    TrackRecord,
-    forecast_month,
-    track_record,
-)
+from exporter.analysis.nowcast.month_forecast import MonthForecast, forecast_month
 from exporter.analysis.nowcast.replay import Replay
+from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import CostCells
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 
@@ -92,8 +88,8 @@ def test_a_steady_bill_is_forecast_closely() -> None:
 
 def test_untested_forecasts_are_wide_and_more_tests_of_the_same_error_narrow_them() -> None:
     assert TrackRecord().noise(10.0) >= 0.2
-    few = TrackRecord(by_days=tuple([(0.02, -0.02)] * 31))
-    many = TrackRecord(by_days=tuple([(0.02, -0.02) * 6] * 31))
+    test = tuple((float(day), 0.02) for day in range(31))
+    few, many = TrackRecord(ahead=(test,) * 2), TrackRecord(ahead=(test,) * 12)
     assert many.noise(10.0) < few.noise(10.0) < 0.1
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.analysis.nowcast.month_forecast import TrackRecord, forecast_month, track_record
+from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.single_charges import without_single_charges
+from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import NANO, CostCell, CostCells, Line
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells
 

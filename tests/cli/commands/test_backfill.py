@@ -197,3 +197,31 @@ def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     # OpenAI's day begins while Google's is not over.
     assert backfill(config, *blocks, first=middle) == 0
     assert backfill(config, *blocks, first=date(2026, 1, 31), end=date(2026, 2, 5)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "give --from, --to and --out; or --compare, or --resend-since"),
+        (["--from", "2026-01-01", "--to", "2026-01-02"], "give --from, --to and --out"),
+        (["--compare", "--out", "x"], "leave out --from, --to, --out"),
+        (["--resend-since", "2026-01-01", "--from", "2026-01-01"], "leave out --from, --to, --out"),
+        (["--compare", "--resend-since", "2026-01-01"], "not allowed with argument"),
+    ],
+)
+def test_files_and_the_store_are_not_mixed(
+    config: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["backfill", "--config", str(config), *arguments])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_remote_write_there_is_no_store_to_compare(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(["backfill", "--config", str(config), "--compare"]) == 1
+    assert "history.remote_write is not set" in caplog.text

@@ -52,3 +52,15 @@ def test_a_charge_has_the_hours_from_its_start_to_its_end(tmp_path: Path) -> Non
     assert sorted(spans.values()) == [1, 1, 720]
     assert spans["fee"] == 720
     assert len(as_of) == 0
+
+
+def test_a_refund_and_a_months_fee_of_a_metered_sku_have_cells_of_their_own(tmp_path: Path) -> None:
+    ledger = Ledger(None)
+    month = charge("100", charge_period_end=START + timedelta(days=30))
+    put(ledger, tmp_path, "a", charge("1"), charge("2"), charge("-50"), month)
+    with ledger.view(["files"]) as view:
+        found = cost_cells(view, "gcp", SINCE)
+    ledger.close()
+    assert len(found.lines) == 1
+    cells = zip(found.gross.tolist(), found.span.tolist(), strict=True)
+    assert sorted(cells) == [(-50 * NANO, 1), (3 * NANO, 1), (100 * NANO, 720)]

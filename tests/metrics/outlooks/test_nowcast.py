@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from exporter.analysis.nowcast.track_record import TrackRecord
 from exporter.core.cost_cells import NANO
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since
-from exporter.metrics.outlooks.nowcast import grade
+from exporter.metrics.outlooks.nowcast import cost_history, grade, make_outlook
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Batch, Change, RefreshContext
 from exporter.sources.spool import write_spool_csv
@@ -63,7 +64,7 @@ def kept(ledger: Ledger) -> list[PastEstimate]:
 def graded(ledger: Ledger) -> dict[str, float]:
     """Signed error by hour of the billing zone's clock."""
     with ledger.view(["files"]) as view:
-        signed, _ = grade(view, None, NOW, PACIFIC)
+        signed, *_ = grade(view, None, NOW, PACIFIC)
     assert signed.family.name == "spend_nowcast_error_ratio"
     return {horizon: ratio for (_, horizon), ratio in signed.samples}
 
@@ -81,6 +82,32 @@ def test_what_was_said_is_graded_by_the_final_bill_and_the_replay_fills_the_othe
     assert {key: value for key, value in found.items() if key != "20:00"} == {
         key: value for key, value in replayed.items() if key != "20:00"
     }
+
+
+def test_the_plain_estimates_errors_of_the_same_days_stand_beside_ours(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    put_bill(ledger, tmp_path)
+    PastEstimates(ledger).keep([said(day, 20, 1.5 * DAY_USD) for day in FINAL_DAYS])
+    with ledger.view(["files"]) as view:
+        found = {each.family.name: dict(each.samples) for each in grade(view, None, NOW, PACIFIC)}
+    own, plain = found["spend_nowcast_error_ratio"], found["spend_nowcast_plain_error_ratio"]
+    sizes = found["spend_nowcast_plain_absolute_error_ratio"]
+    assert own.keys() == plain.keys() == sizes.keys()
+    assert own["gcp", "20:00"] == pytest.approx(0.5)
+    assert abs(plain["gcp", "20:00"]) < 0.2
+    assert sizes["gcp", "20:00"] == pytest.approx(abs(plain["gcp", "20:00"]), rel=0.5)
+
+
+def test_each_service_says_by_which_method_it_is_estimated(ledger: Ledger, tmp_path: Path) -> None:
+    put_bill(ledger, tmp_path)
+    for plain, method in ((frozenset[str](), "model"), (frozenset({"Compute Engine"}), "plain")):
+        with ledger.view(["files"]) as view:
+            cells = cost_history(view, "gcp", NOW)
+        as_of = int(NOW.timestamp()) // 3600
+        made = make_outlook(cells, "gcp", PACIFIC["gcp"], as_of, live=None, record=TrackRecord(plain=plain))
+        said = [labels for family, labels, _ in made.families(NOW) if family.name.endswith("_method_info")]
+        assert said == [("gcp", "Compute Engine", method)]
 
 
 def test_a_day_of_which_only_some_hours_were_kept_is_graded_by_both(ledger: Ledger, tmp_path: Path) -> None:
@@ -168,6 +195,21 @@ def test_what_the_first_snapshot_of_an_hour_says_is_kept_and_what_later_ones_say
     assert again == first
     assert second.hour == first.hour + HOUR
     assert second.nowcast_nano_usd > 2 * first.nowcast_nano_usd
+
+
+@pytest.mark.parametrize("period", ["day", "month"])
+def test_the_day_and_the_month_are_forecast_with_three_quantiles(
+    ledger: Ledger, tmp_path: Path, period: str
+) -> None:
+    at_eight = BEGINS + (10 * 24 + 20) * HOUR
+    exporter = refresher(ledger, tmp_path, Bill(until=at_eight), Watch(at_eight + timedelta(minutes=1)))
+    shown = samples(exporter.refresh_all().exposition.text)
+    quantiles = by(shown[f"spend_forecast_{period}_end_usd"], "provider", "quantile")
+    assert list(quantiles) == [("gcp", "0.1"), ("gcp", "0.5"), ("gcp", "0.9")]
+    low, middle, high = quantiles.values()
+    assert low < middle < high
+    if period == "day":
+        assert middle == pytest.approx(by(shown["spend_forecast_day_usd"])[()], rel=1e-9)
 
 
 def test_a_restart_within_the_hour_changes_nothing_that_was_kept(tmp_path: Path) -> None:
