@@ -2,8 +2,9 @@
 
     python benchmarks/nowcast_accuracy.py [--seeds 8] [--days 21] [--part PART]...
 
-Errors are shares of the day's final cost, as mean size / worst / mean with sign. The floor is somebody who
-knows each world's true mean and how late its rows are; `plain` is the Bornhuetter-Ferguson estimate.
+Errors are shares of the day's final cost, as mean absolute / largest / mean signed error. The floor is an
+estimate that knows each world's true mean and how late its rows are; `plain` is the Bornhuetter-Ferguson
+estimate.
 """
 
 from __future__ import annotations

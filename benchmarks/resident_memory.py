@@ -3,7 +3,7 @@
     python benchmarks/resident_memory.py [--copies 13] [--minutes 8]
 
 A simulated company's projects are repeated so many times (13: about 10,000 samples in a scrape). Its Cloud
-Monitoring runs in a process of its own, and so does the exporter, of which memory is told every 15 seconds.
+Monitoring runs in a process of its own, and so does the exporter, whose memory is printed every 15 seconds.
 """
 
 from __future__ import annotations

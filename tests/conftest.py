@@ -1,4 +1,4 @@
-"""What holds for all tests: a busy machine makes no example of a property too slow, and collecting is quick.
+"""What holds for all tests: examples may be slow on a busy machine, and fetched programs are found.
 
 `make unit` takes the profile `quick`: fewer examples, where a test does not say how many.
 """
@@ -6,6 +6,10 @@
 import gc
 
 from hypothesis import settings
+
+from tests.support.programs import find_fetched_programs
+
+find_fetched_programs()
 
 # Thousands of tests are collected, and none of them is garbage.
 gc.set_threshold(100_000, 50, 50)

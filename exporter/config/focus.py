@@ -32,7 +32,7 @@ class Focus(Section):
             Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)],
         ],
         Field(
-            description="currencies, each with what one unit of it is worth in US dollars",
+            description="currencies, each with the value of one unit in US dollars",
             examples=[{"EUR": 1.08}],
         ),
     ] = {}

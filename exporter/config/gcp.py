@@ -142,7 +142,7 @@ _Usd = Annotated[
 
 
 class RateCard(Section):
-    """Fixed rates for Cloud Run, instead of those learnt from the bill."""
+    """Fixed rates for Cloud Run, instead of those learned from the bill."""
 
     request_usd: _Usd
     cpu_second_usd: _Usd

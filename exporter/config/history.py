@@ -48,7 +48,7 @@ class ClientTls(Section):
         StrictStr | None,
         Field(
             pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
-            description="the name that the receiver's certificate is for",
+            description="the name in the receiver's certificate",
             examples=["mimir.example.com"],
         ),
     ] = None

@@ -95,7 +95,7 @@ def every_key(model: type[BaseModel], path: KeyPath = ()) -> Iterator[tuple[KeyP
     """Every key of a model and of the sections in it, outer keys before inner ones."""
     for name, field in model.model_fields.items():
         yield (*path, name), field
-        section = _section(field)
+        section = section_of(field)
         if section is not None:
             yield from every_key(section, (*path, name))
 
@@ -125,7 +125,8 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     return None
 
 
-def _section(field: FieldInfo) -> type[BaseModel] | None:
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the section that a key holds, also where it may be a list of them; None for other keys."""
     for kind in (field.annotation, *get_args(field.annotation)):
         # A list that may be given as its one item has the item's keys.
         item = next(iter(get_args(get_args(kind)[0])), kind) if _may_be_one(kind) else kind

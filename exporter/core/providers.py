@@ -56,7 +56,7 @@ PROVIDERS: Final[tuple[Provider, ...]] = (
     ),
     Provider("oci", ("oracle",), ("oracle-cloud", "oracle-america"), (), ("oci-", "oracle-")),
     Provider("openai", (), ("openai-",), ("text-completion-openai", "chatgpt", "aiohttp-openai")),
-    # These names begin like OpenAI's, and are anybody's.
+    # These names begin like OpenAI's, but any provider may use them.
     Provider("openai-like", (), (), ("custom-openai", "openai-compatible")),
     Provider("openai-decisions"),
     Provider("anthropic", (), ("anthropic-",), ("claude",)),

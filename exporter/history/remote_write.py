@@ -200,7 +200,7 @@ def _advice(too_old: bool, ahead: bool, words: str) -> str:
         )
     if too_old or _OUT_OF_ORDER.search(words):
         return (
-            "; the receiver must take samples as old as `since_days`: set out_of_order_time_window "
+            "; the receiver must accept samples as old as `since_days`: set out_of_order_time_window "
             "(Prometheus, Mimir) or --tsdb.out-of-order.time-window (Thanos) to some days more, and restart"
         )
     return ""

@@ -139,7 +139,7 @@ SPEND_RESTATED_USD_TOTAL = _counter(
 SPEND_UNSETTLED_RATIO = _gauge(
     "spend_unsettled_ratio",
     ("provider", "billing_account_id", "days_ago"),
-    "Share of a billing day's final cost that has not arrived yet, learnt from how late this account's "
+    "Share of a billing day's final cost that has not arrived yet, learned from how late this account's "
     "charges are.",
     "ratio",
 )
@@ -292,14 +292,14 @@ SPEND_CLOUD_RUN_RATE_USD = _gauge(
     ("project_id", "region_id", "component", "billing_mode", "basis"),
     "Rate used for estimates, per request, vCPU second, GiB second, GiB sent or idle instance second. "
     "Billing mode: request, instance, or empty where it makes no difference. "
-    "Basis: billed (learnt from the bill), list or rate_card.",
+    "Basis: billed (learned from the bill), list or rate_card.",
     "usd",
 )
 SPEND_CLOUD_RUN_INSTANCE_BASED_RATIO = _gauge(
     "spend_cloud_run_instance_based_ratio",
     _RUN_SERVICE,
     "Share of the service's usage priced as instance-based: 0 or 1 where its billing mode is known, "
-    "between them where bill and usage leave it open.",
+    "between them where it is not certain from bill and usage.",
     "ratio",
 )
 
@@ -331,7 +331,7 @@ SPEND_USAGE_THROUGH = _gauge(
 SPEND_RATE_BILLED_THROUGH = _gauge(
     "spend_rate_billed_through_timestamp_seconds",
     ("meter",),
-    "Start of the latest billed day that a meter's rates were learnt from.",
+    "Start of the latest billed day that a meter's rates were learned from.",
     "seconds",
 )
 SPEND_ESTIMATE_TO_BILLED_RATIO = _gauge(

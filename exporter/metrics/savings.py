@@ -153,11 +153,8 @@ def _look(
 
 def _known(view: LedgerView, now: datetime) -> tuple[object, ...]:
     """To the hour: the clock, the latest known usage, and the latest bill."""
-    known = view.connection.execute(
-        """SELECT (SELECT date_trunc('hour', max(through)) FROM usage_cursor),
-             (SELECT max(export_hour) FROM charge)"""
-    ).fetchall()[0]
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0), *known
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour, *UsageView(view.connection).latest_hours()
 
 
 def _samples(family: Family, samples: dict[tuple[str, ...], float]) -> FamilySamples:

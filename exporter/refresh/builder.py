@@ -83,9 +83,9 @@ class SnapshotBuilder:
     ) -> None:
         """Build the snapshot from the ledger as it is; the last one stays if that cannot be done.
 
-        `estimated` are outlooks to show rather than compute anew, which takes a while on a large bill. While
-        `estimates_pending` nothing is shown that consists of a billed and an estimated part. With
-        `known_now` a snapshot as of a past hour has all that is known now, and estimates nothing.
+        `estimated` are outlooks to show instead of computing new ones, which takes a while on a large bill.
+        While `estimates_pending`, nothing is shown that consists of a billed and an estimated part. With
+        `known_now`, a snapshot as of a past hour has all that is known now, and estimates nothing.
         """
         with self._building:
             statuses = list(self._statuses())

@@ -68,16 +68,16 @@ Change = Batch | Retraction | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a look at the set-up found out; see Source.check."""
+    """One result of checking the set-up; see Source.check."""
 
     ok: bool
-    """False is trouble: what was looked at does not work as configured."""
+    """False means trouble: it does not work as configured."""
     what: str
-    """What was looked at, in two or three words: `credentials`, `a first fill`, …"""
+    """What was checked, in two or three words: `credentials`, `a first fill`, …"""
     detail: str
-    """What is so and, where needed, what to do; one or two plain sentences, never a secret."""
+    """The result and, where needed, what to do; one or two plain sentences, never a secret."""
     warning: bool = False
-    """It works, and somebody should know this all the same."""
+    """It works, but the user should know about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +135,19 @@ UsageChange = UsageBatch | UsageAddition | Unreadable
 
 @dataclass(slots=True)
 class RefreshTally:
-    """What one refresh used, counted while it runs; and a way to say how far it is."""
+    """What one refresh used, counted while it runs, and how it reports its progress."""
 
     requests: int = 0
     billed_bytes: int = 0
     series_returned: int = 0
     """Time series that Cloud Monitoring returned: reads are billed by them."""
     progress: Callable[[str], None] = field(default=lambda _text: None)
-    """Called with one short line now and then by a refresh that takes long."""
+    """Called now and then by a long refresh, with one short line."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshContext:
-    """Everything that a refresh is given."""
+    """Everything that a refresh gets."""
 
     known: Mapping[str, str]
     """Cursor by partition, as committed to the ledger."""
@@ -164,7 +164,7 @@ class RefreshContext:
 
 
 class BilledReads(Enum):
-    """What a provider bills for being read."""
+    """What a provider bills for reading."""
 
     BYTES = "bytes"
     """Bytes that queries scan, as BigQuery bills them."""
@@ -204,24 +204,24 @@ class Source(ABC):
 
     @property
     def billed_reads(self) -> BilledReads | None:
-        """What the provider bills for its being read; None where reading is free."""
+        """What the provider bills for reading; None where reading is free."""
         return None
 
     @abstractmethod
     def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
-        """Yield every partition that changed since its cursor in `context.known`, and usage if it knows any.
+        """Yield every partition that changed since its cursor in `context.known`, and usage where it has any.
 
-        Lazily: each batch is stored before the next is requested, but from the first retraction on all
-        changes of a bill are kept and stored together at the end. So retract before yielding what may be the
-        same under another name. Raises SourceError when the source as a whole cannot be read.
+        Each batch is stored before the next is requested. But after the first retraction, all changes of a
+        bill are kept, and stored together at the end. So yield retractions first, before a batch that may be
+        the same partition under another name. Raises SourceError when the source cannot be read at all.
         """
 
     @abstractmethod
     def check(self, context: RefreshContext) -> Iterator[Finding]:
-        """Yield, one by one as it is known, whether a refresh would work and what it would cost.
+        """Yield findings one by one: whether a refresh would work, and what it would cost.
 
-        Changes nothing, stores nothing, costs nothing. What goes wrong is a finding rather than a
-        SourceError; what cannot be looked at because of it is left out.
+        Changes nothing, stores nothing, costs nothing. A problem is a finding, not a SourceError; what cannot
+        be checked because of it is left out.
         """
 
     def provider_budgets(self) -> Sequence[ProviderBudget]:
@@ -229,7 +229,7 @@ class Source(ABC):
         return ()
 
     def recommendations(self) -> Recommendations:
-        """Return what the provider suggests to save, as the last refresh read it."""
+        """Return the provider's suggestions for saving, as the last refresh read them."""
         return NOTHING_RECOMMENDED
 
 
@@ -241,7 +241,7 @@ def reads_bill(source: Source) -> bool:
 def billing_zones(sources: Iterable[Source]) -> dict[str, str]:
     """Return the billing zone of each provider whose bill one of the sources reads.
 
-    Other sources of the same provider, such as its live usage, have no zone and take none away.
+    Other sources of the same provider, such as its live usage, have no zone and change none.
     """
     return {
         source.provider: source.billing_timezone

@@ -36,7 +36,7 @@ class UnitQuery:
 
 @dataclass(frozen=True, slots=True)
 class UnitFailure:
-    """Why there is no number."""
+    """Why there is not a number."""
 
     reason: str
     """One word: unreachable, timeout, refused, bad_query, bad_answer, no_value, many_values or bad_value."""
@@ -126,7 +126,7 @@ def _number_in(response: tuple[int, bytes]) -> float:
         answer = None
     if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         reason, what = (
-            _bad_status(status) if status != 200 else ("bad_answer", "did not answer as Prometheus does")
+            _bad_status(status) if status != 200 else ("bad_answer", "did not answer like Prometheus")
         )
         raise _NoNumberError(reason, f"{what}: check unit_costs' prometheus")
     if answer["status"] == "error":
@@ -138,7 +138,7 @@ def _number_in(response: tuple[int, bytes]) -> float:
 
 def _bad_status(status: int) -> tuple[str, str]:
     if status in (401, 403):
-        return "refused", f"answered {status}, which asks for credentials that the exporter has none of"
+        return "refused", f"answered {status}, so it requires credentials, which the exporter does not have"
     return "refused", f"answered {status}"
 
 
@@ -157,7 +157,7 @@ def _value(data: object) -> object:
     elif kind in ("matrix", "string"):
         raise _NoNumberError("bad_value", f"answers the query with a {kind}: {_ONE_NUMBER}")
     if not isinstance(result, list) or len(result) != 2:
-        raise _NoNumberError("bad_answer", f"did not answer as Prometheus does: {_ONE_NUMBER}")
+        raise _NoNumberError("bad_answer", f"did not answer like Prometheus: {_ONE_NUMBER}")
     return result[1]
 
 
@@ -167,7 +167,9 @@ def _checked(value: object) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number < 0:
-        raise _NoNumberError("bad_value", f"says {_shortened(str(value))}, which is no number of units")
+        raise _NoNumberError(
+            "bad_value", f"returned {_shortened(str(value))}, which is not a number of units"
+        )
     return number
 
 

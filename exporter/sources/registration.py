@@ -1,4 +1,4 @@
-"""What the registry says of a source: its section, how it is made, whose dollars it reports."""
+"""An entry of the registry: a source's section, how it is made, and whose dollars it reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Wanted:
 
     config: Config
     environment: Mapping[str, str] = field(repr=False)
-    """Where keys given by the name of a variable are."""
+    """The environment variables, for keys that a variable holds."""
     kept_tags: tuple[str, ...] = ()
     """Labels and tags that sources of bills keep with charges."""
     owned_by_others: frozenset[str] = frozenset()
@@ -37,9 +37,9 @@ class Registration:
     make: Callable[[Wanted], Source | None]
     """Return the source; None where the configuration does not want it. Reads and connects nothing."""
     bills: Mapping[str, str] = field(default_factory=dict)
-    """Providers whose dollars it reports, each with what people call that money; ANY_OTHER takes the rest."""
+    """Providers whose dollars it reports, each with its usual name; ANY_OTHER takes the rest."""
     bills_by_hour: bool = False
-    """Whether its bill says in which hour a cost arose and when it became known."""
+    """Whether its bill has the hour of each cost, and when it became known."""
     estimates: tuple[str, ...] = ()
     """Providers whose usage it reports before it is billed."""
     attributes: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ class Registration:
     """Providers whose budgets or recommendations it reads; it reports no dollars."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an entry that concerns no provider: its dollars would be anybody's."""
+        """Raise ValueError for an entry that names no provider: nobody would own its dollars."""
         if not (self.bills or self.estimates or self.attributes or self.advises):
             raise ValueError(
-                f"{self.name}: say whose dollars it bills, estimates, attributes or advises on; "
-                "see exporter/sources/registration.py"
+                f"{self.name}: set bills, estimates, attributes or advises, to show whose dollars it "
+                "reports; see exporter/sources/registration.py"
             )
 
 

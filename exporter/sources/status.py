@@ -1,4 +1,4 @@
-"""How one source is doing, as an immutable status that anybody may read."""
+"""The state of one source, immutable, so that any thread may read it."""
 
 from __future__ import annotations
 

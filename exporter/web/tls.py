@@ -180,7 +180,7 @@ def _check_readable(key: str, path: Path) -> None:
 
 
 class _EncryptedKey(Exception):
-    """The key is encrypted with a password, which a server cannot ask anybody for."""
+    """The key is encrypted with a password, and a server has nobody to ask for it."""
 
 
 def _refuse_password() -> str:

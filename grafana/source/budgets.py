@@ -82,7 +82,7 @@ def _chosen() -> list[Placed]:
     return [
         over_time(
             "Used and planned",
-            "What is used, the limit, and the plan: what is usually used by this time of the period.",
+            "The used amount, the limit, and the plan: the usual amount by this time of the period.",
             Query(figure("used_usd"), "Used"),
             Query(
                 f"max(spend_budget_expected_ratio{{{CHOSEN}}} * spend_budget_limit_usd{{{CHOSEN}}})",

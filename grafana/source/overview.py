@@ -16,7 +16,7 @@ from grafana.source.panels import number, over_time, ranking
 from grafana.source.tables import Column, listing, movers
 
 LLM_SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
-"""Services that count as language models, whoever bills them; all of Vertex AI counts."""
+"""Services that count as language models, from any provider; all of Vertex AI counts."""
 
 BY_PROVIDER: Final = To(BOARD, ("provider", "service_name"))
 OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
@@ -58,7 +58,7 @@ def _totals() -> list[Placed]:
         ),
         number(
             "Today by type",
-            "The parts of today's total. Language models include all of Vertex AI, whoever bills them.",
+            "The parts of today's total. Language models of all providers count, and all of Vertex AI.",
             Query(
                 f'sum({today}, provider="gcp", service_name!~"{LLM_SERVICES}"}})',
                 "Google Cloud",
@@ -142,7 +142,7 @@ def _lasting() -> list[Placed]:
     return [
         over_time(
             "Largest monthly budget",
-            "What is used, the limit, and the plan: what is usually used by this time of the month.",
+            "The used amount, the limit, and the plan: the usual amount by this time of the month.",
             Query(of_largest("spend_budget_used_usd"), "Used"),
             Query(of_largest("spend_budget_expected_ratio * spend_budget_limit_usd"), "Plan", dashed=True),
             Query(of_largest("spend_budget_limit_usd"), "Limit", dashed=True),
@@ -233,7 +233,7 @@ def _trust() -> list[Placed]:
     return [
         number(
             "Possible savings",
-            "What all current recommendations together would save in an average month.",
+            "Savings from all current recommendations together, in an average month.",
             Query(f"sum(spend_recommendation_savings_usd_per_month{{{PROVIDER}}})"),
             empty=reasons.NO_FINDINGS,
             link=To(links.GOOGLE_CLOUD),

@@ -11,6 +11,7 @@ import yaml
 
 from exporter.cli.commands.demo import PAST_DAYS
 from tests.support import places
+from tests.support.programs import needs
 
 ROOT = places.REPOSITORY
 
@@ -180,6 +181,7 @@ def test_prometheus_takes_every_hour_that_the_demo_sends() -> None:
     assert int(window.removesuffix("d")) > PAST_DAYS + 1
 
 
+@needs("promtool", "prometheus")
 def test_promtool_accepts_the_configuration_of_prometheus(tmp_path: Path) -> None:
     (tmp_path / "prometheus.yml").write_text((ROOT / "prometheus" / "prometheus.yml").read_text())
     (tmp_path / "rules").symlink_to(ROOT / "prometheus" / "rules")

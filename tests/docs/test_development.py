@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from functools import reduce
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support import places
+from tests.support.programs import FETCHED
 
 ROOT = places.REPOSITORY
 PAGE = (places.DOCS / "development.md").read_text(encoding="utf-8")
@@ -43,6 +45,14 @@ def test_the_path_of_a_charge_goes_from_a_refresh_to_a_scrape() -> None:
 @pytest.mark.parametrize(("path", "name"), STEPS, ids=lambda part: part)
 def test_every_step_of_a_charge_names_a_function_that_exists(path: str, name: str) -> None:
     assert callable(reduce(getattr, name.split("."), import_module(path.replace("/", "."))))
+
+
+def test_tests_find_the_programs_that_make_finds() -> None:
+    line = re.search(r"^export PATH := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert line is not None
+    folders = [str(ROOT) + path for path in re.findall(r"\$\(CURDIR\)([^:]+)", line[1])]
+    assert folders == [str(folder) for folder in FETCHED]
+    assert set(folders) <= set(os.environ["PATH"].split(os.pathsep))
 
 
 def test_ci_runs_make_test_on_every_supported_python() -> None:

@@ -88,7 +88,7 @@ def test_an_example_that_repeats_itself_for_ever_is_refused_and_the_bill_is_ther
     told = Told()
     with served() as address:
         source = quick(OpenAISource, OPENAI_KEY, address)
-        with pytest.raises(SourceError, match="pages go round in a circle") as raised:
+        with pytest.raises(SourceError, match="pages form a loop") as raised:
             told_by(source, fresh_context(tmp_path / "spool", EXAMPLES_AT), told)
         for status, reason in ((401, "unauthorized"), (422, "bad_request"), (429, "rate_limited")):
             with pytest.raises(SourceError, match="failed: ") as refused:

@@ -100,7 +100,7 @@ def test_killed_at_any_moment_the_ledger_holds_whole_partitions_only(tmp_path: P
 def test_a_full_disk_is_reported_and_what_was_stored_stays(tmp_path: Path) -> None:
     reported, stored = run(_FILL_THE_DISK, tmp_path).stdout.splitlines()
     assert reported.startswith("disk_full no room to write ledger")
-    assert "free space there; nothing was half-stored" in reported
+    assert "free space there; nothing was stored in part" in reported
     assert stored == "stored"
     ledger = Ledger(tmp_path / "spend.duckdb")
     assert net(ledger) == Decimal(20_001)

@@ -10,6 +10,7 @@ from exporter.core.charges import CHARGE_LABELS
 from exporter.metrics import families as metrics
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import Family, FamilySamples, all_families
+from tests.support.programs import needs
 
 FAMILIES = all_families()
 TARGET_LABELS = {"region", "zone", "cluster", "service", "environment", "instance", "job"}
@@ -186,6 +187,7 @@ def test_every_declaration_is_listed_in_order_of_declaration() -> None:
     assert [getattr(metrics, name) for name in declared] == list(FAMILIES)
 
 
+@needs("promtool", "prometheus")
 def test_promtool_has_nothing_to_say_about_any_declaration() -> None:
     samples = [FamilySamples(family, [(("x",) * len(family.labels), 1.0)]) for family in FAMILIES]
     lint = subprocess.run(

@@ -11,8 +11,9 @@ import yaml
 
 from tests.grafana.board_files import boards, panels
 from tests.prometheus.rule_files import ROOT, Rule, read_rules
-from tests.prometheus.test_rules import ALERTS, by_name, known_labels, needs_promtool
+from tests.prometheus.test_rules import ALERTS, by_name, known_labels
 from tests.refresh.test_failing_figures import FIGURES
+from tests.support.programs import needs
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 OVERVIEW = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -70,7 +71,7 @@ def test_a_runbook_uses_only_series_and_labels_that_exist(alert: Rule) -> None:
     assert unknown == set()
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_prometheus_can_parse_every_query_of_the_runbooks(tmp_path: Path) -> None:
     rules = [
         {"record": f"runbook:{alert.name}:{place}", "expr": query, "labels": alert.labels}

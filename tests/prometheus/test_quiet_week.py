@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +14,9 @@ import yaml
 
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.test_rules import THRESHOLDS
+from tests.support.programs import needs
 
-pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus is not installed")
+pytestmark = needs("promtool", "prometheus")
 
 STEP_SECONDS: Final = 900
 DAY: Final = 86400

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -22,8 +21,7 @@ from tests.prometheus.rule_files import (
     read_rules,
     recorded_in_cases,
 )
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus is not installed")
+from tests.support.programs import needs
 
 RULES: Final = read_rules()
 ALERTS: Final = [rule for rule in RULES if rule.alerting]
@@ -125,7 +123,7 @@ def by_name(rule: Rule) -> str:
     return rule.name
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_promtool_finds_no_problem_in_the_rules() -> None:
     checked = subprocess.run(
         ["promtool", "check", "rules", "--lint-fatal", *RULE_FILES],
@@ -140,7 +138,7 @@ HEAVY_CASES = ("budgets_over_days", "budgets", "language_models", "recording", "
 """Each takes promtool seconds of work."""
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 @pytest.mark.parametrize(
     "cases",
     [

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from exporter.config.model import Config
+from exporter.config.problems import every_key, section_of
+
 TABLE = "project-1.billing.gcp_billing_export_v1_01AB23_4C5D67_89EF01"
 BY_NAME: dict[str, Any] = {
     "gcp": {"billing_account_id": "01AB23-4C5D67-89EF01", "project_ids": ["project-1"]}
@@ -12,22 +15,22 @@ BY_NAME: dict[str, Any] = {
 FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
 FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 
+_BY_A_RULE = {"openai", "anthropic", "tls"}
+"""Sections whose keys all have defaults, but in which a rule needs some of them."""
+
 REQUIRED: dict[tuple[str, ...], Any] = {
-    ("gcp", "live_usage", "rate_card"): {
-        "request_usd": 0.000024,
-        "cpu_second_usd": 0.000009,
-        "memory_gb_second_usd": 0.0000025,
-        "transferred_gb_usd": 0.12,
+    **{
+        path: field.examples[0]
+        for path, field in every_key(Config)
+        if (section := section_of(field)) is not None
+        and field.examples
+        and (path[-1] in _BY_A_RULE or any(key.is_required() for key in section.model_fields.values()))
     },
-    ("llm", "openai"): {"admin_key_file": "openai.key"},
-    ("llm", "anthropic"): {"admin_key_file": "anthropic.key"},
-    ("llm", "litellm"): {"url": "http://127.0.0.1:4000"},
-    ("focus",): {"files": ["focus/*.csv"]},
+    # An address for which certificates make sense, and both halves of one.
     ("history", "remote_write"): {"url": "https://receiver.internal/api/v1/write"},
-    ("history", "remote_write", "basic_auth"): {"username": "spend", "password_file": "receiver.password"},
     ("history", "remote_write", "tls"): {"cert_file": "client.pem", "key_file": "client.key"},
 }
-"""Sections in which some keys must be given, with values for these."""
+"""Sections in which some keys must be given, with values for these: the examples that errors give."""
 
 
 def with_value(document: dict[str, Any], path: tuple[str | int, ...], value: object) -> dict[str, Any]:

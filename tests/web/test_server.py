@@ -17,6 +17,7 @@ from exporter.metrics.snapshot import Snapshot
 from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 from tests.support.exposed import DEADLINE_SECONDS, until
+from tests.support.programs import needs
 from tests.support.served import Answer, large_snapshot, request, snapshot
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -125,6 +126,7 @@ def test_gzip_reads_back_as_the_plain_answer(server: Server, accept: dict[str, s
     assert names == [line.split()[0] for line in plain.body.splitlines()]
 
 
+@needs("promtool", "prometheus")
 def test_promtool_has_nothing_to_say_about_a_scrape(server: Server) -> None:
     lint = subprocess.run(
         ["promtool", "check", "metrics"],

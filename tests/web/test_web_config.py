@@ -17,6 +17,7 @@ from exporter.web.tls import TLS12_CIPHER_SUITES, TLS13_CIPHER_SUITES
 from exporter.web.web_config import WebConfig, load_web_config
 from tests.support.certificates import Authority, Pair
 from tests.support.exposed import DEADLINE_SECONDS
+from tests.support.programs import needs
 from tests.support.served import Answer, large_snapshot, request, snapshot
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -278,6 +279,7 @@ def test_headers_of_the_file_are_on_every_answer(tmp_path: Path) -> None:
             assert "X-XSS-Protection" not in headers
 
 
+@needs("promtool", "prometheus")
 def test_a_file_that_uses_every_key_is_valid_for_prometheus_too(
     tmp_path: Path, authority: Authority, pair: Pair
 ) -> None:

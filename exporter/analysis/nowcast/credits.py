@@ -157,7 +157,7 @@ def _spend(
     begin: int,
     gross: Floats,
 ) -> None:
-    """Let what is left of an allowance cover the hours in their order, each month anew."""
+    """Let the rest of an allowance cover the hours in their order, starting again each month."""
     known, calendar = bill
     lines, end = list(allowance.lines), begin + gross.shape[1]
     for month in range(calendar.month(begin), calendar.month(end - 1) + 1):

@@ -160,8 +160,8 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0
     for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
         moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
-        # It began between this span and the one before. A day later it was a step, or an odd day that is
-        # over, as is likelier where all lines have it.
+        # It began between this span and the one before. A day later it was a step, or an unusual day
+        # that is over, which is more likely where all lines have it.
         over = past + max(_DAY - span * 3 // 4, 0)
         found[:, max(past - span, 0) : over] += moved
         found[:, over:] += (1.0 if span > _DAY else _STAYS - everywhere * (_STAYS - _STAYS_FOR_ALL)) * moved

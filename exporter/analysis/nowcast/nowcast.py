@@ -1,7 +1,7 @@
 """What a provider's services cost today: billed so far, estimated on top, the whole day, and the rate now.
 
 The target is the final bill of usage, purchases and their credits. Tax and later corrections are not part
-of it: they belong to no hour's own use, and nobody knows them in advance.
+of it: they do not belong to the usage of any hour, and cannot be known in advance.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ class Season:
         return found
 
     def heard(self, seen: tuple[Floats, Floats], level: Floats, week_hours: Integers) -> Season:
-        """Weigh the clocks anew by some newest hours: costs and exposures, lines x hours.
+        """Weight the clocks again by some newest hours: costs and exposures, lines x hours.
 
-        It matters on the days after a clock has changed, and not before the model has been learnt anew.
+        It matters on the days after a clock has changed, and not until the model has been learned again.
         """
         cost, exposure = seen
         expected = np.stack([shape[:, at] for shape, at in zip(self.shape, week_hours, strict=True)])

@@ -136,7 +136,7 @@ def backfill(
     for name in failed:
         logger.error("source %s could not be read; the files contain what it reported before", name)
     if not files:
-        logger.error("the ledger has no cost of the days from %s to before %s", first, end)
+        logger.error("the ledger has no cost for the days from %s to before %s", first, end)
         return False
     if max(file.last_second for file in files) > (now - UNSETTLED).timestamp():
         logger.warning(

@@ -75,7 +75,7 @@ def run_backtest(
     """Print the replayed days and draw them; return whether every source succeeded and any day was judged.
 
     `last_days` judges only so many of the latest final days. `ledger` overrides the configured file;
-    `:memory:` reads everything anew. Raises LedgerError, OSError.
+    `:memory:` reads everything again. Raises LedgerError, OSError.
     """
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     sources = configured_sources(config, os.environ)
@@ -86,7 +86,7 @@ def run_backtest(
     report = JsonReport(sys.stdout) if json else TextReport(sys.stdout)
     report.write(judged)
     if plot and judged:
-        # A library that only this needs, and which not everybody has.
+        # Only this needs the library, and it may not be installed.
         from exporter.cli.commands.backtest_plot import png  # noqa: PLC0415
 
         plot.write_bytes(png(judged))
@@ -149,7 +149,7 @@ def _tell_too_little(provider: str, history: CostCells, as_of: int) -> None:
     known = (as_of - max(history.first_hour, history.export[0])) // 24 + 1 if len(history) else 0
     logger.error(
         "%s: too little history: its bill has been exported for %d days, and a backtest needs %d: "
-        "%d to learn from, one to judge, and %d until that one's bill is final",
+        "%d to learn from, one to test, and %d until the bill of that day is final",
         provider,
         min(known, LEAST_DAYS - 1),
         LEAST_DAYS,

@@ -112,7 +112,7 @@ def _unprotected(config: Config) -> Finding:
     address = f"{config.listen}, plain HTTP without users"
     if config.host in ("localhost", "::1") or config.host.startswith("127."):
         return Finding(True, "listen", f"{address}: this machine only")
-    detail = f"{address}: everybody who reaches it sees what is spent; set web_config_file for TLS and users"
+    detail = f"{address}: everyone who can reach it sees the spending; set web_config_file for TLS and users"
     return Finding(True, "listen", detail, warning=True)
 
 
@@ -133,8 +133,8 @@ def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
 def _unbilled(provider: str, reported_by: Sequence[str]) -> str:
     counted = OWNERSHIP.counted_usage(provider, reported_by)
     if counted in OWNERSHIP.of(ANY_OTHER).estimated_by:
-        return f"billed by no source: {counted} stands in for the bill, marked estimated"
-    return "billed by no source, so it is in no total"
+        return f"not billed by any source; {counted} is used instead, marked as estimated"
+    return "not billed by any source, so no total includes it"
 
 
 def _of_attribution(config: Config, sources: Sequence[Source], now: datetime) -> Iterator[Finding]:

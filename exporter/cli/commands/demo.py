@@ -86,7 +86,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="seed of the simulation: another number is another company (default: 1)",
+        help="seed of the simulation: another number makes another company (default: 1)",
     )
     command.add_argument(
         "--remote-write-url",

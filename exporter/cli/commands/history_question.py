@@ -49,7 +49,7 @@ def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:
     if table.total_usd is None:
         first, end = table.periods[0].first, table.periods[-1].end
         logger.error(
-            "the %s has no such cost of the days from %s to before %s (--from, --to)",
+            "the %s has no such cost for the days from %s to before %s (--from, --to)",
             answer.origin,
             first,
             end,

@@ -32,12 +32,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--as-of",
         type=argument_types.hour,
         metavar="TIME",
-        help="answer as of this whole hour (2026-11-20T18:00:00Z), from rows exported before it",
+        help="show the state at this whole hour (2026-11-20T18:00:00Z), from rows exported before it",
     )
     command.add_argument(
         "--known-now",
         action="store_true",
-        help="with --as-of: count usage before that hour with all that is known of it now",
+        help="with --as-of: count usage before that hour with everything that is known about it now",
     )
     add_ledger(command)
     command.add_argument("--format", choices=("text", "openmetrics"), default="text")
@@ -52,7 +52,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Refresh every source once, print the exposition, and exit: 1 if a source or a figure failed."""
     if chosen.known_now and chosen.as_of is None:
-        logger.error("--known-now says how --as-of TIME is answered: give both")
+        logger.error("--known-now works only with --as-of TIME: give both")
         return EXIT_USAGE
     succeeded = snapshot(
         load(chosen.config),
@@ -95,7 +95,7 @@ def snapshot(
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
     elif BILL in built.failed_figures:
-        logger.error("%s is left as it was: no snapshot could be made; what failed is above", output)
+        logger.error("%s is unchanged: no snapshot could be made; the errors above show why", output)
     elif built.has_bill or not _has_bill(output):
         partial = output.with_name(f".{output.name}.{os.getpid()}")
         partial.write_bytes(exposition)
@@ -115,7 +115,7 @@ def _report_known_later(refresher: Refresher, as_of: datetime) -> None:
         for left_out in view.known_later(as_of):
             logger.warning(
                 "%s: left out %s of usage before %s, $%.2f in all, since the bill had them only from %s on "
-                "(of files without export times, that is when the file was written); "
+                "(for files without export times, that is when the file was written); "
                 "--known-now counts them",
                 left_out.source,
                 "1 charge" if left_out.charges == 1 else f"{left_out.charges:,} charges",

@@ -95,7 +95,7 @@ class UsageMeter:
     factor: float = 1.0
     """Units of the bill in one unit of the metric (times one second, for a level)."""
     region: str = "resource.label.location"
-    """Group-by field that names region or zone."""
+    """Group-by field that names region or zone; empty where the metric has none."""
     resource: str = ""
     """Group-by field that names the resource; empty: the project's resources are summed by region."""
     revision: str = ""

@@ -187,7 +187,7 @@ class Ledger:
         """Open one consistent state of the charges of `sources` for reading, independent of later writes.
 
         With `exported_before`, a whole hour, the state is what was known then. With `used_before` it is the
-        charges of usage before that hour, with all that is known of it now.
+        charges of usage before that hour, with everything that is known about it now.
         """
         with self.reading() as connection:
             if used_before is None:
@@ -199,7 +199,7 @@ class Ledger:
                 f"""CREATE TEMP VIEW charge AS FROM "{database}".main.charge
                     WHERE charge_period_start < {sql_time(used_before)}"""
             )
-            # As of a past time all the same: counters are not the ledger's own, nothing is live.
+            # Still a state of a past time: counters are not the ledger's own, and nothing is live.
             yield LedgerView(connection, sources, exported_before or _END_OF_TIME)
 
     @contextmanager
@@ -281,8 +281,8 @@ class Ledger:
         if "No space left" in text or "File too large" in text:
             return LedgerError(
                 "disk_full",
-                f"no room to write ledger {self.path}: free space there; nothing was half-stored and it is "
-                f"tried again at the next refresh ({text})",
+                f"no room to write ledger {self.path}: free space there; nothing was stored in part, and "
+                f"it is tried again at the next refresh ({text})",
             )
         return LedgerError("ledger_write", f"cannot write ledger {self.path}: {text}")
 

@@ -261,7 +261,7 @@ class LedgerView:
         """Return at what age the cost of the usage hours in [since, until) became known, per account.
 
         Usage from before an account's first export is left out: it arrived all at once when the export was
-        set up, which is no measure of lateness. Taxes and corrections are left out too.
+        set up, which does not measure lateness. Taxes and corrections are left out too.
         """
         rows = self._rows(
             f"""WITH known AS (SELECT * FROM {self._charges("charge_category = 'usage'")}),

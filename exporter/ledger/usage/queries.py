@@ -132,6 +132,15 @@ class UsageView:
         rows = self._rows("SELECT max(through) FROM usage_cursor")
         return next(iter(rows))[0]  # type: ignore[no-any-return]
 
+    def latest_hours(self) -> tuple[datetime | None, datetime | None]:
+        """Return the hour of the latest known usage, and that of the latest export of any bill."""
+        rows = self._rows(
+            """SELECT (SELECT date_trunc('hour', max(through)) FROM usage_cursor),
+                 (SELECT max(export_hour) FROM charge)"""
+        )
+        usage, export = next(iter(rows))
+        return usage, export
+
     def read_through(self) -> list[tuple[str, str, datetime]]:
         """Return (project_id, meter, time through which it is known) of the meters in use.
 

@@ -112,7 +112,7 @@ class Nowcasting:
         """Return the outlook of each provider with enough of a bill to learn from.
 
         Without `judging` only what `judge` found earlier is used. Before it has found anything, an outlook
-        has no forecast of the month, since nobody knows how far it may be off.
+        has no forecast of the month, because its error is not known yet.
         """
         if judging and self._judged_on != now.toordinal():
             self.judge(view, usage, now, timezones)

@@ -79,7 +79,7 @@ class Estimator:
             if self._stopped.is_set():
                 return False
             seconds = time.monotonic() - started
-            logger.error("%s; what is billed is served as before", error)  # noqa: TRY400
+            logger.error("%s; the bill is still served", error)  # noqa: TRY400
             failed = {name: Outcome(False, seconds) for name in _FIGURES[task]}
             self.outcomes = {**self.outcomes, **failed}
             return False

@@ -65,7 +65,7 @@ def file_format(path: Path) -> str:
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
     if not suffixes or suffixes[-1] not in FORMATS:
-        raise UnknownFormatError(f"{path.name!r} does not say its format: name it {', '.join(FORMATS)}")
+        raise UnknownFormatError(f"{path.name!r} has an unknown format: name it {', '.join(FORMATS)}")
     return suffixes[-1]
 
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from exporter.sources.files.fingerprint import Cell, Fingerprint, day_of
 
 _MOST: Final = 0.5
-"""The share of a file's days that a later file must have alike to be the same export, written anew."""
+"""The share of a file's days that a later file must have alike to be the same export, written again."""
 
 
 class Relation(Enum):

@@ -83,7 +83,7 @@ def _read(file: FoundFile, fingerprint: Callable[[FoundFile], Fingerprint]) -> F
 
 def _of_older(older: Sequence[Path]) -> str:
     count = "1 file" if len(older) == 1 else f"{len(older):,} files"
-    return f"{count} of older runs left out: of each billing period the newest complete run counts"
+    return f"{count} of older runs left out: for each billing period the newest complete run counts"
 
 
 def _of_decision(decision: Decision, shown: dict[str, str]) -> Generator[Finding]:
@@ -92,7 +92,7 @@ def _of_decision(decision: Decision, shown: dict[str, str]) -> Generator[Finding
         detail = f"{shown[name]}: {loss_text(loss, shown[loss.winner])}"
         yield Finding(True, "repeated file", detail, warning=True)
     if len(losses) > _SHOWN:
-        detail = f"{len(losses) - _SHOWN:,} more were refused whole for the same causes"
+        detail = f"{len(losses) - _SHOWN:,} more were refused whole for the same reasons"
         yield Finding(True, "repeated files", detail, warning=True)
     for doubt in decision.doubts[:_SHOWN]:
         detail = f"{shown[doubt.name]}: {doubt_text(doubt, shown[doubt.other])}"

@@ -53,6 +53,6 @@ def doubt_text(doubt: Doubt, other: str) -> str:
     same = "some of the same charges" if doubt.equal else "the same things with other amounts"
     return (
         f"it has {days} of an account that {other} has as well, with {same}, and neither file has all of the "
-        "other: both count, so that money may count twice; keep one export of each period, or narrow the "
+        "other: both count, so money may count twice; keep one export of each period, or narrow the "
         "patterns to it"
     )

@@ -39,7 +39,7 @@ def changed_files(
         raise SourceError(
             "no_files",
             f"no file matches {', '.join(patterns)}: check {key} and that the "
-            "folder is mounted and readable; the last good data stays up",
+            "folder is mounted and readable; the last good data stays",
         )
     # The hashes of fingerprints are DuckDB's own, which another version may change.
     refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}")

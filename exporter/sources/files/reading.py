@@ -122,7 +122,7 @@ def opened(
 def described(
     connection: duckdb.DuckDBPyConnection, path: Path, kept: tuple[KeptTag, ...] = ()
 ) -> tuple[str, ExportColumns]:
-    """Return how the file is read and what columns it has, refusing one that is no billing export.
+    """Return how the file is read and what columns it has, refusing one that is not a billing export.
 
     `kept` are the labels and tags to be kept of its rows. Raises one of READ_FAILURES.
     """

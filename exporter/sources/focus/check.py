@@ -192,8 +192,8 @@ def _of_cost(seen: _Seen, cost: Cost) -> Iterator[Finding]:
         f"; {', '.join(names[:_NAMES_SHOWN])} {'has' if len(names) == 1 else 'have'} no {each} cost"
         for each, names in sorted(seen.lacking.items())
     )
-    meaning = "sums to the invoices" if cost == "billed" else "spreads what was paid ahead over its use"
-    yield Finding(True, "cost", f"{listed}{lacking}; focus.cost is {cost}, which {meaning}, and counts")
+    meaning = "sums to the invoices" if cost == "billed" else "spreads prepaid cost over the time it covers"
+    yield Finding(True, "cost", f"{listed}{lacking}; focus.cost is {cost}: this cost counts, and {meaning}")
 
 
 def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
@@ -205,9 +205,7 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
         yield Finding(True, "rows set aside", f"{listed}; `serve` logs where", warning=True)
     if seen.unread_tags:
         shown = ", ".join(f"{shape} in {name}" for name, shape in sorted(seen.unread_tags.items()))
-        detail = (
-            f"no tag can be read from Tags of the type {shown}: a map, JSON, or a list of key and value can"
-        )
+        detail = f"Tags of the type {shown} cannot be read; use a map, JSON, or a list of keys and values"
         yield Finding(True, "Tags", detail, warning=True)
     if seen.tag_texts:
         shown = ", ".join(
@@ -216,7 +214,7 @@ def _of_what_is_left_out(seen: _Seen) -> Iterator[Finding]:
         detail = f"no tag can be read from {shown}: Tags in text have to be JSON, an object or a list"
         yield Finding(True, "Tags", detail, warning=True)
     if seen.unknown_categories:
-        detail = f"{_counted(seen.unknown_categories)}: no category of FOCUS, counted as usage"
+        detail = f"{_counted(seen.unknown_categories)}: not a category of FOCUS, counted as usage"
         yield Finding(True, "ChargeCategory", detail, warning=True)
 
 

@@ -113,7 +113,7 @@ _TAG_TEXT_SHOWN: Final = 60
 
 
 class NoFocusFileError(UnknownFormatError):
-    """The file is no FOCUS file that can be read. The text names what is missing and what to do."""
+    """The file is not a FOCUS file that can be read. The text names what is missing and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +140,12 @@ class FocusColumns:
         return f"coalesce({', '.join([*found, 'NULL::VARCHAR'])})"
 
     def timestamp(self, column: str) -> str:
-        """Return a TIMESTAMP expression in UTC; text that is no timestamp gives NULL."""
+        """Return a TIMESTAMP expression in UTC; text that is not a timestamp gives NULL."""
         present = ExportColumns(self.types)
         return next((present.timestamp(name) for name in self._present([column])), "NULL::TIMESTAMP")
 
     def money(self, *columns: str) -> str:
-        """Return an exact amount, of the first of the columns that is present; NULL where it is no number."""
+        """Return an exact amount from the first column that is present; NULL where it is not a number."""
         for name in self._present(columns):
             # A double goes through its shortest text: 0.1 is meant, not the binary fraction beside it.
             kind = str(self.types[name])
@@ -208,7 +208,7 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
     Raises one of READ_FAILURES, among them NoFocusFileError.
     """
     if file_format(path) not in (".csv", ".parquet"):
-        raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, which FOCUS files are read from")
+        raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, and FOCUS files are one of them")
     table, types = opened(connection, path)
     columns = FocusColumns(_version(types), types)
     required = [*_REQUIRED, COST_COLUMNS[cost]]

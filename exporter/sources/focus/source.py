@@ -188,7 +188,7 @@ def _checked_rate(currency: str, rate: Decimal) -> Decimal:
     smallest = Decimal(1).scaleb(-RATE_DECIMALS)
     if not (rate.is_finite() and smallest <= rate < LARGEST_RATE):
         raise ValueError(
-            f"focus.usd_per.{currency}: {rate} is no plausible rate; "
-            f"say how many dollars one {currency} is worth"
+            f"focus.usd_per.{currency}: {rate} is not a plausible rate; "
+            f"set the value of one {currency} in US dollars"
         )
     return rate.quantize(smallest)

@@ -36,15 +36,16 @@ from exporter.sources.google.export.columns import MONEY
 REASONS: Final[Mapping[str, str]] = {
     "bad_provider": "no column names the provider or the publisher (ServiceProviderName, ProviderName, "
     "PublisherName); the row was left out",
-    "bad_timestamp": "ChargePeriodStart is missing or no timestamp; the row was left out",
-    "undated_usage": "ChargePeriodStart is before 2015, which is no real time of usage; the row counts on "
+    "bad_timestamp": "ChargePeriodStart is missing or not a timestamp; the row was left out",
+    "undated_usage": "ChargePeriodStart is before 2015, which cannot be a time of usage; the row counts on "
     "its invoice, and is missing from the sums by day and month",
     "far_timestamp": "ChargePeriodStart lies more than ten years ahead; the row was left out",
     "future_timestamp": "x_ExportTime lies in the future; the row was left out: check this machine's clock",
-    "bad_cost": "the cost is missing, not a number, or too large to be true; the row was left out",
-    "bad_currency": "BillingCurrency is missing; the row was left out, since its dollars are unknown",
+    "bad_cost": "the cost is missing, not a number, or implausibly large; the row was left out",
+    "bad_currency": "BillingCurrency is missing; the row was left out, because its cost in US dollars is "
+    "unknown",
     "no_usd_rate": "there is no rate for the billing currency; the row counts on its invoice in its own "
-    "currency, and is missing from all US dollars: name what one unit of it is worth under focus.usd_per",
+    "currency, and is missing from all US dollars: set the value of one unit in focus.usd_per",
 }
 """Why a row can be set aside, in the words that go to the log."""
 

@@ -98,7 +98,7 @@ def access_headers(identity: GoogleIdentity, backoff: Backoff, url: str) -> dict
             # Without the cause: what the token service answered must not reach a log.
             raise SourceError(
                 "bad_credentials",
-                f"no access token could be had ({type(error).__name__}): check that the key or the "
+                f"no access token could be obtained ({type(error).__name__}): check that the key or the "
                 "federation behind gcp.credentials_path is still valid, and gcp.impersonate_service_account",
             ) from None
     return headers

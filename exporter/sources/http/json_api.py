@@ -195,7 +195,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             page = " but a web page" if body.lstrip()[:1] == b"<" else ""
             raise _Failed("bad_response", f"the answer is not JSON{page}; {self._check_address()}") from None
         if not isinstance(found, dict):
-            raise _Failed("bad_response", f"the answer is no JSON object; {self._check_address()}")
+            raise _Failed("bad_response", f"the answer is not a JSON object; {self._check_address()}")
         return found
 
     def _refused(self, response: requests.Response) -> _Failed:

@@ -155,13 +155,9 @@ class LiteLLMSource(Source):
                 )
             return ReadingMode(True, f"{litellm_activity.PATH} is read, as before")
         if self.key is None:
-            return ReadingMode(
-                False, f"no key is configured, so {PATH} is read, which knows nothing of the past"
-            )
+            return ReadingMode(False, f"no key is configured, so {PATH} is read, which has no history")
         if _has_no_database(api):
-            return ReadingMode(
-                False, f"it has no database, so {PATH} is read, which knows nothing of the past"
-            )
+            return ReadingMode(False, f"it has no database, so {PATH} is read, which has no history")
         try:
             if litellm_activity.sees_everybody(api):
                 return ReadingMode(True, f"{litellm_activity.PATH} is read")

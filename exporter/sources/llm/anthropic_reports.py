@@ -60,7 +60,7 @@ def cost_line(result: Result) -> CostLine:
     usd = amount(result.get("amount"), cents=True)
     currency = text(result, "currency")
     if currency.upper() != "USD":
-        raise SetAsideError("foreign_currency", f"{currency[:8]!r} in place of USD")
+        raise SetAsideError("foreign_currency", f"{currency[:8]!r} instead of USD")
     return CostLine(text(result, "workspace_id"), _sku_id(result), text(result, "description"), "", usd, 0.0)
 
 

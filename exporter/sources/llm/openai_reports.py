@@ -50,7 +50,7 @@ def cost_line(result: Result) -> CostLine:
     usd = amount(money.get("value"))
     currency = money.get("currency")
     if not isinstance(currency, str) or currency.lower() != "usd":
-        raise SetAsideError("foreign_currency", f"{str(currency)[:8]!r} in place of USD")
+        raise SetAsideError("foreign_currency", f"{str(currency)[:8]!r} instead of USD")
     line_item = text(result, "line_item")
     quantity, unit = _quantity(result)
     return CostLine(text(result, "project_id"), sku_id(line_item), line_item, unit, usd, quantity)

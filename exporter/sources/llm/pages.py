@@ -163,9 +163,9 @@ class Report:
                 return read
             following = page.get("next_page")
             if not isinstance(following, str) or not following:
-                raise self._refused("it says that there is more, and not where")
+                raise self._refused("it says that there is more, but not where")
             if following in seen:
-                raise self._refused("its pages go round in a circle")
+                raise self._refused("its pages form a loop")
             seen.add(following)
             params["page"] = following
         raise self._refused(f"it has more than {_MOST_PAGES} pages")

@@ -44,7 +44,7 @@ class Tokens:
         """Refuse parts that are more than the whole."""
         for token_type, rest in self.plain().items():
             if rest < 0:
-                raise ValueError(f"the parts of {token_type} are more than all of it")
+                raise ValueError(f"the parts of {token_type} add up to more than all of it")
 
     def by_type(self) -> dict[str, int]:
         """Return the counts by TOKEN_TYPES."""

@@ -65,7 +65,7 @@ _MODEL_KEYS: Final = (
 AGENT_SPAN: Final = "agent or tool"
 FAILED_CALL: Final = "failed call"
 COSTING_NOTHING: Final[Mapping[str, str]] = {
-    AGENT_SPAN: "such spans repeat the tokens of the model calls that they made, which count themselves",
+    AGENT_SPAN: "such spans repeat the tokens of their model calls, which are counted themselves",
     FAILED_CALL: "a call that failed before it used any tokens costs nothing",
 }
 """What is not counted, and why."""

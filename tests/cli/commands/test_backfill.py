@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -18,10 +17,9 @@ from exporter.core.charges import Charge
 from exporter.ledger.charges.store import Ledger
 from tests.support.charge_rows import charge
 from tests.support.history_world import billing_day, charges, keep
+from tests.support.programs import needs
 
 FIRST, END = date(2026, 1, 29), date(2026, 2, 3)
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus is not installed")
 
 
 HOLD = """
@@ -109,7 +107,7 @@ def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Pat
 
 def test_days_without_cost_are_trouble(config: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert backfill(config, first=date(2024, 1, 1), end=date(2024, 2, 1)) == 1
-    assert "no cost of the days from 2024-01-01" in caplog.text
+    assert "no cost for the days from 2024-01-01" in caplog.text
 
 
 def test_a_day_that_is_deleted_in_part_is_left_out_with_a_warning(
@@ -204,7 +202,7 @@ def test_blocks_without_promtool_say_what_to_run(
     assert list(data.iterdir()) == []
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_blocks_do_not_overlap_and_nothing_else_is_left(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,7 +215,7 @@ def test_blocks_do_not_overlap_and_nothing_else_is_left(
     assert f"{len(names)} blocks" in capsys.readouterr().out
 
 
-@needs_promtool
+@needs("promtool", "prometheus")
 def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     data = config.parent / "tsdb"
     data.mkdir()

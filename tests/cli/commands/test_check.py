@@ -146,7 +146,7 @@ def test_which_source_owns_which_money_is_reported(tmp_path: Path) -> None:
     ((_, google),) = findings["ownership", "gcp"]
     ((_, others),) = findings["ownership", "other providers"]
     assert google.endswith("billed by files; usage_logs: attribution, never added")
-    assert others.endswith("usage_logs stands in for the bill, marked estimated")
+    assert others.endswith("usage_logs is used instead, marked as estimated")
 
 
 def test_a_broken_web_configuration_is_trouble_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:

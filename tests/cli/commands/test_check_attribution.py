@@ -132,4 +132,4 @@ def test_each_unit_is_queried_and_its_number_reported() -> None:
         none, broken = unit_findings(units, NOW)
     assert (none.ok, none.warning, none.what, none.detail) == (True, True, "unit order", "0 yesterday")
     assert (broken.ok, broken.what) == (False, "unit tenant")
-    assert "did not answer as Prometheus does" in broken.detail
+    assert "did not answer like Prometheus" in broken.detail

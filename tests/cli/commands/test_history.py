@@ -128,7 +128,7 @@ def test_a_time_without_cost_is_trouble_and_prints_nothing(
     command = ["history", "--config", str(config), "--from", "2020-01-01", "--to", "2020-02-01"]
     assert main(command) == 1
     assert capsys.readouterr().out == ""
-    assert "no such cost of the days from 2020-01-01" in caplog.text
+    assert "no such cost for the days from 2020-01-01" in caplog.text
 
 
 def test_a_missing_ledger_is_reported_with_how_to_fill_it(

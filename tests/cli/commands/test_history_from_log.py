@@ -252,7 +252,7 @@ def test_days_that_the_log_does_not_have_are_trouble(
 ) -> None:
     assert answer(config, "--from", "2020-01-01", "--to", "2020-02-01", capsys=capsys, code=1) == ""
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "the log has no such cost of the days from 2020-01-01 to before 2020-02-01 (--from, --to)"
+        "the log has no such cost for the days from 2020-01-01 to before 2020-02-01 (--from, --to)"
     ]
 
 

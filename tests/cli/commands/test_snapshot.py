@@ -382,7 +382,7 @@ def test_a_textfile_stays_where_no_snapshot_can_be_made(
 
     assert code == 1
     assert output.read_text() == "spend_llm_requests_total 3\n"
-    assert f"{output} is left as it was" in caplog.text
+    assert f"{output} is unchanged" in caplog.text
 
 
 def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.core.meters import USAGE_TABLE, UsageMeter
 from exporter.simulator.google.live_metrics import EMISSIONS, METRICS
 from exporter.simulator.google.live_usage import Samples, SimulatedUsage
 from exporter.simulator.google.time_series import BadRequestError, conditions_of
@@ -107,6 +108,27 @@ def test_every_metric_is_reported_by_someone_within_a_day(emission: object) -> N
         for each in live.samples(project, metric, resource, hour)
     )
     assert METRICS[metric].ingest_delay_seconds > 0
+
+
+_EMITTED = {(each.metric.type, each.resource_type) for each in EMISSIONS}
+REPORTED = [meter for meter in USAGE_TABLE if (meter.metric_type, meter.resource_type) in _EMITTED]
+
+
+@pytest.mark.parametrize("meter", REPORTED, ids=lambda each: each.name)
+def test_every_field_that_a_meter_groups_by_is_a_label_of_its_metric(meter: UsageMeter) -> None:
+    live = SimulatedUsage(world())
+    projects = sorted({each.project.id for each, _ in world().uses(NOW_HOUR)})
+    found = next(
+        each
+        for hour in range(NOW_HOUR - 26, NOW_HOUR)
+        for project in projects
+        for each in live.samples(project, meter.metric_type, meter.resource_type, hour)
+    )
+    labels = {f"resource.label.{name}" for name in found.resource_labels}
+    labels |= {f"metric.label.{name}" for name in found.metric_labels}
+    fields = {meter.region, meter.resource, meter.revision, meter.dimension, meter.project_label} - {""}
+    assert fields
+    assert fields <= labels
 
 
 def test_filters_of_other_forms_are_refused() -> None:

@@ -47,7 +47,7 @@ def test_good_files_are_counted_and_the_newest_tells_its_rows_and_times(tmp_path
     assert list(findings) == ["pattern", "columns", "newest file"]
     ((pattern,), (columns,), (newest,)) = findings.values()
     assert f"*{suffix}: 2 files, " in pattern.detail
-    assert columns == Finding(True, "columns", f"new{suffix} has all that are used")
+    assert columns == Finding(True, "columns", f"new{suffix} has all columns that are used")
     assert newest == Finding(
         True,
         "newest file",

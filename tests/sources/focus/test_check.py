@@ -42,7 +42,7 @@ def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Pa
         "providers": "aws (942 rows), azure (51 rows), oci (7 rows)",
         "currencies": "USD (1,000 rows)",
         "cost": "USD: billed 20.52, effective 14.98; "
-        "focus.cost is billed, which sums to the invoices, and counts",
+        "focus.cost is billed: this cost counts, and sums to the invoices",
         "period": "charges that start from 2024-09-01 00:00 to 2024-09-30 23:00 UTC, "
         "on the bills of 202409 to 202410",
     }
@@ -95,7 +95,7 @@ def test_what_is_left_out_is_counted_by_its_cause(tmp_path: Path) -> None:
     (category,) = findings["ChargeCategory"]
     assert (category.warning, category.detail) == (
         True,
-        "fee (1 row): no category of FOCUS, counted as usage",
+        "fee (1 row): not a category of FOCUS, counted as usage",
     )
 
 

@@ -478,7 +478,7 @@ def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_ve
         ("empty.parquet", b"", "too small to be a Parquet file"),
         ("other.parquet", b"PAR1 this is not it", "No magic bytes found"),
         ("rows.jsonl", b'{"BilledCost": 1}\n', "neither CSV nor Parquet"),
-        ("table.xlsx", b"PK", "does not say its format"),
+        ("table.xlsx", b"PK", "has an unknown format"),
         (
             "twice.csv",
             b",".join(name.encode() for name in focus_row()) + b",tags\n",

@@ -504,9 +504,9 @@ def test_a_cost_page_that_fails_in_the_middle_replaces_no_day(world: FakeAdminAp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"has_more": True, "next_page": "page_0"}, "go round in a circle"),
-        ({"has_more": True, "next_page": None}, "there is more, and not where"),
-        ({"has_more": True, "next_page": 7}, "there is more, and not where"),
+        ({"has_more": True, "next_page": "page_0"}, "form a loop"),
+        ({"has_more": True, "next_page": None}, "there is more, but not where"),
+        ({"has_more": True, "next_page": 7}, "there is more, but not where"),
         ({"data": None}, "no list `data`"),
         ({"data": {}}, "no list `data`"),
     ],

@@ -164,7 +164,7 @@ def test_a_part_of_a_token_type_has_its_own_price_or_none(
 
 
 def test_parts_are_never_more_than_the_whole() -> None:
-    with pytest.raises(ValueError, match="the parts of output are more than all of it"):
+    with pytest.raises(ValueError, match="the parts of output add up to more than all of it"):
         Tokens(output=5, parts=(Part("output", "audio", 3), Part("output", "image", 3)))
 
 

@@ -46,10 +46,14 @@ def test_a_call_costs_what_its_tokens_cost(tmp_path: Path, case: str, provider: 
         (
             "40-anthropic-message",
             "anthropic_message",
-            "Messages API as it came, which has no time",
+            "unchanged answer of Anthropic's Messages API, which has no time",
         ),
         ("40-langfuse-export", "langfuse_export", "an export of Langfuse, which does not say who bills"),
-        ("40-openai-responses", "openai_object", "OpenAI's API as it came, which does not say who bills"),
+        (
+            "40-openai-responses",
+            "openai_object",
+            "unchanged answer of OpenAI's API, which does not say who bills",
+        ),
     ],
 )
 def test_a_shape_that_is_not_read_is_named_with_what_to_do(

@@ -80,7 +80,7 @@ def _of_table(table: ExportTable) -> Iterator[Finding]:
     if table.partitioning.kind == "virtual":
         detail = (
             "the table is not partitioned by time, so every refresh reads all of it: name the table that "
-            "Google writes rather than a view of it"
+            "Google writes, not a view of it"
         )
         yield Finding(True, "partitioning", detail, warning=True)
     yield columns_finding(table.columns, "the table")
@@ -98,7 +98,7 @@ def _kept_of_other_tables(table: ExportTable, context: RefreshContext) -> Iterat
                 True,
                 "another table",
                 f"the ledger also has {len(ids)} partitions of {other}, from {min(ids)} to {max(ids)}: they "
-                "stay, since they are of another billing account. If that table has rows to come, list it "
+                "stay, since they are of another billing account. If that table still gets rows, list it "
                 "under gcp.billing_export.bigquery as well; to remove them, name it in "
                 "gcp.billing_export.bigquery.replaces",
             )
@@ -125,8 +125,8 @@ class _Estimates:
         read = billed_bytes(max(self._reading([start], "the newest partition") for start in last_two))
         yield self._within_cap(
             "a refresh",
-            f"reads {size_text(ask)} to see what is new, and up to {size_text(read)} more if something is",
-            {"that": max(ask, read), "the daily look at all partitions": look_at_all},
+            f"reads {size_text(ask)} to look for new rows, and up to {size_text(read)} more if something is",
+            {"that": max(ask, read), "the daily check of all partitions": look_at_all},
         )
         yield self._month(ask, read, look_at_all)
 
@@ -137,7 +137,7 @@ class _Estimates:
         months = by_month(starts)
         total = self._reading(starts, "the whole history")
         if total == 0:
-            detail = f"the table has no rows since {since}; a new export needs some hours for the first ones"
+            detail = f"the table has no rows since {since}; a new export gets its first rows after some hours"
             return Finding(True, "a first fill", detail, warning=True)
         sizes = {"the whole history": billed_bytes(total)}
         if billed_bytes(total) > self.reading.max_bytes_billed:
@@ -151,7 +151,7 @@ class _Estimates:
         )
         finding = self._within_cap("a first fill", planned, sizes)
         if not finding.ok and any(name.startswith(f"{self.table.table_id}/") for name in self.context.known):
-            # Done already: it matters only where the ledger is made anew.
+            # Done already: it matters only for a new ledger.
             return replace(finding, ok=True, warning=True)
         return finding
 
@@ -181,8 +181,8 @@ class _Estimates:
             True,
             "cost a month",
             f"{price_text(least)} ({size_text(least)}) to {price_text(most)} ({size_text(most)}), with a "
-            f"refresh every {minutes:g} minutes: the least if none finds news, the most if each does. "
-            f"Reckoned at the on-demand price of ${USD_PER_TEBIBYTE} per TiB, with BigQuery's minimum of "
+            f"refresh every {minutes:g} minutes: the lower if none finds new rows, the higher if each does. "
+            f"Calculated at the on-demand price of ${USD_PER_TEBIBYTE} per TiB, with BigQuery's minimum of "
             "10 MiB a query and without the free TiB a month",
         )
 
@@ -190,7 +190,7 @@ class _Estimates:
         """Bytes billed for asking which partitions moved."""
         since = self.table.partitioning.floor(since)
         sql = cursor_query(self.table, since, with_null=with_null)
-        doing = f"estimating the query for what moved in {self.table.table_id}"
+        doing = f"estimating the query for changed partitions of {self.table.table_id}"
         return billed_bytes(self.session.bytes_read_by(sql, "cursor", doing))
 
     def _reading(self, starts: list[datetime | None], which: str) -> int:

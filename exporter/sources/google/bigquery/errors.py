@@ -123,7 +123,7 @@ def _api_advice(error: api_exceptions.GoogleAPICallError, at: Circumstances) -> 
     if error.code == 401:
         return "bad_credentials", f"{said}; {_renewal('Google refuses the credentials')}"
     if is_transient(error):
-        return "unavailable", f"{said}; BigQuery is in trouble, it is tried again at the next refresh"
+        return "unavailable", f"{said}; BigQuery has a problem; it is tried again at the next refresh"
     return "refused", f"{said} (reason {reason or 'not given'}, HTTP {error.code})"
 
 
@@ -143,7 +143,7 @@ def _credentials_advice(error: auth_exceptions.GoogleAuthError) -> tuple[str, st
             "to the account that gcp.credentials_path or the application default credentials name"
         )
     # The text may quote an answer of the token service, so only its kind is shown.
-    return "bad_credentials", _renewal(f"no access token could be had ({type(error).__name__})")
+    return "bad_credentials", _renewal(f"no access token could be obtained ({type(error).__name__})")
 
 
 def _renewal(what: str) -> str:
@@ -200,7 +200,7 @@ _ADVICE: Final[dict[str, tuple[str, Callable[[Circumstances], str]]]] = {
     ),
     "resourcesExceeded": (
         "resources",
-        lambda _at: "BigQuery gave the query up as too large; keep less history, or report this",
+        lambda _at: "BigQuery stopped the query because it is too large; keep less history, or report this",
     ),
     "responseTooLarge": (
         "resources",

@@ -1,6 +1,6 @@
 """How an export table is cut into partitions, and how SQL names and bounds them.
 
-A table that BigQuery does not partition by time is cut by the day of export_time all the same.
+A table that BigQuery does not partition by time is still divided by the day of export_time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Source `bigquery`: Google's billing export where most people have it, aggregated by BigQuery.
 
-It asks which partitions of the export moved, and reads those again; bytes grow with what changed.
+It finds the partitions of the export that changed, and reads only these again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REPLACES_KEY: Final = "gcp.billing_export.bigquery.replaces"
 DEFAULT_MAX_BYTES_BILLED: Final = 10 * 2**30
 
 _CHECK_PATIENCE_SECONDS: Final = 10.0
-"""For each call of a check, while somebody waits; a refresh has more time."""
+"""For each call of a check, because a user waits; a refresh has more time."""
 
 
 @dataclass(slots=True)
@@ -58,11 +58,11 @@ class BigQuerySource(Source):
     replaces: tuple[str, ...] = ()
     """Tables whose charges leave the ledger, since this one has them."""
     recent: timedelta = timedelta(days=10)
-    """How far back an ordinary refresh looks for partitions that moved."""
+    """How far back an ordinary refresh looks for changed partitions."""
     full_check_every: timedelta = timedelta(days=1)
-    """How often all partitions are looked at."""
+    """How often all partitions are checked."""
     update_interval: timedelta = timedelta(minutes=15)
-    """How often somebody refreshes; only `check` wants to know, to say what that costs."""
+    """How often it is refreshed; only `check` uses it, to estimate the cost."""
     credentials: Credentials | None = None
     """Ready-made credentials instead of loaded ones."""
     endpoint: str | None = None
@@ -82,7 +82,7 @@ class BigQuerySource(Source):
     _full_check_done: datetime | None = field(default=None, init=False, repr=False)
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
-        """Yield the partitions that moved since their cursors in `context.known`, oldest month first.
+        """Yield the partitions that changed since their cursors in `context.known`, oldest month first.
 
         Raises SourceError; what was yielded before stays valid.
         """
@@ -90,7 +90,7 @@ class BigQuerySource(Source):
             with self._session(context, Backoff()) as session:
                 yield from self._changes(context, session)
         except SourceError:
-            # Read them anew next time: a key may have been renewed, a table made or moved.
+            # Read them again next time: a key may have been renewed, a table made or moved.
             self._identity = self._export = None
             raise
 
@@ -120,7 +120,7 @@ class BigQuerySource(Source):
         return f"{origin}, impersonating" if self.impersonate_service_account else origin
 
     def _session(self, context: RefreshContext, backoff: Backoff) -> BigQuerySession:
-        # Loads google-cloud-bigquery, which nobody without this source should pay for.
+        # Loads google-cloud-bigquery only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
         from exporter.sources.google.bigquery import session as bigquery_session  # noqa: PLC0415
 
@@ -174,8 +174,8 @@ class BigQuerySource(Source):
         if queried and not current:
             raise SourceError(
                 "export_empty",
-                f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had: the last "
-                "good data stays up; if the table was emptied on purpose, start with a new ledger file",
+                f"{export.table_id} has no rows since {since:%Y-%m-%d} any more, although it had some: the "
+                "last good data stays; if the table was emptied on purpose, start with a new ledger file",
             )
         # First what is gone, so that no dollar is in the ledger twice while another table is read.
         replaced = self._replaced(context.known.keys() - ours.keys(), export.table_id)
@@ -206,7 +206,7 @@ class BigQuerySource(Source):
                     f"the ledger has charges of {other}, and its name and that of {table_id} do not show "
                     f"whether they are exports of one billing account. If they are, set {REPLACES_KEY}: "
                     f"[{other}]; if not, list both tables under gcp.billing_export.bigquery. The last good "
-                    "data stays up",
+                    "data stays",
                 )
         return replaced
 
@@ -224,8 +224,8 @@ class BigQuerySource(Source):
         context.tally.progress(export.description)
         if export.partitioning.kind == "virtual":
             context.tally.progress(
-                f"{table_id} is not partitioned by time, so every refresh reads all of it: give the table "
-                "that Google writes rather than a view of it, if bytes matter"
+                f"{table_id} is not partitioned by time, so every refresh reads all of it: to read fewer "
+                "bytes, name the table that Google writes, not a view of it"
             )
         return export
 
@@ -240,7 +240,7 @@ class BigQuerySource(Source):
         sql = cursor_query(export, since, with_null=full)
         kept = kept_tags(self.kept_tags)
         states = {}
-        for row in session.rows(sql, "cursor", f"asking which partitions of {export.table_id} moved"):
+        for row in session.rows(sql, "cursor", f"looking up which partitions of {export.table_id} changed"):
             start = row["partition_start"]
             key = _key(export, start)
             states[key] = (start, cursor_of(row["latest_export"], row["export_rows"], kept))

@@ -1,4 +1,4 @@
-"""The SQL that BigQuery runs: which partitions moved, and their rows summed to charges.
+"""The SQL that BigQuery runs: which partitions changed, and their rows summed to charges.
 
 Every figure is summed from the decimal that the export shows, in BIGNUMERIC; nothing is rounded.
 """
@@ -50,12 +50,12 @@ def charges_query(
 ) -> str:
     """Return the query for the charges of these partitions, ordered by partition.
 
-    Result, per partition and group of like rows: what `bigquery_rows` reads. `part` is `cost`, or `credit`
-    for the credits of the same rows. Refused rows come as one group per partition and `reason`, without
-    dimensions; rows that count on their invoice alone come with dimensions, a `reason` and no rate. Export
-    times after `latest` are refused. Amounts are in the billing currency, `rate` is what turns
-    them into US dollars: dividing the exact sum is exact, and cheaper than dividing every row. The values
-    of the labels and tags to be kept are columns named by `tag_column`.
+    Result, per partition and group of like rows: what `PartitionCharges.take` reads. `part` is `cost`, or
+    `credit` for the credits of the same rows. Refused rows come as one group per partition and `reason`,
+    without dimensions; rows that count on their invoice alone come with dimensions, a `reason` and no rate.
+    Export times after `latest` are refused. Amounts are in the billing currency, and `rate` turns them into
+    US dollars: dividing the exact sum is exact, and cheaper than dividing every row. The values of the labels
+    and tags to be kept are columns named by `tag_column`.
     """
     begins = "GREATEST(usage_start, TIMESTAMP '1970-01-01 00:00:00+00')"
     grouped = [

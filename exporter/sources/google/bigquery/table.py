@@ -137,7 +137,7 @@ def describe(table_id: str, table: Table, location: str) -> ExportTable:
     if missing:
         raise SourceError(
             "not_an_export",
-            f"{table_id} has no column {', '.join(missing)}, so it is no Cloud Billing export; "
+            f"{table_id} has no column {', '.join(missing)}, so it is not a Cloud Billing export; "
             f"set {TABLE_KEY} to a table whose name starts with {' or '.join(_PREFIXES)}",
         )
     partitioning = _partitioning(table)

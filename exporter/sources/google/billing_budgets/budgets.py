@@ -83,13 +83,13 @@ def _refuse_unknown(filters: Mapping[str, object]) -> None:
 def _limit(amount: Mapping[str, object], custom: bool) -> Decimal | None:
     if "lastPeriodAmount" in amount:
         if custom:
-            raise UnknownBudgetError("its limit is the period before, and its period has none before it")
+            raise UnknownBudgetError("its limit is that of the previous period, and a custom period has none")
         return None
     money = _mapping(amount.get("specifiedAmount", {}))
     try:
         limit = Decimal(str(money.get("units", 0))) + Decimal(str(money.get("nanos", 0))) / 10**9
     except InvalidOperation:
-        raise UnknownBudgetError("its limit is no number") from None
+        raise UnknownBudgetError("its limit is not a number") from None
     if not limit.is_finite() or limit <= 0:
         raise UnknownBudgetError("its limit is not above 0")
     return limit
@@ -106,7 +106,7 @@ def _period(
     if custom is not None:
         given = _mapping(custom)
         if not given.get("endDate"):
-            raise UnknownBudgetError("its period has no end, so nothing can be expected of it")
+            raise UnknownBudgetError("its period has no end, so no expected cost can be computed")
         begin, last = (_date(_mapping(given.get(key, {}))) for key in ("startDate", "endDate"))
         span = (_midnight(begin), _midnight(last + timedelta(days=1)))
         return ("custom", span)
@@ -120,7 +120,7 @@ def _date(given: Mapping[str, object]) -> date:
     try:
         return date(*(int(str(given[key])) for key in ("year", "month", "day")))
     except (KeyError, ValueError):
-        raise UnknownBudgetError("its period has a date that is none") from None
+        raise UnknownBudgetError("its period has a date that is not valid") from None
 
 
 def _midnight(day: date) -> datetime:
@@ -132,7 +132,7 @@ def _with_credits(treatment: object) -> bool:
         return True
     if treatment == "EXCLUDE_ALL_CREDITS":
         return False
-    raise UnknownBudgetError("it counts some credits and not others, which cannot be separated here")
+    raise UnknownBudgetError("it counts only some credits, which cannot be separated here")
 
 
 def _labels(given: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
@@ -150,21 +150,23 @@ def _threshold(rule: object) -> tuple[Literal["actual", "forecast"], float]:
     try:
         ratio = float(str(given["thresholdPercent"]))
     except (KeyError, ValueError):
-        raise UnknownBudgetError("one of its thresholds is no number") from None
+        raise UnknownBudgetError("one of its thresholds is not a number") from None
     if basis not in _BASES:
-        raise UnknownBudgetError(f"one of its thresholds is of {basis}, which this version does not know")
+        raise UnknownBudgetError(
+            f"one of its thresholds has the basis {basis}, which this version does not know"
+        )
     return _BASES[basis], ratio
 
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise UnknownBudgetError("it has another form than the API's reference says")
+        raise UnknownBudgetError("it does not have the form that the API's reference describes")
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise UnknownBudgetError("it has another form than the API's reference says")
+        raise UnknownBudgetError("it does not have the form that the API's reference describes")
     return value
 
 

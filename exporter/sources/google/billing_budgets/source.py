@@ -129,7 +129,7 @@ class BillingBudgetsSource(Source):
             if not following:
                 return found
             params["pageToken"] = str(following)
-        raise SourceError("bad_response", f"Cloud Billing: {path} has no last page; nothing is taken from it")
+        raise SourceError("bad_response", f"Cloud Billing: {path} has no last page; none of it is used")
 
     def _project_id(self, api: JsonApi, number: str) -> str:
         if number not in self._project_ids:
@@ -140,7 +140,7 @@ class BillingBudgetsSource(Source):
         return self._project_ids[number]
 
     def _loaded(self) -> GoogleIdentity:
-        # Loads google-auth, which nobody without this source should pay for.
+        # Loads google-auth only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
 
         if self._identity is None:

@@ -49,7 +49,7 @@ class ExportColumns:
         return f"({self._json(column)}->>'$.{field}')"
 
     def timestamp(self, column: str) -> str:
-        """Return a TIMESTAMP expression in UTC; what is no time gives NULL.
+        """Return a TIMESTAMP expression in UTC; what is not a time gives NULL.
 
         A time may be a timestamp, text, a number since 1970, or an object that has one of them as `value`.
         """
@@ -84,7 +84,7 @@ class ExportColumns:
         return f"coalesce({self.text(column)}, 'nothing')"
 
     def credit_amounts(self) -> str:
-        """Return an expression for the list of exact credit amounts; NULL in it where one is no number."""
+        """Return an expression for the list of exact credit amounts; NULL in it where one is not a number."""
         kind = self._kind("credits")
         if kind == "absent":
             return f"NULL::{MONEY}[]"
@@ -103,7 +103,7 @@ class ExportColumns:
     def tags(self) -> str:
         """Return a VARCHAR expression for Charge.tags, of the labels and tags to be kept.
 
-        What is no list of keys and values counts as having none: money is not set aside for its label.
+        What is not a list of keys and values counts as having none: money is not set aside for its label.
         """
         return tags_expression({tag: self._value(tag) for tag in self.kept})
 

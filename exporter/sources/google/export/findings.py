@@ -37,6 +37,6 @@ def columns_finding(present: Collection[str], place: str) -> Finding:
         detail = f"{place} lacks currency and currency_conversion_rate, so every row is set aside"
         return Finding(False, "columns", detail)
     if not absent:
-        return Finding(True, "columns", f"{place} has all that are used")
+        return Finding(True, "columns", f"{place} has all columns that are used")
     listed = ", ".join(f"{name} ({text})" for name, text in absent)
     return Finding(True, "columns", f"{place} lacks {listed}", warning=True)

@@ -72,7 +72,7 @@ def found_columns(names: Iterable[str]) -> set[str]:
 def refusal(names: Collection[str]) -> str | None:
     """Return why a file with these columns cannot be read as a billing export; None where it can.
 
-    Without cost or times there is no charge; without service, SKU and project nobody could say whose it is.
+    Without cost or times there is no charge; without service, SKU and project it would belong to nothing.
     """
     found = found_columns(names)
     missing = [name for name in _NEEDED if name not in found]

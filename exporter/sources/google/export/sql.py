@@ -16,18 +16,18 @@ from exporter.sources.google.export.values import ACCEPTED_TIMES
 REASONS = {
     "bad_json": "the row, or a nested column of it, is not the JSON that Google's export has; it was left "
     "out. Text formats have nested columns as JSON text, which Python's str() and spreadsheets do not write",
-    "bad_cost": "cost is missing, not a number, or too large to be true; the row was left out",
-    "bad_credit": "a credit's amount is missing, not a number, or too large to be true; the row was left out",
-    "bad_currency": "neither currency nor currency_conversion_rate can be read; the row was left out, since "
-    "nobody knows what its cost is in",
-    "bad_conversion_rate": "currency_conversion_rate is missing or no plausible rate; the row counts on its "
+    "bad_cost": "cost is missing, not a number, or implausibly large; the row was left out",
+    "bad_credit": "a credit's amount is missing, not a number, or implausibly large; the row was left out",
+    "bad_currency": "neither currency nor currency_conversion_rate can be read; the row was left out, "
+    "because the currency of its cost is unknown",
+    "bad_conversion_rate": "currency_conversion_rate is missing or not plausible; the row counts on its "
     "invoice in its own currency, and is missing from all US dollars",
     "bad_timestamp": "usage_start_time or export_time is missing or cannot be read as a time; the row was "
     f"left out. Times are read as {ACCEPTED_TIMES}",
-    "undated_usage": "usage_start_time is before 2015, which is no real time of usage; the row counts on its "
-    "invoice, and is missing from the sums by day and month",
+    "undated_usage": "usage_start_time is before 2015, which cannot be a time of usage; the row counts on "
+    "its invoice, and is missing from the sums by day and month",
     "far_timestamp": "usage_start_time lies more than ten years ahead; the row was left out",
-    "future_timestamp": "export_time lies in the future, though Google has written it already; the row was "
+    "future_timestamp": "export_time lies in the future, although the row exists already; the row was "
     "left out: check the clock of this machine",
 }
 """Why a row can be set aside, in the words that go to the log. Same reasons for every export source."""

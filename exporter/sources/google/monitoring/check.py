@@ -40,7 +40,7 @@ def findings(
         yield Finding(False, "reading", str(error))
         return
     if not answered:
-        yield Finding(True, "usage", "no project has any usage that is known live", warning=True)
+        yield Finding(True, "usage", "no project has any live usage", warning=True)
         return
     series = series_per_month(update_interval)
     usd = reading_usd_per_month(series)
@@ -55,5 +55,5 @@ def findings(
 
 
 def reading_usd_per_month(series_per_month: float) -> float:
-    """What reading so many time series costs in a month, were nothing else read with the account."""
+    """What reading so many time series costs in a month, if nothing else is read with the account."""
     return max(0.0, series_per_month - FREE_SERIES_PER_MONTH) * USD_PER_MILLION_SERIES / 1e6

@@ -108,7 +108,7 @@ def _verdict(error: Exception, question: Question) -> tuple[str, str, Scope]:
 
 
 _RENEW: Final = (
-    "Google does not take the credentials; make a new key and put it at gcp.credentials_path, or sign in "
+    "Google does not accept the credentials; make a new key and put it at gcp.credentials_path, or sign in "
     "again with `gcloud auth application-default login`; no restart is needed"
 )
 _QUOTA: Final = (

@@ -166,7 +166,7 @@ def _text(cursor: _Cursor) -> str:
 
 
 def _parse(known: str | None) -> _Cursor | None:
-    """Read a cursor; one of an unknown form is none, so that everything is read anew."""
+    """Read a cursor; one of an unknown form counts as none, so that everything is read again."""
     try:
         through, *ways = (known or "").split()
         parted = [way.split("@") for way in ways]

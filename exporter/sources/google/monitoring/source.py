@@ -116,7 +116,7 @@ class CloudMonitoringSource(Source):
                     if reader.hopeless:
                         break
         except SourceError:
-            # Read it anew next time: a key may have been renewed.
+            # Read it again next time: a key may have been renewed.
             self._identity = None
             raise
         if failures and (reader.hopeless or len(failures) == len(self.project_ids)):
@@ -141,7 +141,7 @@ class CloudMonitoringSource(Source):
         return self._timings.get(metric_type, Timing())
 
     def _session(self, context: RefreshContext) -> MonitoringSession:
-        # Loads the gRPC client, which nobody without this source should pay for.
+        # Loads the gRPC client only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
         from exporter.sources.google.monitoring import session as monitoring_session  # noqa: PLC0415
 

@@ -57,7 +57,7 @@ def recommendation_of(
     """
     place = f"{project_id}/{recommender.id}"
     if not isinstance(found, dict):
-        return Rejected("bad_recommendation", 1, place, "an entry is no JSON object")
+        return Rejected("bad_recommendation", 1, place, "an entry is not a JSON object")
     if _at(found, "stateInfo", "state") != "ACTIVE":
         return None
     projection = _at(found, "primaryImpact", "costProjection")
@@ -90,7 +90,7 @@ def _money(cost: object) -> Decimal:
         raise ValueError("no cost")  # noqa: TRY004 (the answer is wrong, not the call)
     amount = _number(cost.get("units")) + _number(cost.get("nanos")) / _NANOS
     if not amount.is_finite():
-        raise ValueError("an amount that is no number")
+        raise ValueError("an amount that is not a number")
     return amount
 
 

@@ -61,7 +61,7 @@ class RecommenderSource(Source):
     """Recommender and location: until when it is not queried."""
 
     def refresh(self, context: RefreshContext) -> Iterator[Unreadable]:
-        """Read every project anew and yield what could not be read.
+        """Read every project again and yield what could not be read.
 
         Raises SourceError when no project could be read.
         """
@@ -85,7 +85,7 @@ class RecommenderSource(Source):
                     self._keep(project_id, found, context.now)
                     yield from (Unreadable(each.place, each) for each in _summed(reader.rejected))
         except SourceError:
-            # Read it anew next time: a key may have been renewed.
+            # Read it again next time: a key may have been renewed.
             self._identity = None
             raise
         if failures and (len(failures) == len(self.project_ids) or failures[-1].reason in _HOPELESS):
@@ -120,7 +120,7 @@ class RecommenderSource(Source):
         self.findings = Recommendations((*others, *found), read_at)
 
     def _session(self, context: RefreshContext) -> RecommenderSession:
-        # Loads google-auth, which nobody without this source should pay for.
+        # Loads google-auth only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
         from exporter.sources.google.recommender import session as recommender_session  # noqa: PLC0415
 

@@ -94,7 +94,7 @@ def test_the_estimates_are_the_bytes_of_the_queries_that_a_refresh_asks(rig: Rig
 
     assert f"{100 * 20 * ROW_BYTES / 2**30:.1f} GiB" in findings["a first fill"].detail
     newest = billed_bytes(20 * ROW_BYTES)
-    assert "reads 10 MiB to see" in findings["a refresh"].detail
+    assert "reads 10 MiB to look" in findings["a refresh"].detail
     assert f"up to {newest // MEBIBYTE} MiB more" in findings["a refresh"].detail
     # 720 refreshes and 30 looks at all partitions, at 10 MiB each; and what is new at every refresh.
     least = (720 + 30) * 10 * MEBIBYTE

@@ -121,17 +121,17 @@ def test_a_period_of_its_own_has_its_days_in_the_billing_zone_and_ends_by_itself
     [
         ({"budgetFilter": {"resourceAncestors": ["folders/1"]}}, "folders or organizations"),
         ({"budgetFilter": {"subaccounts": ["billingAccounts/1"]}}, "subaccounts only"),
-        ({"budgetFilter": {"creditTypesTreatment": "INCLUDE_SPECIFIED_CREDITS"}}, "some credits and not"),
+        ({"budgetFilter": {"creditTypesTreatment": "INCLUDE_SPECIFIED_CREDITS"}}, "only some credits"),
         ({"budgetFilter": {"calendarPeriod": "DECADE"}}, "period is DECADE"),
         ({"budgetFilter": {"zones": ["a"]}}, "does not know: zones"),
         ({"budgetFilter": {"labels": {"cost": ["a"]}}}, "label cost, which is not kept with charges; add it"),
         ({"budgetFilter": {"projects": ["projects/999"]}}, r"grant Browser (roles/browser)"),
         ({"budgetFilter": {"customPeriod": {"startDate": {"year": 2026}}}}, "has no end"),
-        ({"budgetFilter": []}, "another form"),
+        ({"budgetFilter": []}, "the form that"),
         ({"amount": {"specifiedAmount": {"units": "0"}}}, "not above 0"),
-        ({"amount": {"specifiedAmount": {"units": "x"}}}, "is no number"),
-        ({"thresholdRules": [{"spendBasis": "CURRENT_SPEND"}]}, "thresholds is no number"),
-        ({"thresholdRules": [{"thresholdPercent": 1, "spendBasis": "LUCK"}]}, "of LUCK"),
+        ({"amount": {"specifiedAmount": {"units": "x"}}}, "is not a number"),
+        ({"thresholdRules": [{"spendBasis": "CURRENT_SPEND"}]}, "thresholds is not a number"),
+        ({"thresholdRules": [{"thresholdPercent": 1, "spendBasis": "LUCK"}]}, "basis LUCK"),
     ],
 )
 def test_a_budget_that_cannot_be_followed_is_told_and_the_others_are_there(

@@ -37,7 +37,7 @@ def test_a_project_that_denies_is_trouble_and_names_the_role(tmp_path: Path) -> 
 def test_projects_that_use_none_of_it_are_a_warning_and_no_trouble(tmp_path: Path) -> None:
     findings = found(tmp_path, Faults(missing_metrics={meter.metric_type for meter in RUN_METERS}))
     assert all(each.ok and each.warning for each in findings)
-    assert findings[-1].detail == "no project has any usage that is known live"
+    assert findings[-1].detail == "no project has any live usage"
 
 
 def test_when_nothing_can_be_read_that_is_the_finding(tmp_path: Path) -> None:
