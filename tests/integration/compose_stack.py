@@ -161,7 +161,10 @@ def started(engine: Engine, project: str, services: tuple[str, ...], **environme
         # Shown by pytest when a test failed.
         sys.stdout.write(engine.run(*compose, "logs", **environment))
     finally:
-        engine.run(*compose, "down", "--volumes", "--rmi", "local", **environment)
+        # Older versions of podman-compose cannot remove the images that they built.
+        removes_images = "--rmi" in engine.run(*engine.compose, "down", "--help")
+        images = ("--rmi", "local") if removes_images else ()
+        engine.run(*compose, "down", "--volumes", *images, **environment)
 
 
 def eventually(what: str, probe: Callable[[], T]) -> T:
