@@ -35,12 +35,15 @@ BOARDS = boards()
 NO_BUDGETS = "the demo has no budgets"
 NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
+A_QUIET_MOMENT = "whether tokens were counted within the few minutes of this demo depends on the hour"
 EMPTY = {
     ("spend-overview", "Budget"): NO_BUDGETS,
     ("spend-overview", "Largest monthly budget"): NO_BUDGETS,
     ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
     ("spend-gcp", "Idle instances"): "idle instances are known after days of live usage",
     ("spend-llm", "Today"): "within some hours after midnight UTC nothing of the day is billed yet",
+    ("spend-llm", "Token cost"): A_QUIET_MOMENT,
+    ("spend-llm", "Cached input share by model"): A_QUIET_MOMENT,
     ("spend-llm", "Unpriced"): "every model of the demo has a price",
     ("spend-llm", "Proxy cost by team and key"): NO_PROXY,
     ("spend-llm", "Share of the bill seen by the proxy"): NO_PROXY,
