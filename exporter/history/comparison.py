@@ -5,8 +5,8 @@ A store that lost acknowledged samples, at a restart or with a disk, would other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -46,7 +46,7 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
 
     Raises NotDelivered, SourceError, LedgerError.
     """
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = DAY.first_of(now)
     first = max(today - COMPARED_DAYS * DAY.length, _day_from(outbox.sent_from))
     sent = outbox.acknowledged((first, today), DAY) if first < today else {}
     if not sent:
@@ -58,6 +58,12 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
         for (labels, day), usd in sorted(sent.items())
         if _differs(float(usd), stored.get((labels, day), 0.0))
     ]
+
+
+def usd_off(found: Iterable[Difference]) -> float:
+    """Return by how many dollars the store is off; hours and days are the same dollars."""
+    listed = list(found)
+    return max(sum(each.usd for each in listed if each.family is family) for family in FAMILIES.values())
 
 
 def prepare_resending(outbox: Outbox, store: Store, since: datetime, now: datetime) -> tuple[int, float]:
@@ -96,5 +102,5 @@ def _differs(one: float, other: float) -> bool:
 
 
 def _day_from(moment: datetime) -> datetime:
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = DAY.first_of(moment)
     return day if day == moment else day + DAY.length

@@ -17,7 +17,7 @@ from typing import Final
 import requests
 
 from exporter.core.errors import SourceError
-from exporter.history.comparison import FAMILIES, Difference, differences, prepare_resending
+from exporter.history.comparison import Difference, differences, prepare_resending, usd_off
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
 from exporter.history.store import Store
@@ -213,11 +213,7 @@ class HistorySender:
         if found is None:
             return
         self._compare_at = now + _COMPARE_EVERY
-        # Hours and days are the same dollars.
-        usd = max(
-            (sum(each.usd for each in found if each.family is family) for family in FAMILIES.values()),
-            default=0.0,
-        )
+        usd = usd_off(found)
         self.status = replace(self.status, difference_usd=usd, compared_at=now)
         if found:
             self._tell(

@@ -5,12 +5,8 @@ What is kept is the opposite, a mark while a first read is under way: it survive
 
 from __future__ import annotations
 
-from typing import Final
-
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.counter_starts import FIRST_READ_OF
-
-_MARK: Final = FIRST_READ_OF
 
 
 class FirstReads:
@@ -27,17 +23,17 @@ class FirstReads:
                    -- A bill of which all partitions are gone: its counters stay.
                    UNION SELECT source FROM series
                    EXCEPT SELECT value FROM setting WHERE name = ?""",
-                [_MARK],
+                [FIRST_READ_OF],
             ).fetchall()
         return {source for (source,) in rows}
 
     def begin(self, source: str) -> None:
         """Mark the source, of which the ledger has nothing yet. Raises LedgerError."""
         with self._ledger.transaction() as connection:
-            connection.execute("DELETE FROM setting WHERE name = ? AND value = ?", [_MARK, source])
-            connection.execute("INSERT INTO setting VALUES (?, ?)", [_MARK, source])
+            connection.execute("DELETE FROM setting WHERE name = ? AND value = ?", [FIRST_READ_OF, source])
+            connection.execute("INSERT INTO setting VALUES (?, ?)", [FIRST_READ_OF, source])
 
     def end(self, source: str) -> None:
         """Remove the mark: the source has been read to its end. Raises LedgerError."""
         with self._ledger.transaction() as connection:
-            connection.execute("DELETE FROM setting WHERE name = ? AND value = ?", [_MARK, source])
+            connection.execute("DELETE FROM setting WHERE name = ? AND value = ?", [FIRST_READ_OF, source])

@@ -58,9 +58,6 @@ OTHER_BILLS_ZONE = "UTC"
 """Zone of the days of providers without their own source, such as those of FOCUS files."""
 
 
-LIVE_PROVIDER = "gcp"
-"""The provider of live usage of resources, whose bill has its prices."""
-
 logger = logging.getLogger(__name__)
 
 _Computed = TypeVar("_Computed")
@@ -100,10 +97,12 @@ class SnapshotCollector:
     ) -> None:
         """`provider_budgets` returns the budgets that sources read from their providers."""
         self._ledger = ledger
+        live_of = {source.provider for source in sources if source.reads_live_usage}
+        # The bill of the same provider has the prices.
         self._live_depends_on = frozenset(
             source.name
             for source in sources
-            if source.reads_live_usage or (reads_bill(source) and source.provider == LIVE_PROVIDER)
+            if source.reads_live_usage or (reads_bill(source) and source.provider in live_of)
         )
         self._zones = billing_zones(sources)
         self._reads_live_usage = any(source.reads_live_usage for source in sources)

@@ -36,7 +36,7 @@ class UnitQuery:
 
 @dataclass(frozen=True, slots=True)
 class UnitFailure:
-    """Why there is not a number."""
+    """Why there is no number."""
 
     reason: str
     """One word: unreachable, timeout, refused, bad_query, bad_answer, no_value, many_values or bad_value."""

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from math import exp, log
 from typing import Final, Literal
 
-from exporter.analysis.unit_cost.known_days import BilledDay, UsedDay, recency, whole_days
+from exporter.analysis.unit_cost.known_days import BilledDay, UsedDay, of_whole_days, recency
 from exporter.core.meters import RUN, UsageMeter
 
 Service = tuple[str, str, str]
@@ -88,12 +88,10 @@ def learn_modes(
             cell = bills[row.project_id, row.region_id].setdefault((meter.name, row.day), [0.0, 0.0])
             cell[meter.skus.mode(row.sku) == "instance"] += row.quantity
             meters.add(meter.name)
-    first = whole_days(used)
     idle = _idle_evidence(used, since)
     usage: dict[_Place, dict[str, dict[_Cell, float]]] = defaultdict(lambda: defaultdict(dict))
-    for use in used:
-        whole = use.day >= first[use.meter, use.project_id]
-        if use.meter in meters and whole and since < use.day <= settled_through:
+    for use in of_whole_days(used):
+        if use.meter in meters and since < use.day <= settled_through:
             mine = usage[use.project_id, use.region_id][use.resource]
             mine[use.meter, use.day] = mine.get((use.meter, use.day), 0.0) + use.amount
     chances = {

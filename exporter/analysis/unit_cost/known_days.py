@@ -5,9 +5,9 @@ Recent days weigh more: prices, discounts and habits change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 HALF_LIFE_DAYS: Final = 7.0
 """A day has half the weight of a day that is this much more recent."""
@@ -55,18 +55,21 @@ class UsedDay(Protocol):
     def amount(self) -> float: ...  # noqa: D102
 
 
+_Used = TypeVar("_Used", bound=UsedDay)
+
+
 def recency(day: date, newest: date, half_life_days: float = HALF_LIFE_DAYS) -> float:
     """The weight of a day, 1 for the newest."""
     return float(0.5 ** ((newest - day).days / half_life_days))
 
 
-def whole_days(used: Iterable[UsedDay]) -> Mapping[tuple[str, str], date]:
-    """The first day of each meter and project of which all usage is known.
+def of_whole_days(used: Sequence[_Used]) -> list[_Used]:
+    """Leave out the first day of each meter and project.
 
-    Reading began at some time within the day before, but the bill of that day is for all of it.
+    Reading began at some time within it, but the bill of that day is for all of it.
     """
     first: dict[tuple[str, str], date] = {}
     for row in used:
         reader = (row.meter, row.project_id)
         first[reader] = min(first.get(reader, row.day), row.day)
-    return {reader: date.fromordinal(day.toordinal() + 1) for reader, day in first.items()}
+    return [row for row in used if row.day > first[row.meter, row.project_id]]

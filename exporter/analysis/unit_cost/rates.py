@@ -15,8 +15,8 @@ from exporter.analysis.unit_cost.known_days import (
     HALF_LIFE_DAYS,
     BilledDay,
     UsedDay,
+    of_whole_days,
     recency,
-    whole_days,
 )
 from exporter.analysis.unit_cost.rate_book import Learnt, RateBook, RateCard
 from exporter.analysis.unit_cost.sustained_use import Stepped, learn_steps
@@ -67,17 +67,8 @@ def learn_rates(
     """
     settled = [row for row in billed if row.day <= settled_through]
     used = list(used)
-    owners = {
-        (row.service_id, row.service_name, row.sku_id, row.sku): explaining(
-            row.service_id, row.service_name, row.sku_id, row.sku, table
-        )
-        for row in settled
-    }
-    explained = [
-        (row, found[0])
-        for row in settled
-        if len(found := owners[row.service_id, row.service_name, row.sku_id, row.sku]) == 1
-    ]
+    owners = {sku: explaining(*sku, table) for sku in {_sku_of(row) for row in settled}}
+    explained = [(row, found[0]) for row in settled if len(found := owners[_sku_of(row)]) == 1]
     modes = learn_modes(explained, used, settled_through)
     live = _live_amounts(used, table, modes)
     sums: dict[_Key, _Sums] = {}
@@ -119,6 +110,10 @@ def learn_rates(
     )
 
 
+def _sku_of(row: BilledDay) -> tuple[str, str, str, str]:
+    return row.service_id, row.service_name, row.sku_id, row.sku
+
+
 def _learnt(key: _Key, sums: _Sums, steps: Stepped | None) -> Learnt:
     _, project_id, region_id, sku = key
     skus = sums.meter.skus
@@ -139,11 +134,9 @@ def _by_whole_day(
     used: Iterable[UsedDay], meters: Collection[str], today: date
 ) -> Mapping[tuple[str, ...], dict[date, float]]:
     """Usage by meter, project and region, and by day: of days that are over and that were read as a whole."""
-    mine = [row for row in used if row.meter in meters and row.day < today]
-    first = whole_days(mine)
     found: dict[tuple[str, ...], dict[date, float]] = defaultdict(lambda: defaultdict(float))
-    for row in mine:
-        if row.day >= first[row.meter, row.project_id]:
+    for row in of_whole_days([row for row in used if row.meter in meters]):
+        if row.day < today:
             found[row.meter, row.project_id, row.region_id][row.day] += row.amount
     return found
 
@@ -153,12 +146,8 @@ def _live_amounts(
 ) -> Mapping[tuple[str, str, str, date], float]:
     """Usage that is paid for of the meters whose units differ from the bill's, by project, region and day."""
     own = {meter.name: meter for meter in table if meter.skus and meter.skus.rate_per == "live_unit"}
-    mine = [row for row in used if row.meter in own]
-    first = whole_days(mine)
     amounts: dict[tuple[str, str, str, date], float] = defaultdict(float)
-    for row in mine:
-        if row.day < first[row.meter, row.project_id]:
-            continue
+    for row in of_whole_days([row for row in used if row.meter in own]):
         paid = 1.0
         skus = own[row.meter].skus
         if skus is not None and skus.request_based_only:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exporter.config.model import Config
 from exporter.core.errors import SourceError
-from exporter.history.comparison import COMPARED_DAYS, FAMILIES
+from exporter.history.comparison import COMPARED_DAYS, usd_off
 from exporter.history.remote_write import NotDelivered
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
@@ -46,8 +46,8 @@ def _compare(sender: HistorySender) -> bool:
         series = " ".join(label for label in each.labels if label)
         usd = f"{each.sent_usd:12.2f} sent  {each.stored_usd:12.2f} stored"
         print(f"{each.day:%Y-%m-%d}  {usd}  {each.family.name} {series}")  # noqa: T201
-    off = max(sum(each.usd for each in found if each.family is one) for one in FAMILIES.values())
-    print(f"the last {COMPARED_DAYS} whole days: {len(found)} sums differ, by ${off:,.2f}")  # noqa: T201
+    off_by = f"{len(found)} sums differ, by ${usd_off(found):,.2f}"
+    print(f"the last {COMPARED_DAYS} whole days: {off_by}")  # noqa: T201
     return not found
 
 

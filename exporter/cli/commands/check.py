@@ -63,7 +63,7 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     for source in sources:
         findings = _of_source(source, config, ledger.facts, now, report.progress)
         well &= _report(report, f"source {source.name}", findings)
-    if any(source.name == "cloud_monitoring" for source in sources):
+    if any(source.reads_live_usage for source in sources):
         bills = [source.name for source in sources if reads_bill(source)]
         well &= _report(report, "live usage", live_usage_findings(config.ledger, bills, now))
     well &= _report(report, "attribution", _of_attribution(config, sources, now))

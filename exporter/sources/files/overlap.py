@@ -99,11 +99,11 @@ def decide(
         for cell in file.content.cells:
             for name in by_cell[cell]:
                 shared[name] += 1
-        loss = _loss(file, [counting[name] for name in sorted(shared) if name in counting], same)
+        others = [counting[name] for name in sorted(shared) if name in counting]
+        loss = _loss(file, others, same)
         if loss is not None:
             losses[file.name] = loss
             continue
-        others = [counting[name] for name in sorted(shared) if name in counting]
         found = [_doubt(file, other, same) for other in others]
         by_rows = _by_rows(
             file, [o for o, doubt in zip(others, found, strict=True) if not doubt], shared_rows

@@ -112,10 +112,12 @@ class FocusSource(Source):
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
-        def read(connection: duckdb.DuckDBPyConnection) -> FileReading:
-            return self._read_with(connection, path, state, context)
-
-        return read_within_memory(read, path, context.spool, self.attempts)
+        return read_within_memory(
+            lambda connection: self._read_with(connection, path, state, context),
+            path,
+            context.spool,
+            self.attempts,
+        )
 
     def _read_with(
         self, connection: duckdb.DuckDBPyConnection, path: Path, state: str, context: RefreshContext
