@@ -22,7 +22,7 @@ from exporter.analysis.bill.settlement import (
 from exporter.analysis.bill.windows import billing_day, billing_windows
 from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView, SeriesTotals
 from exporter.metrics import families as metrics
-from exporter.metrics.counters import Counted, starts
+from exporter.metrics.counters import Start, starts
 from exporter.metrics.families import Family, FamilySamples
 
 WINDOW_FAMILIES: Mapping[str, Family] = {
@@ -35,12 +35,10 @@ WINDOW_FAMILIES: Mapping[str, Family] = {
 
 @dataclass(frozen=True, slots=True)
 class _Counter:
-    labels: Labels
+    series: SeriesTotals
     total: Decimal
     base: Decimal
-    published: str | None
-    counted_from: float | None
-    unseen: bool
+    """Part of the total that was counted in `other` before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +221,7 @@ def _weights(
 
 def _billed(totals: Iterable[SeriesTotals]) -> list[_Counter]:
     return [
-        _Counter(
-            each.labels,
-            each.billed_usd,
-            each.billed_base_usd,
-            each.published,
-            each.counted_from,
-            each.unseen,
-        )
+        _Counter(each, each.billed_usd, each.billed_base_usd)
         for each in totals
         if each.labels[-1] in _BILLED_CATEGORIES
     ]
@@ -238,14 +229,7 @@ def _billed(totals: Iterable[SeriesTotals]) -> list[_Counter]:
 
 def _credits(totals: Iterable[SeriesTotals]) -> list[_Counter]:
     return [
-        _Counter(
-            each.labels,
-            each.credit_usd,
-            each.credit_base_usd,
-            each.published,
-            each.counted_from,
-            each.unseen,
-        )
+        _Counter(each, each.credit_usd, each.credit_base_usd)
         for each in totals
         if each.credit_usd or each.labels[-1] not in _BILLED_CATEGORIES
     ]
@@ -255,17 +239,17 @@ def _fold_counters(counters: Sequence[_Counter], own: set[Labels], kept: Sequenc
     """Fold counters so that none falls when one becomes a series of its own: its past stays in `other`."""
     parts: list[tuple[Labels, Decimal]] = []
     past: list[tuple[Labels, Decimal]] = []
-    begun: list[Counted] = []
+    begun: list[Start] = []
     for each in counters:
+        series, labels = each.series, each.series.labels
         behind = Decimal(0)
-        if each.labels in own:
-            behind = each.total if each.published == "folded" else each.base
-        parts.append((each.labels, each.total - behind))
-        shown = each.labels if each.labels in own else folded(each.labels, kept)
-        begun.append((shown, 0.0, each.counted_from, each.unseen))
+        if labels in own:
+            behind = each.total if series.published == "folded" else each.base
+        parts.append((labels, each.total - behind))
+        begun.append((labels if labels in own else folded(labels, kept), series.counted_from, series.unseen))
         if behind:
-            past.append((each.labels, behind))
-            begun.append((folded(each.labels, kept), 0.0, each.counted_from, False))
+            past.append((labels, behind))
+            begun.append((folded(labels, kept), series.counted_from, False))
     sums, count = fold(parts, own, kept)
     for labels, value in fold(past, frozenset(), kept)[0].items():
         sums[labels] = sums.get(labels, Decimal(0)) + value

@@ -19,6 +19,8 @@ ZERO_FOR: Final = timedelta(minutes=2)
 first value is not in `increase`, unless Prometheus reads when counters were created."""
 
 Labels = tuple[str, ...]
+Start = tuple[Labels, float | None, bool]
+"""Labels, and of one part of the counter: when it was zero, and whether it begins now."""
 Counted = tuple[Labels, float, float | None, bool]
 """Labels, and of one part of the counter: its value, when it was zero, and whether it begins now."""
 
@@ -76,14 +78,14 @@ class Counters:
         return until is not None and now < until
 
 
-def starts(parts: Iterable[Counted]) -> tuple[dict[Labels, float], frozenset[Labels]]:
+def starts(parts: Iterable[Start]) -> tuple[dict[Labels, float], frozenset[Labels]]:
     """Return when each counter was zero, where that is known, and which counters begin now.
 
     A counter is as old as its oldest part, and begins now if all its parts do.
     """
     created: dict[Labels, float] = {}
     beginning: dict[Labels, bool] = {}
-    for labels, _, since, begins in parts:
+    for labels, since, begins in parts:
         if since is not None:
             created[labels] = min(since, created.get(labels, since))
         beginning[labels] = begins and beginning.get(labels, True)
@@ -95,6 +97,6 @@ def summed(family: Family, parts: Sequence[Counted]) -> FamilySamples:
     values: dict[Labels, list[float]] = {}
     for labels, value, _, _ in parts:
         values.setdefault(labels, []).append(value)
-    created, beginning = starts(parts)
+    created, beginning = starts((labels, since, begins) for labels, _, since, begins in parts)
     samples = sorted((labels, math.fsum(each)) for labels, each in values.items())
     return FamilySamples(family, samples, created, beginning)

@@ -150,27 +150,22 @@ def _lasting() -> list[Placed]:
             link=To(links.BUDGETS),
             size=(8, 8),
         ),
-        over_time(
-            "Forecast of today",
-            "Forecast for the whole billing day. The band adds up the 10 % and 90 % quantiles of the "
-            "providers, so it is slightly too wide.",
-            *_quantiles("spend_forecast_day_end_usd"),
-            empty=reasons.NO_NOWCAST,
-            link=To(links.BUDGETS),
-            band=("High", "Low"),
-            size=(8, 8),
-        ),
-        over_time(
-            "Month-end forecast",
-            "Forecast for the whole billing month. The band adds up the 10 % and 90 % quantiles of the "
-            "providers, so it is slightly too wide.",
-            *_quantiles("spend_forecast_month_end_usd"),
-            empty=reasons.NO_NOWCAST,
-            link=To(links.BUDGETS),
-            band=("High", "Low"),
-            size=(8, 8),
-        ),
+        _forecast("Forecast of today", "day", "spend_forecast_day_end_usd"),
+        _forecast("Month-end forecast", "month", "spend_forecast_month_end_usd"),
     ]
+
+
+def _forecast(title: str, span: str, metric: str) -> Placed:
+    return over_time(
+        title,
+        f"Forecast for the whole billing {span}. The band adds up the 10 % and 90 % quantiles of the "
+        "providers, so it is slightly too wide.",
+        *_quantiles(metric),
+        empty=reasons.NO_NOWCAST,
+        link=To(links.BUDGETS),
+        band=("High", "Low"),
+        size=(8, 8),
+    )
 
 
 def _quantiles(metric: str) -> list[Query]:

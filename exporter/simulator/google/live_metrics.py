@@ -112,6 +112,21 @@ _CLASSES: Final = ("response_code_class", (("2xx", 0.972), ("4xx", 0.022), ("5xx
 _DATABASES: Final = "cloudsql_database"
 _SHARED: Final = ("request_type", "shared")
 
+
+def _instances(skus: tuple[str, ...], state: str, *, share: float = 1.0) -> Emission:
+    """Instances of Cloud Run services; `share` of the SKUs' time is in that state."""
+    return Emission(
+        skus,
+        _INSTANCES,
+        "cloud_run_revision",
+        _SERVICE,
+        factor=share / 3600,
+        metric_labels=(("state", state),),
+        by_revision=True,
+        per_vcpu=True,
+    )
+
+
 EMISSIONS: Final[tuple[Emission, ...]] = (
     Emission(
         ("run-requests",), _REQUESTS, "cloud_run_revision", _SERVICE, split=_CLASSES, by_revision=True
@@ -119,47 +134,11 @@ EMISSIONS: Final[tuple[Emission, ...]] = (
     Emission(_CPU_SKUS, _RUN_CPU, "cloud_run_revision", _SERVICE, by_revision=True),
     Emission(_RAM_SKUS, _RUN_MEMORY, "cloud_run_revision", _SERVICE, by_revision=True),
     Emission(_CPU_SKUS, _BILLABLE, "cloud_run_revision", _SERVICE, by_revision=True, per_vcpu=True),
-    Emission(
-        ("run-cpu", "run-cpu-2"),
-        _INSTANCES,
-        "cloud_run_revision",
-        _SERVICE,
-        factor=1 / 3600,
-        metric_labels=(("state", "active"),),
-        by_revision=True,
-        per_vcpu=True,
-    ),
+    _instances(("run-cpu", "run-cpu-2"), "active"),
     # Billed by instance: for their whole life, of which they serve a part.
-    Emission(
-        ("run-cpu-instance",),
-        _INSTANCES,
-        "cloud_run_revision",
-        _SERVICE,
-        factor=0.6 / 3600,
-        metric_labels=(("state", "active"),),
-        by_revision=True,
-        per_vcpu=True,
-    ),
-    Emission(
-        ("run-cpu-instance",),
-        _INSTANCES,
-        "cloud_run_revision",
-        _SERVICE,
-        factor=0.4 / 3600,
-        metric_labels=(("state", "idle"),),
-        by_revision=True,
-        per_vcpu=True,
-    ),
-    Emission(
-        ("run-min-cpu",),
-        _INSTANCES,
-        "cloud_run_revision",
-        _SERVICE,
-        factor=1 / 3600,
-        metric_labels=(("state", "idle"),),
-        by_revision=True,
-        per_vcpu=True,
-    ),
+    _instances(("run-cpu-instance",), "active", share=0.6),
+    _instances(("run-cpu-instance",), "idle", share=0.4),
+    _instances(("run-min-cpu",), "idle"),
     Emission(("run-requests",), _STARTS, "cloud_run_revision", _SERVICE, by_revision=True, storms=True),
     Emission(
         ("run-egress",),

@@ -26,6 +26,7 @@ from exporter.sources.usage_logs.token_counts import (
     has_tokens,
     number,
 )
+from exporter.sources.usage_logs.token_keys import snake_case
 
 _LONGEST_NAME: Final = 256
 
@@ -229,10 +230,7 @@ def _last_named(flat: Mapping[str, Any], last: str) -> str:
 
 def _last_words(key: str) -> str:
     """Return what is behind the last dot, in snake case: `service_tier` of `openai.response.serviceTier`."""
-    return _CAMEL.sub("_", key.rpartition(".")[2]).lower()
-
-
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
+    return snake_case(key.rpartition(".")[2])
 
 
 def _cost(value: object) -> Decimal | None:

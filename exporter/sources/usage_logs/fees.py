@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from exporter.sources.usage_logs.token_counts import whole_number
+from exporter.sources.usage_logs.token_keys import snake_case
 
 _SEARCHES: Final = re.compile(
     r"(?:^|[._])(?:web_)?search(?:es)?[._](?:requests?|queries|calls?|counts?|num_requests)$"
@@ -33,7 +34,6 @@ _METERS: Final[Mapping[str, re.Pattern[str]]] = {
     "llm_images": _IMAGES,
     "llm_sessions": _SESSIONS,
 }
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
 def fees_of(flat: Mapping[str, Any]) -> dict[str, int]:
@@ -52,7 +52,7 @@ def fees_of(flat: Mapping[str, Any]) -> dict[str, int]:
 @lru_cache(maxsize=4096)
 def fee_meter(key: str) -> str | None:
     """Return the meter that a key counts for; None for any other key."""
-    words = _CAMEL.sub("_", key).lower()
+    words = snake_case(key)
     if _SENT.search(words):
         return None
     return next((meter for meter, pattern in _METERS.items() if pattern.search(words)), None)

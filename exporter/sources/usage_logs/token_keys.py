@@ -74,6 +74,14 @@ _NO_COUNT: Final = frozenset(
 """Words of numbers that are not counts: settings, times, costs."""
 
 
+def snake_case(key: str) -> str:
+    """Return a key with its words in lower case and underscores between them; dots stay."""
+    return _CAMEL.sub("_", key).lower()
+
+
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
+
+
 @lru_cache(maxsize=4096)
 def meaning(key: str) -> Meaning | Literal["unknown"] | None:
     """Return what a key counts; None where it counts no tokens, or only what other keys count already."""
