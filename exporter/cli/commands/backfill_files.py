@@ -11,8 +11,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.cli.progress import Show
-from exporter.ledger.charges.daily import DailyCost, daily_costs
-from exporter.ledger.charges.hourly import HourlyCost, hourly_costs
+from exporter.ledger.charges.daily import daily_costs
+from exporter.ledger.charges.hourly import StampedCost, hourly_costs
 from exporter.ledger.charges.windows import LedgerView, Window
 from exporter.metrics.exposition.exposition import TimedSample, timed_openmetrics
 from exporter.metrics.families import SPEND_DAILY_USD, SPEND_HOURLY_USD, Family
@@ -30,9 +30,6 @@ class MonthFile:
     first_second: int
     """Times of the first and the last sample, in seconds since 1970."""
     last_second: int
-
-
-Cost = HourlyCost | DailyCost
 
 
 @dataclass(slots=True)
@@ -81,7 +78,9 @@ def months_of(windows: Mapping[str, Window]) -> list[Window]:
     return found
 
 
-def _write_month(family: Family, costs: Iterator[Cost], month: Window, folder: Path) -> MonthFile | None:
+def _write_month(
+    family: Family, costs: Iterator[StampedCost], month: Window, folder: Path
+) -> MonthFile | None:
     path = folder / f"{family.name}-{month[0]:%Y-%m}.om"
     written = _Written()
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -101,7 +100,7 @@ def _write_month(family: Family, costs: Iterator[Cost], month: Window, folder: P
     return MonthFile(path, family, written.samples, written.first, written.last)
 
 
-def _samples(costs: Iterator[Cost], written: _Written) -> Iterator[TimedSample]:
+def _samples(costs: Iterator[StampedCost], written: _Written) -> Iterator[TimedSample]:
     for labels, second, usd in costs:
         written.samples += 1
         written.first = min(written.first, second)
@@ -115,7 +114,7 @@ def _costs(
     windows: Mapping[str, Window],
     zones: Mapping[str, str],
     month: Window,
-) -> Iterator[Cost]:
+) -> Iterator[StampedCost]:
     for provider, (begin, end) in sorted(windows.items()):
         if family is SPEND_HOURLY_USD:
             since, until = max(begin, month[0]), min(end, month[1])

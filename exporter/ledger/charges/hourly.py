@@ -5,13 +5,13 @@ All sums are exact decimals; an hour without a charge is absent, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from exporter.core.sql_times import sql_time
-from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.charges.windows import LedgerView, Window
 
 HOURLY_COLUMNS: Final = ("provider", "project_id", "service_name", "charge_category")
 """The dimensions of an hour's cost, in the order of the labels of spend_hourly_usd."""
@@ -26,9 +26,13 @@ multiply fractions of a second by 1000 and truncate, and a repeated sample must 
 """
 
 _ROWS_AT_ONCE: Final = 1024
-_ORDERS: Final = {"time": "hour, ALL_LABELS", "series": "ALL_LABELS, hour"}
 _LABELS: Final = ", ".join(HOURLY_COLUMNS)
+_ORDERS: Final = {"time": f"began, {_LABELS}", "series": f"{_LABELS}, began"}
 _WIDTH: Final = len(HOURLY_COLUMNS)
+
+
+StampedCost = tuple[tuple[str, ...], int, Decimal]
+"""Of a period of a series: values of HOURLY_COLUMNS, time of its sample in seconds since 1970, net cost."""
 
 
 class HourlyCost(NamedTuple):
@@ -58,26 +62,49 @@ def hourly_costs(
 
     In the order of time, or one series after the other and each in the order of time.
     """
+    hours = stamped_costs(
+        view, provider, (since, until), "date_trunc('hour', charge_period_start)", STAMP_SECONDS, order=order
+    )
+    for cost in hours:
+        yield HourlyCost(*cost)
+
+
+def stamped_costs(
+    view: LedgerView,
+    provider: str,
+    window: Window,
+    began: str,
+    stamp_seconds: int,
+    *,
+    order: Literal["time", "series"],
+    join: str = "",
+    parameters: Mapping[str, object] | None = None,
+) -> Iterator[StampedCost]:
+    """Yield the cost of each period of usage in a window.
+
+    `began` is SQL for the begin of a charge's period; its sample has a time `stamp_seconds` later. `join` is
+    what the charges are joined with for that, with its parameters.
+    """
+    since, until = map(sql_time, window)
     known = f"export_hour < {sql_time(view.exported_before)}" if view.exported_before else "true"
     result = view.connection.execute(
         f"""WITH wanted AS (
               SELECT series_id, {_LABELS} FROM series
               WHERE provider = $provider AND source IN (SELECT unnest($sources))
             ), summed AS (
-              SELECT series_id, date_trunc('hour', charge_period_start) AS hour, sum(billed_cost_usd) AS usd
-              FROM charge SEMI JOIN wanted USING (series_id)
-              WHERE charge_period_start >= {sql_time(since)} AND charge_period_start < {sql_time(until)}
-                AND {known}
+              SELECT series_id, {began} AS began, sum(billed_cost_usd) AS usd
+              FROM charge SEMI JOIN wanted USING (series_id) {join}
+              WHERE charge_period_start >= {since} AND charge_period_start < {until} AND {known}
               GROUP BY ALL
             )
-            SELECT {_LABELS}, epoch(hour)::BIGINT + {STAMP_SECONDS}, sum(usd)
+            SELECT {_LABELS}, epoch(began)::BIGINT + {stamp_seconds}, sum(usd)
             FROM summed JOIN wanted USING (series_id)
-            GROUP BY {_LABELS}, hour ORDER BY {_ORDERS[order].replace("ALL_LABELS", _LABELS)}""",
-        {"sources": list(view.sources), "provider": provider},
+            GROUP BY {_LABELS}, began ORDER BY {_ORDERS[order]}""",
+        {"sources": list(view.sources), "provider": provider, **(parameters or {})},
     )
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         for row in rows:
-            yield HourlyCost(row[:_WIDTH], row[_WIDTH], row[_WIDTH + 1])
+            yield row[:_WIDTH], row[_WIDTH], row[_WIDTH + 1]
 
 
 def usage_bounds(view: LedgerView, provider: str) -> tuple[datetime, datetime] | None:
