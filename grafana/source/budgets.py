@@ -8,16 +8,14 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
-from grafana.source.colours import BLUE, GREEN, ORANGE, RED
-from grafana.source.fields import RATIO, USD, WHEN, Query, Reading
+from grafana.source.colours import BLUE, ORANGE, RED
+from grafana.source.fields import OF_LIMIT, RATIO, USD, WHEN, Query, Reading
 from grafana.source.links import BOARD, To, by_board
 from grafana.source.panel_parts import Placed
 from grafana.source.panels import number, over_time, ranking
 from grafana.source.tables import Column, listing
 
 CHOSEN: Final = 'budget="$budget", period="$period"'
-OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
-"""A forecast over its limit: what is used says nothing about how it will end."""
 
 
 def make() -> model.Dashboard:

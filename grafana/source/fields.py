@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source.colours import BLUE, colours_of
+from grafana.source.colours import BLUE, GREEN, ORANGE, RED, colours_of
 from grafana.source.links import UNNAMED, To
 
 USD: Final = "currencyUSD"
@@ -51,6 +51,10 @@ class Reading:
     """Text and colour, by value."""
     minimum: float | None = None
     maximum: float | None = None
+
+
+OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
+"""A forecast over its limit: what is used says nothing about how it will end."""
 
 
 def field_defaults(

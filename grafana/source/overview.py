@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, DEPLOYS, Choice, Section, board
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
-from grafana.source.fields import RATIO, SECONDS, Query, Reading
+from grafana.source.fields import OF_LIMIT, RATIO, SECONDS, Query, Reading
 from grafana.source.links import BOARD, To, by_board
 from grafana.source.panel_parts import Placed
 from grafana.source.panels import number, over_time, ranking
@@ -19,8 +19,6 @@ LLM_SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon B
 """Services that count as language models, from any provider; all of Vertex AI counts."""
 
 BY_PROVIDER: Final = To(BOARD, ("provider", "service_name"))
-OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
-"""A forecast over its limit."""
 
 PROVIDER: Final = 'provider=~"$provider"'
 LARGEST_MONTH_BUDGET: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -29,20 +29,30 @@ def running_prometheus(
             {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]},
         ],
     }
+    with prometheus_process(folder, document, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def prometheus_process(
+    folder: Path, document: Mapping[str, object], port: int, *flags: str, program: str = "prometheus"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Prometheus with this configuration; its log is in `prometheus.log` of the folder."""
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [
-        "prometheus",
+        program,
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *flags,
     ]
     with (
         (folder / "prometheus.log").open("wb") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as process,
     ):
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield process
         finally:
             process.terminate()

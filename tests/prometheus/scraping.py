@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests.prometheus.running_prometheus import prometheus_process
 from tests.support.exposed import DEADLINE_SECONDS, until
 
 PROMETHEUS_2 = shutil.which("prometheus")
@@ -64,29 +62,13 @@ def scraping(
     folder: Path, program: str, port: int, exporter: str, *flags: str, scrape: Mapping[str, Any] | None = None
 ) -> Iterator[Scraper]:
     """Run a Prometheus that scrapes the exporter (host and port) every second."""
-    config = folder / "prometheus.yml"
     job = {"job_name": "spend-exporter", "static_configs": [{"targets": [exporter]}], **(scrape or {})}
     document = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}
-    config.write_text(yaml.safe_dump(document), encoding="utf-8")
-    command = [
-        program,
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=warn",
-        *flags,
-    ]
-    with (
-        (folder / "prometheus.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
-    ):
+    with prometheus_process(folder, document, port, *flags, program=program) as process:
         scraper = Scraper(f"http://127.0.0.1:{port}")
-        try:
-            until(lambda: _scraped(scraper) or process.poll() is not None, "Prometheus has scraped")
-            assert process.poll() is None, (folder / "prometheus.log").read_text()
-            yield scraper
-        finally:
-            process.terminate()
+        until(lambda: _scraped(scraper) or process.poll() is not None, "Prometheus has scraped")
+        assert process.poll() is None, (folder / "prometheus.log").read_text()
+        yield scraper
 
 
 def _scraped(scraper: Scraper) -> bool:
