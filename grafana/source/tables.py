@@ -22,6 +22,11 @@ from grafana.source.fields import (
 from grafana.source.links import BOARD, To, of_cell
 from grafana.source.panel_parts import Placed, explained, new_panel, set_overrides, targets_of
 
+# Grafana renamed both settings of a table's column: the first of each pair is for 11 and older, the second
+# for 12 and newer.
+HIDDEN = {"custom.hidden": True, "custom.hideFrom": {"viz": True, "legend": False, "tooltip": False}}
+WRAPPED = {"custom.cellOptions": {"type": "auto", "wrapText": True}, "custom.wrapText": True}
+
 
 def movers(
     title: str,
@@ -116,8 +121,7 @@ def listing(
     ]
     overrides = [override(column.title, properties(column.reading)) for column in columns]
     overrides += [
-        override(name, {"custom.hidden": True} if label == BOARD else text_properties())
-        for label, name in labels.items()
+        override(name, HIDDEN if label == BOARD else text_properties()) for label, name in labels.items()
     ]
     for label, to in (links or {}).items():
         # By provider: other columns of the row give the provider and its board.
@@ -125,7 +129,6 @@ def listing(
         address = {"title": to.title, "url": url}
         overrides.append(override(labels[label], {"links": [address]}))
     for label, pixels in (wide or {}).items():
-        wrapped = {"type": "auto", "wrapText": True}
-        overrides.append(override(labels[label], {"custom.width": pixels, "custom.cellOptions": wrapped}))
+        overrides.append(override(labels[label], {"custom.width": pixels, **WRAPPED}))
     set_overrides(panel, overrides)
     return Placed(panel, *size)

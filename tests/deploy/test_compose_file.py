@@ -88,6 +88,7 @@ def test_every_kind_of_pin_is_watched() -> None:
         ("github-actions", "/"),
         ("pip", "/"),
         ("npm", "/tests/integration/prism"),
+        ("npm", "/tests/grafana/grafana_types"),
     }
     assert (ROOT / "tests/integration/prism/package.json").exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,9 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.integration.bqemulator_env import cache_folder
+from tests.support.npm_packages import installed_packages
 
 PINNED = Path(__file__).with_name("prism")
 START_SECONDS = 300.0
@@ -23,21 +20,7 @@ START_SECONDS = 300.0
 
 def ensure_prism() -> Path:
     """Return Prism's program, installing what is pinned unless it is there; skip where there is no npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm not found: install Node.js 18.20 or later with npm")
-    folder = cache_folder() / "prism-5.14.2"
-    complete = folder / "complete"
-    if not complete.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PINNED / name, folder / name)
-        subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=folder, check=True
-        )
-        complete.touch()
-    return folder / "node_modules" / ".bin" / "prism"
+    return installed_packages(PINNED, "prism") / "node_modules" / ".bin" / "prism"
 
 
 @contextlib.contextmanager
