@@ -1,4 +1,4 @@
-"""The metric reference: the declarations of families.py as text, JSON and a page of the docs.
+"""The metric reference: the declarations of all families as text, JSON and a page of the docs.
 
 It is generated from the declarations, so that it always agrees with the exporter.
 """

@@ -53,7 +53,7 @@ INSERTED = {
         ("exporter/simulator/google/live_metrics.py", "    Emission(_CORE_SKUS, UTILIZATION"),
     ],
     "metric": [
-        ("exporter/metrics/families.py", "SPEND_SETTLED_THROUGH = "),
+        ("exporter/metrics/families/bill.py", "SPEND_SETTLED_THROUGH = "),
         ("exporter/metrics/billed.py", "        FamilySamples(metrics.SPEND_SETTLED_THROUGH"),
         ("exporter/metrics/billed.py", "def settled_times("),
         ("tests/metrics/test_billed.py", END),

@@ -180,9 +180,15 @@ def test_all_that_comes_from_live_usage_is_declared() -> None:
     assert {family.name for family in FAMILIES} >= FROM_LIVE_USAGE
 
 
-def test_every_declaration_is_listed_in_order_of_declaration() -> None:
-    source = Path(metrics.__file__).read_text(encoding="utf-8")
-    declared = re.findall(r"^(\w+)[^=\n]* = (?:_gauge|_counter|Family)\(", source, re.MULTILINE)
+def test_every_declaration_of_every_theme_is_listed_in_order() -> None:
+    package = Path(metrics.__file__)
+    files = {path.stem: path.read_text(encoding="utf-8") for path in package.parent.glob("*.py")}
+    themes = re.findall(
+        r"^from exporter\.metrics\.families\.(\w+) import \*", files["__init__"], re.MULTILINE
+    )
+    assert sorted(themes) == sorted(files.keys() - {"__init__", "declaration"})
+    source = "".join(files[theme] for theme in themes)
+    declared = re.findall(r"^(\w+)[^=\n]* = (?:gauge|counter|Family)\(", source, re.MULTILINE)
     assert len(declared) > 20
     assert [getattr(metrics, name) for name in declared] == list(FAMILIES)
 

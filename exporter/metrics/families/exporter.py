@@ -1,0 +1,74 @@
+"""Metrics of the exporter itself: its snapshot, its sources, its own cost."""
+
+from __future__ import annotations
+
+from exporter.metrics.families.declaration import counter, gauge
+
+SPEND_FIGURE_SUCCESS = gauge(
+    "spend_figure_success",
+    ("figure",),
+    "1 if this part of the last snapshot could be computed, else 0. Metrics of a failed part are missing, or "
+    "keep their last values until the hour ends.",
+)
+SPEND_FIGURE_DURATION = gauge(
+    "spend_figure_duration_seconds",
+    ("figure",),
+    "How long the last computation of this part of the snapshot took.",
+    "seconds",
+)
+SPEND_EXPORTER_COST_USD_PER_MONTH = gauge(
+    "spend_exporter_cost_usd_per_month",
+    (),
+    "Monthly cost of the exporter's own reading of BigQuery and Cloud Monitoring, at the last day's pace.",
+    "usd_per_month",
+)
+
+SPEND_SOURCE_UP = gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
+SPEND_SOURCE_READ_WHOLE = gauge(
+    "spend_source_read_whole",
+    ("source",),
+    "1 if the source has been read to its end at least once, so that its figures are shown; else 0. Sums "
+    "over sources are not shown until each source of a bill is 1, or has failed (spend_source_up 0).",
+)
+SPEND_SOURCE_LAST_SUCCESS = gauge(
+    "spend_source_last_success_timestamp_seconds",
+    ("source",),
+    "Time of the source's last successful refresh.",
+    "seconds",
+)
+SPEND_SOURCE_REFRESH_DURATION = gauge(
+    "spend_source_refresh_duration_seconds",
+    ("source",),
+    "Duration of the source's last refresh.",
+    "seconds",
+)
+SPEND_SOURCE_UPDATE_INTERVAL = gauge(
+    "spend_source_update_interval_seconds",
+    ("source",),
+    "Interval between refreshes of the source, without failures.",
+    "seconds",
+)
+SPEND_SOURCE_ERRORS_TOTAL = counter(
+    "spend_source_errors_total", ("source", "reason"), "Failed refreshes and rows set aside, by reason."
+)
+SPEND_SOURCE_ROWS_TOTAL = counter(
+    "spend_source_rows_total", ("source",), "Rows read from the source, without rows set aside."
+)
+SPEND_SOURCE_REQUESTS_TOTAL = counter(
+    "spend_source_requests_total", ("source",), "Requests made to the source: API calls, or files opened."
+)
+SPEND_BIGQUERY_BILLED_BYTES_TOTAL = counter(
+    "spend_bigquery_billed_bytes_total",
+    (),
+    "Bytes that BigQuery billed for the exporter's own queries of the export.",
+    "bytes",
+)
+SPEND_SERIES_FOLDED = gauge(
+    "spend_series_folded", ("metric",), "Series that max_series adds up as `other`; their sum stays exact."
+)
+SPEND_EXPORTER_BUILD_INFO = gauge(
+    "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels have the versions."
+)
+SPEND_EXPORTER_SCRAPES_TOTAL = counter(
+    "spend_exporter_scrapes_total", ("code",), "Scrapes answered before this one, by HTTP status code."
+)
