@@ -35,7 +35,7 @@ _DECIDED_AT_ONCE: Final = 20 * BATCH_SAMPLES
 
 _COMPARE_EVERY: Final = timedelta(days=1)
 _COMPARE_AGAIN: Final = timedelta(hours=1)
-"""After the store could not be asked."""
+"""After the store could not be queried."""
 
 _FIRST_WAIT_SECONDS: Final = 5.0
 _LONGEST_WAIT_SECONDS: Final = 300.0
@@ -128,7 +128,7 @@ class HistorySender:
 
     def _send(self, started: datetime) -> None:
         outboxes = self._opened(started)
-        # First: what was sent in an earlier round can be asked for by now in every store.
+        # First: by now every store can return what was sent in an earlier round.
         self._compare_daily(outboxes, started)
         for outbox in outboxes:
             outbox.know_series()

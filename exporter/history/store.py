@@ -18,12 +18,12 @@ Sums = dict[tuple[tuple[str, ...], datetime], float]
 """Net cost by the values of the labels of a family of history and the begin of a step."""
 
 _JUST_BEFORE: Final = timedelta(milliseconds=1)
-"""Asked just before the end of a step: Prometheus before 3.0 counts both borders of a range."""
+"""Queried just before the end of a step: Prometheus before 3.0 counts both borders of a range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The query API, asked with the receiver's credentials, headers and certificates."""
+    """The query API, called with the receiver's credentials, headers and certificates."""
 
     url: str
     """Without `/api/v1`."""
@@ -69,7 +69,7 @@ class Store:
             raise NotDelivered("store", self._described("does not answer like Prometheus")) from None
         except (requests.exceptions.RequestException, OSError) as error:
             raise NotDelivered(
-                "store", self._described(f"cannot be asked ({type(error).__name__})")
+                "store", self._described(f"cannot be queried ({type(error).__name__})")
             ) from None
         return result
 

@@ -1,4 +1,4 @@
-"""The language model of each SKU of the bills, found out once for each SKU."""
+"""The language model of each SKU of the bills, looked up once for each SKU."""
 
 from __future__ import annotations
 

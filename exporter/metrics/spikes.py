@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from exporter.analysis.bill.billing_calendar import hour_at
 from exporter.analysis.bill.spikes import COMPARED_DAYS, Spike, spike
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core import llm_meters
@@ -103,7 +104,7 @@ def usage_spikes(
         owner = OWNERSHIP.counted_usage(provider, {source for source, other in first if other == provider})
         if provider in HOURLY_BILLS or owner is None or owner not in through:
             continue
-        hour = int(through[owner].timestamp() // 3600) - 1
+        hour = hour_at(through[owner]) - 1
         earlier = [at for at in _earlier(hour, "UTC") if at >= first[owner, provider]]
         models = usage_by_resource(view.connection, owner, provider, llm_meters.LIST_USD, [hour, *earlier])
         name = SERVICE_NAMES.get(provider, llm_meters.STAND_IN_SERVICE_NAME)
@@ -217,7 +218,4 @@ def _judge(
 def _earlier(hour: int, timezone: str) -> list[int]:
     """The same hour of the zone's clock on each of COMPARED_DAYS earlier days."""
     local = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(timezone))
-    return [
-        int((local - timedelta(days=back)).astimezone(UTC).timestamp() // 3600)
-        for back in range(1, COMPARED_DAYS + 1)
-    ]
+    return [hour_at(local - timedelta(days=back)) for back in range(1, COMPARED_DAYS + 1)]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from exporter.analysis.bill.billing_calendar import hours_at
 from exporter.analysis.nowcast.month_forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
@@ -118,7 +119,7 @@ def summary_json(snapshot: Snapshot, now: datetime) -> bytes:
 
 
 def _services(nowcast: Nowcast, now: datetime) -> dict[str, _Today]:
-    hours = now.astimezone(UTC).timestamp() / 3600.0
+    hours = hours_at(now)
     hours = min(max(hours, nowcast.begin), math.nextafter(nowcast.end, -math.inf))
     whole = nowcast.whole_day(hours)
     per_hour = nowcast.burn_rate_usd_per_hour(hours)

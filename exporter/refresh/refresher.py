@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from exporter.analysis.bill.billing_calendar import hours_at
 from exporter.core.errors import SourceError
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
@@ -329,5 +330,5 @@ class Refresher:
 
 
 def _still_holding(outlooks: Sequence[Outlook], now: datetime) -> list[Outlook]:
-    hours = now.timestamp() / 3600
+    hours = hours_at(now)
     return [outlook for outlook in outlooks if outlook.nowcast.begin <= hours < outlook.nowcast.end]

@@ -169,7 +169,7 @@ def test_a_billing_day_that_was_lost_is_found_and_sent_again_and_its_dollars_cou
     assert world.server.conflicts == []
 
 
-def test_a_store_that_cannot_be_asked_holds_up_nothing(
+def test_a_store_that_cannot_be_queried_holds_up_nothing(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.bill()

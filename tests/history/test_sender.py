@@ -215,7 +215,7 @@ def test_hours_ahead_of_the_receivers_clock_hold_up_no_others(
     assert "out_of_order_time_window" not in caplog.text
 
 
-def test_one_trouble_is_told_once_however_many_rounds_it_lasts(
+def test_one_trouble_is_reported_once_however_many_rounds_it_lasts(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.bill(3)

@@ -218,7 +218,7 @@ def test_tokens_are_those_of_the_provider_and_not_of_the_log_as_well(everything:
     assert shown == pytest.approx(told["openai"])
 
 
-def test_the_proxys_share_of_each_bill_is_told(everything: Everything) -> None:
+def test_the_proxys_share_of_each_bill_is_reported(everything: Everything) -> None:
     ratios = by(everything.exposed["spend_llm_capture_ratio"], "provider")
     assert ("openai",) in ratios
     # Days that are settled and that the proxy knows in full: the 17th.

@@ -124,7 +124,7 @@ def test_requests_are_the_worlds_own_and_the_estimate_meets_the_bill(
     assert found["spend_monitoring_series_returned_total"][()] > 0
 
 
-def test_one_project_of_three_that_denies_is_counted_and_the_others_are_told(
+def test_one_project_of_three_that_denies_is_counted_and_the_others_are_reported(
     company: Company, tmp_path: Path
 ) -> None:
     company.faults.denied_projects = {SERVICES[0]}

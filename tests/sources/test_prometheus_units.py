@@ -112,7 +112,7 @@ def test_a_scalar_or_a_vector_of_one_is_a_number(body: str, number: float) -> No
         ("x" * 70_000, 200, "many_values", "answered more than 64 KiB"),
     ],
 )
-def test_anything_but_one_number_is_told_with_what_to_do(
+def test_anything_but_one_number_is_reported_with_what_to_do(
     body: str | bytes, status: int, reason: str, text: str
 ) -> None:
     with server(saying(body, status)) as address:
@@ -122,7 +122,7 @@ def test_anything_but_one_number_is_told_with_what_to_do(
     assert found.text.startswith(f"unit_costs.order: {address} ")
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_a_server_that_is_not_there_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     found = read(address)
@@ -134,7 +134,7 @@ def test_a_server_that_is_not_there_is_told() -> None:
     )
 
 
-def test_an_answer_that_breaks_off_is_told() -> None:
+def test_an_answer_that_breaks_off_is_reported() -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")

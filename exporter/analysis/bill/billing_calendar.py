@@ -66,10 +66,20 @@ class BillingCalendar:
         return self.first_hour + low, self.first_hour + bisect_left(column, value + 1, lo=low)
 
 
+def hours_at(moment: datetime) -> float:
+    """Return the hours since 1970-01-01 00:00 UTC, with the part of the last one."""
+    return (moment - _EPOCH) / _HOUR
+
+
+def hour_at(moment: datetime) -> int:
+    """Return the number of the hour that the moment is in."""
+    return (moment - _EPOCH) // _HOUR
+
+
 def _local(hour: int, zone: ZoneInfo) -> datetime:
     return (_EPOCH + hour * _HOUR).astimezone(zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
     """The hour in which a local day begins; zones that differ by part of an hour are rounded down."""
-    return (datetime(day.year, day.month, day.day, tzinfo=zone) - _EPOCH) // _HOUR
+    return hour_at(datetime(day.year, day.month, day.day, tzinfo=zone))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from exporter.analysis.bill.billing_calendar import BillingCalendar
+from exporter.analysis.bill.billing_calendar import BillingCalendar, hour_at
 from exporter.analysis.nowcast.backtest import WARM_UP_DAYS, BacktestRow, backtest, judged_days
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS
 from exporter.cli import argument_types
@@ -130,7 +130,7 @@ def _replay(bill: _Bill, last_days: int | None) -> Iterator[BacktestRow]:
     until_final = timedelta(days=2, hours=FINAL_AFTER_HOURS)
     span = HISTORY + until_final + timedelta(days=last_days) if last_days else _EVERYTHING
     history = cost_history(bill.view, bill.provider, bill.end, span=span)
-    as_of = int(bill.end.timestamp()) // 3600
+    as_of = hour_at(bill.end)
     calendar = BillingCalendar(bill.timezone, history.first_hour - 24, max(as_of, history.end_hour) + 24)
     days = judged_days(history, calendar, as_of)
     if not days:

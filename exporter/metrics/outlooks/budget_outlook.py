@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.attribution import Combination
+from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
 from exporter.analysis.nowcast.single_charges import without_single_charges
@@ -82,8 +83,8 @@ class BudgetOutlook:
         for outlook in self.outlooks:
             nano = unbilled_since(
                 outlook.nowcast,
-                _hours(self.begins.get(outlook.provider, self.period[0])),
-                _hours(now),
+                hours_at(self.begins.get(outlook.provider, self.period[0])),
+                hours_at(now),
                 daily_bill=outlook.provider not in HOURLY_BILLS,
             )
             for name, to_come in nano.items():
@@ -114,7 +115,7 @@ class BudgetOutlook:
         return sum(
             usd * self.shares.get((outlook.provider, name), 0.0)
             for outlook in self.outlooks
-            for name, usd in outlook.nowcast.burn_rate_usd_per_hour(_hours(now)).items()
+            for name, usd in outlook.nowcast.burn_rate_usd_per_hour(hours_at(now)).items()
         )
 
 
@@ -136,7 +137,7 @@ class Budgeting:
         if not rules.budgets:
             return []
         windows = [budget.window(now, zones) for budget in rules.budgets]
-        state = (int(_hours(now)), view.exported_before, view.state(), rules.budgets, windows, dict(zones))
+        state = (hour_at(now), view.exported_before, view.state(), rules.budgets, windows, dict(zones))
         if self._read is None or self._read[0] != state:
             self._read = (state, _Read(view, now, zones, rules))
         read = self._read[1]
@@ -244,17 +245,17 @@ class _Read:
             if not daily:
                 # A fee counts when it is billed; the plan for other hours has nothing of it.
                 usd = without_single_charges(usd)
-            learnt = learn_season(usd, int(_hours(until)), zone, daily=daily)
+            learnt = learn_season(usd, hour_at(until), zone, daily=daily)
             usual = [one + other for one, other in zip(usual, learnt.usd, strict=True)]
             for hour, each in usd.items():
                 costs[hour] = costs.get(hour, 0.0) + each
         season = SpendingSeason(usual, zone)
-        first = min(costs, default=int(_hours(until)))
+        first = min(costs, default=hour_at(until))
         days = []
-        for back in range(min(LEARNT_DAYS, int((_hours(until) - first) // 24)), 0, -1):
+        for back in range(min(LEARNT_DAYS, int((hours_at(until) - first) // 24)), 0, -1):
             noon = datetime(local.year, local.month, local.day, 12, tzinfo=ZoneInfo(zone))
             begin, end = budget_period(noon - timedelta(days=back), "day", zone)
-            cost = sum(costs.get(hour, 0.0) for hour in range(int(_hours(begin)), int(_hours(end))))
+            cost = sum(costs.get(hour, 0.0) for hour in range(hour_at(begin), hour_at(end)))
             days.append((cost, season.between(begin, end)))
         return season, days
 
@@ -294,8 +295,3 @@ def _choices(
             found.setdefault(number, []).extend(chosen(kinds, wanted))
         found.setdefault(_ALL, []).extend(chosen(kinds, [True] * len(kinds)))
     return found, with_charges
-
-
-def _hours(moment: datetime) -> float:
-    """Hours since 1970-01-01 00:00 UTC."""
-    return moment.astimezone(UTC).timestamp() / 3600.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
 from exporter.core import llm_meters
 from exporter.core.cost_cells import NANO
@@ -38,7 +39,7 @@ def daily_outlooks(
         costs = _costs(logged, provider, billed)
         if costs.billed or costs.used:
             timezone = timezones.get(provider, "UTC")
-            outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, _hours(now)), method="daily"))
+            outlooks.append(Outlook(provider, *daily_outlook(costs, timezone, hour_at(now)), method="daily"))
     return outlooks
 
 
@@ -56,8 +57,8 @@ class _LoggedUsage:
         owner = OWNERSHIP.counted_usage(provider, {each.source for each in mine})
         if owner is None:
             return {}, 0.0
-        amounts = {_hours(each.hour): each.amount * NANO for each in mine if each.source == owner}
-        return amounts, self._through[owner].timestamp() / 3600.0
+        amounts = {hour_at(each.hour): each.amount * NANO for each in mine if each.source == owner}
+        return amounts, hours_at(self._through[owner])
 
 
 def _billed(view: LedgerView, provider: str, now: datetime) -> dict[str, dict[int, int]]:
@@ -75,7 +76,3 @@ def _costs(logged: _LoggedUsage, provider: str, billed: dict[str, dict[int, int]
         # Usage of a service that the bill has by another name: it would count twice.
         used = {}
     return DailyCosts(billed or {}, {service: used} if service and used else {}, through)
-
-
-def _hours(moment: datetime) -> int:
-    return int(moment.astimezone(UTC).timestamp() // 3600)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from exporter.analysis.bill.billing_calendar import hour_at
 from exporter.analysis.unit_cost.billing_modes import BillingModes
 from exporter.core.cost_cells import CostCells, Line
 from exporter.core.meters import USAGE_TABLE, BillingMode, UsageMeter, explaining
@@ -41,7 +42,7 @@ def live_per_line(
         parts = used.setdefault((each.project_id, each.meter), {})
         for mode, share in _shares(each, modes) if each.meter in by_mode else ((None, 1.0),):
             amounts = parts.setdefault((each.resource, each.dimension, mode), {})
-            _add_amounts(amounts, {_hour(each.hour): share * each.amount})
+            _add_amounts(amounts, {hour_at(each.hour): share * each.amount})
     lines = set(history.lines)
     found: dict[Line, Mapping[int, float]] = {}
     for account, project, service_id, service, sku_id, sku in view.skus():
@@ -75,8 +76,3 @@ def _priced_by(row: UsageMeter, sku: str, parts: Mapping[_Part, Mapping[int, flo
 def _add_amounts(found: dict[int, float], more: Mapping[int, float]) -> None:
     for hour, amount in more.items():
         found[hour] = found.get(hour, 0.0) + amount
-
-
-def _hour(moment: datetime) -> int:
-    """Hours since 1970-01-01 00:00 UTC."""
-    return int(moment.astimezone(UTC).timestamp()) // 3600

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
+from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest, estimates_at
 from exporter.analysis.nowcast.grading import ErrorRatios, error_ratios
 from exporter.analysis.nowcast.month_forecast import MonthForecast, forecast_month
@@ -71,7 +72,7 @@ class Outlook:
 
     def families(self, now: datetime) -> Iterable[tuple[metrics.Family, tuple[str, ...], float]]:
         """Yield each sample that holds at `now`: family, label values, value."""
-        hours = _hours(now)
+        hours = hours_at(now)
         for service, split in sorted(self.nowcast.today_so_far(hours).items()):
             labels = (self.provider, service)
             yield metrics.SPEND_NOWCAST_TODAY_USD, (*labels, "billed"), split.billed_nano_usd / NANO
@@ -116,7 +117,7 @@ class Nowcasting:
         """
         if judging and self._judged_on != now.toordinal():
             self.judge(view, usage, now, timezones)
-        state = (int(_hours(now)), view.state(), self._judged_on)
+        state = (hour_at(now), view.state(), self._judged_on)
         for provider, timezone in timezones.items():
             made = self._made.get(provider)
             if made is None or made[0] != state:
@@ -131,7 +132,7 @@ class Nowcasting:
             history = _enough_history(view, provider, now)
             if history is not None:
                 live = live_per_line(view, usage, history, now) if usage else None
-                self.records[provider] = track_record(history, timezone, int(_hours(now)), live)
+                self.records[provider] = track_record(history, timezone, hour_at(now), live)
         self._judged_on = now.toordinal()
 
     def _make(
@@ -142,12 +143,12 @@ class Nowcasting:
             return None
         live = live_per_line(view, usage, history, now) if usage else None
         record = self.records.get(provider)
-        return make_outlook(history, provider, timezone, int(_hours(now)), live=live, record=record)
+        return make_outlook(history, provider, timezone, hour_at(now), live=live, record=record)
 
 
 def _enough_history(view: LedgerView, provider: str, now: datetime) -> CostCells | None:
     history = cost_history(view, provider, now)
-    if len(history) == 0 or int(_hours(now)) - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
+    if len(history) == 0 or hour_at(now) - history.first_hour < LEAST_HISTORY / timedelta(hours=1):
         return None
     return history
 
@@ -179,8 +180,8 @@ def month_to_date_family(
     """Return this month's cost so far: the bill's, by provider and service, and what is to come on top."""
     samples = {(*labels, "billed"): float(usd) for labels, usd in billed_usd.items()}
     for outlook in outlooks:
-        before = outlook.nowcast.unbilled_before_today(_hours(now))
-        for service, split in outlook.nowcast.today_so_far(_hours(now)).items():
+        before = outlook.nowcast.unbilled_before_today(hours_at(now))
+        for service, split in outlook.nowcast.today_so_far(hours_at(now)).items():
             estimated = before[service] + split.estimated_nano_usd
             samples[outlook.provider, service, "estimated"] = estimated / NANO
     return FamilySamples(metrics.SPEND_NOWCAST_MONTH_TO_DATE_USD, sorted(samples.items()))
@@ -237,10 +238,10 @@ def graded_rows(
     live = live_per_line(view, usage, history, now) if usage else None
     first = (now - span).date()
     said = {
-        int(_hours(each.hour)): Estimates(each.nowcast_nano_usd, each.day_forecast_nano_usd)
+        hour_at(each.hour): Estimates(each.nowcast_nano_usd, each.day_forecast_nano_usd)
         for each in estimates_since(view, provider, first)
     }
-    return list(backtest(history, timezone, int(_hours(now)), live, first_day=first, said=said))
+    return list(backtest(history, timezone, hour_at(now), live, first_day=first, said=said))
 
 
 def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
@@ -251,8 +252,3 @@ def graded_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
 def graded_plain_hours(rows: Sequence[BacktestRow]) -> dict[int, ErrorRatios]:
     """Grade the plain estimates of the same days likewise."""
     return error_ratios((row.hour, row.plain_day_forecast_nano_usd, row.day_final_nano_usd) for row in rows)
-
-
-def _hours(moment: datetime) -> float:
-    """Hours since 1970-01-01 00:00 UTC."""
-    return moment.astimezone(UTC).timestamp() / 3600.0

@@ -67,7 +67,7 @@ class FileChanges:
     _unit_of: dict[str, str] = field(default_factory=dict, init=False)
 
     def changes(self, found: Sequence[Path]) -> Iterator[Change]:
-        """Yield every change; `found` are all files that there are. Raises nothing: see `all_failed`."""
+        """Yield every change; `found` are all existing files. Raises nothing: see `all_failed`."""
         plain, periods = laid_out(found)
         # The largest first: of exports of the month to date it is the one that will count.
         plain.sort(key=_size, reverse=True)

@@ -42,7 +42,7 @@ class OpenAISource(LlmAdminSource):
     base_url: str = "https://api.openai.com"
     config_key: str = "llm.openai.admin_key_file"
     spend_limit_usd: Decimal | None = field(default=None, init=False)
-    """The organization's limit for a month, as the last refresh found it; None where it has none."""
+    """The organization's limit for a month, as the last refresh read it; None where it has none."""
 
     @property
     def admin_api(self) -> AdminApi:

@@ -26,7 +26,7 @@ class Log(NamedTuple):
 
 @dataclass(slots=True)
 class Logs:
-    """What was found out about some files."""
+    """What is known about some files."""
 
     logs: list[Log] = field(default_factory=list)
     failures: list[tuple[LogFile, Exception]] = field(default_factory=list)

@@ -112,7 +112,7 @@ def test_people_get_a_table_by_day_and_by_hour(backtested: Backtested) -> None:
 
 
 @pytest.mark.slow
-def test_too_little_history_is_told_with_exit_code_1(
+def test_too_little_history_is_reported_with_exit_code_1(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     code, text, _ = run("backtest", "--config", str(write_world(tmp_path, 6)), "--format", "json")
@@ -122,7 +122,7 @@ def test_too_little_history_is_told_with_exit_code_1(
 
 
 @pytest.mark.slow
-def test_a_source_that_fails_is_told_and_what_the_ledger_has_is_printed_with_exit_code_1(
+def test_a_source_that_fails_is_reported_and_what_the_ledger_has_is_printed_with_exit_code_1(
     backtested: Backtested, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = shutil.copy(backtested.config.parent / "spend.duckdb", tmp_path)
@@ -139,7 +139,7 @@ def test_a_source_that_fails_is_told_and_what_the_ledger_has_is_printed_with_exi
     ("plot", "told"),
     [("picture.png", "pip install 'spend-exporter[plot]'"), ("nowhere/picture.png", "the folder must exist")],
 )
-def test_a_picture_that_cannot_be_drawn_is_told_at_once_with_exit_code_2(
+def test_a_picture_that_cannot_be_drawn_is_reported_at_once_with_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plot: str, told: str
 ) -> None:
     if "nowhere" not in plot:

@@ -71,7 +71,7 @@ def test_no_file_at_all_is_trouble_with_the_key_to_set(tmp_path: Path) -> None:
     assert "gcp.billing_export.files" in finding.detail
 
 
-def test_a_file_that_two_patterns_match_is_told_as_counting_once(tmp_path: Path) -> None:
+def test_a_file_that_two_patterns_match_is_reported_as_counting_once(tmp_path: Path) -> None:
     write_json_lines(tmp_path / "a.jsonl", [export_row()])
 
     first, second = check(tmp_path, "*.jsonl", "a.*")["pattern"]

@@ -210,7 +210,7 @@ def test_any_other_cursor_is_unknown(text: str) -> None:
     assert file_cursor(text) is None
 
 
-def test_losing_is_told_by_the_winner_and_the_cause() -> None:
+def test_losing_is_reported_by_the_winner_and_the_cause() -> None:
     assert decide([file("a", 1, content([1])), file("b", 2, content([1, 2]))]).losses == {
         "a": Loss("b", Relation.PART)
     }

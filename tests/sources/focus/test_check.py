@@ -48,7 +48,7 @@ def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Pa
     }
 
 
-def test_versions_are_told_file_by_file(tmp_path: Path) -> None:
+def test_versions_are_reported_file_by_file(tmp_path: Path) -> None:
     for version in ("1.1", "1.2", "1.3"):
         write_focus_csv(tmp_path / f"{version}.csv", [focus_row(version, SubAccountId=version)])
     write_focus_csv(tmp_path / "more.csv", [focus_row("1.2")])

@@ -91,7 +91,7 @@ def test_the_token_is_kept_from_one_refresh_to_the_next(
     assert sum(request.path.startswith("/token") for request in server.requests) == 1
 
 
-def test_a_revoked_key_is_told_with_how_to_renew_it_and_works_again_without_a_restart(
+def test_a_revoked_key_is_reported_with_how_to_renew_it_and_works_again_without_a_restart(
     server: FakeBigQuery, key_file: Path, private_key: str, tmp_path: Path
 ) -> None:
     source = BigQuerySource(table=TABLE, credentials_path=key_file, endpoint=server.address)
@@ -107,7 +107,7 @@ def test_a_revoked_key_is_told_with_how_to_renew_it_and_works_again_without_a_re
     assert refresh(source, tmp_path) == 1
 
 
-def test_a_token_that_bigquery_refuses_is_told_as_bad_credentials(
+def test_a_token_that_bigquery_refuses_is_reported_as_bad_credentials(
     server: FakeBigQuery, key_file: Path, tmp_path: Path
 ) -> None:
     server.token_error = (200, {"access_token": "another", "expires_in": 3600})
@@ -160,7 +160,9 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     "content",
     ["", "not json", "[]", "{}", '{"type": "service_account", "private_key": "s3cret"}', '{"type": "odd"}'],
 )
-def test_a_file_that_holds_no_credentials_is_told_without_quoting_it(tmp_path: Path, content: str) -> None:
+def test_a_file_that_holds_no_credentials_is_reported_without_quoting_it(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "key.json"
     path.write_text(content)
 

@@ -230,7 +230,7 @@ def test_a_slow_answer_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-admin\nX-Evil: 1", "sk-ädmin-key", "sk-\u2028admin"])
-def test_a_key_that_cannot_be_sent_is_not_told(key: str) -> None:
+def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
     with (
         WebApi(echo) as server,
         client(server.address, key=key) as (api, _),

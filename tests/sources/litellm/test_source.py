@@ -53,7 +53,7 @@ def reader(proxy: LiteLLMProxy, tmp_path: Path) -> Iterator[Reading]:
 # Daily activity
 
 
-def test_a_day_is_told_by_provider_team_key_alias_and_model(proxy: LiteLLMProxy, reader: Reading) -> None:
+def test_a_day_is_split_by_provider_team_key_alias_and_model(proxy: LiteLLMProxy, reader: Reading) -> None:
     proxy.rows = [
         row(YESTERDAY, spend=1.25),
         row(key="hash-search", model="claude-sonnet-4-5", custom_llm_provider="anthropic", spend=0.1),

@@ -396,7 +396,7 @@ def test_tokens_are_never_negative(world: FakeAdminApi, tmp_path: Path) -> None:
     assert told.set_aside == [("bad_usage", 1), ("bad_usage", 4)]
 
 
-def test_every_kind_of_usage_is_told(world: FakeAdminApi, tmp_path: Path) -> None:
+def test_every_kind_of_usage_is_reported(world: FakeAdminApi, tmp_path: Path) -> None:
     named = {"project_id": "p", "model": "m", "num_model_requests": 2}
     world.add(
         f"{USAGE}embeddings", THIS_HOUR, **{**named, "model": "text-embedding-3-small"}, input_tokens=1000
@@ -550,7 +550,7 @@ def test_a_project_key_in_place_of_an_admin_key_is_said_so(world: FakeAdminApi, 
     assert "https://platform.openai.com/settings/organization/admin-keys" in str(raised.value)
 
 
-def test_a_revoked_key_ends_the_refresh_at_once_and_is_not_told(
+def test_a_revoked_key_ends_the_refresh_at_once_and_is_not_shown(
     world: FakeAdminApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,6 +1,6 @@
 """Looks at a BigQuery set-up without changing or billing anything: permissions, the table, what it will cost.
 
-Everything is found out by dry runs, which need the permissions of the queries themselves and are free.
+Everything is checked with dry runs, which need the permissions of the queries themselves and are free.
 """
 
 from __future__ import annotations

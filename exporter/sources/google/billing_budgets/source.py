@@ -50,7 +50,7 @@ class BillingBudgetsSource(Source):
     name: str = field(default="billing_budgets", init=False)
     provider: str = field(default="gcp", init=False)
     budgets: tuple[ProviderBudget, ...] = field(default=(), init=False)
-    """As the last refresh that succeeded found them."""
+    """As the last successful refresh read them."""
     _identity: GoogleIdentity | None = field(default=None, init=False, repr=False)
     _project_ids: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 

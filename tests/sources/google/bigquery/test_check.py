@@ -70,7 +70,7 @@ def fill(rig: Rig, days: int, rows: int = 1) -> None:
         rig.export.add_day(day, *[ExportRow(day)] * rows)
 
 
-def test_a_good_set_up_is_told_in_full_and_no_query_is_run_or_billed(rig: Rig) -> None:
+def test_a_good_set_up_is_reported_in_full_and_no_query_is_run_or_billed(rig: Rig) -> None:
     fill(rig, 60)
 
     findings = rig.check(rig.source())
@@ -156,7 +156,7 @@ def test_an_export_without_rows_is_a_warning(rig: Rig) -> None:
     assert "no rows since 2025-10-18" in finding.detail
 
 
-def test_without_the_permission_to_run_jobs_the_table_is_still_told(rig: Rig) -> None:
+def test_without_the_permission_to_run_jobs_the_table_is_still_reported(rig: Rig) -> None:
     rig.server.faults = [Fault("POST", "/jobs", DENIED, times=100)]
 
     findings = rig.check(rig.source())
@@ -167,7 +167,7 @@ def test_without_the_permission_to_run_jobs_the_table_is_still_told(rig: Rig) ->
     assert "roles/bigquery.jobUser on the project runner" in findings["running queries"].detail
 
 
-def test_without_the_permission_on_the_table_that_to_run_jobs_is_still_told(rig: Rig) -> None:
+def test_without_the_permission_on_the_table_that_to_run_jobs_is_still_reported(rig: Rig) -> None:
     rig.server.faults = [Fault("GET", "/tables/", DENIED, times=100)]
 
     findings = rig.check(rig.source())
@@ -178,7 +178,7 @@ def test_without_the_permission_on_the_table_that_to_run_jobs_is_still_told(rig:
     assert findings["running queries"].ok
 
 
-def test_metadata_without_rows_is_told_as_missing_permission_to_read(rig: Rig) -> None:
+def test_metadata_without_rows_is_reported_as_missing_permission_to_read(rig: Rig) -> None:
     fill(rig, 2)
     answer = rig.server.answer
 
@@ -231,7 +231,7 @@ def test_no_credentials_is_a_finding(rig: Rig, tmp_path: Path) -> None:
     assert "there is no file" in findings["credentials"].detail
 
 
-def test_somebody_who_waits_is_told_of_an_api_in_trouble_within_seconds(rig: Rig) -> None:
+def test_somebody_who_waits_is_warned_of_an_api_in_trouble_within_seconds(rig: Rig) -> None:
     rig.server.faults = [Fault("GET", "/tables/", ApiError(503, "backendError", "Try later"), times=10**6)]
 
     findings = rig.check(rig.source())

@@ -392,7 +392,7 @@ def test_a_failure_that_passes_is_waited_out_with_growing_pauses(rig: Rig, error
     assert rig.clock.naps == [1.0, 2.0, 4.0]
 
 
-def test_a_failure_that_stays_is_given_up_within_a_minute_and_told(rig: Rig) -> None:
+def test_a_failure_that_stays_is_given_up_within_a_minute_and_reported(rig: Rig) -> None:
     rig.server.faults = [Fault("GET", "/tables/", ApiError(503, "backendError", "Try later"), times=10**6)]
 
     error = refused(rig, rig.source())
@@ -458,7 +458,7 @@ def test_access_denied_names_the_roles_and_where_they_are_needed(rig: Rig) -> No
     assert rig.clock.naps == []
 
 
-def test_a_table_that_does_not_exist_is_told_with_the_key_to_set(rig: Rig) -> None:
+def test_a_table_that_does_not_exist_is_reported_with_the_key_to_set(rig: Rig) -> None:
     error = refused(rig, rig.source(table="pay.billing.gcp_billing_export_v1_TYPO"))
 
     assert error.reason == "not_found"
@@ -466,7 +466,7 @@ def test_a_table_that_does_not_exist_is_told_with_the_key_to_set(rig: Rig) -> No
     assert "gcp.billing_export.bigquery.table" in str(error)
 
 
-def test_a_dataset_that_moved_to_another_location_is_told_and_found_by_the_next_refresh(rig: Rig) -> None:
+def test_a_dataset_that_moved_to_another_location_is_reported_and_found_by_the_next_refresh(rig: Rig) -> None:
     rig.export.add_day(TODAY)
     source = rig.source()
     rig.refresh(source)
@@ -498,7 +498,7 @@ def test_a_cap_between_the_estimate_and_what_is_really_billed_refuses_before_the
     assert rig.server.queries() == []
 
 
-def test_a_cap_that_bigquery_enforces_in_spite_of_the_estimate_is_told_as_such(rig: Rig) -> None:
+def test_a_cap_that_bigquery_enforces_in_spite_of_the_estimate_is_reported_as_such(rig: Rig) -> None:
     over = ApiError(
         500, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 1. 2 or higher required."
     )
@@ -650,7 +650,7 @@ def test_a_table_name_that_is_not_in_full_is_refused_before_anything_is_asked(ri
     assert rig.server.requests == []
 
 
-def test_a_table_that_is_no_export_is_told_by_its_missing_columns(rig: Rig) -> None:
+def test_a_table_that_is_no_export_is_reported_by_its_missing_columns(rig: Rig) -> None:
     rig.server.tables[TABLE] = {"schema": {"fields": SCHEMA[:2]}}
 
     error = refused(rig, rig.source())

@@ -134,7 +134,7 @@ def test_a_period_of_its_own_has_its_days_in_the_billing_zone_and_ends_by_itself
         ({"thresholdRules": [{"thresholdPercent": 1, "spendBasis": "LUCK"}]}, "basis LUCK"),
     ],
 )
-def test_a_budget_that_cannot_be_followed_is_told_and_the_others_are_there(
+def test_a_budget_that_cannot_be_followed_is_reported_and_the_others_are_there(
     world: FakeCloudBilling, server: WebApi, changed: dict[str, Any], text: str
 ) -> None:
     world.add("odd", **changed)

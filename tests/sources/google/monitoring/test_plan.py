@@ -51,7 +51,7 @@ def test_a_cursor_of_an_unknown_form_is_read_anew() -> None:
     assert plan("what is this", NOW) == plan(None, NOW) == plan("", NOW) == plan("2026-11-20T16:00Z", NOW)
 
 
-def test_what_can_be_read_no_more_is_told() -> None:
+def test_what_can_be_read_no_more_is_reported() -> None:
     first = plan(None, NOW)
     assert first is not None
     later = plan(first.cursor, NOW + timedelta(hours=50))

@@ -155,7 +155,7 @@ def test_a_server_that_is_not_there_is_a_failed_refresh_that_ends_soon(tmp_path:
         assert reader.clock.monotonic() <= 10.0
 
 
-def test_a_metric_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
+def test_a_metric_that_does_not_exist_is_reported_once(tmp_path: Path) -> None:
     missing = "run.googleapis.com/container/startup_latencies"
     with reading(tmp_path, faults=Faults(missing_metrics={missing})) as reader:
         first = reader.refresh()
@@ -165,7 +165,7 @@ def test_a_metric_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
         assert requests_by_hour(reader)
 
 
-def test_projects_with_none_of_the_metrics_are_told_and_are_no_trouble(tmp_path: Path) -> None:
+def test_projects_with_none_of_the_metrics_are_reported_and_are_no_trouble(tmp_path: Path) -> None:
     missing = {meter.metric_type for meter in RUN_METERS}
     with reading(tmp_path, faults=Faults(missing_metrics=missing)) as reader:
         first = reader.refresh()
@@ -206,7 +206,7 @@ def test_nothing_is_asked_when_nothing_can_have_changed(tmp_path: Path) -> None:
         assert reader.service.calls == asked
 
 
-def test_an_outage_longer_than_reading_reaches_back_is_told_as_a_gap_once(tmp_path: Path) -> None:
+def test_an_outage_longer_than_reading_reaches_back_is_reported_as_a_gap_once(tmp_path: Path) -> None:
     with reading(tmp_path, meters=REQUESTS) as reader:
         reader.refresh()
         gaps = [each for each in reader.refresh(9 * HOUR).rejected if each.reason == "usage_gap"]
@@ -215,7 +215,7 @@ def test_an_outage_longer_than_reading_reaches_back_is_told_as_a_gap_once(tmp_pa
         assert reader.refresh(MINUTE).rejected == []
 
 
-def test_a_hole_in_what_is_always_sampled_is_told_as_a_gap(tmp_path: Path) -> None:
+def test_a_hole_in_what_is_always_sampled_is_reported_as_a_gap(tmp_path: Path) -> None:
     steady = tuple(meter for meter in USAGE_TABLE if meter.name == "cloud_sql_cpu_seconds")
     with reading(tmp_path, meters=steady, project_ids=["northwind-prod"]) as reader:
         assert reader.refresh().rejected == []

@@ -250,7 +250,7 @@ def test_a_disk_is_named_although_it_is_copied_first(tmp_path: Path) -> None:
     assert [(each.collection, each.resource) for each in rig.active] == [("disks", "data-1")]
 
 
-def test_a_project_that_denies_is_told_with_the_role_and_the_others_are_read(
+def test_a_project_that_denies_is_reported_with_the_role_and_the_others_are_read(
     server: WebApi, tmp_path: Path
 ) -> None:
     server.faults.append(Fault(f"/projects/{DEV}/", Reply(403, DENIED), times=99))
@@ -262,7 +262,7 @@ def test_a_project_that_denies_is_told_with_the_role_and_the_others_are_read(
     assert set(rig.source.findings.read_at or {}) == {PROD, EU}
 
 
-def test_an_api_that_is_off_is_told_with_how_to_turn_it_on(server: WebApi, tmp_path: Path) -> None:
+def test_an_api_that_is_off_is_reported_with_how_to_turn_it_on(server: WebApi, tmp_path: Path) -> None:
     server.faults.append(Fault(f"/projects/{DEV}/", Reply(403, DISABLED), times=99))
     (unread,) = Rig(server, tmp_path, PROD, DEV).refresh()
     assert unread.rejected.reason == "api_disabled"
@@ -359,7 +359,7 @@ def test_redirects_are_not_followed(server: WebApi, tmp_path: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_server_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_server_that_is_gone_is_reported(tmp_path: Path) -> None:
     with WebApi(demo) as server:
         rig = Rig(server, tmp_path)
     error = rig.refused()
@@ -402,7 +402,7 @@ def test_a_key_gets_a_token_and_who_it_is_goes_into_the_advice(
     assert "ya29" not in repr(rig.source) + unread.rejected.detail
 
 
-def test_a_key_that_is_revoked_is_told_once_and_without_its_secrets(
+def test_a_key_that_is_revoked_is_reported_once_and_without_its_secrets(
     server: WebApi, tmp_path: Path, private_key: str
 ) -> None:
     revoked = (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
