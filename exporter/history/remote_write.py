@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from exporter import __version__
+from exporter.sources.http.error_texts import cause_of
 from exporter.sources.http.json_api import retry_after_seconds
 
 _HEADERS: Final = {
@@ -118,10 +119,10 @@ class Receiver:
             text = f"no answer within {self.timeout_seconds:g} s"
             raise NotDelivered("timeout", self._described(text), transient=True) from None
         except requests.exceptions.SSLError as error:
-            text = f"no secure connection ({_last_words(error)}); check the certificates and `tls`"
+            text = f"no secure connection ({cause_of(error)}); check the certificates and `tls`"
             raise NotDelivered("tls", self._described(text)) from None
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            text = f"the connection failed ({_last_words(error)}); is it running, and is the address right?"
+            text = f"the connection failed ({cause_of(error)}); is it running, and is the address right?"
             raise NotDelivered("unavailable", self._described(text), transient=True) from None
         except (requests.exceptions.RequestException, OSError, UnicodeError) as error:
             text = f"the request cannot be made ({type(error).__name__}); check `url` and `tls`"
@@ -256,14 +257,3 @@ def _without(credentials: tuple[str, ...], words: str) -> str:
     for secret in credentials[-1:]:
         words = words.replace(secret, "***")
     return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "…"
-
-
-def _last_words(error: Exception) -> str:
-    """The innermost reason of a failed connection: the outer ones only name objects of the library."""
-    inner: BaseException = error
-    while True:
-        causes = [getattr(inner, "reason", None), *inner.args]
-        found = next((each for each in causes if isinstance(each, BaseException)), None)
-        if found is None or found is inner:
-            return str(inner).rpartition(": ")[2].strip().rstrip(".") or type(inner).__name__
-        inner = found

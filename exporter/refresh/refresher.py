@@ -30,7 +30,7 @@ from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.builder import SnapshotBuilder
 from exporter.refresh.estimation.estimator import Estimator
-from exporter.refresh.estimation.job import Task
+from exporter.refresh.estimation_loop import EstimationLoop
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
@@ -46,11 +46,6 @@ _LONGEST_WAIT_SECONDS = 15.0
 
 _SHOW_PROGRESS_SECONDS = 10.0
 """How often a long refresh shows what has arrived so far."""
-
-_LEAST_REST_SECONDS = 5.0
-"""Between two estimations, so that sources that finish one after the other are estimated together."""
-
-_GRADE_EVERY = timedelta(hours=24)
 
 _COUNT_UNITS_EVERY = timedelta(minutes=15)
 """They are yesterday's numbers; read again because Prometheus may have been down or late."""
@@ -117,10 +112,12 @@ class Refresher:
         )
         self._estimator = estimator or Estimator(ledger, sources, spool)
         self._zero_for = zero_for
-        self._estimate_soon = threading.Event()
         self._counts_units = units is not None
         self._stopping = threading.Event()
         self._changed = threading.Event()
+        self._estimating = EstimationLoop(
+            self._estimator, self._builder, self._healths, clock, self._changed.set
+        )
         self._threads: list[threading.Thread] = []
 
     @property
@@ -140,7 +137,7 @@ class Refresher:
         self._changed.set()
         jobs: list[tuple[str, Callable[[], None]]] = [
             ("snapshot-builder", self._keep_building),
-            ("estimator", self._keep_estimating),
+            ("estimator", self._estimating.run),
         ]
         if self._counts_units:
             jobs.append(("business-units", self._keep_counting_units))
@@ -158,8 +155,7 @@ class Refresher:
         """Stop the threads and return whether all have ended; a running refresh stops after its partition."""
         self._stopping.set()
         self._changed.set()
-        self._estimate_soon.set()
-        self._estimator.stop()
+        self._estimating.stop()
         if self._history_sender is not None:
             self._history_sender.stop()
         deadline = time.monotonic() + timeout_seconds
@@ -219,7 +215,7 @@ class Refresher:
             logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
         health.ended(tally, seconds, failure)
         self._changed.set()
-        self._estimate_soon.set()
+        self._estimating.soon()
         return failure is None
 
     @contextmanager
@@ -249,55 +245,6 @@ class Refresher:
         while not self._stopping.is_set():
             self.count_units()
             self._stopping.wait(_COUNT_UNITS_EVERY.total_seconds())
-
-    def _keep_estimating(self) -> None:
-        """Estimate when the ledger has changed or an hour has begun; grade once a day.
-
-        Nothing is estimated before each source of a bill has been tried once: missing cost would look like a
-        fall. Sources that were never read to their end are left out. After each estimation it rests nine
-        times as long, so that it uses a tenth of a core.
-        """
-        estimated: object = None
-        graded_at: float | None = None
-        while not self._stopping.is_set():
-            started = time.monotonic()
-            worked = 0.0
-            self._estimate_soon.clear()
-            if self._bills_tried():
-                now = self._clock()
-                state = self._state_to_estimate(now)
-                if state != estimated:
-                    estimated = state
-                    self._estimate("outlooks", now)
-                worked = time.monotonic() - started
-                due = graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds()
-                if due and self._estimator.outlooks:
-                    graded_at = started
-                    # The month's forecast follows from how past ones turned out.
-                    self._estimate("grades", now)
-                    self._estimate("outlooks", now)
-            self._stopping.wait(max(_LEAST_REST_SECONDS, 9 * worked))
-            self._estimate_soon.wait(_LONGEST_WAIT_SECONDS)
-
-    def _bills_tried(self) -> bool:
-        statuses = [health.status for health in self._healths.values()]
-        return all(status.up is not None for status in statuses if status.reads_bill)
-
-    def _state_to_estimate(self, now: datetime) -> object:
-        try:
-            return now.replace(minute=0, second=0, microsecond=0), self._builder.ledger_state()
-        except LedgerError as error:
-            logger.error("%s", error)  # noqa: TRY400 (the text is complete)
-            return None
-
-    def _estimate(self, task: Task, now: datetime) -> None:
-        estimator = self._estimator
-        shown = [name for name, health in self._healths.items() if health.status.shown]
-        succeeded = estimator.run(task, now, shown)
-        if succeeded and task == "outlooks":
-            self._builder.keep_estimates(estimator.outlooks)
-        self._builder.take_estimates(estimator.grades, estimator.outcomes)
-        self._changed.set()
 
     def _keep_refreshing(self, source: Source) -> None:
         failures = 0

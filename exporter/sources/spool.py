@@ -10,29 +10,46 @@ from pathlib import Path
 from typing import Final
 
 from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+from exporter.core.errors import SourceError
 
 NULL_TEXT: Final = "\\0"
 """How a CSV spool file writes that there is no value."""
 
 
 def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
-    """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path."""
+    """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path.
+
+    Raises SourceError `spool` where there is no room for it; then nothing is left behind.
+    """
     return _write_csv(path, tuple(USAGE_COLUMNS), points)
 
 
 def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
-    """Write charges row by row as a CSV spool file (exact decimals, UTC times) and return its path."""
+    """Write charges row by row as a CSV spool file (exact decimals, UTC times) and return its path.
+
+    Raises SourceError as write_usage_csv does.
+    """
     return _write_csv(path, tuple(CHARGE_COLUMNS), charges)
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | Iterable[UsagePoint]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
-        writer.writerow(columns)
-        # Not dataclasses.astuple: it copies every value deeply, which takes longer than all the rest.
-        fields = attrgetter(*columns)
-        for row in rows:
-            writer.writerow([_csv_value(value) for value in fields(row)])
+    try:
+        with path.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.writer(handle, quoting=csv.QUOTE_ALL)
+            writer.writerow(columns)
+            # Not dataclasses.astuple: it copies every value deeply, which takes longer than all the rest.
+            fields = attrgetter(*columns)
+            for row in rows:
+                writer.writerow([_csv_value(value) for value in fields(row)])
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise SourceError(
+            "spool",
+            f"writing {path} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
+        ) from error
+    except SourceError:
+        path.unlink(missing_ok=True)
+        raise
     return path
 
 

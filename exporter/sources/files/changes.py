@@ -7,14 +7,14 @@ for the last file; when all are read, what counts follows from the files that ar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, Rejected, Retraction, Unreadable
 from exporter.sources.files.comparison import FileComparison
+from exporter.sources.files.file_reading import FileReading, ReadFile, spool_path
 from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cursor, new_cursor
 from exporter.sources.files.layouts import Period, Unit, laid_out
 from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relation, decide
@@ -25,21 +25,6 @@ from exporter.sources.spool import write_spool_csv
 _DOUBTS_SHOWN: Final = 5
 
 _NONE: Final = new_cursor("", Fingerprint({}), counted=True)
-
-
-@dataclass(frozen=True, slots=True)
-class FileReading:
-    """One file, read whole."""
-
-    charges: Path
-    """Its spool file."""
-    rows: int
-    rejected: tuple[Rejected, ...]
-    fingerprint: Fingerprint
-
-
-ReadFile = Callable[[Path, str, RefreshContext], FileReading]
-"""Reads one file whole, given its path, its state and the refresh. Raises one of READ_FAILURES."""
 
 
 @dataclass(slots=True)
@@ -297,11 +282,6 @@ class FileChanges:
 
     def _shown(self, key: str) -> str:
         return shown_files(self._units[key].files)
-
-
-def spool_path(context: RefreshContext, path: Path, state: str) -> Path:
-    """Return where the charges of a file go."""
-    return context.spool / f"{blake2b(f'{path}{state}'.encode(), digest_size=12).hexdigest()}.parquet"
 
 
 def _size(unit: Unit) -> int:

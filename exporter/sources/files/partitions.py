@@ -10,8 +10,9 @@ import duckdb
 
 from exporter.core.errors import SourceError
 from exporter.sources.base import Change, RefreshContext, Rejected
-from exporter.sources.files.changes import FileChanges, ReadFile
+from exporter.sources.files.changes import FileChanges
 from exporter.sources.files.comparison import FileComparison
+from exporter.sources.files.file_reading import ReadFile
 from exporter.sources.files.formats import broken_json_lines, file_format
 from exporter.sources.files.reading import matching
 

@@ -15,8 +15,8 @@ import duckdb
 
 from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
-from exporter.sources.files.changes import FileReading, spool_path
 from exporter.sources.files.check import PATTERNS_KEY, findings
+from exporter.sources.files.file_reading import FileReading, spool_path
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings

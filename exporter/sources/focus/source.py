@@ -19,7 +19,7 @@ import duckdb
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
-from exporter.sources.files.changes import FileReading, spool_path
+from exporter.sources.files.file_reading import FileReading, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
 from exporter.sources.files.reading import (

@@ -23,6 +23,7 @@ import exporter
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import RefreshTally
+from exporter.sources.http.error_texts import cause_of, secrets_in, without_secrets, words_of
 
 LARGEST_ANSWER_BYTES: Final = 64 * 2**20
 """Of one answer after decompression; a page of any API read here is far smaller."""
@@ -34,12 +35,6 @@ Params = Mapping[str, str | int | Sequence[str]]
 
 _Content = TypeVar("_Content")
 _CHUNK_BYTES: Final = 64 * 1024
-_MESSAGE_CHARACTERS: Final = 900
-_SHARED_CHARACTERS: Final = 12
-"""A word that shares so many characters in a row with a secret is taken for a part of it."""
-_PUBLIC_HEADERS: Final = frozenset(
-    {"accept", "anthropic-version", "content-type", "user-agent", "x-goog-api-client", "x-goog-user-project"}
-)
 
 
 class ApiError(SourceError):
@@ -123,7 +118,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
 
     def _get(self, path: str, params: Params, content: Callable[[bytes], _Content]) -> _Content:
         headers = dict(self.headers())
-        secrets = _secrets(headers)
+        secrets = secrets_in(headers)
         for name, value in headers.items():
             if not (value.isascii() and value.isprintable()):
                 detail = (
@@ -138,7 +133,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 lambda error: error.wait_seconds if isinstance(error, _Failed) else 0.0,
             )
         except _Failed as error:
-            detail = _without(secrets, str(error))
+            detail = without_secrets(secrets, str(error))
             # What was raised on the way may quote the server, and the server the key.
             raise ApiError(
                 error.reason, f"{self._where(path)}: {detail}", error.status, error.answer
@@ -163,12 +158,11 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             detail = f"no answer within {self.timeout_seconds:g} s; it is tried again at the next refresh"
             raise _Failed("timeout", detail, transient=True) from None
         except requests.exceptions.SSLError as error:
-            detail = f"no secure connection to {self._host} ({_cause(error)}); check its certificate"
+            detail = f"no secure connection to {self._host} ({cause_of(error)}); check its certificate"
             raise _Failed("unavailable", detail) from None
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            detail = (
-                f"the connection to {self._host} failed ({_cause(error)}); check the network and the address"
-            )
+            failed = f"the connection to {self._host} failed ({cause_of(error)})"
+            detail = f"{failed}; check the network and the address"
             raise _Failed("unavailable", detail, transient=True) from None
         except requests.exceptions.ContentDecodingError:
             raise _Failed("bad_response", "the answer is compressed in a way that cannot be read") from None
@@ -201,7 +195,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     def _refused(self, response: requests.Response) -> _Failed:
         status = response.status_code
         answer = self._json_of(response)
-        said = _said(answer)
+        said = words_of(answer)
         again = "it is tried again at the next refresh"
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).netloc or "another page"
@@ -257,15 +251,6 @@ _REFUSALS: Final = {
 }
 
 
-def _said(found: object) -> str:
-    """What the server says in the JSON of an error, in one line; a web page is not quoted."""
-    for name in ("detail", "error", "message", "detail"):
-        if isinstance(found, dict):
-            found = found.get(name, found)
-    text = " ".join(found.split()) if isinstance(found, str) else ""
-    return f' ("{text}")' if text else ""
-
-
 def retry_after_seconds(value: str, now: datetime) -> float:
     """Seconds that a Retry-After header asks for, given as seconds or as a date; 0 where it asks for none."""
     text = value.strip()
@@ -287,43 +272,3 @@ def _parsed(body: bytes) -> object:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason of a failed connection: its own words name objects of the library."""
-    inner: BaseException = error
-    while True:
-        found = getattr(inner, "reason", None)
-        reason = (
-            found
-            if isinstance(found, BaseException)
-            else next((each for each in inner.args if isinstance(each, BaseException)), None)
-        )
-        if reason is None or reason is inner:
-            break
-        inner = reason
-    text = getattr(inner, "strerror", None)
-    if not text:
-        last = str(inner).rpartition(": ")[2]
-        text = last.partition("] ")[2] or last or type(inner).__name__
-    return str(text).strip().rstrip(".")
-
-
-def _secrets(headers: Mapping[str, str]) -> list[str]:
-    return [
-        word
-        for name, value in headers.items()
-        if name.lower() not in _PUBLIC_HEADERS
-        for word in value.split()
-        if len(word) > len("Bearer")
-    ]
-
-
-def _without(secrets: Sequence[str], text: str) -> str:
-    """The text at bounded length, without any secret or any word that holds a longer part of one."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-        parts = {secret[at : at + _SHARED_CHARACTERS] for at in range(len(secret) - _SHARED_CHARACTERS + 1)}
-        words = text.split(" ")
-        text = " ".join("***" if any(part in word for part in parts) else word for word in words)
-    return text if len(text) <= _MESSAGE_CHARACTERS else text[:_MESSAGE_CHARACTERS] + "…"

@@ -275,14 +275,7 @@ def _start(day: date) -> datetime:
 def _spooled(context: RefreshContext, points: Iterator[UsagePoint]) -> tuple[Path, int]:
     path = context.spool / "litellm.csv"
     rows: Sequence[UsagePoint] = list(points)
-    try:
-        return write_usage_csv(path, rows), len(rows)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise SourceError(
-            "spool",
-            f"writing {path} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
-        ) from error
+    return write_usage_csv(path, rows), len(rows)
 
 
 def _usage(callers: set[Caller]) -> Finding:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from exporter.sources.usage_logs.tailing import READ_FAILURES, REMEMBERED_BYTES, LogFile, Mark, digest
+from exporter.sources.usage_logs.marks import REMEMBERED_BYTES, Mark, digest
+from exporter.sources.usage_logs.tailing import READ_FAILURES, LogFile
 
 _COMPARED_FIRST: Final = 64
 """Bytes; a log line has more."""

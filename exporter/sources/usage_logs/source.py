@@ -28,7 +28,8 @@ from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.spool import write_usage_csv
 from exporter.sources.usage_logs.check import findings
 from exporter.sources.usage_logs.identity import Copies, Log, Logs, partition_number, tell_apart
-from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile, LogLines, Mark
+from exporter.sources.usage_logs.marks import Mark
+from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile, LogLines
 from exporter.sources.usage_logs.usage import LogUsage
 
 
@@ -145,14 +146,7 @@ class UsageLogsSource(Source):
         self, log: Log, mark: Mark, usage: LogUsage, obsolete: tuple[str, ...], context: RefreshContext
     ) -> UsageAddition:
         spool = context.spool / f"usage_logs-{partition_number(log.partition)}.csv"
-        try:
-            write_usage_csv(spool, usage.points())
-        except OSError as error:
-            spool.unlink(missing_ok=True)
-            raise SourceError(
-                "spool",
-                f"writing {spool} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
-            ) from error
+        write_usage_csv(spool, usage.points())
         return UsageAddition(
             log.partition, mark.cursor(), spool, usage.calls, tuple(usage.rejected()), obsolete
         )

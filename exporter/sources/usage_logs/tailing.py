@@ -7,21 +7,18 @@ truncated or whose inode was given to another file is a new one.
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import blake2b
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast
 
+from exporter.sources.usage_logs.marks import REMEMBERED_BYTES, Mark, digest
+
 READ_FAILURES: Final = (OSError, EOFError, zlib.error)
 """Everything that reading a log can raise; a compressed one can be damaged or not be complete yet."""
-
-REMEMBERED_BYTES: Final = 1024
-"""Bytes at the start of a file, and before where it was read to, that it is known by."""
 
 LONGEST_LINE: Final = 4 << 20
 """Bytes. A call's line has some hundred, a batch of OTLP spans up to some millions."""
@@ -46,33 +43,6 @@ class _Unpacked:
 
     def seek(self, offset: int, /) -> int:
         return self._packed.seek(offset)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a log was read, and what it is known by. Contains nothing that was written in the log."""
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    """Of the file on disk when it was read, as is its time of change; -1 where it was not read to its end."""
-    mtime_ns: int
-    offset: int
-    """Bytes of whole lines that were taken; of a compressed file, of what it holds."""
-    head: str
-    """Digest of the first bytes taken, 1,024 at most."""
-    tail: str
-    """Digest of the last bytes taken, 1,024 at most."""
-
-    def cursor(self) -> str:
-        """Return it as one text."""
-        return json.dumps(asdict(self), separators=(",", ":"))
-
-    @classmethod
-    def from_cursor(cls, cursor: str) -> Mark:
-        """Return the mark that a text was made of."""
-        return cls(**json.loads(cursor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +269,3 @@ def _read_fully(handle: _Readable, count: int) -> bytes:
     while len(data) < count and (more := handle.read(count - len(data))):
         data += more
     return data
-
-
-def digest(data: bytes) -> str:
-    """Return what marks keep of some bytes."""
-    return blake2b(data, digest_size=16).hexdigest()

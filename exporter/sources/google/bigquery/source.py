@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
-from exporter.core.charges import Charge
 from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
 from exporter.sources.base import Batch, BilledReads, Change, Finding, RefreshContext, Retraction, Source
@@ -267,7 +266,7 @@ class BigQuerySource(Source):
                 taken = PartitionCharges(partition, kept)
                 table_name = export.table_id.rpartition(".")[2]
                 spool = context.spool / f"{table_name}-{export.partitioning.partition_id(start)}.csv"
-                _spool(spool, taken.take(groups))
+                write_spool_csv(spool, taken.take(groups))
                 charges += taken.charges
                 missing.discard(partition)
                 yield Batch(partition, taken.cursor, spool, taken.rows, tuple(taken.rejected))
@@ -295,18 +294,3 @@ def _starts_of(known: Iterable[str], export: ExportTable) -> dict[str, datetime 
             with suppress(ValueError):
                 ours[partition] = export.partitioning.start_of(partition_id)
     return ours
-
-
-def _spool(path: Path, charges: Iterator[Charge]) -> None:
-    """Write the charges, leaving no half-written file behind. Raises SourceError `spool` on a full disk."""
-    try:
-        write_spool_csv(path, charges)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise SourceError(
-            "spool",
-            f"writing {path} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
-        ) from error
-    except SourceError:
-        path.unlink(missing_ok=True)
-        raise

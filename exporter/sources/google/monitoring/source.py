@@ -204,14 +204,7 @@ class _ProjectReader:
     def read(self) -> UsageBatch | None:
         """Read all meters into one spool file; None where there is nothing new."""
         spool = self._context.spool / f"cloud_monitoring-{self._project_id}.csv"
-        try:
-            write_usage_csv(spool, self._points())
-        except OSError as error:
-            spool.unlink(missing_ok=True)
-            raise SourceError(
-                "spool",
-                f"writing {spool} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
-            ) from error
+        write_usage_csv(spool, self._points())
         if not self._reads:
             # Nothing to store, so what was set aside is reported by itself.
             spool.unlink()
