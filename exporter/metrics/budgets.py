@@ -50,6 +50,7 @@ def _state(each: BudgetOutlook, now: datetime) -> Iterator[_Sample]:
     yield metrics.SPEND_BUDGET_USED_USD, (), _shown(state.used_usd)
     yield metrics.SPEND_BUDGET_REMAINING_USD, (), _shown(state.remaining_usd)
     yield metrics.SPEND_BUDGET_USED_RATIO, (), state.used_ratio
+    yield metrics.SPEND_BUDGET_PARTIAL, (), float(each.covered_from is not None)
     yield metrics.SPEND_BUDGET_EXPECTED_RATIO, (), state.expected_ratio
     yield metrics.SPEND_BUDGET_FORECAST_USD, (), state.forecast_usd[0.5]
     for quantile, usd in state.forecast_usd.items():

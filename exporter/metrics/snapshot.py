@@ -13,11 +13,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from exporter import __version__
+from exporter.analysis.bill.coverage import BillCoverage
 from exporter.analysis.unit_cost.unit_cost import CloudRunHour
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics import families as metrics
 from exporter.metrics.billed import billed_families, invoice_families, lateness_families
 from exporter.metrics.counters import Counters
+from exporter.metrics.coverage import bill_coverage, coverage_families
 from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition, render
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.outcomes import BILL, Outcomes
@@ -53,6 +55,8 @@ class Snapshot:
     """Over the trailing hour; None where no live usage is known."""
     budgets: tuple[BudgetOutlook, ...] = ()
     """Valid for any moment of the hour."""
+    coverage: BillCoverage = BillCoverage()  # noqa: RUF009 - frozen
+    """Where the bill begins, and which of the windows are therefore partial."""
     outcomes: Exposition = NOTHING_RENDERED
     """Whether each part could be computed; separate, because it changes even when the rest does not."""
     failed_figures: tuple[str, ...] = ()
@@ -108,8 +112,10 @@ def build(
     started = time.monotonic()
     everything_read = all(status.up is not None for status in statuses if status.reads_bill)
     billed = billed_families(view, now, timezones, max_series, everything_read=everything_read)
+    coverage = bill_coverage(view, now, timezones)
     bill = [
         *billed.families,
+        *coverage_families(coverage),
         *invoice_families(view),
         *lateness_families(view, now, timezones),
         *(() if estimates_pending else (month_to_date_family(billed.month_to_date, outlooks, now),)),
@@ -136,6 +142,7 @@ def build(
         outlooks=tuple(outlooks),
         cloud_run=cloud_run,
         budgets=tuple(budgets),
+        coverage=BillCoverage() if awaited else coverage,
         outcomes=render(outcomes.families()),
         failed_figures=outcomes.failed,
     )

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from exporter.analysis.bill.billing_calendar import hours_at
+from exporter.analysis.bill.coverage import BillCoverage
 from exporter.analysis.nowcast.month_forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
@@ -21,6 +22,7 @@ from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot
 from exporter.metrics.summary_schema import (
+    BillState,
     BudgetUse,
     CloudRun,
     Day,
@@ -33,6 +35,11 @@ from exporter.metrics.summary_schema import (
     Summary,
     Yesterday,
 )
+
+
+class _Covered(TypedDict):
+    partial: bool | None
+    covered_from: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +86,21 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
         for provider in {provider for provider, _ in services}
     }
     windows = {name: _usd(dict(snapshot.totals).get(heading)) for name, heading in HEADINGS.items()}
+    covered = {name: _covered(snapshot.coverage, name) for name in HEADINGS}
     everything = _sum(providers.values()) if providers else None
     return Summary(
         time=_utc(now),
         as_of=_utc(snapshot.built_at),
         currency="USD",
-        today=Day(**everything.day()) if everything else _billed_only(windows["today"]),
+        today=Day(**(everything.day() if everything else _billed_only(windows["today"])), **covered["today"]),
         burn_rate_usd_per_hour=everything.per_hour / NANO if everything else None,
         month=Month(
-            to_date_billed_usd=windows["month_to_date"], forecast_end_usd=_month_end(snapshot.outlooks)
+            to_date_billed_usd=windows["month_to_date"],
+            forecast_end_usd=_month_end(snapshot.outlooks),
+            **covered["month_to_date"],
         ),
-        yesterday=Yesterday(billed_usd=windows["yesterday"]),
-        last_month=LastMonth(billed_usd=windows["last_month"]),
+        yesterday=Yesterday(billed_usd=windows["yesterday"], **covered["yesterday"]),
+        last_month=LastMonth(billed_usd=windows["last_month"], **covered["last_month"]),
         by_provider=[
             ProviderDay(provider=provider, **today.day_and_rate())
             for provider, today in sorted(providers.items())
@@ -101,6 +111,10 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
         ],
         cloud_run=_cloud_run(snapshot),
         budgets=[_budget(outlook, now) for outlook in snapshot.budgets],
+        bills=[
+            BillState(provider=provider, billing_account_id=account, billed_since=_utc(begin))
+            for (provider, account), begin in sorted(snapshot.coverage.begins.items())
+        ],
         sources=[
             SourceState(
                 name=source.name,
@@ -138,8 +152,13 @@ def _sum(parts: Iterable[_Today]) -> _Today:
     return sum(parts, _Today())
 
 
-def _billed_only(billed_usd: float | None) -> Day:
-    return Day(billed_usd=billed_usd, estimated_usd=None, total_usd=None, whole_day_usd=None)
+def _billed_only(billed_usd: float | None) -> dict[str, float | None]:
+    return {"billed_usd": billed_usd, "estimated_usd": None, "total_usd": None, "whole_day_usd": None}
+
+
+def _covered(coverage: BillCoverage, window: str) -> _Covered:
+    begin = coverage.covered_from(window)
+    return {"partial": coverage.is_partial(window), "covered_from": _utc(begin) if begin else None}
 
 
 def _month_end(outlooks: Iterable[Outlook]) -> MonthEnd | None:
@@ -173,6 +192,8 @@ def _budget(outlook: BudgetOutlook, now: datetime) -> BudgetUse:
         used_usd=_usd(state.used_usd) if state else None,
         used_ratio=state.used_ratio if state else None,
         forecast_usd=state.forecast_usd[0.5] if state else None,
+        partial=outlook.covered_from is not None if state else None,
+        covered_from=_utc(outlook.covered_from) if state and outlook.covered_from else None,
     )
 
 

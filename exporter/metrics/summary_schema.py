@@ -19,7 +19,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class Day(_Part):
+class _Covered(_Part):
+    partial: bool | None
+    """Whether a bill begins after the period does: its figures then have only what the bill has. Null without
+    a bill."""
+    covered_from: _Moment | None
+    """Where the period is partial: from when on it is known of all bills."""
+
+
+class Day(_Covered):
     """The billing day so far, as in by_service: usage, purchases and their credits, not tax.
 
     Until the bill is long enough for estimates, only billed_usd is known, as in spend_today_usd.
@@ -75,22 +83,22 @@ class MonthEnd(_Part):
     """The cost will be lower with a probability of 0.9."""
 
 
-class Month(_Part):
-    """This billing month."""
+class Month(_Covered):
+    """This billing month. Where it is partial, the forecast is from covered_from on, too."""
 
     to_date_billed_usd: float | None
     """Billed this month, with tax."""
     forecast_end_usd: MonthEnd | None
 
 
-class Yesterday(_Part):
+class Yesterday(_Covered):
     """The previous billing day."""
 
     billed_usd: float | None
     """Billed so far for yesterday, with tax."""
 
 
-class LastMonth(_Part):
+class LastMonth(_Covered):
     """The previous billing month."""
 
     billed_usd: float | None
@@ -106,7 +114,7 @@ class CloudRun(_Part):
     """Requests in the trailing hour."""
 
 
-class BudgetUse(_Part):
+class BudgetUse(_Covered):
     """One budget and its current period."""
 
     budget: str
@@ -120,7 +128,17 @@ class BudgetUse(_Part):
     used_ratio: float | None
     """used_usd over limit_usd; 1 means that the limit is reached."""
     forecast_usd: float | None
-    """Best estimate of the cost of the whole period."""
+    """Best estimate of the cost of the whole period; where it is partial, from the bill's beginning on."""
+
+
+class BillState(_Part):
+    """The bill of one billing account."""
+
+    provider: str
+    billing_account_id: str
+    """Empty where the provider does not name any."""
+    billed_since: _Moment
+    """Start of the first usage hour that the bill has; what was used before is not known."""
 
 
 class SourceState(_Part):
@@ -159,6 +177,7 @@ class Summary(_Part):
     cloud_run: CloudRun
     budgets: list[BudgetUse]
     """Empty without budgets."""
+    bills: list[BillState]
     sources: list[SourceState]
 
 

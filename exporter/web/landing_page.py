@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 from typing import Final
 
-from exporter.metrics.snapshot import Snapshot
+from exporter.metrics.snapshot import HEADINGS, Snapshot
 from exporter.sources.status import SourceStatus
 
 _STYLE: Final = """
@@ -35,6 +36,7 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .75rem; }
 .totals dd { margin: .1rem 0 0; font-size: 1.45rem; font-weight: 600; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; }
 .totals dd { line-height: 2.2rem; }
+.totals dd.partial { color: var(--wait); font-size: .875rem; font-weight: 400; line-height: 1.5; }
 .totals dd.unknown { color: var(--soft); font-size: 1rem; font-weight: 400; }
 table { width: 100%; border-spacing: 0; font-size: .925rem; }
 th { color: var(--soft); font-size: .8125rem; font-weight: 500; text-align: left; }
@@ -46,12 +48,14 @@ td.name { font-weight: 600; overflow-wrap: anywhere; }
 .details td { padding-top: 0; overflow-wrap: anywhere; }
 details ul { margin: .25rem 0; padding-left: 1.25rem; }
 summary { cursor: pointer; }
+.begins { margin-top: .75rem; }
 footer { margin-top: 2.25rem; }
 @media (max-width: 40rem) {
   main { padding: 1.5rem 1rem; }
   .totals { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .totals div { padding: .6rem .75rem; }
   .totals dd { font-size: 1.15rem; line-height: 1.75rem; }
+  .totals dd.partial { font-size: .8125rem; line-height: 1.4; }
   thead { display: none; }
   table, tbody, tr, td { display: block; }
   tbody { padding: .6rem 0; }
@@ -63,6 +67,7 @@ footer { margin-top: 2.25rem; }
   .details td { padding-top: .3rem; }
 }
 """
+_BILLS_SHOWN: Final = 5
 _STATES: Final = {True: ("up", "● up"), False: ("down", "▲ failing"), None: ("waiting", "○ waiting")}
 
 
@@ -77,7 +82,8 @@ def content_security_policy() -> str:
 
 def landing_page(snapshot: Snapshot, now: datetime, version: str) -> str:
     """Return the page as HTML; ages are relative to `now`."""
-    totals = "".join(_total(heading, amount) for heading, amount in snapshot.totals)
+    since = {heading: snapshot.coverage.covered_from_text(name) for name, heading in HEADINGS.items()}
+    totals = "".join(_total(heading, amount, since.get(heading)) for heading, amount in snapshot.totals)
     sources = "".join(_source(source, now) for source in snapshot.sources)
     state = "" if snapshot.ready else '<p class="waiting">Starting: no data has been read yet.</p>'
     return f"""<!doctype html>
@@ -98,6 +104,7 @@ def landing_page(snapshot: Snapshot, now: datetime, version: str) -> str:
 <a href="readyz">Readiness</a><a href="healthz">Health</a></nav>
 <h2>Net cost in US dollars</h2>
 <dl class="totals">{totals}</dl>
+{_beginnings(snapshot.coverage.sentences())}
 <h2>Sources</h2>
 <table class="card">
 <thead><tr><th scope="col">Source</th><th scope="col">State</th><th scope="col">Last success</th>
@@ -111,12 +118,26 @@ def landing_page(snapshot: Snapshot, now: datetime, version: str) -> str:
 """
 
 
-def _total(heading: str, amount: Decimal | None) -> str:
+def _total(heading: str, amount: Decimal | None, since: str | None) -> str:
+    """A total; `since` is the day from which on its period is known, where it is partial."""
     if amount is None:
-        value = '<dd class="unknown">not known yet</dd>'
+        value = f'<dd class="unknown">{"before the bill begins" if since else "not known yet"}</dd>'
     else:
         value = f"<dd>{'&minus;' if round(amount, 2) < 0 else ''}${abs(amount):,.2f}</dd>"
+        if since:
+            value += f'<dd class="partial">partial: from {escape(since)} on</dd>'
     return f'<div class="card"><dt>{escape(heading)}</dt>{value}</div>'
+
+
+def _beginnings(sentences: Sequence[str]) -> str:
+    """The bills that begin after a period does; the first few of many."""
+    shown = [*sentences[:_BILLS_SHOWN]]
+    more = len(sentences) - _BILLS_SHOWN
+    if more > 0:
+        shown.append(
+            f"{more} more {'bill begins' if more == 1 else 'bills begin'} after a period above does."
+        )
+    return "".join(f'<p class="soft begins">{escape(each)}</p>' for each in shown)
 
 
 def _source(source: SourceStatus, now: datetime) -> str:

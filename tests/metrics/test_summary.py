@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.analysis.bill.coverage import BillCoverage
+from exporter.analysis.bill.windows import billing_windows
 from exporter.analysis.unit_cost.unit_cost import CloudRunHour
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.summary import summary
@@ -21,6 +23,7 @@ from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 from tests.support import places
 from tests.support.outlooks import DAY_BEGINS, HOURS, daily_limit, outlook, steady
+from tests.support.outlooks import TIMEZONE as PACIFIC
 from tests.support.served import request, snapshot
 
 DOCS = places.DOCS
@@ -35,6 +38,10 @@ SOURCES = (
     SourceStatus("files", True, NOW - timedelta(minutes=4), "", 12, ()),
     SourceStatus("cloud_monitoring", None, None, "", 0, ()),
 )
+BEGINS = datetime(2026, 11, 21, 8, tzinfo=UTC)
+LATE = {"partial": True, "covered_from": "2026-11-21T08:00:00.000Z"}
+WHOLE = {"partial": False, "covered_from": None}
+UNKNOWN = {"partial": None, "covered_from": None}
 FIGURES = ("billed_usd", "estimated_usd", "total_usd", "whole_day_usd", "burn_rate_usd_per_hour")
 
 
@@ -48,6 +55,9 @@ def full_snapshot() -> Snapshot:
         outlooks=outlooks,
         cloud_run=CloudRunHour(0.5, 1000.0),
         budgets=(daily_limit("42", outlooks[0]),),
+        coverage=BillCoverage(
+            {("gcp", "A"): BEGINS}, {"gcp": billing_windows(NOW, PACIFIC)}, {"gcp": PACIFIC}
+        ),
     )
 
 
@@ -130,14 +140,19 @@ def test_every_figure_of_a_day_half_billed() -> None:
         "estimated_usd": 23.8,
         "total_usd": 37.8,
         "whole_day_usd": 86.4,
+        **WHOLE,
     }
     assert shown["burn_rate_usd_per_hour"] == 3.6
     assert shown["month"] == {
         "to_date_billed_usd": 5300.25,
         "forecast_end_usd": {"0.1": 990.0, "0.5": 1100.5, "0.9": 1320.25},
+        **LATE,
     }
-    assert shown["yesterday"] == {"billed_usd": 240.123456789}
-    assert shown["last_month"] == {"billed_usd": None}
+    assert shown["yesterday"] == {"billed_usd": 240.123456789, **WHOLE}
+    assert shown["last_month"] == {"billed_usd": None, **LATE}
+    assert shown["bills"] == [
+        {"provider": "gcp", "billing_account_id": "A", "billed_since": "2026-11-21T08:00:00.000Z"}
+    ]
     assert shown["cloud_run"] == {"cost_per_request_usd": 0.0005, "requests_per_hour": 1000.0}
     assert shown["sources"] == [
         {"name": "files", "up": True, "read_whole": True, "last_success": "2026-11-23T18:26:00.000Z"},
@@ -154,8 +169,19 @@ def test_each_budget_is_reported_with_what_is_used_and_forecast() -> None:
         "limit_usd": 42.0,
         "used_usd": 22.05,
         "used_ratio": 22.05 / 42.0,
+        **WHOLE,
     }
     assert summary(replace(full_snapshot(), budgets=()), NOW)["budgets"] == []
+
+
+def test_a_budget_whose_period_began_before_the_bill_says_from_when_on_it_is_known() -> None:
+    outlook_of_it = replace(full_snapshot().budgets[0], covered_from=BEGINS)
+    [budget] = summary(replace(full_snapshot(), budgets=(outlook_of_it,)), NOW)["budgets"]
+    assert {name: budget[name] for name in LATE} == LATE
+    assert budget["used_usd"] == 22.05
+    without = replace(outlook_of_it, known=False)
+    [budget] = summary(replace(full_snapshot(), budgets=(without,)), NOW)["budgets"]
+    assert {name: budget[name] for name in LATE} == UNKNOWN
 
 
 _HOUR_NANO = st.integers(-(10**11), 10**12)
@@ -187,7 +213,9 @@ def test_without_an_estimate_today_is_what_the_bill_says_and_the_rest_is_unknown
         "estimated_usd": None,
         "total_usd": None,
         "whole_day_usd": None,
+        **UNKNOWN,
     }
+    assert shown["bills"] == []
     assert shown["burn_rate_usd_per_hour"] is None
     assert shown["month"]["forecast_end_usd"] is None
     assert shown["cloud_run"] == {"cost_per_request_usd": None, "requests_per_hour": None}

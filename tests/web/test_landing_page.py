@@ -1,17 +1,21 @@
 import base64
 import hashlib
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
 
+from exporter.analysis.bill.coverage import BillCoverage
+from exporter.analysis.bill.windows import billing_windows
 from exporter.metrics.snapshot import Snapshot
 from exporter.sources.base import Rejected
 from exporter.sources.status import SourceStatus
 from exporter.web.landing_page import content_security_policy, landing_page
 from tests.support.served import BUILT_AT, snapshot
 
+PACIFIC = "America/Los_Angeles"
 NOW = BUILT_AT + timedelta(seconds=12)
 FAILING = SourceStatus(
     "bigquery",
@@ -61,6 +65,35 @@ def test_totals_are_in_dollars_and_cents_and_unknown_ones_say_so() -> None:
     text = page(snapshot(totals=totals)).text
     assert "Today, billed so far $1,234.57 Yesterday $12,434.56 Month to date −$3.50" in text  # noqa: RUF001
     assert "Zero $0.00 Last month not known yet" in text
+
+
+def test_what_the_bill_does_not_cover_is_marked_and_the_reason_is_said_once() -> None:
+    totals = (
+        ("Yesterday", Decimal(1700)),
+        ("Month to date", Decimal("9448.00")),
+        ("Last month", None),
+    )
+    windows = billing_windows(NOW, PACIFIC)
+    begins = datetime(2026, 11, 21, 8, tzinfo=UTC)
+    partial = BillCoverage({("gcp", "A<b>"): begins}, {"gcp": windows}, {"gcp": PACIFIC})
+    text = page(replace(snapshot(totals=totals), coverage=partial)).text
+    assert (
+        "Yesterday $1,700.00 Month to date $9,448.00 partial: from 21 November 2026 on "
+        "Last month before the bill begins "
+        "The bill of gcp A<b> begins on 21 November 2026; costs before are not known. Sources" in text
+    )
+    whole = replace(partial, begins={("gcp", "A<b>"): windows["last_month"][0]})
+    text = page(replace(snapshot(totals=totals), coverage=whole)).text
+    assert "Month to date $9,448.00 Last month not known yet Sources" in text
+
+
+def test_of_many_bills_that_begin_late_the_first_few_are_named() -> None:
+    begins = {("gcp", f"{number:02d}"): datetime(2026, 11, 21, 8, tzinfo=UTC) for number in range(12)}
+    partial = BillCoverage(begins, {"gcp": billing_windows(NOW, PACIFIC)}, {"gcp": PACIFIC})
+    text = page(replace(snapshot(), coverage=partial)).text
+    assert "gcp 04 begins" in text
+    assert "gcp 05 begins" not in text
+    assert "7 more bills begin after a period above does." in text
 
 
 def test_a_source_shows_state_age_rows_what_was_set_aside_and_its_error() -> None:

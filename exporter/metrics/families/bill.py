@@ -50,6 +50,18 @@ SPEND_BILLED_THROUGH = gauge(
     "End of the latest usage hour for which a charge has arrived.",
     "seconds",
 )
+SPEND_BILLED_SINCE = gauge(
+    "spend_billed_since_timestamp_seconds",
+    ("provider", "billing_account_id"),
+    "Start of the first usage hour that the bill has. What was used before is not known.",
+    "seconds",
+)
+SPEND_PERIOD_PARTIAL = gauge(
+    "spend_period_partial",
+    ("provider", "period"),
+    "1 if a bill of the provider begins after the period (today, yesterday, month_to_date, last_month) does: "
+    "its cost and its forecast have only what the bill has; else 0.",
+)
 SPEND_EXPORT_LAST = gauge(
     "spend_export_last_timestamp_seconds",
     ("provider", "billing_account_id", "service_name"),

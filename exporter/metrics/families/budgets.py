@@ -52,7 +52,11 @@ SPEND_BUDGET_EXPECTED_RATIO = gauge(
     "ratio",
 )
 SPEND_BUDGET_FORECAST_USD = gauge(
-    "spend_budget_forecast_usd", _BUDGET, "Best estimate of the cost of the whole period.", "usd"
+    "spend_budget_forecast_usd",
+    _BUDGET,
+    "Best estimate of the cost of the whole period; where spend_budget_partial is 1, of the period from the "
+    "bill's beginning on.",
+    "usd",
 )
 SPEND_BUDGET_FORECAST_QUANTILE_USD = gauge(
     "spend_budget_forecast_quantile_usd",
@@ -71,6 +75,12 @@ SPEND_BUDGET_PERIOD_START = gauge(
 )
 SPEND_BUDGET_PERIOD_END = gauge(
     "spend_budget_period_end_timestamp_seconds", _BUDGET, "End of the current period.", "seconds"
+)
+SPEND_BUDGET_PARTIAL = gauge(
+    "spend_budget_partial",
+    _BUDGET,
+    "1 if a bill that the budget counts begins after the period does: its cost and forecast have only what "
+    "the bill has; else 0.",
 )
 SPEND_BUDGET_THRESHOLD_RATIO = gauge(
     "spend_budget_threshold_ratio",

@@ -40,7 +40,8 @@ SPEND_FORECAST_DAY_END_USD = gauge(
 SPEND_FORECAST_MONTH_END_USD = gauge(
     "spend_forecast_month_end_usd",
     ("provider", "quantile"),
-    "Estimated cost of the whole billing month. Quantiles come from the errors of past forecasts.",
+    "Estimated cost of the whole billing month; where spend_period_partial is 1, from the bill's beginning "
+    "on. Quantiles come from the errors of past forecasts.",
     "usd",
 )
 SPEND_NOWCAST_ERROR_RATIO = gauge(

@@ -19,9 +19,11 @@ from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeaso
 from exporter.analysis.nowcast.single_charges import without_single_charges
 from exporter.analysis.nowcast.unbilled import unbilled_since
 from exporter.core.cost_cells import NANO
-from exporter.ledger.charges.budgets import NOTHING, BudgetView, Choice, Dollars, chosen
+from exporter.ledger.charges.bill_begins import bill_begins
+from exporter.ledger.charges.budgets import NOTHING, BudgetView, Dollars
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
+from exporter.metrics.outlooks.budget_coverage import ALL, Counted
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -31,9 +33,6 @@ SHARED_OVER: Final = timedelta(days=14)
 SEASON_FROM: Final = timedelta(days=35)
 SETTLING: Final = timedelta(days=3)
 """More recent days are not used: part of their cost is still to arrive."""
-
-_ALL: Final = -1
-"""Instead of a budget's number: every charge."""
 
 _LARGEST_SHARE: Final = 10.0
 """The most gross dollars per net dollar."""
@@ -76,6 +75,8 @@ class BudgetOutlook:
     outlooks: tuple[Outlook, ...] = ()
     begins: Mapping[str, datetime] = field(default_factory=dict)
     """Start of the period by a provider's own days, where that differs."""
+    covered_from: datetime | None = None
+    """From when on all bills that it counts are known; None where that is from the period's start on."""
 
     def used(self, now: datetime) -> dict[Service, UsedPart]:
         """Return what each service has used so far; the parts sum to the whole exactly."""
@@ -163,7 +164,9 @@ class _Read:
             windows[other] = rules.budgets[number].window(windows[number][0] - timedelta(hours=1), zones)
         ledger = BudgetView(view)
         since = min([now - SEASON_FROM, *(begin for begin, _ in windows.values())]) - timedelta(days=1)
-        choices, self._providers_with_charges = _choices(ledger, since, rules, zones)
+        self._counted = Counted(ledger, since, rules, zones)
+        choices = self._counted.choices
+        self._begins = bill_begins(view)
         of_budgets = {number: choices.get(number, []) for number in self._windows}
         of_periods = of_budgets | {other: of_budgets[number] for number, other in self._before.items()}
         self._spans = {
@@ -172,7 +175,7 @@ class _Read:
         }
         self._billed = ledger.billed(of_periods, self._spans)
         self._hourly = ledger.hourly(of_budgets, now - SEASON_FROM)
-        self._recent = ledger.by_service(of_budgets | {_ALL: choices.get(_ALL, [])}, now - SHARED_OVER)
+        self._recent = ledger.by_service(of_budgets | {ALL: choices.get(ALL, [])}, now - SHARED_OVER)
         currencies = {each.currency for each in rules.budgets}
         self._usd_per = ledger.usd_per(currencies - {"USD"}, now - SEASON_FROM) | {"USD": Decimal(1)}
         self._seasons = {number: self._season(number) for number in self._windows}
@@ -181,9 +184,7 @@ class _Read:
         budget = self._rules.budgets[number]
         about = {name.casefold() for name in budget.match.providers}
         outlooks = tuple(each for each in estimates if not about or each.provider.casefold() in about)
-        with_charges = [
-            name for name in self._providers_with_charges if not about or name.casefold() in about
-        ]
+        with_charges = [name for name in self._counted.providers if not about or name.casefold() in about]
         shares = {
             (each.provider, name): self._share(number, (each.provider, name))
             for each in outlooks
@@ -202,7 +203,13 @@ class _Read:
             self._hours_now(number, outlooks, shares),
             outlooks,
             {name: begin for name, (begin, _) in self._spans[number].items()},
+            self._covered_from(number),
         )
+
+    def _covered_from(self, number: int) -> datetime | None:
+        starts = {name: begin for name, (begin, _) in self._spans[number].items()}
+        own = number % len(self._rules.budgets)
+        return self._counted.covered_from(own, self._budget(number), self._begins, starts)
 
     def _budget(self, number: int) -> Budget:
         """Return the budget of a number, or of the number for its previous period."""
@@ -216,12 +223,15 @@ class _Read:
         if budget.limit is not None or number not in self._before:
             rate = self._usd_per.get(budget.currency)
             return budget.limit * rate if budget.limit is not None and rate is not None else None
+        if self._covered_from(self._before[number]) is not None:
+            # Part of the previous period would be a limit that is too low.
+            return None
         parts = self._billed.get(self._before[number])
         return sum((self._usd(number, usd) for usd in parts.values()), Decimal(0)) if parts else None
 
     def _share(self, number: int, service: Service) -> float:
         """The budget's share of a dollar of the service's estimate, which is net of credits."""
-        whole = self._recent.get(_ALL, {}).get(service)
+        whole = self._recent.get(ALL, {}).get(service)
         if whole is None or whole.gross <= 0:
             provider, name = service
             unbilled = Combination(provider, "", "", "", name, "", "", "", "")
@@ -276,22 +286,3 @@ class _Read:
                     to_come = (nowcast.estimate[name][at] - billed[at]) * share
                     costs[hour] = costs.get(hour, 0.0) + to_come
         return costs
-
-
-def _choices(
-    ledger: BudgetView, since: datetime, rules: BudgetRules, zones: Iterable[str]
-) -> tuple[dict[int, list[Choice]], list[str]]:
-    """The charges of each budget, by its number, and all charges; and the providers with any charge."""
-    found: dict[int, list[Choice]] = {}
-    with_charges = []
-    for provider in zones:
-        kinds = ledger.kinds(provider, since)
-        if not kinds:
-            continue
-        with_charges.append(provider)
-        counted = {values: rules.counted_by(values) for values in {kind.values for kind in kinds}}
-        for number in range(len(rules.budgets)):
-            wanted = [counted[kind.values][number] for kind in kinds]
-            found.setdefault(number, []).extend(chosen(kinds, wanted))
-        found.setdefault(_ALL, []).extend(chosen(kinds, [True] * len(kinds)))
-    return found, with_charges

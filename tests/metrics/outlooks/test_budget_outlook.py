@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
 from exporter.core.charges import Charge, tags_text
 from exporter.core.cost_cells import NANO
+from exporter.ledger.charges.bill_begins import bill_begins
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.budgets import budget_families
 from exporter.metrics.outlooks.budget import Budget, BudgetRules, Threshold
+from exporter.metrics.outlooks.budget_coverage import budgets_covered_from
 from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from tests.support.charge_rows import HOUR, charge, put
@@ -262,7 +264,8 @@ def test_until_anything_is_known_only_limit_period_and_thresholds_are_reported(l
 
 
 def test_the_limit_may_be_what_the_period_before_was_billed(ledger: Ledger, tmp_path: Path) -> None:
-    put(ledger, tmp_path, "a", at(MONTH_BEGINS - 3 * DAY, "40"), at(NOW - DAY, "10"))
+    october = datetime(2026, 10, 1, 7, tzinfo=UTC)
+    put(ledger, tmp_path, "a", at(october, "30"), at(MONTH_BEGINS - 3 * DAY, "10"), at(NOW - DAY, "10"))
     last = Budget("last", "month", None, Match(providers=("gcp",)))
     [found] = made(ledger, last)
     assert found.limit_usd == 40
@@ -382,3 +385,62 @@ def test_parts_of_budgets_sum_to_their_totals(
         assert state.billed_usd + state.estimated_usd == state.used_usd
         assert state.used_usd == sum((part.used_usd for part in by_service), Decimal(0))
         assert state.used_usd + state.remaining_usd == state.limit_usd
+
+
+def exposed(found: BudgetOutlook) -> dict[str, dict[tuple[str, ...], float]]:
+    return {each.family.name: dict(each.samples) for each in budget_families([found], NOW)}
+
+
+def covered(ledger: Ledger, budget: Budget, now: datetime = NOW) -> datetime | None:
+    [found] = made(ledger, budget, now=now)
+    with ledger.view(["files"]) as view:
+        rules = BudgetRules((budget,), RULES)
+        assert budgets_covered_from(view, now, ZONES, rules, bill_begins(view)) == [found.covered_from]
+    return found.covered_from
+
+
+def test_a_budget_is_partial_where_a_bill_that_it_counts_begins_after_its_period_does(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    began = MONTH_BEGINS + 20 * DAY
+    put(ledger, tmp_path, "a", at(began, "4"), at(began + HOUR, "1", service_name="Cloud SQL"))
+    put(ledger, tmp_path, "b", gpt(MONTH_BEGINS - DAY, "2"), gpt(NOW - DAY, "2"))
+    assert covered(ledger, EVERYTHING) == began
+    assert covered(ledger, Budget("gcp", "month", Decimal(9), Match(providers=("gcp",)))) == began
+    assert covered(ledger, Budget("sql", "month", Decimal(9), Match(services=("Cloud SQL",)))) == began
+    assert covered(ledger, Budget("openai", "month", Decimal(9), Match(providers=("OpenAI",)))) is None
+    assert covered(ledger, Budget("gpt", "month", Decimal(9), Match(models=("gpt-4*",)))) is None
+    assert covered(ledger, Budget("day", "day", Decimal(9))) is None
+    assert covered(ledger, Budget("year", "year", Decimal(9), Match(models=("gpt-4*",)))) is not None
+    assert covered(ledger, Budget("none", "month", Decimal(9), Match(projects=("nobody",)))) == began
+    assert covered(ledger, EVERYTHING, datetime(2026, 12, 1, 9, tzinfo=UTC)) is None
+
+
+def test_a_bill_that_begins_with_the_period_covers_it_and_a_new_service_changes_nothing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    new = at(NOW - DAY, "1", service_name="Cloud SQL", project_id="new")
+    put(ledger, tmp_path, "a", at(MONTH_BEGINS, "4"), new)
+    assert covered(ledger, EVERYTHING) is None
+    assert covered(ledger, Budget("sql", "month", Decimal(9), Match(services=("Cloud SQL",)))) is None
+    [found] = made(ledger, EVERYTHING)
+    assert exposed(found)["spend_budget_partial"] == {("all", "month"): 0.0}
+
+
+def test_a_partial_budget_keeps_its_figures_and_is_marked(ledger: Ledger, tmp_path: Path) -> None:
+    put(ledger, tmp_path, "a", at(MONTH_BEGINS + DAY, "400"))
+    [found] = made(ledger, EVERYTHING)
+    assert exposed(found)["spend_budget_partial"] == {("all", "month"): 1.0}
+    assert exposed(found)["spend_budget_used_ratio"] == {("all", "month"): 0.4}
+
+
+def test_part_of_the_previous_period_is_no_limit(ledger: Ledger, tmp_path: Path) -> None:
+    last = datetime(2026, 10, 1, 7, tzinfo=UTC)
+    budget = Budget("as before", "month", None, Match(providers=("gcp",)))
+    put(ledger, tmp_path, "a", at(last + 24 * DAY, "50"), at(NOW - DAY, "200"))
+    [found] = made(ledger, budget)
+    assert found.limit_usd is None
+    assert "spend_budget_used_ratio" not in exposed(found)
+    put(ledger, tmp_path, "b", at(last, "500"))
+    [found] = made(ledger, budget)
+    assert found.limit_usd == 550
