@@ -83,8 +83,12 @@ def covered_from(begins: Mapping[Bill, datetime], starts: Mapping[str, datetime]
 
 def beginning_text(bill: Bill, begin: datetime, zone: str) -> str:
     """Return a sentence that is true whether the bill lacks its earlier part or nothing was used before."""
-    name = " ".join(part for part in bill if part)
-    return f"The bill of {name} begins on {day_text(begin, zone)}; costs before are not known."
+    return f"The bill of {bill_name(bill)} begins on {day_text(begin, zone)}; costs before are not known."
+
+
+def bill_name(bill: Bill) -> str:
+    """Return how a bill is called in a text."""
+    return " ".join(part for part in bill if part)
 
 
 def day_text(moment: datetime, zone: str) -> str:

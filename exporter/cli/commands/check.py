@@ -18,6 +18,7 @@ from pathlib import Path
 
 from exporter.cli.arguments import EXIT_TROUBLE, add_config
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
+from exporter.cli.commands.check_bill import bill_findings
 from exporter.cli.commands.check_live_usage import live_usage_findings
 from exporter.cli.commands.check_report import JsonReport, Report, TextReport
 from exporter.config.model import Config, load
@@ -32,6 +33,7 @@ from exporter.refresh.intake import FUTURE_TOLERANCE
 from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source, billing_zones, reads_bill
 from exporter.sources.registry import OWNERSHIP
 from exporter.web.web_config import load_web_config
+from exporter.wiring.budgets import budget_rules
 from exporter.wiring.sources import attribution_of, business_units, configured_sources
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     if any(source.reads_live_usage for source in sources):
         bills = [source.name for source in sources if reads_bill(source)]
         well &= _report(report, "live usage", live_usage_findings(config.ledger, bills, now))
+    well &= _report(report, "bill", _of_bill(config, sources, now))
     well &= _report(report, "attribution", _of_attribution(config, sources, now))
     report.end()
     return well
@@ -135,6 +138,12 @@ def _unbilled(provider: str, reported_by: Sequence[str]) -> str:
     if counted in OWNERSHIP.of(ANY_OTHER).estimated_by:
         return f"not billed by any source; {counted} is used instead, marked as estimated"
     return "not billed by any source, so no total includes it"
+
+
+def _of_bill(config: Config, sources: Sequence[Source], now: datetime) -> Iterator[Finding]:
+    """Report from when on the ledger has a bill, and what that leaves partial."""
+    names = [source.name for source in sources if reads_bill(source)]
+    yield from bill_findings(config.ledger, names, billing_zones(sources), budget_rules(config), now)
 
 
 def _of_attribution(config: Config, sources: Sequence[Source], now: datetime) -> Iterator[Finding]:
