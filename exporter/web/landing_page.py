@@ -49,6 +49,7 @@ td.name { font-weight: 600; overflow-wrap: anywhere; }
 details ul { margin: .25rem 0; padding-left: 1.25rem; }
 summary { cursor: pointer; }
 .begins { margin-top: .75rem; }
+.begins + .begins { margin-top: .25rem; }
 footer { margin-top: 2.25rem; }
 @media (max-width: 40rem) {
   main { padding: 1.5rem 1rem; }
@@ -125,7 +126,7 @@ def _total(heading: str, amount: Decimal | None, since: str | None) -> str:
     else:
         value = f"<dd>{'&minus;' if round(amount, 2) < 0 else ''}${abs(amount):,.2f}</dd>"
         if since:
-            value += f'<dd class="partial">partial: from {escape(since)} on</dd>'
+            value += f'<dd class="partial">partial: complete from {escape(since)} on</dd>'
     return f'<div class="card"><dt>{escape(heading)}</dt>{value}</div>'
 
 

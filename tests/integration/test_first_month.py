@@ -125,7 +125,7 @@ def test_the_summary_and_the_page_say_what_the_bill_lacks(served: Served) -> Non
     assert served.summary["last_month"]["covered_from"] == begin
     assert served.page.count("costs before are not known.") == len(served.summary["bills"])
     month = served.summary["month"]
-    assert ("partial: from" in served.page) == (
+    assert ("partial: complete from" in served.page) == (
         month["partial"] or served.summary["last_month"]["billed_usd"] is not None
     )
 
@@ -135,4 +135,4 @@ def test_check_says_the_same_and_finds_no_trouble(served: Served, capsys: pytest
     text = capsys.readouterr().out
     assert text.count("costs before are not known. So ") == len(served.summary["bills"])
     assert ("this month is partial" in text) == served.summary["month"]["partial"]
-    assert ("everything (month, from" in text) == served.summary["month"]["partial"]
+    assert ("everything (month, complete from" in text) == served.summary["month"]["partial"]

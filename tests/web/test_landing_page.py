@@ -78,7 +78,7 @@ def test_what_the_bill_does_not_cover_is_marked_and_the_reason_is_said_once() ->
     partial = BillCoverage({("gcp", "A<b>"): begins}, {"gcp": windows}, {"gcp": PACIFIC})
     text = page(replace(snapshot(totals=totals), coverage=partial)).text
     assert (
-        "Yesterday $1,700.00 Month to date $9,448.00 partial: from 21 November 2026 on "
+        "Yesterday $1,700.00 Month to date $9,448.00 partial: complete from 21 November 2026 on "
         "Last month before the bill begins "
         "The bill of gcp A<b> begins on 21 November 2026; costs before are not known. Sources" in text
     )

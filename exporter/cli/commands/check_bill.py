@@ -38,7 +38,7 @@ def bill_findings(
         covered = budgets_covered_from(view, now, zones, rules, coverage.begins)
     yield from _of_bills(coverage)
     partial = [
-        f"{budget.name} ({budget.period}, from {day_text(begin, budget.zone(zones))} on)"
+        f"{budget.name} ({budget.period}, complete from {day_text(begin, budget.zone(zones))} on)"
         for budget, begin in zip(rules.budgets, covered, strict=True)
         if begin
     ]

@@ -51,7 +51,8 @@ def bill(folder: Path, *hours: datetime, provider: str = "gcp", partition: str =
             [
                 f"The bill of {BILL} begins on 21 November 2026; costs before are not known. "
                 "So this month is partial and last month is not in it",
-                "the bill has only a part of the period of everything (month, from 21 November 2026 on)",
+                "the bill has only a part of the period of everything "
+                "(month, complete from 21 November 2026 on)",
             ],
         ),
         (
@@ -89,7 +90,7 @@ def test_a_budget_of_one_provider_is_partial_by_the_bill_of_that_provider_alone(
     last = found(tmp_path)[-1]
     assert last[0] == "partial budgets"
     assert last[1].count("(") == 3
-    assert "models (month, from 26 November 2026 on)" in last[1]
+    assert "models (month, complete from 26 November 2026 on)" in last[1]
     [only_google] = [each for each in found(tmp_path, BudgetRules()) if BILL in each[1]]
     assert not only_google[2]
 
