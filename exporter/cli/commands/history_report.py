@@ -32,6 +32,22 @@ class HistoryAnswer:
     """From when to when the ledger has charges of each provider, or the log has lines about it."""
     origin: Origin = "ledger"
 
+    @property
+    def begins_late(self) -> Mapping[str, date]:
+        """First day of each provider whose bill begins within or after the periods to compare with.
+
+        The log does not say from when on it has a provider.
+        """
+        if not self.table.before or self.origin == "log":
+            return {}
+        first = self.table.before[0].first
+        days = {provider: begin.astimezone(UTC).date() for provider, (begin, _) in self.billed.items()}
+        return {provider: day for provider, day in days.items() if day > first}
+
+    def change_usd(self, group: Group) -> Decimal | None:
+        """What a group costs more than before; None where nothing is known of it before."""
+        return None if group.before_usd is None and self.begins_late else group.change_usd
+
 
 def write(answer: HistoryAnswer, form: Form, out: TextIO) -> None:
     """Write the answer."""
@@ -95,20 +111,28 @@ def _compared(answer: HistoryAnswer) -> Iterator[str]:
     yield ""
     yield f"{answer.group:<{_NAME_WIDTH}}{'before':>13}{'now':>13}{'change':>13}"
     for group in table.groups:
-        yield _compared_line(_name(group, table), group)
-    yield _compared_line(f"{'total':<{_NAME_WIDTH}}", Group("", table.total_usd, table.before_usd))
+        yield _compared_line(answer, _name(group, table), group)
+    total = Group("", table.total_usd, table.before_usd)
+    yield _compared_line(answer, f"{'total':<{_NAME_WIDTH}}", total)
+    late = answer.begins_late
+    if late:
+        yield ""
+    for provider, day in sorted(late.items()):
+        yield f"Partial: the bill of {provider} begins on {day}; costs before are not known."
 
 
-def _compared_line(name: str, group: Group) -> str:
-    before = group.before_usd
+def _compared_line(answer: HistoryAnswer, name: str, group: Group) -> str:
+    before, change = group.before_usd, answer.change_usd(group)
+    if change is None:
+        return f"{name}{_usd(before):>13}{_usd(group.usd):>13}{'not known':>13}"
     if before is None:
         ratio = "new"
     elif before <= 0:
         ratio = "-"
     else:
-        ratio = f"{float(group.change_usd / before):+.0%}"
+        ratio = f"{float(change / before):+.0%}"
         ratio = ratio if len(ratio) < 8 else ">+9999%"
-    return f"{name}{_usd(before):>13}{_usd(group.usd):>13}{_signed(group.change_usd):>13}{ratio:>8}"
+    return f"{name}{_usd(before):>13}{_usd(group.usd):>13}{_signed(change):>13}{ratio:>8}"
 
 
 def _name(group: Group, table: CostPeriods) -> str:
@@ -142,7 +166,8 @@ def _rows(answer: HistoryAnswer) -> Iterator[list[object]]:
     if table.before:
         yield [answer.group, "before_usd", "usd", "change_usd"]
         for group in table.groups:
-            yield [group.name, _exact(group.before_usd), _exact(group.usd), _exact(group.change_usd)]
+            change = answer.change_usd(group)
+            yield [group.name, _exact(group.before_usd), _exact(group.usd), _exact(change)]
         return
     yield ["from", "to", answer.group, "usd"]
     for number, period in enumerate(table.periods):
@@ -162,7 +187,10 @@ def _document(answer: HistoryAnswer) -> dict[str, Any]:
     for group in table.groups:
         entry: dict[str, Any] = {"name": group.name, "usd": _number(group.usd)}
         if table.before:
-            entry |= {"before_usd": _number(group.before_usd), "change_usd": float(group.change_usd)}
+            entry |= {
+                "before_usd": _number(group.before_usd),
+                "change_usd": _number(answer.change_usd(group)),
+            }
         groups.append(entry)
     document: dict[str, Any] = {
         "currency": "USD",
@@ -183,6 +211,7 @@ def _document(answer: HistoryAnswer) -> dict[str, Any]:
             "from": str(table.before[0].first),
             "to": str(table.before[-1].end),
             "total_usd": _number(table.before_usd),
+            "partial": bool(answer.begins_late),
         }
     return document
 

@@ -104,12 +104,39 @@ def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
 def test_a_comparison_shows_the_previous_period(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer_document = document(config, "--compare", capsys=capsys)
     before = {"from": "2026-10-12", "to": "2026-10-26"}
-    assert answer_document["before"] == {**before, "total_usd": float(billed(date(2026, 10, 12), FIRST))}
+    total = float(billed(date(2026, 10, 12), FIRST))
+    assert answer_document["before"] == {**before, "total_usd": total, "partial": False}
     changes = [abs(each["change_usd"]) for each in answer_document["groups"]]
     assert changes == sorted(changes, reverse=True)
     assert "Compared with usage from 2026-10-12 to before 2026-10-26" in answer(
         config, "--compare", capsys=capsys
     )
+
+
+def test_a_comparison_with_days_before_the_bill_claims_no_change(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", "2026-10-01", "--to", "2026-10-15", "--compare"]
+    unknown = document(config, *days, capsys=capsys)
+    assert unknown["before"] == {
+        "from": "2026-09-17",
+        "to": "2026-10-01",
+        "total_usd": None,
+        "partial": True,
+    }
+    assert {each["change_usd"] for each in unknown["groups"]} == {None}
+    text = answer(config, *days, capsys=capsys)
+    assert "new" not in text
+    assert text.count("not known\n") == len(unknown["groups"]) + 1
+    assert "Partial: the bill of gcp begins on 2026-10-01; costs before are not known.\n" in text
+    csv_rows = answer(config, "--format", "csv", *days, capsys=capsys).splitlines()[1:]
+    assert all(row.endswith(",") for row in csv_rows)
+    half = document(config, "--from", "2026-10-10", "--to", "2026-10-24", "--compare", capsys=capsys)
+    assert half["before"]["partial"] is True
+    assert half["before"]["total_usd"] == float(billed(date(2026, 9, 26), date(2026, 10, 10)))
+    whole = ["--from", "2026-10-15", "--to", "2026-10-29", "--compare"]
+    assert document(config, *whole, capsys=capsys)["before"]["partial"] is False
+    assert "Partial" not in answer(config, *whole, capsys=capsys)
 
 
 def test_csv_is_exact_and_quoted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
