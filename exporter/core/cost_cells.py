@@ -44,6 +44,8 @@ class CostCell(NamedTuple):
     credit_nano_usd: int
     span_hours: int = 1
     """Hours from the start of the usage to its end: a month's fee has 720 or so."""
+    apart: bool = False
+    """Whether its kind tells that it is none of what the line is metered by: no usage, or another price."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,15 +60,17 @@ class CostCells:
     gross: Integers
     credit: Integers
     span: Integers
+    apart: NDArray[np.bool_]
 
     @classmethod
     def of(cls, cells: Iterable[CostCell]) -> CostCells:
         """Return some cells as columns."""
         numbers: dict[Line, int] = {}
         rows = [(numbers.setdefault(cell.line, len(numbers)), *cell[1:]) for cell in cells]
-        columns = np.array(rows, dtype=np.int64).reshape(len(rows), 6)
+        columns = np.array(rows, dtype=np.int64).reshape(len(rows), 7)
         columns = columns[np.argsort(columns[:, 2], kind="stable")]
-        return cls(tuple(numbers), *(np.ascontiguousarray(column) for column in columns.T))
+        line, usage, export, gross, credit, span, apart = map(np.ascontiguousarray, columns.T)
+        return cls(tuple(numbers), line, usage, export, gross, credit, span, apart.astype(np.bool_))
 
     def __len__(self) -> int:
         return len(self.line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exporter.core.cost_cells import CostCells
 
@@ -14,16 +15,22 @@ LONG_HOURS: Final = 40
 DAY_LONG_HOURS: Final = 20
 """One for so long is booked by the day, however long that is when clocks change."""
 
+Flags = NDArray[np.bool_]
+
+_RARE: Final = 0.05
+"""A line's hours come in one row each if no more of them than this come in several."""
+
 _HOURLY, _DAILY, _APART = range(3)
 _NAMES: Final = {_DAILY: "by the day", _APART: "apart"}
 
 
 def split_lines(cells: CostCells) -> CostCells:
-    """Give each line's charges by the hour, by the day, and refunds with fees for longer, a line each.
+    """Give each line's charges by the hour, by the day, and refunds with fees, a line each.
 
     What a line has of one kind only stays as it is. The first kind keeps the line's name.
     """
-    apart = (cells.gross < 0) | (cells.span > LONG_HOURS)
+    apart = cells.apart | (cells.gross < 0) | (cells.span > LONG_HOURS)
+    apart |= _beside_an_hour(cells, ~apart & (cells.span < DAY_LONG_HOURS))
     kind = np.where(apart, _APART, np.where(cells.span >= DAY_LONG_HOURS, _DAILY, _HOURLY))
     if not kind.any():
         return cells
@@ -46,4 +53,36 @@ def split_lines(cells: CostCells) -> CostCells:
         cells.gross,
         cells.credit,
         cells.span,
+        cells.apart,
     )
+
+
+def _beside_an_hour(cells: CostCells, metered: Flags) -> Flags:
+    """Charges that came in a second row for an hour, where a line's hours come in one row each.
+
+    Of such an hour's rows the one that comes nearest to the line's median hour is its use, unless all of
+    them together come nearer: then they are its parts.
+    """
+    found = np.zeros(len(cells), np.bool_)
+    rows = np.flatnonzero(metered & (cells.gross > 0))
+    rows = rows[np.lexsort((cells.usage[rows], cells.line[rows]))]
+    line, usage = cells.line[rows], cells.usage[rows]
+    if not len(rows):
+        return found
+    begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (usage[1:] != usage[:-1])])
+    total, count = np.add.reduceat(cells.gross[rows], begins), np.diff(np.r_[begins, len(rows)])
+    line = line[begins]
+    hours = np.bincount(line, minlength=len(cells.lines))
+    rare = np.bincount(line, count > 1, len(cells.lines)) <= _RARE * hours
+    doubtful = (count > 1) & rare[line]
+    median = np.array(
+        [np.median(total[slice(*np.searchsorted(line, (each, each + 1)))]) for each in line[doubtful]]
+    )
+    hour = np.repeat(np.arange(doubtful.sum()), count[doubtful])
+    rows = rows[np.repeat(doubtful, count)]
+    away = np.abs(cells.gross[rows] - median[hour])
+    nearest = np.full(len(median), np.inf)
+    np.minimum.at(nearest, hour, away)
+    in_parts = np.abs(total[doubtful] - median) <= nearest
+    found[rows] = ~in_parts[hour] & (away > nearest[hour])
+    return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exporter.core.cost_cells import CostCells, Line
 from exporter.core.sql_times import sql_time
@@ -20,6 +21,22 @@ ALWAYS_ALONE: Final = 100
 OWN_SHARE: Final = 0.99
 """Lines beyond those that cover this share of the money are estimated as a group, one for each service."""
 
+_LEAST_ROWS: Final = 12
+"""A SKU is metered once so many of its rows have one price for a unit: eight in ten of them are within"""
+
+_ONE_PRICE: Final = 1.1
+"""this factor of each other."""
+
+_ODD: Final = 0.25
+"""A row that costs more than its usage at that price, by this share of it, has something else in it,"""
+
+_SMALL: Final = 0.1
+"""unless that is less than this share of a usual row."""
+
+
+_SPAN: Final = "coalesce(greatest(date_diff('hour', charge_period_start, charge_period_end), 1), 1)::BIGINT"
+_USE: Final = "coalesce(consumed_quantity * price, 0)"
+
 
 def cost_cells(
     view: LedgerView,
@@ -31,8 +48,9 @@ def cost_cells(
 ) -> CostCells:
     """Return what arrived when for each usage hour from `since` on, in the order of the export.
 
-    Refunds, and charges for spans of unlike length, have cells of their own. Of usage, purchases and their
-    credits; taxes, corrections and usage that has not begun are left out.
+    Refunds, charges for spans of unlike length, and what a metered SKU costs beside its usage have cells of
+    their own. Of usage, purchases and their credits; taxes, corrections and usage that has not begun are left
+    out.
     """
     known = f"AND export_hour < {sql_time(view.exported_before)}" if view.exported_before else ""
     connection, sources = view.connection, list(view.sources)
@@ -72,24 +90,60 @@ def cost_cells(
              any_value(service_name), CASE WHEN bool_and(alone) THEN any_value(sku_id) ELSE '' END
            FROM estimated_line GROUP BY line ORDER BY line"""
     ).fetchall()
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE unit_price AS
+            SELECT line, region_id, consumed_unit,
+              median(billed_cost_usd::DOUBLE / consumed_quantity) AS price,
+              median(billed_cost_usd::DOUBLE) AS row_usd, mode({_SPAN}) AS row_span
+            FROM charge JOIN series USING (series_id)
+              JOIN estimated_line USING (billing_account_id, project_id, service_name, sku_id)
+            WHERE alone AND {_taken(since)} {known}
+              AND charge_category = 'usage' AND billed_cost_usd > 0 AND consumed_quantity > 0
+            GROUP BY ALL
+            HAVING count(*) >= {_LEAST_ROWS}
+              AND quantile_cont(billed_cost_usd::DOUBLE / consumed_quantity, 0.9)
+                <= {_ONE_PRICE} * quantile_cont(billed_cost_usd::DOUBLE / consumed_quantity, 0.1)""",
+        {"sources": sources, "provider": provider},
+    )
     columns = connection.execute(
-        f"""SELECT line, epoch(charge_period_start)::BIGINT // 3600 AS usage,
+        f"""WITH metered AS (
+              SELECT line, min(row_usd) AS row_usd, min(row_span) AS row_span FROM unit_price GROUP BY line
+            )
+            SELECT line, epoch(charge_period_start)::BIGINT // 3600 AS usage,
               epoch(export_hour)::BIGINT // 3600 AS export,
               {_nano("charge_category <> 'credit'")} AS gross,
               {_nano("charge_category = 'credit'")} AS credit,
-              coalesce(greatest(date_diff('hour', charge_period_start, charge_period_end), 1), 1)
-                ::BIGINT AS span,
-              charge_category <> 'credit' AND billed_cost_usd < 0 AS refund
+              {_SPAN} AS span,
+              charge_category <> 'credit' AND billed_cost_usd < 0 AS refund,
+              charge_category <> 'credit' AND metered.row_usd IS NOT NULL AND billed_cost_usd
+                > greatest({_ODD} * {_USE}, {_SMALL} * metered.row_usd) + {_USE} AS odd,
+              coalesce(sum({_USE}) * 1000000000, 0)::BIGINT AS use,
+              coalesce(any_value(metered.row_span), 1) AS row_span
             FROM charge JOIN series USING (series_id)
               JOIN estimated_line USING (billing_account_id, project_id, service_name, sku_id)
+              LEFT JOIN metered USING (line)
+              LEFT JOIN unit_price USING (line, region_id, consumed_unit)
             WHERE {_taken(since)} {known}
-            GROUP BY ALL ORDER BY export, line, usage, span, refund""",
+            GROUP BY ALL ORDER BY export, line, usage, span, refund, odd""",
         {"sources": sources, "provider": provider},
     ).fetchnumpy()
-    order = ("line", "usage", "export", "gross", "credit", "span")
-    return CostCells(
-        tuple(Line(*name) for name in names), *(np.asarray(columns[name], np.int64) for name in order)
-    )
+    return CostCells(tuple(Line(*name) for name in names), *_use_by_itself(columns))
+
+
+def _use_by_itself(columns: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    """Give the usage in an odd row, at its usual price, a cell beside the one of the rest."""
+    use = np.where(columns["odd"], columns["use"], 0)
+    both = np.flatnonzero(use)
+    rest = columns | {"gross": columns["gross"] - use, "apart": columns["odd"]}
+    usage = {name: values[both] for name, values in columns.items()} | {
+        "gross": use[both],
+        "credit": np.zeros_like(both),
+        "span": columns["row_span"][both],
+        "apart": np.zeros_like(both, np.bool_),
+    }
+    order = np.argsort(np.r_[rest["export"], usage["export"]], kind="stable")
+    names = ("line", "usage", "export", "gross", "credit", "span", "apart")
+    return tuple(np.asarray(np.r_[rest[name], usage[name]])[order] for name in names)
 
 
 def _nano(condition: str) -> str:

@@ -39,6 +39,7 @@ def cells_of(world: BillWorld) -> CostCells:
         world.gross,
         world.credit,
         np.ones_like(world.line),
+        np.zeros(len(world.line), np.bool_),
     )
 
 
@@ -83,7 +84,8 @@ def judge(
 
 def _since(cells: CostCells, hour: int) -> CostCells:
     kept = cells.usage >= hour
-    columns = (getattr(cells, name)[kept] for name in ("line", "usage", "export", "gross", "credit", "span"))
+    names = ("line", "usage", "export", "gross", "credit", "span", "apart")
+    columns = (getattr(cells, name)[kept] for name in names)
     return CostCells(cells.lines, *columns)
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from exporter.analysis.nowcast.kinds_of_charges import split_lines
 from exporter.core.cost_cells import NANO, CostCell, CostCells, Line
-from tests.analysis.nowcast.small_histories import COMPUTE, FIRST
+from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, line_cells
 from tests.analysis.nowcast.test_single_charges import JUNE, VENDOR, burn_rate, fee, month_end
 
 
@@ -101,6 +102,12 @@ def that_arrives_late(place: Place) -> tuple[list[CostCell], CostCell]:
     return [], place.fee(place.usd())._replace(export_hour=place.as_of - 1)
 
 
+def of_another_kind_in_an_hour_of_a_metered_sku(place: Place) -> tuple[list[CostCell], CostCell]:
+    line = place.metered()
+    usd = place.most(line) * place.chance.choice([0.5, 1.0, 3.0, 100.0])
+    return [], place.fee(usd, 1, line)._replace(apart=True)
+
+
 CASES: list[Case] = [
     on_a_line_of_its_own,
     in_a_service_with_hourly_use,
@@ -114,6 +121,7 @@ CASES: list[Case] = [
     in_the_very_first_hour,
     in_the_last_known_hour,
     that_arrives_late,
+    of_another_kind_in_an_hour_of_a_metered_sku,
 ]
 
 
@@ -157,19 +165,28 @@ def test_one_more_charge(case: Case, seed: int, days: int, later: int) -> None:
 @settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(
     seed=st.integers(0, 10**6),
-    days=st.sampled_from([10, 21, 45, 70]),
+    days=st.integers(10, 60),
     later=st.integers(4, 718),
-    times=st.sampled_from([3.0, 10.0, 1_000.0]),
+    back=st.integers(2, 240),
+    times=st.floats(2.0, 100.0),
 )
-def test_one_more_charge_in_an_hour_of_a_metered_sku_takes_no_more_than_that_hour_from_the_rates(
-    seed: int, days: int, later: int, times: float
+def test_a_second_row_for_an_hour_of_a_metered_sku_is_known_by_its_size(
+    seed: int, days: int, later: int, back: int, times: float
 ) -> None:
-    """The bill has both in one figure: what the hour cost beside it, nobody knows."""
+    """Nothing but its size tells which of the two rows is the hour's use."""
     of = place(seed, days, later)
     line = of.metered()
-    usd = times * of.most(line)
-    more = of.fee(usd, 1, line)
+    hours = [cell for cell in of.hourly if cell.line == line and cell.export_hour < of.as_of]
+    hour = hours[max(len(hours) - back, 0)]
+    more = hour._replace(gross_nano_usd=round(times * of.most(line) * NANO), export_hour=of.as_of - 1)
     without, with_it = CostCells.of(of.hourly), CostCells.of([*of.hourly, more])
-    before, after = month_end(without, of.as_of), month_end(with_it, of.as_of)
-    assert after - before == pytest.approx(usd, rel=0.05, abs=0.02 * before)
-    assert burn_rate(with_it, of.as_of) == pytest.approx(burn_rate(without, of.as_of), rel=0.15)
+    raised = month_end(with_it, of.as_of) - month_end(without, of.as_of)
+    usd = more.gross_nano_usd / NANO if more.usage_hour >= JUNE else 0.0
+    assert raised == pytest.approx(usd, rel=0.05, abs=1e-6)
+    assert burn_rate(with_it, of.as_of) == pytest.approx(burn_rate(without, of.as_of), rel=1e-6)
+
+
+def test_a_row_that_completes_its_hour_is_a_part_of_it() -> None:
+    hours = line_cells(COMPUTE, range(30 * 24), lambda _: 2.0)
+    parts = [hours[700]._replace(gross_nano_usd=NANO), hours[700]._replace(gross_nano_usd=NANO)]
+    assert not any("apart" in line.sku_id for line in split_lines(CostCells.of([*hours[:700], *parts])).lines)

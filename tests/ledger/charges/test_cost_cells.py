@@ -10,7 +10,7 @@ import pytest
 from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.cost_cells import cost_cells
 from exporter.ledger.charges.store import Ledger
-from tests.support.charge_rows import charge, put
+from tests.support.charge_rows import HOUR, charge, put
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 START = datetime(2026, 11, 10, 8, tzinfo=UTC)
@@ -64,3 +64,30 @@ def test_a_refund_and_a_months_fee_of_a_metered_sku_have_cells_of_their_own(tmp_
     assert len(found.lines) == 1
     cells = zip(found.gross.tolist(), found.span.tolist(), strict=True)
     assert sorted(cells) == [(-50 * NANO, 1), (3 * NANO, 1), (100 * NANO, 720)]
+
+
+def test_what_a_metered_sku_costs_beside_its_usage_has_a_cell_of_its_own(tmp_path: Path) -> None:
+    ledger = Ledger(None)
+    hours = [
+        charge("2", charge_period_start=START + at * HOUR, export_hour=START + 40 * HOUR) for at in range(20)
+    ]
+    with_fee = charge("7", charge_period_start=START + 20 * HOUR, export_hour=START + 40 * HOUR)
+    half = charge("1", charge_period_start=START + 21 * HOUR, consumed_quantity=1800.0)
+    put(ledger, tmp_path, "a", *hours, with_fee, half)
+    with ledger.view(["files"]) as view:
+        found = cost_cells(view, "gcp", SINCE)
+    ledger.close()
+    cells = zip(found.usage - found.first_hour, found.gross // NANO, found.apart, strict=True)
+    assert [each for each in cells if each[0] >= 20] == [(21, 1, False), (20, 5, True), (20, 2, False)]
+    assert found.gross.sum() == 48 * NANO
+
+
+@pytest.mark.parametrize("prices", [(1.0, 2.0, 3.0), (0.0, 1.0, 5.0)])
+def test_a_sku_whose_units_have_no_one_price_is_left_whole(tmp_path: Path, prices: tuple[float, ...]) -> None:
+    ledger = Ledger(None)
+    rows = [charge(str(prices[at % 3]), charge_period_start=START + at * HOUR) for at in range(48)]
+    put(ledger, tmp_path, "a", *rows)
+    with ledger.view(["files"]) as view:
+        found = cost_cells(view, "gcp", SINCE)
+    ledger.close()
+    assert not found.apart.any()
