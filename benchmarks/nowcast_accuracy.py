@@ -29,7 +29,7 @@ from exporter.analysis.nowcast import estimate, lateness, level, model, season
 from exporter.analysis.nowcast.backtest import backtest
 from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
-from exporter.analysis.nowcast.shift import Shift
+from exporter.analysis.nowcast.shift import Shifts
 from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from tests.analysis.nowcast.judged_worlds import BILLING_ZONE, cells_of, covered, judge, mean_size, worst
 from tests.support.bill_worlds.kinds import AUTUMN, SPRING, SUMMER, Kind, plain_kinds, unusual_kinds
@@ -137,8 +137,9 @@ def _terms_of(kind: Kind, seed: int, days: int) -> Iterator[tuple[int, list[floa
             yield calendar.week_hour(now) % 24, [part / float(final.sum()) for part in error]
 
 
-def _nothing_shifts(cost: np.ndarray, *_: object) -> Shift:
-    return Shift(np.zeros((len(cost), 1)), np.zeros((len(cost), 1)))
+def _nothing_shifts(cost: np.ndarray, *_: object) -> Shifts:
+    none = np.zeros((len(cost), 0))
+    return Shifts((), none, none, none, 1.0)
 
 
 def _one_clock(squares: np.ndarray, *_: object) -> np.ndarray:

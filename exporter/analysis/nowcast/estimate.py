@@ -21,7 +21,7 @@ from exporter.analysis.nowcast.model import Model
 from exporter.analysis.nowcast.observed import Observed, observe, only, running
 from exporter.analysis.nowcast.rhythm import by_hour, expected_fees
 from exporter.analysis.nowcast.season import Season, changed
-from exporter.analysis.nowcast.shift import SPANS, find_shifts
+from exporter.analysis.nowcast.shift import find_shifts
 
 _HEARD_HOURS: Final = 48
 _DAMPING_HOURS: Final = 14 * 24
@@ -33,11 +33,11 @@ _HARDLY: Final = 0.5
 _CHANGED: Final = 0.01
 """How likely an hour costs anything up to twice of what is likely, since something has changed."""
 
-_DAY: Final = 24
-_STAYS: Final = 0.8
-_STAYS_FOR_ALL: Final = 0.3
-"""How likely a change lasts longer than a day: of one line, and of all lines at once."""
+_WHOLE: Final = 0.9999
+"""An hour of which on average so much has arrived is complete."""
 
+_ROUNDS: Final = 12
+_DAY: Final = 24
 _PEAK: Final = 6.0
 _SPIKY: Final = 0.25
 """A line used in fewer of its hours than this, as daily jobs are, flows evenly over its day."""
@@ -112,30 +112,45 @@ def _to_come(model: Model, seen: Observed, prior: Floats, used: Floats, live: _L
         exact = _exactness(model, live)
         likely = np.where(live.known, exact * live.usd + (1.0 - exact) * prior, prior)
         waiting = np.where(live.known, 1.0, waiting)
-    found: Floats = np.where(
-        seen.once, 0.0, np.where(seen.arrived, _rest(model, seen, likely), likely * waiting)
-    )
+    found: Floats = np.where(seen.once | seen.arrived, 0.0, likely * waiting)
+    begun = seen.arrived & ~seen.once & (likely > 0.0) & (seen.part < _WHOLE)
+    found[begun] = _rest(model, seen, likely, begun)
     return found
 
 
-def _rest(model: Model, seen: Observed, likely: Floats) -> Floats:
-    """What is to come of hours that have arrived, perhaps in part; `likely` is what they are likely to cost.
+def _rest(model: Model, seen: Observed, likely: Floats, begun: Flags) -> Floats:
+    """What is to come of some hours of which at least one row has arrived.
 
-    Such an hour is whole, or some of its pieces have come. Which is likelier, and what the whole is, follows
-    from what has come beside what is likely, each with its variance (Bühlmann's credibility).
+    How many of an hour's rows have arrived follows from their age (binomial), and from their cost beside what
+    is likely; what the whole hour costs, from both, each with its variance (Bühlmann's credibility).
     """
-    pieces, own = model.lateness.pieces[:, None], _own_variance(model)[:, None]
-    part = np.minimum(seen.part, 1.0 - 1e-9)
-    whole = part**pieces
-    begun = np.clip((part - whole) / (1.0 - whole), 0.02, 0.98)
-    spread = begun * (1.0 - begun) / pieces + begun**2 * own
-    ratio = np.divide(seen.cost, likely, out=np.zeros_like(likely), where=likely > 0.0)
-    is_whole = whole * ((1.0 - _CHANGED) * _density(ratio - 1.0, own) + 0.5 * _CHANGED)
-    is_begun = (1.0 - whole) * _density(ratio - begun, spread)
-    trust = _trust(model, begun)
-    mixed = (1.0 - trust) * likely + trust * seen.cost / begun
-    found: Floats = np.maximum(mixed - seen.cost, 0.0) * is_begun / (is_begun + is_whole)
-    return np.where(likely > 0.0, found, 0.0)
+    line, _ = np.nonzero(begun)
+    cost, expected, part = seen.cost[begun], likely[begun], seen.part[begun]
+    rows, own = model.lateness.rows[line], _own_variance(model)[line]
+    pieces = np.minimum(model.lateness.pieces[line], rows)
+    uneven = (rows - pieces) / np.maximum(pieces * (rows - 1.0), 1e-9)
+    one = _arrived_each(part, rows)
+    chances, rests = np.zeros(len(line)), np.zeros(len(line))
+    chance = rows * one * (1.0 - one) ** (rows - 1.0)
+    for count in range(1, int(rows.max(initial=1.0)) + 1):
+        share = np.minimum(count / rows, 1.0)
+        by_usual, by_rows = share**2 * own, share * (1.0 - share) * uneven
+        trust = by_usual / (by_usual + by_rows)
+        whole = (1.0 - trust) * expected + trust * cost / share
+        fits = (1.0 - _CHANGED) * _density(cost / expected - share, by_usual + by_rows) + 0.5 * _CHANGED
+        weight = np.where(count <= rows, chance * fits, 0.0)
+        chances += weight
+        rests += weight * np.maximum(whole - cost, 0.0)
+        chance = chance * np.maximum(rows - count, 0.0) / (count + 1.0) * one / (1.0 - one)
+    return rests / np.maximum(chances, 1e-300)
+
+
+def _arrived_each(part: Floats, rows: Floats) -> Floats:
+    """How likely a row has arrived, where of hours with any it is `part` of the rows on average."""
+    each = part
+    for _ in range(_ROUNDS):
+        each = part * (1.0 - (1.0 - each) ** rows)
+    return np.clip(each, 0.01, 1.0 - 1e-9)
 
 
 def _density(deviation: Floats, variance: Floats) -> Floats:
@@ -156,15 +171,16 @@ def _levels(model: Model, seen: Observed, shape: Floats, live: _Live | None, pas
     noise = model.season.noise[:, None] ** 2 / np.maximum(trust[:, :past], 1e-3)
     shifts = find_shifts(cost, due, noise, model.growth, model.slow)
     found = np.repeat(level, shape.shape[1], axis=1)
-    running = due.any(axis=1)
-    everywhere = float(shifts.chance[running].sum(axis=1).mean()) if running.any() else 0.0
-    for at, span in enumerate(SPANS[: shifts.chance.shape[1]]):
-        moved = shifts.chance[:, at : at + 1] * (shifts.level[:, at : at + 1] - level)
-        # It began between this span and the one before. A day later it was a step, or an unusual day
+    for at, (begin, end) in enumerate(shifts.windows):
+        chance, within, before = (
+            each[:, at : at + 1] for each in (shifts.chance, shifts.level, shifts.before)
+        )
+        # It began between this window and the one before. A day later it was a step, or an unusual day
         # that is over, which is more likely where all lines have it.
-        over = past + max(_DAY - span * 3 // 4, 0)
-        found[:, max(past - span, 0) : over] += moved
-        found[:, over:] += (1.0 if span > _DAY else _STAYS - everywhere * (_STAYS - _STAYS_FOR_ALL)) * moved
+        over = past - end if end else past + max(_DAY - begin * 3 // 4, 0)
+        after = 0.0 if end else 1.0 if begin > _DAY else shifts.stays
+        found[:, max(past - begin, 0) : over] += chance * (within - level)
+        found[:, over:] += chance * (after * within + (1.0 - after) * before - level)
     return found
 
 

@@ -26,6 +26,10 @@ _CREDIBILITY: Final = 12.0
 _SETTLED_HOURS: Final = 72
 """By then nearly all pieces of an hour have come."""
 
+_MOST_ROWS: Final = 12
+_HARDLY_MORE: Final = 0.05
+"""So many rows an hour more than a whole number are those of a few hours."""
+
 _UNSEEN: Final = (6.0, 0.6)
 """Median (hours) and spread of a lognormal lateness, for an account of which nothing is known yet."""
 
@@ -39,7 +43,9 @@ class Lateness:
     part: Floats
     """Of those, the mean share of the final cost that has arrived."""
     pieces: Floats
-    """Lines: in how many pieces of like size the cost of an hour arrives."""
+    """Lines: in how many rows of like size the cost of an hour arrives."""
+    rows: Floats
+    """Lines: in how many rows of any size; at most _MOST_ROWS."""
 
     def at(self, ages: Integers) -> tuple[Floats, Floats]:
         """Return both for some ages; hours to come have age 0."""
@@ -68,10 +74,12 @@ def learn_lateness(known: KnownCosts) -> Lateness:
     old = ages >= _SETTLED_HOURS
     squares = np.bincount(line[old], (weight * share**2)[old], len(known.cells.lines))
     hours = np.bincount(line[once], (weight * (ages >= _SETTLED_HOURS))[once], len(known.cells.lines))
+    each = np.bincount(line[old], weight[old], len(known.cells.lines))
     return Lateness(
         count,
         np.clip(money / np.maximum(count, 1e-6), 0.02, 1.0),
         np.maximum((hours + 0.1) / (squares + 0.1), 1.0),
+        np.clip(np.ceil((each + 0.1) / (hours + 0.1) - _HARDLY_MORE), 1.0, _MOST_ROWS),
     )
 
 
