@@ -11,7 +11,7 @@ from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.nowcast.baseline import learn_development
 from exporter.analysis.nowcast.clocks import Clocks
 from exporter.analysis.nowcast.credits import CreditRules, learn_credits
-from exporter.analysis.nowcast.known_costs import Floats, KnownCosts
+from exporter.analysis.nowcast.known_costs import Floats, Integers, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness, learn_lateness
 from exporter.analysis.nowcast.level import learn_growth
 from exporter.analysis.nowcast.observed import observe, only, running
@@ -47,32 +47,49 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
     """Learn from what is known."""
     as_of = known.as_of
     begin = min(max(known.begin, as_of - LEARNT_HOURS), as_of)
-    lateness = learn_lateness(known)
-    cap = usual_caps(known.gross[:, begin - known.first_hour : as_of - known.first_hour].astype(np.float64))
     week_hours = clocks.week_hours(begin, as_of)
     age = as_of - np.arange(begin, as_of)
-    seen = observe(known, cap, lateness, 0.9, (begin, as_of))
-    seen = only(running(known, seen), seen)
-    growth = learn_growth(seen.cost, seen.exposure)
-    grown = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
-    cost = seen.cost * grown
-    level = _around(cost, seen.exposure)
-    ratio = np.divide(cost, level, out=np.zeros_like(cost), where=level > 0.0)
-    active = np.where(seen.arrived, 1.0, np.where(seen.to_come < _SURELY, 0.0, np.nan))
-    active[(seen.exposure == 0.0) & ~seen.arrived] = np.nan
-    active[seen.once] = np.nan
-    # A line too young for a level of its own has the account's shape.
-    levelled = np.where(level > 0.0, seen.exposure, 0.0)
-    season = learn_season(ratio, levelled, active, age, week_hours)
+    lateness = learn_lateness(known)
+    past = slice(begin - known.first_hour, as_of - known.first_hour)
+    cap = usual_caps(known.gross[:, past].astype(np.float64))
+    growth, ratio, exposure, active = _without_level(known, cap, lateness, age)
+    season = learn_season(ratio, exposure, active, age, week_hours)
+    # These are large, and not all needed at once.
+    del ratio, exposure, active
     shape, used = season.of(week_hours)
-    seen = only(running(known, seen), observe(known, cap, lateness, used, (begin, as_of)))
-    expected = shape * seen.exposure
+    seen = observe(known, cap, lateness, used, (begin, as_of))
+    seen = only(running(known, seen), seen)
     weight = np.exp(-age / _SLOW_HOURS)
-    mass = expected @ weight
-    slow = np.divide((seen.cost * grown) @ weight, mass, out=np.zeros(len(mass)), where=mass > 0.5)
+    mass = (shape * seen.exposure) @ weight
+    slow = np.divide(
+        (seen.cost * _grown(growth, age)) @ weight, mass, out=np.zeros(len(mass)), where=mass > 0.5
+    )
     return Model(
         lateness, season, growth, slow, cap, learn_credits(known, calendar), learn_development(known)
     )
+
+
+def _without_level(
+    known: KnownCosts, cap: Floats, lateness: Lateness, age: Integers
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Growth of each line; of its hours: cost over level, exposure, and whether it was used (NaN: unknown)."""
+    seen = observe(known, cap, lateness, 0.9, (known.as_of - len(age), known.as_of))
+    seen = only(running(known, seen), seen)
+    growth = learn_growth(seen.cost, seen.exposure)
+    cost = seen.cost * _grown(growth, age)
+    level = _around(cost, seen.exposure)
+    unknown = seen.once | ~seen.arrived & ((seen.to_come >= _SURELY) | (seen.exposure == 0.0))
+    active = np.where(unknown, np.nan, seen.arrived)
+    # A line too young for a level of its own has the account's shape.
+    exposure = np.where(level > 0.0, seen.exposure, 0.0)
+    ratio = np.divide(cost, level, out=np.zeros_like(cost), where=level > 0.0)
+    return growth, ratio, exposure, active
+
+
+def _grown(growth: Floats, age: Integers) -> Floats:
+    """By how much each line has grown since each hour."""
+    found: Floats = np.exp(np.clip(growth[:, None] * age, -1.5, 1.5))
+    return found
 
 
 def _around(cost: Floats, exposure: Floats) -> Floats:
