@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from exporter.analysis.nowcast import credits as credit_rules
-from exporter.analysis.nowcast import estimate, lateness, level, model, season
+from exporter.analysis.nowcast import estimate, lateness, model, season, shift
 from exporter.analysis.nowcast.backtest import backtest
 from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
@@ -150,13 +150,18 @@ def _one_clock(squares: np.ndarray, *_: object) -> np.ndarray:
 
 IDEAS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "a line's lateness, not its service's": lambda: patch.object(lateness, "_CREDIBILITY", 1e9),
-    "parts weighed by their number": lambda: patch.object(
+    "rows counted (without: the share by age)": lambda: patch.object(
+        estimate, "_rest", lambda _, seen, likely, begun: (likely * (1.0 - seen.part))[begun]
+    ),
+    "changes that are over": lambda: patch.object(
+        shift, "WINDOWS", tuple(window for window in shift.WINDOWS if window[1] == 0)
+    ),
+    "hours in part weighed by their rows": lambda: patch.object(
         estimate, "_trust", lambda _, part: (part > 0.999).astype(float)
     ),
     "like hours (busy, quiet)": lambda: patch.object(season, "_LIKE_WEEKS", 0.01),
     "three clocks (without: the US one)": lambda: patch.object(season, "_clock_weights", _one_clock),
     "growth": lambda: patch.object(model, "learn_growth", lambda cost, _: np.zeros(len(cost))),
-    "three memories (without: one of 72 hours)": lambda: patch.object(level, "_SHARES", (0.0, 1.0, 0.0)),
     "shifts of level": lambda: patch.object(estimate, "find_shifts", _nothing_shifts),
     "allowances": lambda: patch.object(credit_rules, "_allowance", lambda *_: None),
     "credits that step with the month": lambda: patch.object(credit_rules, "_STEP", 9.0),
@@ -172,10 +177,12 @@ def ideas(seeds: Sequence[int], days: int) -> None:
     unusual_by_name = {kind.name: kind for kind in unusual_kinds()}
     kinds = [
         replace(plain_kinds()[2], start=AUTUMN, name="Berlin, autumn"),
+        replace(unusual_by_name["step up or down"], pieces=6, name="step, six pieces"),
         *(
             unusual_by_name[name]
             for name in (
                 "step up or down",
+                "weekday holiday",
                 "growing 2 % a day",
                 "in six pieces",
                 "free allowances",

@@ -1,7 +1,7 @@
 """The level of each line: how it grows, and how much it costs now beside its season.
 
 Levels are ratios of sums (Cape Cod): what has arrived over what the season expects to have arrived, with
-exponential forgetting, as a mean of a short, a middle and a long memory.
+exponential forgetting.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import numpy as np
 
 from exporter.analysis.nowcast.known_costs import Floats
 
-FORGETTING_HOURS: Final = (24.0, 72.0, 240.0)
-_SHARES: Final = (0.15, 0.40, 0.45)
-"""No memory is best for all lines, and weighing them by their past errors earned nothing on average."""
+_FORGETTING_HOURS: Final = 72.0
 
 MEMORY_HOURS: Final = 15 * 24
 """Older hours play no part in a level, but for the slow one."""
@@ -72,17 +70,16 @@ def levels(
     """
     cost, expected = cost[:, -MEMORY_HOURS:], expected[:, -MEMORY_HOURS:]
     age = np.arange(cost.shape[1], 0, -1) - 0.5
-    decay = np.exp(-age[:, None] / np.array(FORGETTING_HOURS))
+    decay = np.exp(-age / _FORGETTING_HOURS)
     # Every hour counts alike.
     even = 1.0 / (expected + _SMALL)
     came, due = cost * even * np.exp(np.clip(growth[:, None] * age, -1.0, 1.0)), expected * even
-    least = (slow > 0.0)[:, None].astype(np.float64)
+    least = (slow > 0.0).astype(np.float64)
     found: list[Floats] = []
     for hours in before:
         until = cost.shape[1] - hours
-        kept = decay[:until] * np.exp(hours / np.array(FORGETTING_HOURS))
+        kept = decay[:until] * np.exp(hours / _FORGETTING_HOURS)
         known = due[:, :until] @ kept + least
-        sums = came[:, :until] @ kept * np.exp(-growth * hours)[:, None] + least * slow[:, None]
-        each = np.divide(sums, known, out=np.zeros_like(sums), where=known > _NOTHING)
-        found.append(each @ np.array(_SHARES))
+        sums = came[:, :until] @ kept * np.exp(-growth * hours) + least * slow
+        found.append(np.divide(sums, known, out=np.zeros_like(sums), where=known > _NOTHING))
     return found

@@ -72,7 +72,7 @@ def fit_model(known: KnownCosts, calendar: BillingCalendar, clocks: Clocks) -> M
 def _without_level(
     known: KnownCosts, cap: Floats, lateness: Lateness, age: Integers
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Growth of each line; of its hours: cost over level, exposure, and whether it was used (NaN: unknown)."""
+    """Growth of each line; of its hours: cost over level, exposure, whether it was used (NaN: unknown)."""
     seen = observe(known, cap, lateness, 0.9, (known.as_of - len(age), known.as_of))
     seen = only(running(known, seen), seen)
     growth = learn_growth(seen.cost, seen.exposure)
