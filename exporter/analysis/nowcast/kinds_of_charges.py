@@ -58,31 +58,29 @@ def split_lines(cells: CostCells) -> CostCells:
 
 
 def _beside_an_hour(cells: CostCells, metered: Flags) -> Flags:
-    """Charges that came in a second row for an hour, where a line's hours come in one row each.
+    """Charges that came in a later row for an hour, where a line's hours come in one row each.
 
-    Of such an hour's rows the one that comes nearest to the line's median hour is its use, unless all of
-    them together come nearer: then they are its parts.
+    If the first row alone comes nearer to the line's median hour than all rows together, they are no parts
+    of it. Only later rows are set aside, so that what was known of an hour stays as it was.
     """
     found = np.zeros(len(cells), np.bool_)
     rows = np.flatnonzero(metered & (cells.gross > 0))
-    rows = rows[np.lexsort((cells.usage[rows], cells.line[rows]))]
-    line, usage = cells.line[rows], cells.usage[rows]
     if not len(rows):
         return found
+    rows = rows[np.lexsort((cells.usage[rows], cells.line[rows]))]
+    line, usage = cells.line[rows], cells.usage[rows]
     begins = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (usage[1:] != usage[:-1])])
     total, count = np.add.reduceat(cells.gross[rows], begins), np.diff(np.r_[begins, len(rows)])
     line = line[begins]
-    hours = np.bincount(line, minlength=len(cells.lines))
-    rare = np.bincount(line, count > 1, len(cells.lines)) <= _RARE * hours
-    doubtful = (count > 1) & rare[line]
-    median = np.array(
-        [np.median(total[slice(*np.searchsorted(line, (each, each + 1)))]) for each in line[doubtful]]
-    )
-    hour = np.repeat(np.arange(doubtful.sum()), count[doubtful])
-    rows = rows[np.repeat(doubtful, count)]
-    away = np.abs(cells.gross[rows] - median[hour])
-    nearest = np.full(len(median), np.inf)
-    np.minimum.at(nearest, hour, away)
-    in_parts = np.abs(total[doubtful] - median) <= nearest
-    found[rows] = ~in_parts[hour] & (away > nearest[hour])
+    several = np.bincount(line, count > 1, len(cells.lines))
+    rare = several <= _RARE * np.bincount(line, minlength=len(cells.lines))
+    doubtful = np.flatnonzero((count > 1) & rare[line])
+    median = {
+        each: np.median(total[slice(*np.searchsorted(line, (each, each + 1)))])
+        for each in np.unique(line[doubtful]).tolist()
+    }
+    for at in doubtful.tolist():
+        usual, begin = median[line[at]], begins[at]
+        first = abs(cells.gross[rows[begin]] - usual)
+        found[rows[begin + 1 : begin + count[at]]] = first < abs(total[at] - usual)
     return found

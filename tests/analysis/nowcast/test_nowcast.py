@@ -100,6 +100,37 @@ def test_what_has_not_arrived_is_expected_as_it_was_before() -> None:
     assert day["Compute Engine"] == pytest.approx(9 * 0.8 + 15 * 1.8, rel=0.05)
 
 
+def test_a_day_unlike_all_others_is_over_once_the_next_one_has_begun_as_usual() -> None:
+    day_off = range(14 * DAY, 15 * DAY)
+    skus = [
+        line_cells(
+            COMPUTE._replace(sku_id=f"sku {number}"),
+            range(20 * DAY),
+            lambda at: (1.0 + (at % 24 > 8)) * (0.4 if at in day_off else 1.0 + 0.02 * (at * 7919 % 5 - 2)),
+            lag=lambda at: 2 + at * 31 % 4,
+        )
+        for number in range(6)
+    ]
+    found = nowcast(history(*skus))
+    usual = 6 * (9 * 1.0 + 15 * 2.0)
+    assert found.whole_day(NOW)["Compute Engine"].total_nano_usd / NANO == pytest.approx(usual, rel=0.02)
+    tomorrow = found.estimate["Compute Engine"][-DAY:]
+    assert sum(tomorrow) / NANO == pytest.approx(usual, rel=0.02)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.8, 0.2), (0.25, 0.25, 0.25, 0.25)])
+def test_an_hour_of_which_some_rows_have_come_is_completed_by_the_rows_that_are_missing(
+    shares: tuple[float, ...],
+) -> None:
+    random = Random(3)
+    rows = [
+        line_cells(SQL, range(20 * DAY), lambda _, part=part: 3.0 * part, lag=lambda _: random.randint(2, 30))
+        for part in shares
+    ]
+    found = nowcast(history(*rows))
+    assert found.whole_day(NOW)["Cloud SQL"].total_nano_usd / NANO == pytest.approx(72.0, rel=0.02)
+
+
 def test_the_burn_rate_has_no_steps_and_lies_between_the_hours() -> None:
     found = nowcast(history(cells()))
     rates = [

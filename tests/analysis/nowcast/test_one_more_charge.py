@@ -190,3 +190,12 @@ def test_a_row_that_completes_its_hour_is_a_part_of_it() -> None:
     hours = line_cells(COMPUTE, range(30 * 24), lambda _: 2.0)
     parts = [hours[700]._replace(gross_nano_usd=NANO), hours[700]._replace(gross_nano_usd=NANO)]
     assert not any("apart" in line.sku_id for line in split_lines(CostCells.of([*hours[:700], *parts])).lines)
+
+
+def test_a_later_row_changes_nothing_of_what_was_known_of_its_hour() -> None:
+    hours = line_cells(COMPUTE, range(30 * 24), lambda _: 2.0)
+    odd = hours[500]._replace(gross_nano_usd=9 * NANO)
+    later = odd._replace(export_hour=odd.export_hour + 300, gross_nano_usd=2 * NANO)
+    found = split_lines(CostCells.of([*hours[:500], odd, *hours[501:], later]))
+    known = found.export < later.export_hour
+    assert {found.lines[line].sku_id for line in found.line[known]} == {COMPUTE.sku_id}
