@@ -1,4 +1,4 @@
-"""The HTTP server's answer at each path. Parameters are ignored; /metrics is the expensive one."""
+"""The HTTP server's answer at each path. Only questions to the ledger have parameters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from exporter.metrics.exposition import gzip_member
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.summary import summary_json
 from exporter.metrics.summary_schema import schema_json
+from exporter.questions.asking import Questions
+from exporter.questions.openapi import openapi_json
 from exporter.web.basic_auth import BasicAuth
 from exporter.web.content_negotiation import CONTENT_TYPES, Format, accepts_gzip, negotiate_format
 from exporter.web.event_stream import EventStream
 from exporter.web.landing_page import content_security_policy, landing_page
 from exporter.web.process_metrics import ProcessMetrics
+from exporter.web.question_desk import QuestionDesk
 from exporter.web.tls import client_names
 from exporter.web.web_config import WebConfig
 
@@ -42,6 +45,7 @@ class Endpoints:
         stream_interval_seconds: float,
         response_timeout_seconds: float,
         now: Callable[[], datetime],
+        questions: Questions | None = None,
     ) -> None:
         self._get_snapshot = get_snapshot
         self._auth = BasicAuth(web_config.password_hashes) if web_config.password_hashes else None
@@ -52,6 +56,8 @@ class Endpoints:
         self._now = now
         self._process_metrics = ProcessMetrics()
         self._running_scrapes = 0
+        self._questions = questions
+        self._desk = QuestionDesk()
         self._stream = EventStream(
             "summary",
             self._summary_json,
@@ -66,6 +72,8 @@ class Endpoints:
             "/readyz": self._readiness,
             "/api/v1/summary": self._summary,
             "/api/v1/summary/schema": self._summary_schema,
+            "/api/v1/costs": self._costs,
+            "/api/v1/openapi.json": self._openapi,
             "/stream": self._stream.answer,
         }
         self.headers: Mapping[str, str] = {
@@ -93,11 +101,13 @@ class Endpoints:
         return await handler(request)
 
     def end_streams(self) -> None:
-        """End the responses that would never end by themselves."""
+        """End the responses that would never end by themselves, or only after a while."""
         self._stream.end()
+        self._desk.close()
 
     def close(self) -> None:
-        """Stop the password checks."""
+        """Stop the password checks and the questions."""
+        self._desk.close()
         if self._auth is not None:
             self._auth.close()
 
@@ -134,6 +144,14 @@ class Endpoints:
 
     async def _summary_schema(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=schema_json().encode(), content_type="application/schema+json")
+
+    async def _costs(self, request: web.BaseRequest) -> web.Response:
+        if self._questions is None:
+            return web.Response(status=404, text="This server answers no questions.\n")
+        return await self._desk.answer(request, self._questions.costs)
+
+    async def _openapi(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=openapi_json().encode(), content_type="application/json")
 
     def _summary_json(self) -> bytes:
         return summary_json(self._get_snapshot(), self._now())

@@ -1,6 +1,7 @@
 """The HTTP server: serves the current snapshot, in its own thread and event loop.
 
-No request waits for a refresh, a query or a lock: every answer is made from bytes in memory.
+No request waits for a refresh or a lock: every answer is made from bytes in memory, but those to questions,
+which are answered in threads of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.metrics.snapshot import Snapshot
+from exporter.questions.asking import Questions
 from exporter.web.endpoints import Endpoints
 from exporter.web.web_config import WebConfig
 
@@ -51,11 +53,13 @@ class Server:
         response_timeout_seconds: float = 60.0,
         stop_timeout_seconds: float = 10.0,
         now: Callable[[], datetime] = _utc_now,
+        questions: Questions | None = None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
-        or event that its reader has not taken within `response_timeout_seconds` is aborted.
+        or event that its reader has not taken within `response_timeout_seconds` is aborted. `questions`
+        answers those to the ledger.
         """
         self._listen = listen
         self._web_config = web_config or WebConfig()
@@ -68,6 +72,7 @@ class Server:
             stream_interval_seconds=stream_interval_seconds,
             response_timeout_seconds=response_timeout_seconds,
             now=now,
+            questions=questions,
         )
         self._stop_timeout_seconds = stop_timeout_seconds
         self._address: tuple[str, int] | None = None

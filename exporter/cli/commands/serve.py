@@ -19,6 +19,7 @@ from exporter.refresh.freed_memory import share_heaps
 from exporter.sources.base import Source
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
+from exporter.wiring.questions import refresher_questions
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
@@ -78,6 +79,7 @@ def serve(
             version=__version__,
             stop_timeout_seconds=STOP_SECONDS,
             now=clock,
+            questions=refresher_questions(config, sources, refresher, clock),
         )
         server.start()
         try:

@@ -239,12 +239,17 @@ class LedgerView:
 
     def freshness(self) -> list[Freshness]:
         """Return how far each service's bill reaches, and when it last grew."""
-        # What was billed ahead of its usage does not say that the bill reaches so far.
+        # What was billed ahead of its usage does not say that the bill reaches so far. Names are compared
+        # once for each series.
         rows = self._rows(
-            f"""SELECT provider, billing_account_id, service_name,
-                  max(charge_period_start) FILTER (charge_period_start <= exported_at) + INTERVAL 1 HOUR,
-                  max(exported_at)
-                FROM {self._charges()} GROUP BY ALL ORDER BY ALL"""
+            f"""SELECT provider, billing_account_id, service_name, max(through), max(exported) FROM (
+                  SELECT series_id,
+                    max(charge_period_start) FILTER (charge_period_start <= exported_at) + INTERVAL 1 HOUR
+                      AS through,
+                    max(exported_at) AS exported
+                  FROM charge WHERE {self._known()} GROUP BY series_id
+                ) JOIN series USING (series_id)
+                WHERE source IN (SELECT unnest($sources)) GROUP BY ALL ORDER BY ALL"""
         )
         return [
             Freshness(
@@ -264,17 +269,29 @@ class LedgerView:
         set up, which does not measure lateness. Taxes and corrections are left out too.
         """
         rows = self._rows(
-            f"""WITH known AS (SELECT * FROM {self._charges("charge_category = 'usage'")}),
-                begun AS (SELECT provider, billing_account_id, min(export_hour) AS first_export
-                          FROM known GROUP BY ALL),
-                usage AS (SELECT * FROM known JOIN begun USING (provider, billing_account_id)
-                          WHERE charge_period_start >= greatest(first_export, {sql_time(since)})
-                            AND charge_period_start < {sql_time(until)}),
-                counted AS (SELECT provider, billing_account_id, count(DISTINCT charge_period_start) AS hours
-                            FROM usage GROUP BY ALL)
+            f"""WITH wanted AS (
+                  SELECT series_id, provider, billing_account_id FROM series
+                  WHERE source IN (SELECT unnest($sources)) AND charge_category = 'usage'
+                ), begun AS (
+                  SELECT provider, billing_account_id, min(first_known) AS first_export FROM (
+                    SELECT series_id, min(export_hour) AS first_known FROM charge
+                    WHERE {self._known()} GROUP BY series_id
+                  ) JOIN wanted USING (series_id) GROUP BY ALL
+                ), usage AS (
+                  SELECT provider, billing_account_id, charge_period_start, export_hour,
+                    sum(abs(billed_cost_usd)) AS usd
+                  FROM charge JOIN wanted USING (series_id) JOIN begun USING (provider, billing_account_id)
+                  WHERE charge_period_start >= greatest(first_export, {sql_time(since)})
+                    AND charge_period_start >= {sql_time(since)}
+                    AND charge_period_start < {sql_time(until)} AND {self._known()}
+                  GROUP BY ALL
+                ), counted AS (
+                  SELECT provider, billing_account_id, count(DISTINCT charge_period_start) AS hours
+                  FROM usage GROUP BY ALL
+                )
                 SELECT provider, billing_account_id,
                   date_diff('hour', charge_period_start, export_hour) AS age_hours,
-                  sum(abs(billed_cost_usd))::DOUBLE, any_value(hours)
+                  sum(usd)::DOUBLE, any_value(hours)
                 FROM usage JOIN counted USING (provider, billing_account_id)
                 GROUP BY provider, billing_account_id, age_hours ORDER BY ALL"""
         )

@@ -1,0 +1,1 @@
+"""Questions to the ledger: what was spent, when and on what, and why it changed."""

@@ -1,0 +1,95 @@
+"""How far the bill of each provider reaches, and up to when it is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from exporter.ledger.charges.windows import LedgerView
+from exporter.metrics.billed import settled_times
+from exporter.questions.cost_answer import ProviderBill
+from exporter.questions.times import Slot, utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The bill of one provider."""
+
+    provider: str
+    timezone: str
+    since: datetime
+    """Begin of its first usage hour."""
+    through: datetime
+    """End of its last usage hour, without usage that was billed ahead."""
+    last_usage: datetime
+    """Begin of its last usage hour, with usage that was billed ahead."""
+    settled_to: datetime | None
+    """None where it is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """What answers are made from."""
+
+    by_provider: Mapping[str, Bill]
+    missing_sources: tuple[str, ...] = ()
+    """Sources that were never read to their end."""
+
+    @property
+    def zones(self) -> set[str]:
+        """The zones of all billing days."""
+        return {bill.timezone for bill in self.by_provider.values()}
+
+    def settled(self, slot: Slot, providers: Sequence[str]) -> bool:
+        """Whether nearly all cost of a period has arrived from these providers, or from all for none."""
+        bills = [self.by_provider[provider] for provider in providers or self.by_provider]
+        return bool(bills) and all(
+            bill.settled_to is not None and slot.ends[bill.timezone] <= bill.settled_to for bill in bills
+        )
+
+    def described(self) -> list[ProviderBill]:
+        """Return the bills for an answer."""
+        return [
+            ProviderBill(
+                provider=bill.provider,
+                timezone=bill.timezone,
+                billed_from=utc_text(bill.since),
+                billed_to=utc_text(bill.through),
+                settled_to=utc_text(bill.settled_to) if bill.settled_to else None,
+            )
+            for _, bill in sorted(self.by_provider.items())
+        ]
+
+
+def bills_of(
+    view: LedgerView, zones: Mapping[str, str], now: datetime, missing_sources: Sequence[str] = ()
+) -> Bills:
+    """Read the bills of a view; a provider without a zone has days of UTC."""
+    settled: dict[str, datetime] = {}
+    for (provider, _), until in settled_times(view, now).items():
+        settled[provider] = min(until, settled.get(provider, until))
+    rows = view.connection.execute(
+        """SELECT provider, min(first), least(max(last), max(export)) + INTERVAL 1 HOUR, max(last) FROM (
+             SELECT series_id, min(charge_period_start) AS first, max(charge_period_start) AS last,
+               max(export_hour) AS export
+             FROM charge GROUP BY series_id
+           ) JOIN series USING (series_id) WHERE source IN (SELECT unnest($sources)) GROUP BY provider""",
+        {"sources": list(view.sources)},
+    ).fetchall()
+    found = {
+        provider: Bill(
+            provider,
+            zones.get(provider, "UTC"),
+            _aware(since),
+            _aware(through),
+            _aware(last),
+            settled.get(provider),
+        )
+        for provider, since, through, last in rows
+    }
+    return Bills(found, tuple(missing_sources))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)

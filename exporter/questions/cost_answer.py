@@ -1,0 +1,134 @@
+"""The answer of /api/v1/costs as it is sent. The models are also its documentation."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Measure = Literal["net", "gross", "credits", "usage"]
+
+Amount = Annotated[
+    str,
+    Field(pattern=r"^-?\d+(\.\d+)?$", examples=["1360.25"]),
+]
+"""An exact decimal number as text, so that no reader rounds it."""
+
+
+def amount_text(amount: Decimal | None) -> str | None:
+    """Return all digits of an amount, without zeros at its end."""
+    if amount is None:
+        return None
+    text = f"{amount:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+class Part(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+
+
+class Point(Part):
+    """One period."""
+
+    start: str
+    """A billing day (2026-11-01) for steps of days and longer, else a time in UTC (2026-11-01T08:00:00Z)."""
+    end: str
+    """Excluded."""
+    value: Amount | None
+    """Null where nothing was billed, which is not the same as 0."""
+    settled: bool
+    """Whether nearly all of the cost has arrived; false also where that is not known."""
+
+
+class CostGroup(Part):
+    """Charges with the same value in each dimension of `by`."""
+
+    keys: dict[str, str]
+    """Value by dimension; empty where charges have none."""
+    total: Amount | None
+    """Sum of the points; null where nothing was billed."""
+    previous: Amount | None
+    """Sum over the span of `compared_with`; null without a comparison, and where nothing was billed."""
+    points: list[Point]
+    """One for each period, in order; the same periods in all groups."""
+
+
+class OtherGroups(Part):
+    """All groups that are not among the largest, added up."""
+
+    groups: int
+    """How many."""
+    total: Amount | None
+    previous: Amount | None
+    points: list[Point]
+
+
+class ComparedSpan(Part):
+    """What `previous` is about."""
+
+    from_: str = Field(alias="from")
+    to: str
+    """Excluded."""
+
+
+class ProviderBill(Part):
+    """How far the bill of a provider reaches."""
+
+    provider: str
+    timezone: str
+    """The zone of its billing days."""
+    billed_from: str
+    """Begin of the first usage hour that the ledger has; what is earlier is not known."""
+    billed_to: str
+    """End of the last usage hour that the ledger has."""
+    settled_to: str | None
+    """Before this nearly all cost has arrived; null where it is not known yet."""
+
+
+class CostAnswer(Part):
+    """What was billed. The groups and `other` add up to `total` exactly, in each period too."""
+
+    from_: str = Field(alias="from")
+    """A billing day, or a time in UTC."""
+    to: str
+    """Excluded."""
+    step: Literal["hour", "day", "week", "month", "total"]
+    measure: Measure
+    currency: Literal["USD"] | None
+    """Null for `usage`."""
+    unit: str | None
+    """The unit of `usage`; null for money, and where there is more than one."""
+    by: list[str]
+    where: dict[str, list[str]]
+    """Patterns by dimension."""
+    compared_with: ComparedSpan | None
+    groups: list[CostGroup]
+    """Largest first; in a comparison, largest change first."""
+    other: OtherGroups | None
+    """Null where all groups are in `groups`."""
+    total: Amount | None
+    """Null where nothing was billed, and where units cannot be added."""
+    previous: Amount | None
+    points: list[Point]
+    """The sum of all groups."""
+    truncated: bool
+    """Whether some groups are only in `other`."""
+    settled: bool
+    """Whether all periods are settled."""
+    providers: list[ProviderBill]
+    """All bills that the answer can be about."""
+    missing_sources: list[str]
+    """Sources that were never read to their end; nothing of them is in the answer."""
+
+
+class Problem(Part):
+    """Why a question was not answered."""
+
+    error: str
+    """What is wrong and what to do."""
+    parameter: str | None
+    """The parameter that is wrong; null where none is."""

@@ -1,0 +1,48 @@
+"""From the configuration to the questions that can be asked about the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from exporter.analysis.bill.attribution import Attribution
+from exporter.config.model import Config
+from exporter.ledger.charges.windows import LedgerView
+from exporter.metrics.model_names import ModelNames
+from exporter.questions.asking import Questions
+from exporter.questions.dimensions import Dimensions
+from exporter.refresh.refresher import Refresher
+from exporter.sources.base import Source, billing_zones
+from exporter.wiring.budgets import kept_tags
+from exporter.wiring.sources import figure_settings
+
+
+def configured_dimensions(config: Config) -> Dimensions:
+    """Return the dimensions by which cost can be asked for."""
+    settings = figure_settings(config)
+    rules = settings.attribution.rules if settings.attribution else ()
+    return Dimensions(kept_tags(config), Attribution(rules), ModelNames(settings.llm_service_ids))
+
+
+def refresher_questions(
+    config: Config, sources: Sequence[Source], refresher: Refresher, clock: Callable[[], datetime]
+) -> Questions:
+    """Return the questions about the ledger that a refresher fills."""
+
+    @contextmanager
+    def state() -> Iterator[LedgerView]:
+        with refresher.state() as (view, _):
+            yield view
+
+    def missing() -> list[str]:
+        return [each.name for each in refresher.snapshot.sources if each.reads_bill and not each.shown]
+
+    return Questions(
+        state,
+        configured_dimensions(config),
+        billing_zones(sources),
+        clock=clock,
+        missing_sources=missing,
+        version=lambda: refresher.snapshot.built_at,
+    )
