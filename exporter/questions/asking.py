@@ -88,7 +88,7 @@ class Questions:
         parameters = read_parameters(CostParameters, query)
         with self._state() as view, running.reads(view.connection):
             bills = self._bills_of(view)
-            answer = answer_costs(view, parameters, self._dimensions, bills, self._clock())
+            answer = answer_costs(view, parameters, self._dimensions, bills, now=self._clock())
         if parameters.format == "csv":
             return Answered(costs_csv(answer).encode(), CSV)
         return Answered(answer.model_dump_json(by_alias=True).encode() + b"\n", JSON)

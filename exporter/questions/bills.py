@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.billed import settled_times
 from exporter.questions.cost_answer import ProviderBill
 from exporter.questions.times import Slot, utc_text
+from exporter.sources.registry import HOURLY_BILLS
+
+_REST_OF_DAY: Final = timedelta(hours=23)
+"""A bill by the day has its cost at the day's first hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def bills_of(
             provider,
             zones.get(provider, "UTC"),
             _aware(since),
-            _aware(through),
+            _aware(through) + (timedelta() if provider in HOURLY_BILLS else _REST_OF_DAY),
             _aware(last),
             settled.get(provider),
         )

@@ -66,6 +66,7 @@ class _Asked:
     before: Span | None
     quantity: bool
     now: datetime
+    most_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,13 @@ class _Table:
 
 
 def answer_costs(
-    view: LedgerView, parameters: CostParameters, dimensions: Dimensions, bills: Bills, now: datetime
+    view: LedgerView,
+    parameters: CostParameters,
+    dimensions: Dimensions,
+    bills: Bills,
+    *,
+    now: datetime,
+    most_rows: int = MOST_ROWS,
 ) -> CostAnswer:
     """Return the answer. Raises QuestionError."""
     by = dimensions.named(parameters.by) if parameters.by else []
@@ -168,7 +175,9 @@ def answer_costs(
     where = conditions_of(parameters.where, dimensions)
     span = span_of(parameters.from_, parameters.to, parameters.step, now, bills.zones)
     before = span_before(span, parameters.compare)
-    table = _table(view, parameters, dimensions, bills, _Asked(by, where, span, before, quantity, now))
+    table = _table(
+        view, parameters, dimensions, bills, _Asked(by, where, span, before, quantity, now, most_rows)
+    )
     everything = [*table.shown, *table.rest]
     units = {table.choice.groups[number][by.index(UNIT)] for number in everything} if quantity else set()
     adds_up = len(units) <= 1
@@ -204,8 +213,8 @@ def _table(
 ) -> _Table:
     """Read what is asked. Raises QuestionError."""
     span, before = asked.span, asked.before
-    if slot_count(span, parameters.step) > MOST_ROWS + 2:
-        raise _too_many_rows(slot_count(span, parameters.step), parameters.step)
+    if slot_count(span, parameters.step) > asked.most_rows + 2:
+        raise _too_many_rows(slot_count(span, parameters.step), parameters.step, asked.most_rows)
     slots = slots_of(span, parameters.step)
     sums = CostSums(view)
     choice = choose(
@@ -219,20 +228,20 @@ def _table(
     )
     reader = _Reader(sums, choice, asked.now, asked.quantity)
     previous = reader.totals(before) if before else {}
-    shown, rest, cells = _read(reader, span, parameters, slots, previous)
+    shown, rest, cells = _read(reader, parameters, asked, slots, previous)
     settled = [bills.settled(slot, choice.providers) for slot in slots]
     return _Table(choice, slots, settled, shown, rest, cells, previous)
 
 
 def _read(
     reader: _Reader,
-    span: Span,
     parameters: CostParameters,
+    asked: _Asked,
     slots: Sequence[Slot],
     previous: Mapping[int, Decimal],
 ) -> tuple[list[int], list[int], _Cells]:
     """Return the groups to show, those that are added up as _OTHER, and the amounts of both."""
-    step, choice = parameters.step, reader.choice
+    step, span, choice = parameters.step, asked.span, reader.choice
     numbers = slots[-1].end_number - slots[0].first_number
     cells: _Cells | None = None
     if len(choice.groups) * numbers <= _READ_AT_ONCE:
@@ -249,8 +258,8 @@ def _read(
     ranked = sorted(known, key=size)
     shown, rest = ranked[: parameters.top], ranked[parameters.top :]
     rows = (len(shown) + bool(rest)) * len(slots)
-    if rows > MOST_ROWS:
-        raise _too_many_rows(rows, step)
+    if rows > asked.most_rows:
+        raise _too_many_rows(rows, step, asked.most_rows)
     own = set(shown)
     if cells is None:
         kinds = [each if each.group in own else _folded(each) for each in choice.kinds]
@@ -288,9 +297,9 @@ def _plausible(span: Span, now: datetime) -> dict[str, Window]:
     }
 
 
-def _too_many_rows(rows: int, step: Step) -> QuestionError:
+def _too_many_rows(rows: int, step: Step, most: int) -> QuestionError:
     return QuestionError(
-        "top" if rows < 10 * MOST_ROWS else "step",
-        f"the answer would have {rows:,} rows (groups times periods of a {step}), the most is {MOST_ROWS:,}; "
+        "top" if rows < 10 * most else "step",
+        f"the answer would have {rows:,} rows (groups times periods of a {step}), the most is {most:,}; "
         "show fewer groups, take a longer step, or a later `from`",
     )

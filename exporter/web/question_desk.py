@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class QuestionDesk:
     """Runs questions. For use from one event loop; close it afterwards."""
 
-    def __init__(self, *, running: int = 2, waiting: int = 14, time_limit_seconds: float = 10.0) -> None:
+    def __init__(self, *, running: int = 1, waiting: int = 15, time_limit_seconds: float = 10.0) -> None:
         """`time_limit_seconds` is for a question that runs; one that waits has as much for each before it."""
         self._executor = ThreadPoolExecutor(running, "question")
         self._places = running + waiting

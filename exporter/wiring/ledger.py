@@ -35,6 +35,21 @@ class OpenedLedger:
 
 
 @contextmanager
+def advice_where_in_use(config: Config) -> Iterator[None]:
+    """Say what to do instead where a running exporter has the ledger, for a command that writes to it."""
+    try:
+        yield
+    except LedgerError as error:
+        if error.reason != "ledger_in_use":
+            raise
+        raise LedgerError(
+            error.reason,
+            f"{error} Where that is a running exporter, it answers at {config.listen} (key `listen`): "
+            "/metrics has its figures. To read the sources again beside it, use --ledger :memory:",
+        ) from error
+
+
+@contextmanager
 def opened_ledger(config: Config, ledger: str | None, *, refresh: bool) -> Iterator[OpenedLedger]:
     """Open the configured ledger, or `ledger` instead; `:memory:` reads every source into an empty one.
 

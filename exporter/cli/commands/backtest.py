@@ -27,7 +27,7 @@ from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.outlooks.live_lines import live_per_line
 from exporter.metrics.outlooks.nowcast import HISTORY, cost_history
 from exporter.refresh.refresher import Refresher
-from exporter.wiring.ledger import MEMORY
+from exporter.wiring.ledger import MEMORY, advice_where_in_use
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
@@ -59,13 +59,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Refresh every source once and replay the nowcast over the ledger without looking ahead."""
-    succeeded = run_backtest(
-        load(chosen.config),
-        ledger=chosen.ledger,
-        last_days=chosen.days,
-        json=chosen.format == "json",
-        plot=chosen.plot,
-    )
+    config = load(chosen.config)
+    with advice_where_in_use(config):
+        succeeded = run_backtest(
+            config,
+            ledger=chosen.ledger,
+            last_days=chosen.days,
+            json=chosen.format == "json",
+            plot=chosen.plot,
+        )
     return 0 if succeeded else EXIT_TROUBLE
 
 

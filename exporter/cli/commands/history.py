@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from exporter.analysis.bill.attribution import Attribution, Combination
-from exporter.analysis.bill.periods import (
-    CostPeriods,
-    Period,
-    cost_periods,
-)
 from exporter.cli import argument_types
 from exporter.cli.arguments import (
     EXIT_TROUBLE,
@@ -29,34 +20,34 @@ from exporter.cli.arguments import (
     print_usage_problem,
 )
 from exporter.cli.commands.history_from_log import GROUPS, history_from_log
-from exporter.cli.commands.history_question import Grouping, HistoryQuestion, print_answer, question_periods
-from exporter.cli.commands.history_report import Form, HistoryAnswer
+from exporter.cli.commands.history_from_questions import history_from_questions
+from exporter.cli.commands.history_question import STEPS, HistoryQuestion, print_answer
+from exporter.cli.commands.history_report import Form
+from exporter.cli.running_exporter import Access, access_of, add_access
 from exporter.config.model import Config, load
-from exporter.ledger.charges.hourly import usage_bounds
-from exporter.ledger.charges.periods import period_costs
-from exporter.metrics.model_names import ModelNames
-from exporter.sources.registry import HOURLY_BILLS
-from exporter.wiring.ledger import OpenedLedger, opened_ledger
-from exporter.wiring.sources import figure_settings
+from exporter.questions.problem import QuestionError
 
 logger = logging.getLogger(__name__)
 
-
-_REST_OF_DAY: Final = timedelta(hours=23)
-
-NameOf = Callable[[Combination], str | None]
-"""Returns the group of a charge; None leaves the charge out."""
+_DEFAULT_GROUP: Final = "service"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `history`."""
     add_config(command)
-    command.add_argument("--by", choices=("day", "week", "month"), default="day", help="default: %(default)s")
     command.add_argument(
-        "--group",
-        choices=("service", "provider", "model", "category", "project"),
-        default="service",
-        help="default: %(default)s",
+        "--by",
+        default="",
+        metavar="WHAT",
+        help="day, week or month (default: day), and dimensions (default: service): provider, "
+        "billing_account, project, service, sku, sku_id, region, model, category, charge_category, "
+        "label.KEY; separated by commas: `--by week,sku`",
+    )
+    command.add_argument("--group", metavar="DIMENSION", help="the same as a dimension in --by")
+    command.add_argument(
+        "--where",
+        metavar="CONDITIONS",
+        help="only such charges: `project:shop-*,label.team:core`; * is any text, ? any character",
     )
     command.add_argument(
         "--from",
@@ -80,6 +71,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_plot(command)
     add_ledger(command)
     add_refresh(command)
+    add_access(command)
     command.add_argument(
         "--from-log",
         action="store_true",
@@ -89,33 +81,58 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Show what was billed by day, week or month of usage, and for what; exit 1 if there is nothing."""
+    """Show what was billed by day, week or month of usage, and for what; exit 1 if there is nothing.
+
+    Asks the running exporter where one has the ledger, and reads the ledger itself where none does.
+    """
     if not days_in_order(chosen.first, chosen.end):
         return EXIT_USAGE
-    question = HistoryQuestion(chosen.by, chosen.group, chosen.first, chosen.end, chosen.compare, chosen.top)
+    asked = [part for part in chosen.by.split(",") if part]
+    steps = [part for part in asked if part in STEPS]
+    if len(steps) > 1:
+        return print_usage_problem(f"--by has {' and '.join(steps)}: choose one")
+    groups = [part for part in [*asked, *([chosen.group] if chosen.group else [])] if part not in STEPS]
+    question = HistoryQuestion(
+        STEPS[steps[0]] if steps else "day",
+        ",".join(groups) or _DEFAULT_GROUP,
+        chosen.first,
+        chosen.end,
+        chosen.compare,
+        chosen.top,
+        chosen.where,
+    )
     config = load(chosen.config)
     now = datetime.now(UTC)
     if chosen.from_log:
-        if question.group not in GROUPS:
-            return print_usage_problem(
-                f"the log has no cost by {question.group}: use --group service or provider"
-            )
-        if chosen.ledger or chosen.refresh:
-            return print_usage_problem(
-                "--from-log does not read the ledger: remove --ledger and --refresh, or --from-log"
-            )
+        problem = _problem_of_log(chosen, question)
+        if problem:
+            return print_usage_problem(problem)
         succeeded = history_from_log(config, question, form=chosen.format, plot=chosen.plot, now=now)
-    else:
+        return 0 if succeeded else EXIT_TROUBLE
+    try:
         succeeded = history(
             config,
             question,
             ledger=chosen.ledger,
             refresh=chosen.refresh,
+            access=access_of(chosen),
             form=chosen.format,
             plot=chosen.plot,
             now=now,
         )
+    except QuestionError as error:
+        return print_usage_problem(f"--{error}")
     return 0 if succeeded else EXIT_TROUBLE
+
+
+def _problem_of_log(chosen: argparse.Namespace, question: HistoryQuestion) -> str | None:
+    if question.group not in GROUPS or question.where:
+        return f"the log has no cost by {question.group}: use --by service or --by provider, without --where"
+    if chosen.ledger or chosen.refresh or chosen.url:
+        return (
+            "--from-log does not read the ledger: remove --ledger, --refresh and --url, or remove --from-log"
+        )
+    return None
 
 
 def history(
@@ -124,68 +141,18 @@ def history(
     *,
     ledger: str | None,
     refresh: bool,
+    access: Access,
     form: Form,
     plot: Path | None,
     now: datetime,
 ) -> bool:
     """Print the answer and draw it; return whether it has any cost and every source could be read.
 
-    Raises LedgerError, OSError.
+    Raises QuestionError, LedgerError, OSError.
     """
-    with opened_ledger(config, ledger, refresh=refresh) as opened:
-        name_of = _naming(config, question.group)
-        table = _table(opened, question, name_of, now)
-        bounds = {provider: usage_bounds(opened.view, provider) for provider in opened.timezones}
-        billed = {
-            # A bill by the day has its cost at the day's first hour.
-            provider: (bound[0], bound[1] + (timedelta() if provider in HOURLY_BILLS else _REST_OF_DAY))
-            for provider, bound in bounds.items()
-            if bound is not None
-        }
-        failed = opened.failed
+    answer, failed = history_from_questions(
+        config, question, ledger=ledger, refresh=refresh, access=access, now=now
+    )
     for name in failed:
         logger.error("source %s could not be read; the figures are what it reported before", name)
-    return print_answer(HistoryAnswer(table, question.by, question.group, billed), form, plot) and not failed
-
-
-def _table(opened: OpenedLedger, question: HistoryQuestion, name_of: NameOf, now: datetime) -> CostPeriods:
-    shown, before = question_periods(question, opened.timezones.values(), now)
-    costs = _costs(opened, shown, name_of)
-    return cost_periods(shown, before, costs, _costs(opened, before, name_of), question.top)
-
-
-def _costs(
-    opened: OpenedLedger, periods: Sequence[Period], name_of: NameOf
-) -> Iterator[tuple[str, int, Decimal]]:
-    if not periods:
-        return
-    days = [*(period.first for period in periods), periods[-1].end]
-    for provider, zone in opened.timezones.items():
-        bounds = [datetime.combine(day, time(), ZoneInfo(zone)) for day in days]
-        for values, number, usd in period_costs(opened.view, provider, bounds):
-            *dimensions, tags = values
-            name = name_of(Combination._make([*dimensions, "", tags]))
-            if name is not None:
-                yield name, number, usd
-
-
-def _naming(config: Config, group: Grouping) -> NameOf:
-    settings = figure_settings(config)
-    names = ModelNames(settings.llm_service_ids)
-    rules = settings.attribution or Attribution()
-
-    def model(charge: Combination) -> str | None:
-        found = names.model(charge.provider, charge.service_id, charge.sku_id, charge.sku)
-        return None if found is None else found or "(no one model)"
-
-    def category(charge: Combination) -> str:
-        return rules.category(charge._replace(model=names.of_charge(charge)))
-
-    by_group: dict[Grouping, NameOf] = {
-        "service": lambda charge: charge.service_name or charge.service_id or "(no service)",
-        "provider": lambda charge: charge.provider,
-        "project": lambda charge: charge.project_id or "(no project)",
-        "model": model,
-        "category": category,
-    }
-    return by_group[group]
+    return print_answer(answer, form, plot) and not failed

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.periods import (
@@ -23,7 +23,8 @@ from exporter.cli.commands.history_report import Form, HistoryAnswer, write
 logger = logging.getLogger(__name__)
 
 
-Grouping = Literal["service", "provider", "model", "category", "project"]
+STEPS: Final[dict[str, By]] = {"day": "day", "week": "week", "month": "month"}
+"""The lengths of periods, by name."""
 
 
 _PERIODS: Final[dict[By, int]] = {"day": 14, "week": 8, "month": 6}
@@ -35,12 +36,15 @@ class HistoryQuestion:
     """Which cost to show, and how."""
 
     by: By
-    group: Grouping
+    group: str
+    """Dimensions, separated by commas."""
     first: date | None
     end: date | None
     """Excluded."""
     compare: bool
     top: int
+    where: str | None = None
+    """Conditions, as in /api/v1/costs."""
 
 
 def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:

@@ -18,7 +18,7 @@ from exporter.config.model import Config, load
 from exporter.metrics.billed import WINDOW_FAMILIES
 from exporter.metrics.outcomes import BILL
 from exporter.refresh.refresher import Refresher
-from exporter.wiring.ledger import MEMORY
+from exporter.wiring.ledger import MEMORY, advice_where_in_use
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 
@@ -54,15 +54,21 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.known_now and chosen.as_of is None:
         logger.error("--known-now works only with --as-of TIME: give both")
         return EXIT_USAGE
-    succeeded = snapshot(
-        load(chosen.config),
+    config = load(chosen.config)
+    with advice_where_in_use(config):
+        succeeded = _snapshot(config, chosen)
+    return 0 if succeeded else EXIT_TROUBLE
+
+
+def _snapshot(config: Config, chosen: argparse.Namespace) -> bool:
+    return snapshot(
+        config,
         as_of=chosen.as_of,
         known_now=chosen.known_now,
         ledger=chosen.ledger,
         openmetrics=chosen.format == "openmetrics",
         output=chosen.output,
     )
-    return 0 if succeeded else EXIT_TROUBLE
 
 
 def snapshot(

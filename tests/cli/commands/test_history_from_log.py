@@ -212,8 +212,9 @@ def test_what_serve_writes_is_read(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--group", "model"], "has no cost by model: use --group service or provider"),
-        (["--group", "project"], "has no cost by project"),
+        (["--group", "model"], "has no cost by model: use --by service or --by provider"),
+        (["--by", "project"], "has no cost by project"),
+        (["--where", "project:shop-*"], "without --where"),
         (["--refresh"], "--from-log does not read the ledger"),
         (["--ledger", ":memory:"], "--from-log does not read the ledger"),
     ],

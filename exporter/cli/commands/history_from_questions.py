@@ -1,0 +1,159 @@
+"""`spend-exporter history` from the ledger: asked of the running exporter, or read here where none runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from exporter.analysis.bill.periods import OTHER, CostPeriods, Group, Period
+from exporter.cli.commands.history_question import HistoryQuestion
+from exporter.cli.commands.history_report import HistoryAnswer
+from exporter.cli.running_exporter import Access, ask
+from exporter.config.model import Config
+from exporter.ledger.opening import LedgerError
+from exporter.questions.bills import bills_of
+from exporter.questions.cost_answer import CostAnswer, Point
+from exporter.questions.cost_question import CostParameters, read_parameters
+from exporter.questions.costs import answer_costs
+from exporter.questions.problem import QuestionError
+from exporter.wiring.ledger import opened_ledger
+from exporter.wiring.questions import configured_dimensions
+
+_MOST_ROWS: Final = 1_000_000
+"""Of an answer that is made here."""
+
+
+def history_from_questions(
+    config: Config,
+    question: HistoryQuestion,
+    *,
+    ledger: str | None,
+    refresh: bool,
+    access: Access,
+    now: datetime,
+) -> tuple[HistoryAnswer, tuple[str, ...]]:
+    """Return the answer, and the sources that could not be read.
+
+    Raises QuestionError, LedgerError, OSError.
+    """
+    query = _query(question, now)
+    if access.url is not None:
+        return _shown(question, _asked(config, access, query)), ()
+    try:
+        answer, failed = _read_here(config, query, ledger=ledger, refresh=refresh, now=now)
+    except LedgerError as error:
+        if error.reason != "ledger_in_use" or ledger or refresh:
+            raise
+        try:
+            return _shown(question, _asked(config, access, query)), ()
+        except OSError as unanswered:
+            raise LedgerError(error.reason, f"{error} It was asked instead, but {unanswered}") from unanswered
+    return _shown(question, answer), failed
+
+
+def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:
+    first, end = question.first, question.end
+    if first and end is None and first > now.astimezone(UTC).date():
+        end = first + timedelta(days=1)
+    where = question.where or ""
+    if "model" in question.group.split(",") and "model:" not in where:
+        # Only cost of language models.
+        where = ",".join(filter(None, (where, "model:?*")))
+    query = {
+        "step": question.by,
+        "by": question.group,
+        "from": first and str(first),
+        "to": end and str(end),
+        "where": where,
+        "top": str(question.top),
+        "compare": "previous" if question.compare else "none",
+    }
+    return {name: value for name, value in query.items() if value}
+
+
+def _asked(config: Config, access: Access, query: dict[str, str]) -> CostAnswer:
+    try:
+        return CostAnswer.model_validate_json(ask(config, access, "/api/v1/costs", query))
+    except ValueError as error:
+        parameter, _, problem = str(error).partition(": ")
+        raise QuestionError(parameter, problem) from error
+
+
+def _read_here(
+    config: Config, query: dict[str, str], *, ledger: str | None, refresh: bool, now: datetime
+) -> tuple[CostAnswer, tuple[str, ...]]:
+    parameters = read_parameters(CostParameters, query.items())
+    with opened_ledger(config, ledger, refresh=refresh) as opened:
+        bills = bills_of(opened.view, opened.timezones, now)
+        answer = answer_costs(
+            opened.view, parameters, configured_dimensions(config), bills, now=now, most_rows=_MOST_ROWS
+        )
+        return answer, opened.failed
+
+
+def _shown(question: HistoryQuestion, answer: CostAnswer) -> HistoryAnswer:
+    periods = [
+        Period(date.fromisoformat(point.start), date.fromisoformat(point.end)) for point in answer.points
+    ]
+    before = answer.compared_with
+    compared = [Period(date.fromisoformat(before.from_), date.fromisoformat(before.to))] if before else []
+    own, rest = _groups(answer)
+    groups = [Group(name, usd, earlier) for name, (usd, earlier) in own.items()]
+    if rest is not None:
+        groups.append(Group(OTHER, *rest))
+    folded = answer.other.groups + (OTHER in _names(answer)) if answer.other else 0
+    table = CostPeriods(periods, compared, groups, dict(_cells(answer)), folded)
+    billed = {
+        bill.provider: (datetime.fromisoformat(bill.billed_from), datetime.fromisoformat(bill.billed_to))
+        for bill in answer.providers
+    }
+    return HistoryAnswer(table, question.by, " / ".join(answer.by), billed)
+
+
+_Sums = tuple[Decimal | None, Decimal | None]
+"""Cost of the periods, and of those before."""
+
+
+def _groups(answer: CostAnswer) -> tuple[dict[str, _Sums], _Sums | None]:
+    """Return the groups by name, and the others; one that the bill itself calls `other` is one of them."""
+    own = {
+        name: (_number(group.total), _number(group.previous))
+        for name, group in zip(_names(answer), answer.groups, strict=True)
+    }
+    if answer.other is None:
+        return own, None
+    of_bill = own.pop(OTHER, (None, None))
+    rest = (_number(answer.other.total), _number(answer.other.previous))
+    return own, (_added(rest[0], of_bill[0]), _added(rest[1], of_bill[1]))
+
+
+def _cells(answer: CostAnswer) -> Iterator[tuple[tuple[int, str], Decimal]]:
+    names = _names(answer)
+    points: dict[str, list[Point]] = dict(zip(names, (group.points for group in answer.groups), strict=True))
+    other = {OTHER: answer.other.points} if answer.other else {}
+    for name in dict.fromkeys((*points, *other)):
+        for number in range(len(answer.points)):
+            usd = _added(
+                *(_number(each[name][number].value) if name in each else None for each in (points, other))
+            )
+            if usd is not None:
+                yield (number, name), usd
+
+
+def _names(answer: CostAnswer) -> list[str]:
+    """Return a name for each group, as people read it."""
+    return [
+        " / ".join(value or f"(no {dimension})" for dimension, value in group.keys.items())
+        for group in answer.groups
+    ]
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _added(*amounts: Decimal | None) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known else None
