@@ -41,6 +41,7 @@ COMMANDS: Final = (
     Command(
         "history", "show what was spent, when and on what, from the ledger or the log of snapshots", "warning"
     ),
+    Command("explain", "say why a cost changed between two days or other spans", "warning"),
     # Its findings describe what is wrong; warnings of libraries would only mix with them.
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"

@@ -8,18 +8,23 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
 from exporter.config.model import Config
+from exporter.ledger.opening import LedgerError
+from exporter.questions.cost_answer import Problem
+from exporter.questions.problem import QuestionError
 from exporter.web.web_config import load_web_config
 
 PASSWORD_VARIABLE: Final = "SPEND_EXPORTER_PASSWORD"  # noqa: S105 (a name, not a password)
 
 _TIMEOUT_SECONDS: Final = 60
 _TRIES: Final = 10
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def ask(
     query: Mapping[str, str],
     wait: Callable[[float], None] = time.sleep,
 ) -> bytes:
-    """Return the body of an answer. Raises OSError with what to do, ValueError for a wrong question."""
+    """Return the body of an answer. Raises OSError with what to do, QuestionError for a wrong question."""
     base = access.url.rstrip("/") if access.url else _configured_url(config)
     for _ in range(_TRIES):
         response = _get(base, access, path, query)
@@ -72,6 +77,39 @@ def ask(
     if response.status_code == 200:
         return response.content
     raise _refused(response, base)
+
+
+def asked_or_read(
+    config: Config,
+    access: Access,
+    *,
+    path: str,
+    query: Mapping[str, str],
+    parse: Callable[[bytes], Answer],
+    read: Callable[[], Answer],
+    only_here: bool,
+) -> Answer:
+    """Return the answer that `read` makes from the ledger, or that of the exporter which has the ledger.
+
+    With `only_here` it is read, whatever runs. Raises QuestionError, LedgerError, OSError.
+    """
+    if access.url is not None:
+        return _asked(config, access, path, query, parse)
+    try:
+        return read()
+    except LedgerError as error:
+        if error.reason != "ledger_in_use" or only_here:
+            raise
+        try:
+            return _asked(config, access, path, query, parse)
+        except OSError as unanswered:
+            raise LedgerError(error.reason, f"{error} It was asked instead, but {unanswered}") from unanswered
+
+
+def _asked(
+    config: Config, access: Access, path: str, query: Mapping[str, str], parse: Callable[[bytes], Answer]
+) -> Answer:
+    return parse(ask(config, access, path, query))
 
 
 def _get(base: str, access: Access, path: str, query: Mapping[str, str]) -> requests.Response:
@@ -110,12 +148,12 @@ def _refused(response: requests.Response, base: str) -> Exception:
     if response.status_code == 404:
         return OSError(f"{base} answers no questions: it is an older version, or no spend-exporter")
     try:
-        problem = str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        problem = f"status {response.status_code}"
-    if response.status_code == 400:
-        return ValueError(problem)
-    return OSError(f"{base} did not answer: {problem}")
+        problem = Problem.model_validate_json(response.content)
+    except ValueError:
+        return OSError(f"{base} did not answer: status {response.status_code}")
+    if response.status_code == 400 and problem.parameter is not None:
+        return QuestionError(problem.parameter, problem.error.removeprefix(f"{problem.parameter}: "))
+    return OSError(f"{base} did not answer: {problem.error}")
 
 
 def _configured_url(config: Config) -> str:

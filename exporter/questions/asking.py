@@ -17,9 +17,13 @@ from exporter.questions.cost_csv import costs_csv
 from exporter.questions.cost_question import CostParameters, read_parameters
 from exporter.questions.costs import answer_costs
 from exporter.questions.dimensions import Dimensions
+from exporter.questions.explain import answer_explain
+from exporter.questions.explain_answer import ExplainParameters
+from exporter.questions.explain_text import explain_text
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+TEXT: Final = "text/plain"
 
 Query = Sequence[tuple[str, str]]
 """Names and values as they were sent."""
@@ -91,6 +95,16 @@ class Questions:
             answer = answer_costs(view, parameters, self._dimensions, bills, now=self._clock())
         if parameters.format == "csv":
             return Answered(costs_csv(answer).encode(), CSV)
+        return Answered(answer.model_dump_json(by_alias=True).encode() + b"\n", JSON)
+
+    def explain(self, query: Query, running: Running) -> Answered:
+        """Answer /api/v1/explain. Raises QuestionError, LedgerError and duckdb.Error."""
+        parameters = read_parameters(ExplainParameters, query)
+        with self._state() as view, running.reads(view.connection):
+            bills = self._bills_of(view)
+            answer = answer_explain(view, parameters, self._dimensions, bills, self._clock())
+        if parameters.format == "text":
+            return Answered(explain_text(answer).encode(), TEXT)
         return Answered(answer.model_dump_json(by_alias=True).encode() + b"\n", JSON)
 
     def _bills_of(self, view: LedgerView) -> Bills:

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from exporter import __version__
 from exporter.questions.cost_answer import CostAnswer, Problem
 from exporter.questions.cost_question import CostParameters
+from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 
@@ -35,7 +36,7 @@ class _WithoutTitles(GenerateJsonSchema):
 def openapi_document() -> dict[str, Any]:
     """Return the description."""
     _, made = models_json_schema(
-        [(CostAnswer, "serialization"), (Problem, "serialization")],
+        [(each, "serialization") for each in (CostAnswer, ExplainAnswer, Problem)],
         schema_generator=_WithoutTitles,
         ref_template=_REFERENCE,
     )
@@ -54,6 +55,15 @@ def openapi_document() -> dict[str, Any]:
                     CostParameters,
                     CostAnswer,
                     other_type="text/csv",
+                )
+            },
+            "/api/v1/explain": {
+                "get": _operation(
+                    "explain",
+                    "Why a cost changed",
+                    ExplainParameters,
+                    ExplainAnswer,
+                    other_type="text/plain",
                 )
             },
         },

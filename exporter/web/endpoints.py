@@ -21,7 +21,7 @@ from exporter.web.content_negotiation import CONTENT_TYPES, Format, accepts_gzip
 from exporter.web.event_stream import EventStream
 from exporter.web.landing_page import content_security_policy, landing_page
 from exporter.web.process_metrics import ProcessMetrics
-from exporter.web.question_desk import QuestionDesk
+from exporter.web.question_desk import Answer, QuestionDesk
 from exporter.web.tls import client_names
 from exporter.web.web_config import WebConfig
 
@@ -73,6 +73,7 @@ class Endpoints:
             "/api/v1/summary": self._summary,
             "/api/v1/summary/schema": self._summary_schema,
             "/api/v1/costs": self._costs,
+            "/api/v1/explain": self._explain,
             "/api/v1/openapi.json": self._openapi,
             "/stream": self._stream.answer,
         }
@@ -146,9 +147,15 @@ class Endpoints:
         return web.Response(body=schema_json().encode(), content_type="application/schema+json")
 
     async def _costs(self, request: web.BaseRequest) -> web.Response:
-        if self._questions is None:
+        return await self._answered(request, self._questions.costs if self._questions else None)
+
+    async def _explain(self, request: web.BaseRequest) -> web.Response:
+        return await self._answered(request, self._questions.explain if self._questions else None)
+
+    async def _answered(self, request: web.BaseRequest, answer: Answer | None) -> web.Response:
+        if answer is None:
             return web.Response(status=404, text="This server answers no questions.\n")
-        return await self._desk.answer(request, self._questions.costs)
+        return await self._desk.answer(request, answer)
 
     async def _openapi(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=openapi_json().encode(), content_type="application/json")

@@ -10,14 +10,12 @@ from typing import Final
 from exporter.analysis.bill.periods import OTHER, CostPeriods, Group, Period
 from exporter.cli.commands.history_question import HistoryQuestion
 from exporter.cli.commands.history_report import HistoryAnswer
-from exporter.cli.running_exporter import Access, ask
+from exporter.cli.running_exporter import Access, asked_or_read
 from exporter.config.model import Config
-from exporter.ledger.opening import LedgerError
 from exporter.questions.bills import bills_of
 from exporter.questions.cost_answer import CostAnswer, Point
 from exporter.questions.cost_question import CostParameters, read_parameters
 from exporter.questions.costs import answer_costs
-from exporter.questions.problem import QuestionError
 from exporter.wiring.ledger import opened_ledger
 from exporter.wiring.questions import configured_dimensions
 
@@ -39,17 +37,15 @@ def history_from_questions(
     Raises QuestionError, LedgerError, OSError.
     """
     query = _query(question, now)
-    if access.url is not None:
-        return _shown(question, _asked(config, access, query)), ()
-    try:
-        answer, failed = _read_here(config, query, ledger=ledger, refresh=refresh, now=now)
-    except LedgerError as error:
-        if error.reason != "ledger_in_use" or ledger or refresh:
-            raise
-        try:
-            return _shown(question, _asked(config, access, query)), ()
-        except OSError as unanswered:
-            raise LedgerError(error.reason, f"{error} It was asked instead, but {unanswered}") from unanswered
+    answer, failed = asked_or_read(
+        config,
+        access,
+        path="/api/v1/costs",
+        query=query,
+        parse=lambda body: (CostAnswer.model_validate_json(body), ()),
+        read=lambda: _read_here(config, query, ledger=ledger, refresh=refresh, now=now),
+        only_here=bool(ledger or refresh),
+    )
     return _shown(question, answer), failed
 
 
@@ -71,14 +67,6 @@ def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:
         "compare": "previous" if question.compare else "none",
     }
     return {name: value for name, value in query.items() if value}
-
-
-def _asked(config: Config, access: Access, query: dict[str, str]) -> CostAnswer:
-    try:
-        return CostAnswer.model_validate_json(ask(config, access, "/api/v1/costs", query))
-    except ValueError as error:
-        parameter, _, problem = str(error).partition(": ")
-        raise QuestionError(parameter, problem) from error
 
 
 def _read_here(

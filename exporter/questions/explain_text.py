@@ -1,0 +1,77 @@
+"""The answer of /api/v1/explain for people: sentences, then the change by service, SKU, project and label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from exporter.analysis.explain.sentences import money, signed_dollars
+from exporter.questions.explain_answer import ExplainAnswer, ExplainedChange, ExplainedDimension
+
+_NAME_WIDTH: Final = 32
+_MOST_GROUPS: Final = 5
+_WORDS: Final = {
+    "new": "new",
+    "gone": "gone",
+    "more_use": "more use",
+    "less_use": "less use",
+    "dearer": "dearer",
+    "cheaper": "cheaper",
+    "unmeasured": "fees and others without a quantity",
+    "credits_and_commitments": "credits and commitments",
+    "corrections": "corrections",
+    "taxes": "taxes",
+}
+
+
+def explain_text(answer: ExplainAnswer) -> str:
+    """Return the lines, of at most 80 characters but for sentences."""
+    return "\n".join(line.rstrip() for line in _lines(answer)) + "\n"
+
+
+def _lines(answer: ExplainAnswer) -> Iterator[str]:
+    yield f"Usage from {answer.from_} to before {answer.to}: {answer.sentence}"
+    if not answer.settled:
+        yield "Not all of this cost has arrived yet; it will still grow."
+    if answer.missing_sources:
+        yield f"Not read yet, and so not in these figures: {', '.join(answer.missing_sources)}."
+    yield ""
+    yield from (_printable(cause.sentence) for cause in answer.causes if Decimal(cause.change))
+    if answer.other is not None:
+        yield f"{answer.other.count} other changes {signed_dollars(Decimal(answer.other.change))}"
+    yield ""
+    yield from _parts(answer)
+    for dimension in answer.by:
+        yield ""
+        yield from _dimension(dimension, answer)
+
+
+def _parts(change: ExplainedChange) -> Iterator[str]:
+    for name, word in _WORDS.items():
+        usd = getattr(change.parts, name)
+        if usd is not None:
+            yield f"{word:<40}{signed_dollars(Decimal(usd)):>14}"
+    yield f"{'change':<40}{signed_dollars(Decimal(change.change)):>14}"
+
+
+def _dimension(dimension: ExplainedDimension, answer: ExplainAnswer) -> Iterator[str]:
+    yield f"{dimension.dimension:<{_NAME_WIDTH}}{'before':>15}{'now':>15}{'change':>15}"
+    shown = dimension.groups[:_MOST_GROUPS]
+    for group in shown:
+        yield _row(group.value or "(none)", group)
+    rest = Decimal(answer.change) - sum((Decimal(group.change) for group in shown), Decimal(0))
+    count = len(dimension.groups) - len(shown) + (dimension.other.count if dimension.other else 0)
+    if count:
+        yield f"{f'other ({count})':<{_NAME_WIDTH}}{'':>30}{signed_dollars(rest):>15}"
+
+
+def _row(name: str, change: ExplainedChange) -> str:
+    printable = _printable(name)
+    short = printable if len(printable) < _NAME_WIDTH else printable[: _NAME_WIDTH - 2] + "…"
+    amounts = f"{money(Decimal(change.previous)):>15}{money(Decimal(change.total)):>15}"
+    return f"{short:<{_NAME_WIDTH}}{amounts}{signed_dollars(Decimal(change.change)):>15}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
