@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from exporter.analysis.bill.settlement import LEARNT_UNTIL
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.billed import settled_times
 from exporter.questions.cost_answer import ProviderBill
@@ -29,8 +30,8 @@ class Bill:
     """End of its last usage hour, without usage that was billed ahead."""
     last_usage: datetime
     """Begin of its last usage hour, with usage that was billed ahead."""
-    settled_to: datetime | None
-    """None where it is not known yet."""
+    settled_to: datetime
+    """Where lateness is not known, what is a week older than the end of the bill is taken for settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,7 @@ class Bills:
     def settled(self, slot: Slot, providers: Sequence[str]) -> bool:
         """Whether nearly all cost of a period has arrived from these providers, or from all for none."""
         bills = [self.by_provider[provider] for provider in providers or self.by_provider]
-        return bool(bills) and all(
-            bill.settled_to is not None and slot.ends[bill.timezone] <= bill.settled_to for bill in bills
-        )
+        return bool(bills) and all(slot.ends[bill.timezone] <= bill.settled_to for bill in bills)
 
     def described(self) -> list[ProviderBill]:
         """Return the bills for an answer."""
@@ -61,7 +60,7 @@ class Bills:
                 timezone=bill.timezone,
                 billed_from=utc_text(bill.since),
                 billed_to=utc_text(bill.through),
-                settled_to=utc_text(bill.settled_to) if bill.settled_to else None,
+                settled_to=utc_text(bill.settled_to),
             )
             for _, bill in sorted(self.by_provider.items())
         ]
@@ -89,7 +88,7 @@ def bills_of(
             _aware(since),
             _aware(through) + (timedelta() if provider in HOURLY_BILLS else _REST_OF_DAY),
             _aware(last),
-            settled.get(provider),
+            settled.get(provider) or min(now, _aware(through)) - LEARNT_UNTIL,
         )
         for provider, since, through, last in rows
     }

@@ -41,7 +41,7 @@ class Point(Part):
     value: Amount | None
     """Null where nothing was billed, which is not the same as 0."""
     settled: bool
-    """Whether nearly all of the cost has arrived; false also where that is not known."""
+    """Whether nearly all of the cost has arrived."""
 
 
 class CostGroup(Part):
@@ -85,8 +85,9 @@ class ProviderBill(Part):
     """Begin of the first usage hour that the ledger has; what is earlier is not known."""
     billed_to: str
     """End of the last usage hour that the ledger has."""
-    settled_to: str | None
-    """Before this nearly all cost has arrived; null where it is not known yet."""
+    settled_to: str
+    """Before this nearly all cost has arrived. How late a bill is, is learnt from it; until that is known, and
+    for bills by the day, it is a week before the end of the bill."""
 
 
 class CostAnswer(Part):

@@ -11,6 +11,7 @@ from exporter.questions.explain_answer import ExplainAnswer, ExplainedChange, Ex
 
 _NAME_WIDTH: Final = 32
 _MOST_GROUPS: Final = 5
+_LEAST_SHOWN: Final = Decimal("0.005")
 _WORDS: Final = {
     "new": "new",
     "gone": "gone",
@@ -37,7 +38,7 @@ def _lines(answer: ExplainAnswer) -> Iterator[str]:
     if answer.missing_sources:
         yield f"Not read yet, and so not in these figures: {', '.join(answer.missing_sources)}."
     yield ""
-    yield from (_printable(cause.sentence) for cause in answer.causes if Decimal(cause.change))
+    yield from (_printable(cause.sentence) for cause in answer.causes if _shown(cause))
     if answer.other is not None:
         yield f"{answer.other.count} other changes {signed_dollars(Decimal(answer.other.change))}"
     yield ""
@@ -47,10 +48,14 @@ def _lines(answer: ExplainAnswer) -> Iterator[str]:
         yield from _dimension(dimension, answer)
 
 
+def _shown(change: ExplainedChange) -> bool:
+    return abs(Decimal(change.change)) >= _LEAST_SHOWN
+
+
 def _parts(change: ExplainedChange) -> Iterator[str]:
     for name, word in _WORDS.items():
         usd = getattr(change.parts, name)
-        if usd is not None:
+        if usd is not None and abs(Decimal(usd)) >= _LEAST_SHOWN:
             yield f"{word:<40}{signed_dollars(Decimal(usd)):>14}"
     yield f"{'change':<40}{signed_dollars(Decimal(change.change)):>14}"
 

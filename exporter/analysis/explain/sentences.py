@@ -78,7 +78,7 @@ def _of_use(line: Line, change: Change, *, mostly_use: bool) -> str:
     use = change.now.quantity / change.before.quantity
     price = float(change.now.usd / change.before.usd) / use
     if mostly_use:
-        return f"{_times(use)} {line.what}{_place(line)}, price {_moved(price)}"
+        return f"{_times(use, line.what)} {line.what}{_place(line)}, price {_moved(price)}"
     word = "dearer" if price > 1 else "cheaper"
     return f"{line.what}{_place(line)} {_percent(abs(price - 1))} {word} per unit, use {_moved(use)}"
 
@@ -91,11 +91,12 @@ def _of_credits(line: Line, change: Change) -> str:
     return f"{dollars(change.usd)} {word} in credits for {line.what}{_place(line)}"
 
 
-def _times(ratio: float) -> str:
-    """Return how much of something there is now: it is followed by what it is."""
+def _times(ratio: float, what: str) -> str:
+    """Return how much there is now of something, whose name follows."""
     if ratio >= 2:
         return f"{ratio:,.1f} times the"
-    return f"{_percent(abs(ratio - 1))} {'more' if ratio >= 1 else 'less'}"
+    less = "fewer" if "tokens of " in what else "less"
+    return f"{_percent(abs(ratio - 1))} {'more' if ratio >= 1 else less}"
 
 
 def _moved(ratio: float) -> str:

@@ -23,7 +23,7 @@ def side(usd: str, quantity: float = 0) -> Side:
 
 CASES = [
     (side("438.71", 1000), side("1798.71", 4100), "+$1,360: 4.1 times the {}, price unchanged"),
-    (side("100", 100), side("60", 60), "-$40: 40% less {}, price unchanged"),
+    (side("100", 100), side("60", 60), "-$40: 40% fewer {}, price unchanged"),
     (side("100", 100), side("125", 100), "+$25: {} 25% dearer per unit, use unchanged"),
     (side("100", 100), side("132", 120), "+$32: 20% more {}, price 10% up"),
     (Side(), side("9.5", 1), "+$9.50: {}, new"),

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import bcrypt
 import pytest
 
 from exporter.cli.main import main
-from exporter.ledger.charges.store import Ledger
-from tests.support.charge_rows import put
 from tests.support.exposed import until
-from tests.support.question_world import many_charges
-from tests.support.running import Running, running
+from tests.support.running import running
+from tests.support.served_ledger import ledger_config, served
 
 SPAN = ["--from", "2026-10-29", "--to", "2026-11-14"]
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    ledger = Ledger(tmp_path / "spend.duckdb")
-    put(ledger, tmp_path, "all", *many_charges(5))
-    ledger.close()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    path = tmp_path / "config.yml"
-    gcp = {"billing_export": {"files": [str(tmp_path / "none/*.csv")]}}
-    document = {"ledger": str(tmp_path / "spend.duckdb"), "gcp": gcp, "label_costs": ["team"]}
-    path.write_text(json.dumps(document | {"listen": f"127.0.0.1:{port}"}))
-    return path
-
-
-@contextmanager
-def served(config: Path, *options: str) -> Iterator[Running]:
-    with running(config.parent, "serve", "--config", str(config), *options) as program:
-        until(lambda: program.get("/healthz")[0] == 200, "the server")
-        yield program
+    return ledger_config(tmp_path)
 
 
 def history(config: Path, *more: str) -> int:
