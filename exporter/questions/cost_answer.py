@@ -86,8 +86,8 @@ class ProviderBill(Part):
     billed_to: str
     """End of the last usage hour that the ledger has."""
     settled_to: str
-    """Before this nearly all cost has arrived. How late a bill is, is learnt from it; until that is known, and
-    for bills by the day, it is a week before the end of the bill."""
+    """Before this nearly all cost has arrived. How late a bill is, is learnt from it; until that is known,
+    and for bills by the day, it is a week before the end of the bill."""
 
 
 class CostAnswer(Part):

@@ -43,6 +43,8 @@ class QuestionDesk:
         self, request: web.BaseRequest, answer: Answer, running: Running | None = None
     ) -> web.Response:
         """Answer one question: 400 where it is wrong, 429 where too many are asked, 503 where it failed."""
+        if self._closing:
+            return _refused(503, "the server stops", retry_after="10")
         if self._taken >= self._places:
             text = f"{self._places} questions are being answered already; ask again in a moment"
             return _refused(429, text, retry_after="1")
