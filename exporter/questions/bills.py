@@ -11,7 +11,7 @@ from exporter.analysis.bill.settlement import LEARNT_UNTIL
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.billed import settled_times
 from exporter.questions.cost_answer import ProviderBill
-from exporter.questions.times import Slot, utc_text
+from exporter.questions.times import Slot, Span, utc_text
 from exporter.sources.registry import HOURLY_BILLS
 
 _REST_OF_DAY: Final = timedelta(hours=23)
@@ -51,6 +51,11 @@ class Bills:
         """Whether nearly all cost of a period has arrived from these providers, or from all for none."""
         bills = [self.by_provider[provider] for provider in providers or self.by_provider]
         return bool(bills) and all(slot.ends[bill.timezone] <= bill.settled_to for bill in bills)
+
+    def partial(self, span: Span, providers: Sequence[str]) -> bool:
+        """Whether the span begins before the bill of one of these providers does."""
+        bills = [self.by_provider[provider] for provider in providers]
+        return any(span.windows[bill.timezone][0] < bill.since for bill in bills)
 
     def described(self) -> list[ProviderBill]:
         """Return the bills for an answer."""

@@ -120,6 +120,8 @@ class CostAnswer(Part):
     """Whether some groups are only in `other`."""
     settled: bool
     """Whether all periods are settled."""
+    partial: bool
+    """Whether the span, or the one it is compared with, begins before the bill of a provider in it does."""
     providers: list[ProviderBill]
     """All bills that the answer can be about."""
     missing_sources: list[str]

@@ -199,6 +199,7 @@ def answer_costs(
         points=table.points(with_other),
         truncated=bool(table.rest),
         settled=all(table.settled),
+        partial=bills.partial(before or span, table.choice.providers),
         providers=bills.described(),
         missing_sources=list(bills.missing_sources),
     )

@@ -85,6 +85,7 @@ def answer_explain(
             for span in (spans.before, spans.now)
             for slot in slots_of(span, "total")
         ),
+        partial=bills.partial(spans.before, choice.providers),
         providers=bills.described(),
         missing_sources=list(bills.missing_sources),
         **_amounts(whole),

@@ -104,5 +104,8 @@ class ExplainAnswer(ExplainedChange):
     """Whether labels have too many combinations of values to be compared."""
     settled: bool
     """Whether nearly all cost of both spans has arrived; if not, the later one will grow."""
+    partial: bool
+    """Whether the earlier span begins before the bill of one of its providers does: what is called new may be
+    new to the bill alone."""
     providers: list[ProviderBill]
     missing_sources: list[str]

@@ -35,6 +35,8 @@ def _lines(answer: ExplainAnswer) -> Iterator[str]:
     yield f"Usage from {answer.from_} to before {answer.to}: {answer.sentence}"
     if not answer.settled:
         yield "Not all of this cost has arrived yet; it will still grow."
+    if answer.partial:
+        yield "A bill begins later than the days before: what is called new may be new to it alone."
     if answer.missing_sources:
         yield f"Not read yet, and so not in these figures: {', '.join(answer.missing_sources)}."
     yield ""
