@@ -22,7 +22,7 @@ GRID_COLUMNS: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled row of the board; panels are placed from left to right and wrap."""
+    """A titled row of the board; panels are placed from left to right and wrap. Without a title no row."""
 
     title: str
     panels: Sequence[Placed]
@@ -82,7 +82,7 @@ def board(
     sections: Sequence[Section],
     *,
     events: Sequence[Event] = (),
-    since: str = "now-24h",
+    since: str = "now-30d",
 ) -> model.Dashboard:
     """Make a board; `since` is the start of its default time range."""
     return model.Dashboard(
@@ -90,7 +90,7 @@ def board(
         title=TITLES[uid],
         description=description,
         tags=["spend", "cost"],
-        editable=False,
+        editable=True,
         schema_version=SCHEMA_VERSION,
         timezone="browser",
         graph_tooltip=model.DashboardCursorSync.CROSSHAIR,
@@ -99,12 +99,12 @@ def board(
         version=1,
         links=[
             model.DashboardLink(
-                title="Spend",
+                title="Spend boards",
                 type_val=model.DashboardLinkType.DASHBOARDS,
                 tags=["spend"],
                 include_vars=True,
                 keep_time=True,
-                as_dropdown=False,
+                as_dropdown=True,
             )
         ],
         templating=model.DashboardDashboardTemplating(
@@ -121,9 +121,11 @@ def _place(sections: Sequence[Section]) -> list[model.Panel | model.RowPanel]:
     ids = count(1)
     y = 0
     for section in sections:
-        at = model.GridPos(x=0, y=y, w=GRID_COLUMNS, h=1)
-        placed.append(model.RowPanel(id_val=next(ids), title=section.title, grid_pos=at, panels=[]))
-        x, y, tallest = 0, y + 1, 0
+        if section.title:
+            at = model.GridPos(x=0, y=y, w=GRID_COLUMNS, h=1)
+            placed.append(model.RowPanel(id_val=next(ids), title=section.title, grid_pos=at, panels=[]))
+            y += 1
+        x, tallest = 0, 0
         for each in section.panels:
             if x + each.width > GRID_COLUMNS:
                 x, y, tallest = 0, y + tallest, 0
@@ -149,6 +151,7 @@ def _data_source() -> model.VariableModel:
         name="datasource",
         label="Data source",
         query="prometheus",
+        current=model.VariableOption(text="default", value="default"),
         refresh=model.VariableRefresh.ON_DASHBOARD_LOAD,
     )
 

@@ -8,11 +8,12 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.charts import over_time
 from grafana.source.colours import BLUE, ORANGE, RED
-from grafana.source.fields import OF_LIMIT, RATIO, USD, WHEN, Query, Reading
+from grafana.source.fields import DOLLARS, OF_LIMIT, RATIO, USD, WHEN, WHOLE_USD, Query, Reading
 from grafana.source.links import BOARD, To, by_board
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time, ranking
+from grafana.source.panels import number, ranking
 from grafana.source.tables import Column, listing
 
 CHOSEN: Final = 'budget="$budget", period="$period"'
@@ -28,13 +29,12 @@ def make() -> model.Dashboard:
             Choice("period", 'spend_budget_limit_usd{budget="$budget"}', "Period", one=True),
         ],
         [
-            Section("All budgets", _all()),
+            Section("", _all()),
             Section("Budget $budget ($period)", _chosen()),
             Section("Month-end forecast", _forecast()),
             Section("Spikes and thresholds", _spikes()),
         ],
         events=[BUDGET_CROSSINGS],
-        since="now-7d",
     )
 
 
@@ -50,8 +50,8 @@ def _all() -> list[Placed]:
             empty=reasons.NO_BUDGETS,
             reading=OF_LIMIT,
             link=To(links.BUDGETS, ("budget", "period")),
-            by_value=True,
-            size=(8, 9),
+            track=True,
+            size=(7, 9),
         ),
         listing(
             "Budget status",
@@ -59,16 +59,19 @@ def _all() -> list[Placed]:
             "limit is reached at today's pace; empty "
             "if not in this period.",
             {"budget": "Budget", "period": "Period"},
-            Column("Of limit", f"{figure('forecast_usd')} / {figure('limit_usd')}", OF_LIMIT),
-            Column("Used", figure("used_ratio"), Reading(RATIO, 0)),
-            Column("Planned", figure("expected_ratio"), Reading(RATIO, 0)),
-            Column("Limit", figure("limit_usd")),
-            Column("Remaining", figure("remaining_usd"), Reading(USD, 2, ((0, RED), (0, BLUE)))),
-            Column("Forecast", figure("forecast_usd")),
-            Column("Exhausted", f"1000 * {figure('exhausted_timestamp_seconds')}", Reading(WHEN, None)),
+            Column("Of limit", f"{figure('forecast_usd')} / {figure('limit_usd')}", OF_LIMIT, pixels=62),
+            Column("Used", figure("used_ratio"), Reading(RATIO, 0), pixels=55),
+            Column("Planned", figure("expected_ratio"), Reading(RATIO, 0), pixels=68),
+            Column("Limit, USD", figure("limit_usd"), DOLLARS, pixels=78),
+            Column(
+                "Left, USD", figure("remaining_usd"), Reading(WHOLE_USD, 0, ((0, RED), (0, BLUE))), pixels=75
+            ),
+            Column(
+                "Exhausted", f"1000 * {figure('exhausted_timestamp_seconds')}", Reading(WHEN, None), pixels=85
+            ),
             empty=reasons.NO_BUDGETS,
             links={"budget": To(links.BUDGETS, ("budget",))},
-            size=(16, 9),
+            size=(17, 9),
         ),
     ]
 
@@ -89,6 +92,7 @@ def _chosen() -> list[Placed]:
             ),
             Query(figure("limit_usd"), "Limit", dashed=True),
             empty=reasons.NO_BUDGETS,
+            reading=DOLLARS,
         ),
         over_time(
             "Period-end forecast",
@@ -98,6 +102,7 @@ def _chosen() -> list[Placed]:
             Query(figure("forecast_quantile_usd", ', quantile="0.1"'), "Low"),
             Query(figure("limit_usd"), "Limit", dashed=True),
             empty=reasons.NO_BUDGETS,
+            reading=DOLLARS,
             band=("High", "Low"),
         ),
         over_time(
@@ -106,6 +111,7 @@ def _chosen() -> list[Placed]:
             Query(figure("billed_usd"), "Billed"),
             Query(figure("estimated_usd"), "Estimated"),
             empty=reasons.NO_BUDGETS,
+            reading=DOLLARS,
             stacked=True,
             size=(16, 8),
         ),
@@ -123,7 +129,7 @@ def _chosen() -> list[Placed]:
 def _forecast() -> list[Placed]:
     return [
         over_time(
-            "Month-end forecast, all providers",
+            "Month-end forecast",
             "Forecast for the whole billing month. The band adds up the quantiles of the providers, so it is "
             "slightly too wide.",
             *(
@@ -133,21 +139,32 @@ def _forecast() -> list[Placed]:
             Query("sum(spend_nowcast_month_to_date_usd)", "So far"),
             empty=reasons.NO_NOWCAST,
             link=To(links.OVERVIEW),
+            reading=DOLLARS,
             band=("High", "Low"),
+            size=(10, 8),
         ),
         listing(
-            "Month-end forecast by provider",
+            "Forecast by provider",
             "Cost so far and at the end of the month: the median, and the 10 % (low) and 90 % (high) "
-            "quantiles.",
+            "quantiles. Day is all of today.",
             {"provider": "Provider"},
-            Column("Month end", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.5"})'),
-            Column("Low", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.1"})'),
-            Column("High", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.9"})'),
-            Column("So far", "sum by (provider) (spend_nowcast_month_to_date_usd)"),
-            Column("All of today", "sum by (provider) (spend_forecast_day_usd)"),
+            Column(
+                "Month end, USD",
+                'sum by (provider) (spend_forecast_month_end_usd{quantile="0.5"})',
+                DOLLARS,
+                pixels=110,
+            ),
+            Column(
+                "Low", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.1"})', DOLLARS, pixels=70
+            ),
+            Column(
+                "High", 'sum by (provider) (spend_forecast_month_end_usd{quantile="0.9"})', DOLLARS, pixels=70
+            ),
+            Column("So far", "sum by (provider) (spend_nowcast_month_to_date_usd)", DOLLARS, pixels=70),
+            Column("Day, USD", "sum by (provider) (spend_forecast_day_usd)", DOLLARS, pixels=75),
             empty=reasons.NO_NOWCAST,
             links={"provider": To(links.OVERVIEW, ("provider",))},
-            size=(12, 8),
+            size=(14, 8),
         ),
     ]
 
@@ -161,11 +178,11 @@ def _spikes() -> list[Placed]:
             "Hourly spikes",
             "The latest hour with enough billed data, compared with the same hour of earlier days. Rows "
             "without a SKU are the whole service.",
-            {"provider": "Provider", "service_name": "Service", "sku": "SKU", BOARD: "Board"},
+            {"service_name": "Service", "sku": "SKU", "provider": "Provider", BOARD: "Board"},
             Column("Above normal", spike("usd"), Reading(USD, 2, ((0, BLUE), (10, ORANGE), (100, RED)))),
-            Column("Cost of the hour", spike("hour_usd")),
-            Column("Normal", spike("normal_usd")),
-            Column("Score", spike("score"), Reading("none", 1)),
+            Column("The hour", spike("hour_usd"), pixels=80),
+            Column("Normal", spike("normal_usd"), pixels=80),
+            Column("Score", spike("score"), Reading("none", 1), pixels=60),
             empty="Not enough billed hours to compare yet",
             links={"service_name": To(BOARD, ("provider", "service_name"))},
             size=(16, 9),

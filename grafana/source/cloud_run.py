@@ -8,11 +8,12 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
 from grafana.source.boards import DEPLOYS, Choice, Section, board
+from grafana.source.charts import over_time, ranked
 from grafana.source.colours import BLUE, GREEN, ORANGE
 from grafana.source.fields import RATIO, SECONDS, USD, Query, Reading
 from grafana.source.links import To
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time, ranking
+from grafana.source.panels import number, ranking
 from grafana.source.tables import Column, listing
 
 CHOSEN: Final = 'project_id=~"$project_id", run_service=~"$run_service"'
@@ -28,7 +29,7 @@ def make() -> model.Dashboard:
         "Live cost of Cloud Run at the rates of your own bill, a few minutes old. Blue marks are deploys.",
         [Choice("project_id", used, "Project"), Choice("run_service", used, "Service")],
         [
-            Section("Selected services", _totals()),
+            Section("", _totals()),
             Section("Unit cost and efficiency", _efficiency()),
             Section("Cost breakdown", _parts()),
             Section("Revisions and rates", _revisions()),
@@ -40,6 +41,11 @@ def make() -> model.Dashboard:
 def _rate(metric: str, by: str = "", more: str = "") -> str:
     grouped = f"sum by ({by}) " if by else "sum"
     return f"{grouped}(rate(spend_cloud_run_{metric}_total{{{CHOSEN}{more}}}[$__rate_interval]))"
+
+
+def _of_range(label: str) -> str:
+    """Cost of the whole time range, the same at each of its times: to rank over the range."""
+    return f"sum by ({label}) (increase(spend_cloud_run_estimated_usd_total{{{CHOSEN}}}[$__range] @ end()))"
 
 
 def _totals() -> list[Placed]:
@@ -107,28 +113,28 @@ def _efficiency() -> list[Placed]:
 
     return [
         gauge(
-            "Cost per million requests by service",
+            "Request cost by service",
             "Estimated cost of a million requests, from the last hour; the mean of all regions.",
             f"1e6 * spend_cloud_run_cost_per_request_usd{{{CHOSEN}}}",
             Reading(USD, 2),
             logarithmic=True,
         ),
         gauge(
-            "CPU time per request by service",
+            "Request CPU by service",
             "Allocated vCPU time per request in the last hour; the mean of all regions.",
             f"spend_cloud_run_cpu_seconds_per_request{{{CHOSEN}}}",
             Reading(SECONDS, 1),
             logarithmic=True,
         ),
         gauge(
-            "Cost per 1,000 CPU seconds by service",
+            "CPU cost by service",
             "The whole cost of the service per 1,000 vCPU seconds. A higher cost means more memory or idle "
             "time.",
             f"1000 * spend_cloud_run_cost_per_cpu_second_usd{{{CHOSEN}}}",
             Reading(USD, 4),
         ),
         gauge(
-            "Cold start ratio by service",
+            "Cold starts by service",
             "Instances started per request in the last hour.",
             f"spend_cloud_run_cold_start_ratio{{{CHOSEN}}}",
             Reading(RATIO, 3, minimum=0),
@@ -139,24 +145,26 @@ def _efficiency() -> list[Placed]:
 def _parts() -> list[Placed]:
     return [
         over_time(
-            "Cost per hour by component",
-            "Estimated cost of each component, stacked.",
+            "Cost by component",
+            "Estimated cost per hour of each component, stacked.",
             Query(f"3600 * {_rate('estimated_usd', 'component')}", "{{component}}"),
             empty=reasons.NO_LIVE_USAGE,
             stacked=True,
             step=STEP,
         ),
-        over_time(
-            "Cost per hour by service",
-            "Estimated cost of each service, stacked.",
-            Query(f"3600 * {_rate('estimated_usd', 'run_service')}", "{{run_service}}"),
+        ranked(
+            "Cost by service",
+            "Estimated cost per hour of each service, stacked.",
+            lambda by: f"3600 * {_rate('estimated_usd', by)}",
+            _of_range("run_service"),
+            "run_service",
             empty=reasons.NO_LIVE_USAGE,
             link=To(links.CLOUD_RUN, ("run_service",), ("project_id",)),
-            stacked=True,
             step=STEP,
+            size=(12, 8),
         ),
         over_time(
-            "Requests per second by response class",
+            "Requests by status",
             "Requests per second, stacked by class of the HTTP status code.",
             Query(_rate("requests", "response_code_class"), "{{response_code_class}}"),
             empty=reasons.NO_LIVE_USAGE,
@@ -164,13 +172,15 @@ def _parts() -> list[Placed]:
             stacked=True,
             step=STEP,
         ),
-        over_time(
-            "Cost per hour by revision",
-            "Estimated cost of each revision, stacked. A deploy moves cost to a new revision.",
-            Query(f"3600 * {_rate('estimated_usd', 'revision')}", "{{revision}}"),
+        ranked(
+            "Cost by revision",
+            "Estimated cost per hour of each revision, stacked. A deploy moves cost to a new revision.",
+            lambda by: f"3600 * {_rate('estimated_usd', by)}",
+            _of_range("revision"),
+            "revision",
             empty=reasons.NO_LIVE_USAGE,
-            stacked=True,
             step=STEP,
+            size=(12, 8),
         ),
     ]
 
@@ -182,15 +192,14 @@ def _revisions() -> list[Placed]:
 
     return [
         listing(
-            "Revisions in the last hour",
-            "Cost and efficiency of each revision. Without requests there is no cost per request.",
-            {"run_service": "Service", "revision": "Revision"},
-            Column("Cost", last_hour("estimated_usd"), Reading(USD, 4)),
+            "Revisions",
+            "The last hour of each revision: its cost, that of a million requests, and the CPU time of one. "
+            "Without requests there is no cost per request.",
+            {"revision": "Revision", "run_service": "Service"},
+            Column("Cost", last_hour("estimated_usd"), Reading(USD, 4), pixels=75),
+            Column("Million requests", f"1e6 * {last_hour('estimated_usd')} / ({last_hour('requests')} > 0)"),
             Column(
-                "Per million requests", f"1e6 * {last_hour('estimated_usd')} / ({last_hour('requests')} > 0)"
-            ),
-            Column(
-                "CPU time per request",
+                "Request CPU",
                 f"{last_hour('cpu_seconds')} / ({last_hour('requests')} > 0)",
                 Reading(SECONDS, 1),
             ),
@@ -200,7 +209,7 @@ def _revisions() -> list[Placed]:
             size=(16, 10),
         ),
         ranking(
-            "Rates used for estimates",
+            "Rates",
             "Price of a million requests, a million vCPU or GiB seconds, a GiB sent, or a million idle "
             "instance seconds; the mean of all projects. `billed` rates are learned from the bill.",
             Query(
@@ -210,7 +219,6 @@ def _revisions() -> list[Placed]:
                 "{{component}} {{billing_mode}} ({{basis}})",
             ),
             empty=reasons.NO_LIVE_USAGE,
-            by_value=True,
             size=(8, 10),
         ),
     ]

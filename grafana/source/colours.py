@@ -32,6 +32,8 @@ BLUE: Final = "blue"
 ORANGE: Final = "orange"
 RED: Final = "red"
 GREY: Final = "#8E8E8E"
+TEXT_COLOUR: Final = "text"
+"""The colour of text in either theme: of figures that are neither good nor bad."""
 
 _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     "service_name": (
@@ -59,6 +61,7 @@ _KNOWN: Final[Mapping[str, Sequence[str]]] = {
     ),
     "provider": ("gcp", "openai", "anthropic", "mistral", "aws", "azure"),
     "component": ("cpu", "memory", "requests", "egress", "min_instance"),
+    "response_code_class": ("2xx", "3xx", "4xx", "5xx", "1xx"),
     "token_type": ("input", "cache_read", "cache_write", "output"),
     "charge_category": ("usage", "purchase", "tax", "adjustment", "credit"),
 }
@@ -71,6 +74,8 @@ _FIXED: Final[Mapping[str, str]] = {
     "Billed": "#56A64B",
     "Estimated": "#8AB8FF",
     "Used": "#3274D9",
+    "This month": "#3274D9",
+    "Last month": "#8E8E8E",
     "So far": "#56A64B",
     "Plan": "#8E8E8E",
     "Limit": "orange",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.source import reasons
+from grafana.source.charts import over_time
 from grafana.source.colours import BLUE, GREEN, ORANGE
 from grafana.source.fields import BYTES, COUNT, SECONDS, USD, Query, Reading
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time
+from grafana.source.panels import number
 
 ITSELF: Final = "and on (job, instance) spend_exporter_build_info"
 """Selects the exporters among all targets of Prometheus."""
@@ -83,7 +84,7 @@ def cost() -> list[Placed]:
             size=(8, 7),
         ),
         over_time(
-            "Scrapes per minute by status",
+            "Scrapes by status",
             "Scrapes per minute, stacked by HTTP status code.",
             Query("60 * sum by (code) (rate(spend_exporter_scrapes_total[$__rate_interval]))", "{{code}}"),
             empty=reasons.NOT_SCRAPED,

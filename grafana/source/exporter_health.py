@@ -8,12 +8,13 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
 from grafana.source.boards import Choice, Section, board
+from grafana.source.charts import over_time
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
 from grafana.source.exporter_cost import cost
 from grafana.source.fields import COUNT, RATIO, SECONDS, USD, Query, Reading
 from grafana.source.links import BOARD, To, by_board
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import over_time, ranking
+from grafana.source.panels import ranking
 from grafana.source.tables import Column, listing
 
 SOURCE: Final = 'source=~"$source"'
@@ -27,7 +28,7 @@ def make() -> model.Dashboard:
         "Whether the figures on the other boards can be trusted, and what the exporter itself costs.",
         [Choice("source", "spend_source_up", "Source")],
         [
-            Section("Health", _health()),
+            Section("", _health()),
             Section("Data freshness", _freshness()),
             Section("Estimate accuracy", _accuracy()),
             Section("Cost and resources", cost()),
@@ -46,6 +47,7 @@ def _health() -> list[Placed]:
                 "State",
                 f"min by (source) (spend_source_up{{{SOURCE}}})",
                 STATE,
+                pixels=60,
             ),
             Column(
                 "Since success",
@@ -56,23 +58,26 @@ def _health() -> list[Placed]:
                 "Duration",
                 f"max by (source) (spend_source_refresh_duration_seconds{{{SOURCE}}})",
                 Reading(SECONDS, 1),
+                pixels=75,
             ),
             Column(
                 "Rows",
                 f"sum by (source) (increase(spend_source_rows_total{{{SOURCE}}}[$__range]))",
                 Reading(COUNT, 1),
+                pixels=75,
             ),
             Column(
                 "Requests",
                 f"sum by (source) (increase(spend_source_requests_total{{{SOURCE}}}[$__range]))",
                 Reading(COUNT, 1),
+                pixels=75,
             ),
             empty=reasons.NOT_SCRAPED,
             ascending=True,
             size=(14, 8),
         ),
         over_time(
-            "Errors by source and reason",
+            "Errors by source",
             "Failures and rejected rows. docs/operations.md explains each reason.",
             Query(
                 "sum by (source, reason) "
@@ -97,7 +102,7 @@ def _health() -> list[Placed]:
             size=(14, 9),
         ),
         over_time(
-            "Computing time by figure",
+            "Computing time",
             "How long each part of the snapshot took to compute, stacked. Scrapes do not wait for it.",
             Query("max by (figure) (spend_figure_duration_seconds)", "{{figure}}"),
             empty=reasons.NOT_SCRAPED,
@@ -119,7 +124,7 @@ def _freshness() -> list[Placed]:
             size=(8, 8),
         ),
         over_time(
-            "Age of settled cost and live usage",
+            "Usage age",
             "Age of the last settled hour of each provider's bill, and of the last minute of live usage, of "
             "the meter that is furthest behind.",
             Query(
@@ -142,7 +147,7 @@ def _freshness() -> list[Placed]:
             size=(8, 8),
         ),
         ranking(
-            "Age of live usage by meter",
+            "Meter age",
             "The meters whose usage is furthest behind, in the project where it is. Some minutes are "
             "normal; a meter that stays behind the others is read late, or not at all.",
             Query(
@@ -151,7 +156,6 @@ def _freshness() -> list[Placed]:
             ),
             empty=reasons.NO_LIVE_USAGE,
             reading=Reading(SECONDS, 0, ((0, GREEN), (3600, ORANGE), (21600, RED)), minimum=0),
-            by_value=True,
         ),
     ]
 
@@ -159,7 +163,7 @@ def _freshness() -> list[Placed]:
 def _accuracy() -> list[Placed]:
     return [
         ranking(
-            "Estimate error by hour of day",
+            "Error by hour",
             "Mean absolute error of a whole day's estimate, as a share of its final bill, by the hour of the "
             "billing day at which it was made; the mean of all providers.",
             Query(
@@ -168,10 +172,9 @@ def _accuracy() -> list[Placed]:
             ),
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1, ((0, BLUE), (0.1, ORANGE)), minimum=0),
-            by_value=True,
         ),
         over_time(
-            "Estimate error over time",
+            "Estimate error",
             "Mean absolute error of estimates made at noon, and their signed error; above 0 the estimates "
             "are too high.",
             Query('spend_nowcast_absolute_error_ratio{made_at="12:00"}', "{{provider}} absolute"),
@@ -196,12 +199,12 @@ def _accuracy() -> list[Placed]:
             size=(8, 8),
         ),
         listing(
-            "Estimate compared with a plain one",
+            "Plain estimate",
             "Mean absolute error and signed error of a whole day's estimate, by the hour of the day at "
             "which it was made, and those of a plain Bornhuetter-Ferguson estimate; above 0 is too high.",
-            {"provider": "Provider", "made_at": "Made at"},
+            {"made_at": "Made at", "provider": "Provider"},
             *(
-                Column(heading, f"max by (provider, made_at) ({metric})", Reading(RATIO, 2))
+                Column(heading, f"max by (provider, made_at) ({metric})", Reading(RATIO, 2), pixels=80)
                 for heading, metric in (
                     ("Error", "spend_nowcast_absolute_error_ratio"),
                     ("Signed", "spend_nowcast_error_ratio"),
@@ -210,13 +213,13 @@ def _accuracy() -> list[Placed]:
                 )
             ),
             empty=reasons.NO_GRADES,
-            size=(12, 9),
+            size=(13, 9),
         ),
         listing(
-            "Estimation method by service",
+            "Method by service",
             "The model, the plain estimate where it has been better over three weeks, or the rules for bills "
             "by the day.",
-            {"provider": "Provider", "service_name": "Service", "method": "Method", BOARD: "Board"},
+            {"service_name": "Service", "method": "Method", "provider": "Provider", BOARD: "Board"},
             Column(
                 "Today",
                 by_board(
@@ -228,6 +231,6 @@ def _accuracy() -> list[Placed]:
             ),
             empty=reasons.NO_NOWCAST,
             links={"service_name": To(BOARD, ("provider", "service_name"))},
-            size=(12, 9),
+            size=(11, 9),
         ),
     ]

@@ -13,6 +13,11 @@ from grafana.source.colours import BLUE, GREEN, ORANGE, RED, colours_of
 from grafana.source.links import UNNAMED, To
 
 USD: Final = "currencyUSD"
+"""Cents and less. It scales: thousands are $57.46K."""
+WHOLE_USD: Final = "locale"
+"""Whole dollars with separators: 57,458. Every version has it, but no version has it with a dollar sign:
+`currency:financial:$` came in 12.1, and an older Grafana shows it as text. So the title, the axis or the
+column says USD."""
 RATIO: Final = "percentunit"
 COUNT: Final = "short"
 SECONDS: Final = "s"
@@ -36,6 +41,8 @@ class Query:
     legend: str = ""
     dashed: bool = False
     """Drawn as a dashed line without filling: a plan, a limit."""
+    colour: str | None = None
+    """Colour of all its series, whatever their names: by rank."""
     link: To | None = None
     """Where a click on this series leads, if elsewhere than the panel's own link."""
 
@@ -53,7 +60,10 @@ class Reading:
     maximum: float | None = None
 
 
-OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0)
+DOLLARS: Final = Reading(WHOLE_USD, 0)
+CHANGE: Final = Reading(RATIO, 1)
+"""Of a period against the one before; dollars are not judged by their colour."""
+OF_LIMIT: Final = Reading(RATIO, 0, ((0, GREEN), (0.9, ORANGE), (1, RED)), minimum=0, maximum=1)
 """A forecast over its limit: what is used says nothing about how it will end."""
 
 
@@ -134,9 +144,28 @@ def coloured(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceO
     ]
 
 
-def override(name: str, properties: Mapping[str, Any]) -> model.DashboardFieldConfigSourceOverrides:
-    """Set properties of the field with this name."""
+def by_rank(queries: Sequence[Query]) -> list[model.DashboardFieldConfigSourceOverrides]:
+    """Return overrides that give the series of a query its colour; a sum of many leads nowhere."""
+    found = []
+    for place, query in enumerate(queries):
+        if query.colour:
+            shown: dict[str, Any] = {"color": {"mode": "fixed", "fixedColor": query.colour}}
+            if "{{" not in query.legend:
+                shown["links"] = []
+            found.append(override(reference(place), shown, matcher="byFrameRefID"))
+    return found
+
+
+def reference(place: int) -> str:
+    """Return the name of a panel's query, by its place."""
+    return chr(65 + place)
+
+
+def override(
+    name: str, properties: Mapping[str, Any], *, matcher: str = "byName"
+) -> model.DashboardFieldConfigSourceOverrides:
+    """Set properties of the field with this name, or of what else the matcher finds."""
     return model.DashboardFieldConfigSourceOverrides(
-        matcher=model.MatcherConfig(id_val="byName", options=name),
+        matcher=model.MatcherConfig(id_val=matcher, options=name),
         properties=[model.DynamicConfigValue(id_val=key, value=value) for key, value in properties.items()],
     )

@@ -8,16 +8,20 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.charts import by_day, over_time, ranked
 from grafana.source.colours import BLUE, GREEN, ORANGE
-from grafana.source.fields import COUNT, RATIO, USD, Query, Reading
+from grafana.source.fields import COUNT, DOLLARS, RATIO, USD, WHOLE_USD, Query, Reading
 from grafana.source.links import To
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time, ranking
+from grafana.source.panels import number, ranking
 from grafana.source.tables import Column, listing
 
+SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
+"""Services that count as language models, from any provider."""
 BILLED: Final = 'provider=~"$provider", project_id=~"$project_id", model=~"$model"'
 USED: Final = 'provider=~"$provider", model=~"$model"'
-BARS: Final = Reading(USD, 2, minimum=0)
+HISTORY: Final = f'provider=~"$provider", project_id=~"$project_id", service_name=~"{SERVICES}"'
+BARS: Final = Reading(WHOLE_USD, 0, minimum=0)
 STEP: Final = "10m"
 """Some providers report usage by the hour, others by the minute."""
 
@@ -34,8 +38,8 @@ def make() -> model.Dashboard:
             Choice("project_id", bill, "Project"),
         ],
         [
-            Section("Selected models", _totals()),
-            Section("Billed cost breakdown", _who()),
+            Section("", [*_totals(), *_days()]),
+            Section("Cost breakdown", _who()),
             Section("Usage", _use()),
             Section("Unit costs and caches", _prices()),
             Section("Proxy", _proxy()),
@@ -68,23 +72,29 @@ def _totals() -> list[Placed]:
     given = _in_view("tokens", more=', token_type=~"input|cache_read|cache_write"')
     return [
         number(
-            "Today",
-            "Billed net cost of today. Most providers bill by the day, so it is late.",
-            Query(f"sum(spend_llm_today_usd{{{BILLED}}})"),
-            empty=reasons.NO_LLM,
-        ),
-        number(
-            "This month",
+            "Month, USD",
             "Billed net cost of this month. It is part of the total spend, not additional to it.",
             Query(f"sum(spend_llm_month_to_date_usd{{{BILLED}}})"),
             empty=reasons.NO_LLM,
+            reading=DOLLARS,
+            size=(5, 4),
         ),
         number(
-            "List price",
+            "Today, USD",
+            "Billed net cost of today. Most providers bill by the day, so it is late.",
+            Query(f"sum(spend_llm_today_usd{{{BILLED}}})"),
+            empty=reasons.NO_LLM,
+            reading=DOLLARS,
+            size=(5, 4),
+        ),
+        number(
+            "List price, USD",
             "Live usage in the time range, at list prices or at the cost in the usage log. Not the billed "
             "cost.",
             Query(_in_view("estimated_usd")),
             empty=reasons.NO_LLM,
+            reading=DOLLARS,
+            size=(5, 4),
         ),
         number(
             "Token cost",
@@ -93,6 +103,7 @@ def _totals() -> list[Placed]:
             Query(f"1000 * sum({cost}) / sum({priced})"),
             empty="No usage with a price in this time range",
             reading=Reading(USD, 5),
+            size=(5, 4),
         ),
         number(
             "Cache hits",
@@ -101,14 +112,21 @@ def _totals() -> list[Placed]:
             Query(f"({read} or vector(0)) / ({given} > 0)"),
             empty="No usage in this time range",
             reading=Reading(RATIO, 1, ((0, BLUE), (0.2, GREEN))),
+            size=(4, 4),
         ),
-        number(
-            "Unpriced",
-            "Tokens in the time range of models without a known price. Their cost is unknown, not zero.",
-            Query(_in_view("unpriced_tokens")),
-            empty="Every model has a price",
-            reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
-        ),
+    ]
+
+
+def _days() -> list[Placed]:
+    """History has no models: the days are those of services, of which each provider has its own."""
+    return [
+        by_day(
+            "Billed net cost of each billing day of the services that are language models; all of Vertex AI "
+            "counts. Of the filters, the provider and the project apply.",
+            HISTORY,
+            "service_name",
+            size=(24, 11),
+        )
     ]
 
 
@@ -119,7 +137,7 @@ def _who() -> list[Placed]:
         others = [name for name in ("provider", "model", "project_id") if name != label]
         return ranking(
             title,
-            f"Billed net cost of this month by {label.removesuffix('_id')}, the twelve highest.",
+            f"Billed net cost of this month, USD, by {label.removesuffix('_id')}, the twelve highest.",
             Query(f"topk(12, sum by ({label}) ({month}))", f"{{{{{label}}}}}"),
             empty=reasons.NO_LLM,
             reading=BARS,
@@ -138,23 +156,35 @@ def _use() -> list[Placed]:
         return f"sum by ({by}) (rate(spend_llm_{metric}_total{{{USED}}}[$__rate_interval]))"
 
     return [
-        over_time(
-            "Usage cost per hour by model",
-            "Live usage at list prices, stacked by model.",
-            Query(f"3600 * {rate('estimated_usd', 'model')}", "{{model}}"),
+        ranked(
+            "Usage cost by model",
+            "Live usage per hour at list prices, stacked by model.",
+            lambda by: f"3600 * {rate('estimated_usd', by)}",
+            f"sum by (model) (increase(spend_llm_estimated_usd_total{{{USED}}}[$__range] @ end()))",
+            "model",
             empty=reasons.NO_LLM,
             link=To(links.LANGUAGE_MODELS, ("model",), ("provider", "project_id")),
-            stacked=True,
             step=STEP,
+            size=(12, 8),
         ),
         over_time(
-            "Tokens per minute by type",
-            "Each token has one type. Output tokens cost the most, tokens read from a cache the least.",
+            "Tokens by type",
+            "Tokens per minute; each has one type. Output tokens cost the most, tokens read from a cache the "
+            "least.",
             Query(f"60 * {rate('tokens', 'token_type')}", "{{token_type}}"),
             empty=reasons.NO_LLM,
             reading=Reading(COUNT, 1),
             stacked=True,
             step=STEP,
+            size=(8, 8),
+        ),
+        number(
+            "Unpriced",
+            "Tokens in the time range of models without a known price. Their cost is unknown, not zero.",
+            Query(_in_view("unpriced_tokens")),
+            empty="Every model has a price",
+            reading=Reading(COUNT, 0, ((0, GREEN), (1, ORANGE))),
+            size=(4, 8),
         ),
     ]
 
@@ -163,23 +193,23 @@ def _prices() -> list[Placed]:
     cost, priced = _priced()
     return [
         listing(
-            "Usage and unit cost by model",
+            "Unit cost by model",
             "Live usage in the time range, at list prices.",
-            {"provider": "Provider", "model": "Model"},
+            {"model": "Model", "provider": "Provider"},
             Column("At list prices", _in_view("estimated_usd", "provider, model")),
             Column(
                 "Per 1,000 tokens",
                 f"1000 * {cost} / {priced}",
                 Reading(USD, 5),
             ),
-            Column("Tokens", _in_view("tokens", "provider, model"), Reading(COUNT, 1)),
-            Column("Requests", _in_view("requests", "provider, model"), Reading(COUNT, 1)),
+            Column("Tokens", _in_view("tokens", "provider, model"), Reading(COUNT, 1), pixels=75),
+            Column("Requests", _in_view("requests", "provider, model"), Reading(COUNT, 1), pixels=80),
             empty=reasons.NO_LLM,
             links={"model": To(links.LANGUAGE_MODELS, ("model",), ("provider", "project_id"))},
             size=(14, 9),
         ),
         over_time(
-            "Cached input share by model",
+            "Cache share by model",
             "Share of input tokens that came from the provider's cache.",
             Query(
                 "sum by (model) "
@@ -199,8 +229,8 @@ def _prices() -> list[Placed]:
 def _proxy() -> list[Placed]:
     return [
         ranking(
-            "Proxy cost by team and key",
-            "Cost of calls through the proxy in the time range, as calculated by the proxy.",
+            "Proxy cost by key",
+            "Cost of calls through the proxy in the time range, USD, as calculated by the proxy.",
             Query(
                 "topk(10, sum by (team, key_alias) "
                 f"(increase(spend_llm_proxy_usd_total{{{USED}}}[$__range])))",
@@ -208,11 +238,10 @@ def _proxy() -> list[Placed]:
             ),
             empty=reasons.NO_PROXY,
             reading=BARS,
-            by_value=True,
             size=(16, 7),
         ),
         number(
-            "Share of the bill seen by the proxy",
+            "Proxy coverage",
             "The proxy's own cost divided by the billed cost, on settled days. Below 100 %, some calls "
             "bypass the proxy.",
             Query('spend_llm_capture_ratio{provider=~"$provider"}', "{{provider}}"),

@@ -1,4 +1,4 @@
-"""Overview: spend so far, burn rate, budget and forecast, changes, savings and data quality."""
+"""Overview, first screen: the month, its end, the last full day, budgets, the month's growth, cost by day."""
 
 from __future__ import annotations
 
@@ -6,263 +6,131 @@ from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source import links, reasons
-from grafana.source.boards import BUDGET_CROSSINGS, DEPLOYS, Choice, Section, board
-from grafana.source.colours import BLUE, GREEN, ORANGE, RED
-from grafana.source.fields import OF_LIMIT, RATIO, SECONDS, Query, Reading
-from grafana.source.links import BOARD, To, by_board
+from grafana.source import history, links, reasons
+from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.charts import by_day, over_time
+from grafana.source.fields import DOLLARS, OF_LIMIT, Query
+from grafana.source.history import GRAPH
+from grafana.source.links import To, by_board
+from grafana.source.overview_details import BY, BY_PROVIDER, PROVIDER, changes, now, trust
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, over_time, ranking
-from grafana.source.tables import Column, listing, movers
+from grafana.source.panels import number, ranking, trend
 
-LLM_SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
-"""Services that count as language models, from any provider; all of Vertex AI counts."""
-
-BY_PROVIDER: Final = To(BOARD, ("provider", "service_name"))
-
-PROVIDER: Final = 'provider=~"$provider"'
-LARGEST_MONTH_BUDGET: Final = (
-    "and on (budget, period) topk(1, max by (budget, period) (spend_budget_limit_usd{period='month'}))"
-)
+MONTH_LIMIT: Final = 'spend_budget_limit_usd{period="month"}'
+BUDGETS_SHOWN: Final = 6
 
 
 def make() -> model.Dashboard:
     """Make the board."""
     return board(
         links.OVERVIEW,
-        "Spend so far, burn rate, budget, forecast and changes. Click a figure for details.",
+        "What we spend, how fast, on what, whether it will last, and what changed. Click for details.",
         [Choice("provider", "spend_nowcast_today_usd", "Provider")],
         [
-            Section("Spend so far", _totals()),
-            Section("Burn rate and top services", _speed()),
-            Section("Budget and forecast", _lasting()),
-            Section("Changes and alerts", _changes()),
-            Section("Savings and data quality", _trust()),
+            Section("", [*_figures(), _growth(), _days()]),
+            Section("Changes and services", changes()),
+            Section("Burn rate and alerts", now()),
+            Section("Savings and data quality", trust()),
         ],
-        events=[BUDGET_CROSSINGS, DEPLOYS],
+        events=[BUDGET_CROSSINGS],
     )
 
 
-def _totals() -> list[Placed]:
-    today = f"spend_nowcast_today_usd{{{PROVIDER}"
+def _figures() -> list[Placed]:
+    billed = history.month_so_far(PROVIDER)
     return [
         number(
-            "Today",
-            "Best estimate for today so far: billed cost plus usage that is not billed yet. Days are the "
-            "provider's billing days.",
-            Query(f"sum({today}}})"),
+            "Month so far, USD",
+            "Cost of the month in which the time range ends: billed, and used but not billed yet. Days are "
+            "the provider's billing days.",
+            Query(history.now_or_history(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})", billed)),
             empty=reasons.NO_NOWCAST,
-            link=To(links.BUDGETS),
+            reading=DOLLARS,
+            link=To(links.GOOGLE_CLOUD),
+            size=(6, 5),
         ),
         number(
-            "Today by type",
-            "The parts of today's total. Language models of all providers count, and all of Vertex AI.",
+            "Month end, USD",
+            "Median of the forecast for the whole month; of a past month, what it has cost.",
             Query(
-                f'sum({today}, provider="gcp", service_name!~"{LLM_SERVICES}"}})',
-                "Google Cloud",
-                link=To(links.GOOGLE_CLOUD),
+                history.now_or_history(
+                    f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="0.5"}})', billed
+                )
             ),
-            Query(
-                f'sum({today}, service_name=~"{LLM_SERVICES}"}})',
-                "Language models",
-                link=To(links.LANGUAGE_MODELS, (), ("provider",)),
-            ),
-            Query(f'sum({today}, provider!="gcp", service_name!~"{LLM_SERVICES}"}})', "Other providers"),
             empty=reasons.NO_NOWCAST,
+            reading=DOLLARS,
             link=To(links.BUDGETS),
-            size=(8, 4),
+            size=(6, 5),
         ),
-        number(
-            "Burn rate",
-            "Current cost per hour: from live usage if there is any, otherwise from the bill. Without tax "
-            "and corrections.",
-            Query(f"sum(spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
-            empty=reasons.NO_NOWCAST,
+        trend(
+            "Last full day, USD",
+            "Net cost of the newest day that the bill has in full, its change from the same weekday a week "
+            "before, and the days between. Needs a time range of ten days or more.",
+            Query(
+                history.last_full_days(PROVIDER, 8),
+                "Cost",
+            ),
+            empty=reasons.NO_HISTORY,
             link=To(links.GOOGLE_CLOUD),
         ),
-        number(
-            "This month",
-            "Best estimate for the billing month so far: billed cost plus usage that is not billed yet.",
-            Query(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})"),
-            empty=reasons.NO_NOWCAST,
-            link=To(links.GOOGLE_CLOUD),
-        ),
-        number(
-            "Budget",
-            "The forecast for the month as a share of the limit, of the monthly budget with the highest "
-            "limit. Orange from 90 %, red when the limit will be exceeded.",
+        ranking(
+            "Budgets, forecast",
+            "Forecast for the whole period as a share of the limit, the highest six. Orange from 90 %, red "
+            "when the limit will be exceeded.",
             Query(
-                "max by (budget, period) (spend_budget_forecast_usd)"
-                f" / max by (budget, period) (spend_budget_limit_usd) {LARGEST_MONTH_BUDGET}",
+                f"topk({BUDGETS_SHOWN}, max by (budget, period) (spend_budget_forecast_usd)"
+                " / max by (budget, period) (spend_budget_limit_usd))",
                 "{{budget}}",
             ),
             empty=reasons.NO_BUDGETS,
             reading=OF_LIMIT,
             link=To(links.BUDGETS, ("budget", "period")),
+            track=True,
+            size=(6, 5),
         ),
     ]
 
 
-def _speed() -> list[Placed]:
-    return [
-        over_time(
-            "Burn rate by service",
-            "Current cost per hour of each service, stacked. Without tax and corrections.",
-            Query(
-                by_board(f"sum by (provider, service_name) (spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
-                "{{service_name}}",
-            ),
-            empty=reasons.NO_NOWCAST,
-            link=BY_PROVIDER,
-            stacked=True,
-            size=(14, 10),
-        ),
-        ranking(
-            "Top services today",
-            "The ten services with the highest cost today, billed and estimated.",
-            Query(
-                by_board(
-                    f"topk(10, sum by (provider, service_name) (spend_nowcast_today_usd{{{PROVIDER}}}))"
-                ),
-                "{{service_name}}",
-            ),
-            empty=reasons.NO_NOWCAST,
-            link=BY_PROVIDER,
-            size=(10, 10),
-        ),
-    ]
+def _growth() -> Placed:
+    """The forecast and the limit are those at the end of the range, drawn over the days of its month."""
 
+    def at_the_end(expr: str) -> str:
+        # By the minute for a range that ends now, less often for one that ends with the month.
+        end = f"@ end(){GRAPH.offset}"
+        latest = f"last_over_time({expr}[25h:1m] {end}) or last_over_time({expr}[31d:10m] {end})"
+        return f"(({latest}) {history.in_month(GRAPH, history.NOON)})"
 
-def _lasting() -> list[Placed]:
-    def of_largest(expr: str) -> str:
-        return f"max by (budget, period) ({expr}) {LARGEST_MONTH_BUDGET}"
+    def forecast(quantile: str) -> str:
+        return at_the_end(f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="{quantile}"}})')
 
-    return [
-        over_time(
-            "Largest monthly budget",
-            "The used amount, the limit, and the plan: the usual amount by this time of the month.",
-            Query(of_largest("spend_budget_used_usd"), "Used"),
-            Query(of_largest("spend_budget_expected_ratio * spend_budget_limit_usd"), "Plan", dashed=True),
-            Query(of_largest("spend_budget_limit_usd"), "Limit", dashed=True),
-            empty=reasons.NO_BUDGETS,
-            link=To(links.BUDGETS),
-            size=(8, 8),
-        ),
-        _forecast("Forecast of today", "day", "spend_forecast_day_end_usd"),
-        _forecast("Month-end forecast", "month", "spend_forecast_month_end_usd"),
-    ]
-
-
-def _forecast(title: str, span: str, metric: str) -> Placed:
     return over_time(
-        title,
-        f"Forecast for the whole billing {span}. The band adds up the 10 % and 90 % quantiles of the "
-        "providers, so it is slightly too wide.",
-        *_quantiles(metric),
-        empty=reasons.NO_NOWCAST,
+        "Month and last month",
+        "Net cost from the start of the month, day by day, and on the same days of the month before. The "
+        "band is the forecast for the month's end, from its 10 % to its 90 % quantile; the limit is that "
+        "of the highest monthly budget.",
+        Query(
+            f"{history.month_so_far(PROVIDER, moment=GRAPH)} and on () {history.day(PROVIDER)}", "This month"
+        ),
+        Query(history.last_month_so_far(PROVIDER), "Last month", dashed=True),
+        Query(at_the_end(f"max({MONTH_LIMIT})"), "Limit", dashed=True),
+        Query(forecast("0.9"), "High"),
+        Query(forecast("0.1"), "Low"),
+        empty=reasons.NO_HISTORY,
+        reading=DOLLARS,
         link=To(links.BUDGETS),
+        filled=("This month",),
         band=("High", "Low"),
-        size=(8, 8),
+        step=history.DAILY_STEP,
+        size=(10, 11),
     )
 
 
-def _quantiles(metric: str) -> list[Query]:
-    return [
-        Query(f'sum({metric}{{{PROVIDER}, quantile="{quantile}"}})', legend)
-        for legend, quantile in (("High", "0.9"), ("Median", "0.5"), ("Low", "0.1"))
-    ]
-
-
-def _changes() -> list[Placed]:
-    def settled(days_before: int) -> str:
-        day = f'spend_settled_day_usd{{{PROVIDER}, days_before="{days_before}"}}'
-        return f"sum by (provider, service_name) ({day})"
-
-    moved = f"({settled(0)} - {settled(1)})"
-    return [
-        over_time(
-            "Cost by day and service",
-            "Billed net cost of the last 30 days, by the provider's billing days. Recent days still grow.",
-            Query(
-                by_board(
-                    "sum by (provider, service_name) "
-                    f"(sum_over_time(spend_daily_usd{{{PROVIDER}}}[1d] offset -1d))"
-                ),
-                "{{service_name}}",
-            ),
-            empty=reasons.NO_HISTORY,
-            link=BY_PROVIDER,
-            stacked=True,
-            bars=True,
-            step="1d",
-            days=30,
-            total=True,
-            size=(24, 10),
-        ),
-        movers(
-            "Largest changes by service",
-            "Change from the day before to the newest settled day: the five largest increases and decreases.",
-            "service_name",
-            by_board(f"(topk(5, {moved} > 0) or bottomk(5, {moved} < 0))"),
-            empty=reasons.NO_SETTLED_DAYS,
-            link=BY_PROVIDER,
-        ),
-        listing(
-            "Firing alerts",
-            "Spend alerts that fire now. Prometheus must load the rules in prometheus/rules.",
-            {"alertname": "Alert", "severity": "Severity"},
-            Column(
-                "Firing",
-                'count by (alertname, severity) (ALERTS{alertname=~"Spend.*", alertstate="firing"})',
-                Reading("none", 0, ((0, ORANGE),)),
-            ),
-            empty="No alerts are firing",
-            size=(14, 8),
-        ),
-    ]
-
-
-def _trust() -> list[Placed]:
-    return [
-        number(
-            "Possible savings",
-            "Savings from all current recommendations together, in an average month.",
-            Query(f"sum(spend_recommendation_savings_usd_per_month{{{PROVIDER}}})"),
-            empty=reasons.NO_FINDINGS,
-            link=To(links.GOOGLE_CLOUD),
-            size=(6, 4),
-        ),
-        number(
-            "Bill age",
-            "Time since each provider last added to its bill. Some hours are normal; more than a day and a "
-            "half is a problem.",
-            Query(
-                f"time() - max by (provider) (spend_export_last_timestamp_seconds{{{PROVIDER}}})",
-                "{{provider}}",
-            ),
-            empty=reasons.NO_BILL,
-            reading=Reading(SECONDS, 1, ((0, GREEN), (86400, ORANGE), (129600, RED))),
-            link=To(links.EXPORTER),
-            size=(6, 4),
-        ),
-        number(
-            "Estimate error",
-            "Mean absolute error of a whole day's estimate, made at noon, as a share of the day's final "
-            "bill.",
-            Query(f'spend_nowcast_absolute_error_ratio{{{PROVIDER}, made_at="12:00"}}', "{{provider}}"),
-            empty=reasons.NO_GRADES,
-            reading=Reading(RATIO, 1, ((0, GREEN), (0.1, ORANGE), (0.25, RED))),
-            link=To(links.EXPORTER),
-            size=(6, 4),
-        ),
-        number(
-            "Not billed yet",
-            "Share of yesterday's final cost that is not in the bill yet, learned from how late this "
-            "account's charges usually arrive.",
-            Query(f'max(spend_unsettled_ratio{{{PROVIDER}, days_ago="1"}})'),
-            empty=reasons.NO_GRADES,
-            reading=Reading(RATIO, 0, ((0, BLUE),)),
-            link=To(links.GOOGLE_CLOUD),
-            size=(6, 4),
-        ),
-    ]
+def _days() -> Placed:
+    return by_day(
+        "Billed net cost of each billing day, by service.",
+        PROVIDER,
+        "service_name",
+        by=BY,
+        shown=by_board,
+        link=BY_PROVIDER,
+    )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from grafana_foundation_sdk.models import common, prometheus
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source.fields import Query
+from grafana.source.fields import Query, reference
 
 DATA_SOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -61,7 +61,7 @@ def targets_of(
     """Return the queries as Grafana keeps them, with references A, B, C."""
     return [
         prometheus.Dataquery(
-            ref_id=chr(65 + place),
+            ref_id=reference(place),
             expr=query.expr,
             legend_format=query.legend or None,
             instant=instant,
@@ -79,13 +79,15 @@ def last_value() -> common.ReduceDataOptions:
     return common.ReduceDataOptions(calcs=["lastNotNull"], fields="", values=False)
 
 
-def legend_table(calculation: str) -> common.VizLegendOptions:
-    """Return a legend below the chart, with a figure for each series, largest first."""
+def legend(calculation: str | None, *, beside: int | None = None) -> common.VizLegendOptions:
+    """Return a list of names below the chart, or beside it, that many pixels wide, with a figure for each."""
+    table = {"sum": "Total", "lastNotNull": "Last *"}
     return common.VizLegendOptions(
-        display_mode=common.LegendDisplayMode.TABLE,
-        placement=common.LegendPlacement.BOTTOM,
+        display_mode=common.LegendDisplayMode.TABLE if beside else common.LegendDisplayMode.LIST,
+        placement=common.LegendPlacement.RIGHT if beside else common.LegendPlacement.BOTTOM,
+        width=beside,
         show_legend=True,
-        calcs=[calculation],
-        sort_by="Total" if calculation == "sum" else "Last *",
-        sort_desc=True,
+        calcs=[calculation] if calculation and beside else [],
+        sort_by=table[calculation] if calculation and beside else None,
+        sort_desc=True if calculation and beside else None,
     )

@@ -1,21 +1,27 @@
-"""The kinds of panel on the boards. One call makes a panel: its queries, and how it shows them."""
+"""Panels of figures now: one big number, a number with its course, and bars. One call makes a panel."""
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import bargauge, common, stat, timeseries
+from typing import Final
+
+from grafana_foundation_sdk.models import bargauge, common, stat
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source.fields import Query, Reading, coloured, field_defaults, override, unnamed
+from grafana.source.colours import BLUE, TEXT_COLOUR
+from grafana.source.fields import DOLLARS, Query, Reading, coloured, field_defaults, override, unnamed
+from grafana.source.history import DAILY_STEP
 from grafana.source.links import To
 from grafana.source.panel_parts import (
     Placed,
     explained,
     last_value,
-    legend_table,
     new_panel,
     set_overrides,
     targets_of,
 )
+
+BAR_PIXELS: Final = (14, 22)
+"""Least and greatest height of a bar: few bars are not blown up to slabs, and many scroll."""
 
 
 def number(
@@ -39,6 +45,8 @@ def number(
         orientation=common.VizOrientation.AUTO,
     )
     defaults = field_defaults(reading, link, color=model.FieldColorModeId.THRESHOLDS)
+    if reading.thresholds == ((0, BLUE),):
+        defaults.color = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=TEXT_COLOUR)
     panel = new_panel(
         "stat",
         title,
@@ -57,81 +65,32 @@ def number(
     return Placed(panel, *size)
 
 
-def over_time(
+def trend(
     title: str,
     description: str,
-    *queries: Query,
+    query: Query,
+    *,
     empty: str,
-    reading: Reading | None = None,
     link: To | None = None,
-    stacked: bool = False,
-    bars: bool = False,
-    band: tuple[str, str] | None = None,
-    step: str | None = None,
-    days: int | None = None,
-    total: bool = False,
-    logarithmic: bool = False,
-    size: tuple[int, int] = (12, 8),
+    size: tuple[int, int] = (6, 5),
 ) -> Placed:
-    """Series over time, as lines, areas on top of each other or bars.
-
-    `band` has the legends of the upper and the lower edge of a band. `step` is the shortest step in time.
-    `days` is the number of days to show, whatever the board shows. `total` puts the sum in the legend instead
-    of the last value. `logarithmic` keeps small series readable next to large ones.
-    """
-    reading = reading or Reading()
-    options = timeseries.Options(
-        legend=legend_table("sum" if total else "lastNotNull"),
-        tooltip=common.VizTooltipOptions(
-            mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING
-        ),
+    """The last of some days, by how much it differs from the first of them, and their course."""
+    options = stat.Options(
+        graph_mode=common.BigValueGraphMode.AREA,
+        color_mode=common.BigValueColorMode.VALUE,
+        justify_mode=common.BigValueJustifyMode.AUTO,
+        text_mode=common.BigValueTextMode.VALUE,
+        reduce_options=last_value(),
+        orientation=common.VizOrientation.AUTO,
+        show_percent_change=True,
+        percent_change_color_mode=common.PercentChangeColorMode.INVERTED,
     )
-    custom = timeseries.FieldConfig(
-        draw_style=common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE,
-        line_width=0 if bars else 1 if stacked else 2,
-        fill_opacity=85 if bars else 45 if stacked else 0,
-        show_points=common.VisibilityMode.NEVER,
-        # Bridge one or two missed scrapes, but not the end of a series.
-        span_nulls=600000,
-        stacking=common.StackingConfig(
-            mode=common.StackingMode.NORMAL if stacked else common.StackingMode.NONE, group="A"
-        ),
-        scale_distribution=common.ScaleDistributionConfig(type_val=common.ScaleDistribution.LOG, log=10)
-        if logarithmic
-        else None,
-        bar_alignment=common.BarAlignment.AFTER if bars else None,
-    )
-    defaults = field_defaults(
-        reading, link, color=model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME, custom=custom.to_json()
-    )
+    defaults = field_defaults(DOLLARS, link, color=model.FieldColorModeId.FIXED)
+    defaults.color = model.FieldColor(mode=model.FieldColorModeId.FIXED, fixed_color=BLUE)
     panel = new_panel(
-        "timeseries",
-        title,
-        explained(description, empty),
-        targets_of(queries),
-        options=options,
-        defaults=defaults,
+        "stat", title, explained(description, empty), targets_of([query]), options=options, defaults=defaults
     )
-    panel.interval = step
-    panel.time_from = f"{days}d" if days else None
-    overrides = coloured(queries) + unnamed(queries)
-    for query in queries:
-        if query.dashed:
-            dash = {"fill": "dash", "dash": [8, 8]}
-            plain = {"mode": "none", "group": "A"}
-            overrides.append(
-                override(
-                    query.legend,
-                    {"custom.lineStyle": dash, "custom.fillOpacity": 0, "custom.stacking": plain},
-                )
-            )
-    if band:
-        upper, lower = band
-        overrides.append(
-            override(upper, {"custom.fillBelowTo": lower, "custom.fillOpacity": 20, "custom.lineWidth": 0})
-        )
-        overrides.append(override(lower, {"custom.lineWidth": 0}))
-    set_overrides(panel, overrides)
+    panel.interval = DAILY_STEP
     return Placed(panel, *size)
 
 
@@ -143,21 +102,24 @@ def ranking(
     empty: str,
     reading: Reading | None = None,
     link: To | None = None,
-    by_value: bool = False,
+    track: bool = False,
     size: tuple[int, int] = (8, 8),
 ) -> Placed:
-    """One horizontal bar for each series, the longest first; `by_value` colours them by the thresholds."""
+    """One horizontal bar for each series, the longest first, in the colours of the thresholds.
+
+    `track` shows how much there is to the maximum.
+    """
     reading = reading or Reading(minimum=0)
     longest_first = Query(f"sort_desc({query.expr})", query.legend)
     options = bargauge.Options(
         display_mode=common.BarGaugeDisplayMode.BASIC,
         value_mode=common.BarGaugeValueMode.TEXT,
         name_placement=common.BarGaugeNamePlacement.LEFT,
-        show_unfilled=False,
-        sizing=common.BarGaugeSizing.AUTO,
+        show_unfilled=track,
+        sizing=common.BarGaugeSizing.MANUAL,
         min_viz_width=8,
-        min_viz_height=16,
-        max_viz_height=300,
+        min_viz_height=BAR_PIXELS[0],
+        max_viz_height=BAR_PIXELS[1],
         reduce_options=last_value(),
         orientation=common.VizOrientation.HORIZONTAL,
         legend=common.VizLegendOptions(
@@ -166,8 +128,7 @@ def ranking(
             show_legend=False,
         ),
     )
-    color = model.FieldColorModeId.THRESHOLDS if by_value else model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
-    defaults = field_defaults(reading, link, color=color)
+    defaults = field_defaults(reading, link, color=model.FieldColorModeId.THRESHOLDS)
     panel = new_panel(
         "bargauge",
         title,
@@ -176,5 +137,5 @@ def ranking(
         options=options,
         defaults=defaults,
     )
-    set_overrides(panel, ([] if by_value else coloured([query])) + unnamed([query]))
+    set_overrides(panel, unnamed([query]))
     return Placed(panel, *size)

@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 SCRAPE_INTERVAL_SECONDS: Final = 15
@@ -60,9 +61,10 @@ class Prometheus:
         """Return the result of an instant query."""
         return list(self._ask("query", query=expr, time=time)["result"])
 
-    def over(self, expr: str, span: Span, step: int) -> list[dict[str, Any]]:
-        """Return the result of a range query. Steps are aligned to the epoch, as in Grafana."""
-        start, end = (math.floor(edge / step) * step for edge in (span.start, span.end))
+    def over(self, expr: str, span: Span, step: int, zone: tzinfo = UTC) -> list[dict[str, Any]]:
+        """Return the result of a range query. Steps are aligned as in Grafana, for a browser in the zone."""
+        shift = (datetime.fromtimestamp(span.end, zone).utcoffset() or timedelta()).total_seconds()
+        start, end = (math.floor((edge + shift) / step) * step - shift for edge in (span.start, span.end))
         return list(self._ask("query_range", query=expr, start=start, end=end, step=step)["result"])
 
     def label_values(self, selector: str, label: str, span: Span) -> list[str]:
@@ -111,10 +113,11 @@ def chosen(board: Mapping[str, Any], offered: Mapping[str, list[str]]) -> dict[s
 
 
 def fill_in(text: str, values: Mapping[str, str], step: int, span: Span) -> str:
-    """Replace variables by their values, and also $__interval, $__rate_interval and $__range."""
+    """Replace variables by their values, and also Grafana's own, such as $__interval."""
     known = {
         **values,
         "__interval": f"{step}s",
+        "__interval_ms": f"{step * 1000}",
         "__rate_interval": f"{max(step + SCRAPE_INTERVAL_SECONDS, 4 * SCRAPE_INTERVAL_SECONDS)}s",
         "__range": f"{math.ceil(span.end - span.start)}s",
     }
@@ -127,19 +130,23 @@ def fill_in(text: str, values: Mapping[str, str], step: int, span: Span) -> str:
 
 
 def ask(
-    panel: Mapping[str, Any], values: Mapping[str, str], prometheus: Prometheus, span: Span
+    panel: Mapping[str, Any],
+    values: Mapping[str, str],
+    prometheus: Prometheus,
+    span: Span,
+    zone: tzinfo = UTC,
 ) -> list[Series]:
-    """Run the queries of a panel.
+    """Run the queries of a panel, for a browser in the zone.
 
     Raises AskingError if Prometheus refuses one of them.
     """
-    if panel.get("timeFrom"):
-        span = Span(span.end - seconds(panel["timeFrom"]), span.end, span.points)
-    step = span.step(panel.get("interval"))
     answers: list[Series] = []
     for target in panel["targets"]:
+        step = span.step(target.get("interval") or panel.get("interval"))
         expr = fill_in(target["expr"], values, step, span)
-        found = prometheus.at(expr, span.end) if target["instant"] else prometheus.over(expr, span, step)
+        found = (
+            prometheus.at(expr, span.end) if target["instant"] else prometheus.over(expr, span, step, zone)
+        )
         for series in found:
             points = series["values"] if "values" in series else [series["value"]]
             labels = series["metric"]

@@ -27,6 +27,7 @@ _OF_PROMETHEUS: dict[str, frozenset[str]] = {
 
 _FUNCTIONS = frozenset(
     {"sum", "max", "min", "avg", "count", "topk", "bottomk", "sort_desc", "rate", "increase", "sum_over_time"}
+    | {"last_over_time", "max_over_time", "month", "day_of_month", "floor"}
     | {"label_replace"}
     | {"time", "vector", "by", "on", "and", "or", "unless", "offset", "ignoring", "group_left"}
 )
@@ -73,7 +74,7 @@ def named(expr: str) -> Named:
     groups = {
         label.strip() for labels in _GROUPING.findall(expr) for label in labels.split(",") if label.strip()
     }
-    bare = _GROUPING.sub(" ", re.sub(r"\[[^]]*\]|\boffset\s+\S+", " ", expr))
+    bare = _GROUPING.sub(" ", re.sub(r"\[[^]]*\]|@ end\(\)|\boffset\s+-?[\w$]+", " ", expr))
     metrics: list[tuple[str, set[str]]] = []
     while bare:
         text = re.match(r"\"[^\"]*\"|'[^']*'|[0-9][0-9a-z.]*|\$\w+", bare)

@@ -44,8 +44,9 @@ def test_columns_of_labels_are_text_and_name_what_has_no_label(uid: str) -> None
     tables = of_type(uid, "table")
     assert tables
     for panel in tables:
-        renamed = panel["transformations"][1]["options"]["renameByName"]
-        names = {title for label, title in renamed.items() if not label.startswith("Value")} - {"Board"}
+        renamed = panel["transformations"][-1]["options"]["renameByName"]
+        names = {title for label, title in renamed.items() if not re.match("Value|Trend", label)}
+        names -= {name for name, each in overrides(panel) if "custom.hidden" in each}
         assert names, panel["title"]
         units: dict[str, str] = {}
         texts: dict[str, set[str]] = {}
@@ -83,7 +84,7 @@ def test_only_a_bar_chart_draws_what_can_be_negative_by_design(uid: str) -> None
 
 def test_the_largest_changes_are_bars_around_zero() -> None:
     [panel] = of_type(links.OVERVIEW, "barchart")
-    assert panel["title"] == "Largest changes by service"
+    assert panel["title"] == "Movers, week on week"
     assert panel["options"]["xField"] == "service_name"
     assert panel["targets"][0]["format"] == "table"
 
@@ -101,7 +102,8 @@ def test_a_service_of_any_provider_leads_to_the_board_of_its_provider(uid: str) 
         if mixed:
             assert to_a_service, panel["title"]
             assert all(re.match(r"/d/\$\{__(field\.labels|data\.fields)", url) for url in to_a_service)
-            assert all('"board"' in expr for expr in exprs), panel["title"]
+            leading = [target for target in panel["targets"] if target.get("legendFormat") != "All others"]
+            assert all('"board"' in target["expr"] for target in leading), panel["title"]
         elif uid in (links.OVERVIEW, links.BUDGETS):
             assert not to_a_service, panel["title"]
 
@@ -112,7 +114,7 @@ def test_dollars_are_never_green_and_ratios_of_budgets_judge_the_forecast(uid: s
         config = panel["fieldConfig"]
         for shown in (config["defaults"], *(each for _, each in overrides(panel))):
             colours = {step["color"] for step in shown.get("thresholds", {}).get("steps", [])}
-            if shown.get("unit", "") == "currencyUSD":
+            if shown.get("unit", "") in ("currencyUSD", "locale"):
                 assert "green" not in colours, panel["title"]
     for place, expr in expressions(BOARDS[uid]):
         if "spend_budget_used_ratio" in expr and uid != links.BUDGETS:
@@ -124,7 +126,7 @@ def test_what_is_used_of_a_budget_has_no_colour_and_its_forecast_has() -> None:
     steps = {name: each["thresholds"]["steps"] for name, each in overrides(status) if "thresholds" in each}
     assert "Used" not in steps
     assert [step["color"] for step in steps["Of limit"]] == ["green", "orange", "red"]
-    for uid, title in ((links.BUDGETS, "Forecast of limit"), (links.OVERVIEW, "Budget")):
+    for uid, title in ((links.BUDGETS, "Forecast of limit"), (links.OVERVIEW, "Budgets, forecast")):
         [panel] = [panel for panel in panels(BOARDS[uid]) if panel["title"] == title]
         assert "spend_budget_forecast_usd" in panel["targets"][0]["expr"]
         last = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]

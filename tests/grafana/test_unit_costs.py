@@ -70,5 +70,5 @@ def test_a_thousand_tokens_cost_what_priced_tokens_cost(tmp_path: Path) -> None:
 
 
 def test_the_table_has_the_unit_cost_of_models_with_a_price_alone(tmp_path: Path) -> None:
-    expr = expressions("Usage and unit cost by model")[1]
+    expr = expressions("Unit cost by model")[1]
     ask(tmp_path, expr, {"half-priced": 10.0, "priced": 10.0})

@@ -37,16 +37,15 @@ NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
 A_QUIET_MOMENT = "whether tokens were counted within the few minutes of this demo depends on the hour"
 EMPTY = {
-    ("spend-overview", "Budget"): NO_BUDGETS,
-    ("spend-overview", "Largest monthly budget"): NO_BUDGETS,
+    ("spend-overview", "Budgets, forecast"): NO_BUDGETS,
     ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
-    ("spend-gcp", "Idle instances"): "idle instances are known after days of live usage",
-    ("spend-llm", "Today"): "within some hours after midnight UTC nothing of the day is billed yet",
+    ("spend-gcp", "Idle VMs"): "idle instances are known after days of live usage",
+    ("spend-llm", "Today, USD"): "within some hours after midnight UTC nothing of the day is billed yet",
     ("spend-llm", "Token cost"): A_QUIET_MOMENT,
-    ("spend-llm", "Cached input share by model"): A_QUIET_MOMENT,
+    ("spend-llm", "Cache share by model"): A_QUIET_MOMENT,
     ("spend-llm", "Unpriced"): "every model of the demo has a price",
-    ("spend-llm", "Proxy cost by team and key"): NO_PROXY,
-    ("spend-llm", "Share of the bill seen by the proxy"): NO_PROXY,
+    ("spend-llm", "Proxy cost by key"): NO_PROXY,
+    ("spend-llm", "Proxy coverage"): NO_PROXY,
     ("spend-budgets", "Forecast of limit"): NO_BUDGETS,
     ("spend-budgets", "Budget status"): NO_BUDGETS,
     ("spend-budgets", "Used and planned"): NO_BUDGETS,
@@ -55,7 +54,7 @@ EMPTY = {
     ("spend-budgets", "Budget exhausted"): NO_BUDGETS,
     ("spend-budgets", "variable budget"): NO_BUDGETS,
     ("spend-budgets", "variable period"): NO_BUDGETS,
-    ("spend-exporter", "Errors by source and reason"): "the demo has no errors",
+    ("spend-exporter", "Errors by source"): "the demo has no errors",
     ("spend-exporter", "Remote write"): NO_REMOTE_WRITE,
     ("spend-exporter", "Own cost"): "it is known after an hour of reads",
     ("spend-exporter", "BigQuery"): "the demo reads files",
@@ -108,8 +107,13 @@ class Asked:
     prometheus: Prometheus
     span: Span
 
-    def at_a_whole_step(self, panel: Mapping[str, Any]) -> Span:
-        """The span up to the next whole step; the last whole step may be before the start of the demo."""
+    def span_of(self, panel: Mapping[str, Any]) -> Span:
+        """The range to ask for: thirty days of history, and of scrapes the minutes of the demo.
+
+        The latter up to the next whole step; the last whole step may be before the start of the demo.
+        """
+        if any(re.search("spend_(daily|hourly)_usd", target["expr"]) for target in panel["targets"]):
+            return Span(self.span.end - 30 * 86400, self.span.end, 1000)
         if all(target["instant"] for target in panel["targets"]):
             return self.span
         step = self.span.step(panel.get("interval"))
@@ -206,7 +210,7 @@ def test_every_variable_and_every_panel_has_data_or_a_reason_for_none(asked: Ask
     empty |= {
         panel["title"]
         for panel in panels(board)
-        if not ask(panel, values, asked.prometheus, asked.at_a_whole_step(panel))
+        if not ask(panel, values, asked.prometheus, asked.span_of(panel))
     }
     assert empty <= {title for board_uid, title in EMPTY if board_uid == uid}
 
