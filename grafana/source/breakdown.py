@@ -11,7 +11,7 @@ from grafana.source.links import BOARD, To
 from grafana.source.panel_parts import Placed
 from grafana.source.tables import Column, Course, listing
 
-ROWS: Final = 20
+ROWS: Final = 100
 _LARGEST_SHARE: Final = 0.4
 """A cell's bar is full at this share, or most bars would be too short to compare."""
 
@@ -52,7 +52,7 @@ def costs_of(
     by_provider = {BOARD: "Board"} if link and link.by_provider else {}
     return listing(
         title,
-        f"{said} of the month in which the time range ends, the twenty highest: the share of all, the last "
+        f"{said} of the month in which the time range ends, the hundred highest: the share of all, the last "
         "seven full days against the seven before, and the days of the time range.",
         {**labels, **by_provider},
         *columns,

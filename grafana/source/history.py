@@ -122,20 +122,26 @@ def last_full_days(selector: str, days: int) -> str:
     )
 
 
-def week(selector: str, by: str, before: int = 0) -> str:
-    """Return the cost of seven full days that end `before` days before the newest."""
+def _in_week(selector: str, before: int) -> str:
+    """Return a condition: it is the noon of one of seven full days, `before` days before the newest."""
     last = last_full_day(selector, FIGURE)
-    days = (
-        f"{_at_noon(selector, by, FIGURE)} and on () ({_time(before * DAY - NOON)} <= on () {last})"
+    return (
+        f"and on () ({_time(before * DAY - NOON)} <= on () {last})"
         f" and on () ({_time((before + 7) * DAY - NOON)} > on () {last})"
     )
+
+
+def week(selector: str, by: str, before: int = 0) -> str:
+    """Return the cost of seven full days that end `before` days before the newest."""
+    days = f"{_at_noon(selector, by, FIGURE)} {_in_week(selector, before)}"
     return f"sum_over_time(({days})[{before + 16}d:12h])"
 
 
 def change_of_week(selector: str, by: str) -> str:
     """Return by how much the last seven full days cost more than the seven days before."""
-    this, before = week(selector, by), week(selector, by, 7)
-    return f"(({this} or 0 * {before}) - ({before} or 0 * {this}))"
+    cost = _at_noon(selector, by, FIGURE)
+    signed = f"({cost} {_in_week(selector, 0)}) or (-1 * {cost} {_in_week(selector, 7)})"
+    return f"sum_over_time(({signed})[23d:12h])"
 
 
 def now_or_history(now: str, history: str) -> str:
