@@ -35,6 +35,7 @@ def make() -> model.Dashboard:
             Section("Spikes and thresholds", _spikes()),
         ],
         events=[BUDGET_CROSSINGS],
+        since="now-7d",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
-from grafana.source.boards import DEPLOYS, Choice, Section, board
+from grafana.source.boards import DEPLOYS, LIVE_SINCE, Choice, Section, board
 from grafana.source.charts import over_time, ranked
 from grafana.source.colours import BLUE, GREEN, ORANGE
 from grafana.source.fields import RATIO, SECONDS, USD, Query, Reading
@@ -35,6 +35,7 @@ def make() -> model.Dashboard:
             Section("Revisions and rates", _revisions()),
         ],
         events=[DEPLOYS],
+        since=LIVE_SINCE,
     )
 
 

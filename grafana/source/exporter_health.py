@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
-from grafana.source.boards import Choice, Section, board
+from grafana.source.boards import LIVE_SINCE, Choice, Section, board
 from grafana.source.charts import over_time
 from grafana.source.colours import BLUE, GREEN, ORANGE, RED
 from grafana.source.exporter_cost import cost
@@ -33,6 +33,7 @@ def make() -> model.Dashboard:
             Section("Estimate accuracy", _accuracy()),
             Section("Cost and resources", cost()),
         ],
+        since=LIVE_SINCE,
     )
 
 

@@ -106,7 +106,9 @@ def last_full_day(selector: str, moment: Moment) -> str:
 
     Settled usage decides where it is known. If not, a day is full once the bill has the next one.
     """
-    settled = f"min(last_over_time(spend_settled_through_timestamp_seconds[25h] @ end(){moment.offset}))"
+    # The latest known, also for a range that ends in the future.
+    known = f"min(spend_settled_through_timestamp_seconds)[32d:10m] @ end(){moment.offset}"
+    settled = f"last_over_time({known})"
     begins = f"floor(({settled} - {SETTLING + DAY}) / {DAY}) * {DAY}"
     next_day = f"sum(sum_over_time(spend_daily_usd{{{selector}}}[1d] offset -2d))"
     has_next = f"max_over_time((vector(time()) and on () {next_day})[8d:1d] @ end(){moment.noon})"
@@ -134,17 +136,29 @@ def _in_week(selector: str, before: int) -> str:
 def week(selector: str, by: str, before: int = 0) -> str:
     """Return the cost of seven full days that end `before` days before the newest."""
     days = f"{_at_noon(selector, by, FIGURE)} {_in_week(selector, before)}"
-    return f"sum_over_time(({days})[{before + 16}d:12h])"
+    return f"sum_over_time(({days})[{before + 40}d:12h])"
 
 
 def change_of_week(selector: str, by: str) -> str:
     """Return by how much the last seven full days cost more than the seven days before."""
     cost = _at_noon(selector, by, FIGURE)
     signed = f"({cost} {_in_week(selector, 0)}) or (-1 * {cost} {_in_week(selector, 7)})"
-    return f"sum_over_time(({signed})[23d:12h])"
+    return f"sum_over_time(({signed})[47d:12h])"
 
 
 def now_or_history(now: str, history: str) -> str:
     """Return the exporter's own figure, which has estimates; of a range in the past what the bill has now."""
     known = f"({now} unless on () {PAST})"
     return f"({known} or ({history} unless on () {known}))"
+
+
+def month_end(selector: str, forecast: str) -> str:
+    """Return the forecast for the month; of a month that is over and ends the range what the bill has.
+
+    Of a range that ends in the future the forecast is the latest.
+    """
+    next_days = f"sum(sum_over_time(spend_daily_usd{{{selector}}}[36h] offset -36h))"
+    last_day = f"month({_time(-NOON)}) != on () month({_time(NOON + 3600)})"
+    over = f"({next_days} and on () ({last_day}))"
+    latest = f"({forecast} or last_over_time({forecast}[31d:10m]))"
+    return f"(({month_so_far(selector)} and on () {over}) or ({latest} unless on () {over}))"

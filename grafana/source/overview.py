@@ -52,11 +52,7 @@ def _figures() -> list[Placed]:
         number(
             "Month end, USD",
             "Median of the forecast for the whole month; of a past month, what it has cost.",
-            Query(
-                history.now_or_history(
-                    f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="0.5"}})', billed
-                )
-            ),
+            Query(history.month_end(PROVIDER, _forecast("0.5"))),
             empty=reasons.NO_NOWCAST,
             reading=DOLLARS,
             link=To(links.BUDGETS),
@@ -91,6 +87,16 @@ def _figures() -> list[Placed]:
     ]
 
 
+def _forecast(quantile: str) -> str:
+    """The forecast of all providers, once most of the cost has one: a part would be taken for all."""
+
+    def total(of: str) -> str:
+        return f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="{of}"}})'
+
+    so_far = f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})"
+    return f"({total(quantile)} and on () ({total('0.5')} > on () 0.9 * {so_far}))"
+
+
 def _growth() -> Placed:
     """The forecast and the limit are those at the end of the range, drawn over the days of its month."""
 
@@ -99,9 +105,6 @@ def _growth() -> Placed:
         end = f"@ end(){GRAPH.offset}"
         latest = f"last_over_time({expr}[25h:1m] {end}) or last_over_time({expr}[31d:10m] {end})"
         return f"(({latest}) {history.in_month(GRAPH, history.NOON)})"
-
-    def forecast(quantile: str) -> str:
-        return at_the_end(f'sum(spend_forecast_month_end_usd{{{PROVIDER}, quantile="{quantile}"}})')
 
     return over_time(
         "Month and last month",
@@ -113,8 +116,8 @@ def _growth() -> Placed:
         ),
         Query(history.last_month_so_far(PROVIDER), "Last month", dashed=True),
         Query(at_the_end(f"max({MONTH_LIMIT})"), "Limit", dashed=True),
-        Query(forecast("0.9"), "High"),
-        Query(forecast("0.1"), "Low"),
+        Query(at_the_end(_forecast("0.9")), "High"),
+        Query(at_the_end(_forecast("0.1")), "Low"),
         empty=reasons.NO_HISTORY,
         reading=DOLLARS,
         link=To(links.BUDGETS),

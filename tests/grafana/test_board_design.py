@@ -41,8 +41,9 @@ def of_type(uid: str, kind: str) -> list[dict[str, Any]]:
 
 
 @each_board
-def test_the_time_picker_moves_every_panel_and_begins_with_thirty_days(uid: str) -> None:
-    assert BOARDS[uid]["time"] == {"from": "now-30d", "to": "now"}
+def test_the_time_picker_moves_every_panel_and_bills_begin_with_thirty_days(uid: str) -> None:
+    live = {links.CLOUD_RUN: "now-24h", links.EXPORTER: "now-24h", links.BUDGETS: "now-7d"}
+    assert BOARDS[uid]["time"] == {"from": live.get(uid, "now-30d"), "to": "now"}
     for panel in panels(BOARDS[uid]):
         assert not {"timeFrom", "timeShift", "timeCompare"} & panel.keys(), panel["title"]
 

@@ -146,6 +146,11 @@ def test_figures_of_now_are_the_exporters_and_those_of_a_past_month_are_the_bill
 ) -> None:
     assert one(prometheus, "Month so far, USD", last_30_days(zone)) == NOWCAST_USD
     assert one(prometheus, "Month end, USD", last_30_days(zone)) == FORECAST_USD["0.5"]
+    # A range that ends with the month has what is billed, and the latest forecast.
+    assert one(prometheus, "Month so far, USD", this_month(zone)) == pytest.approx(
+        total(date(2026, 3, 1), NOW.date())
+    )
+    assert one(prometheus, "Month end, USD", this_month(zone)) == FORECAST_USD["0.5"]
     february = pytest.approx(total(date(2026, 2, 1), date(2026, 2, 28)))
     for title in ("Month so far, USD", "Month end, USD"):
         assert one(prometheus, title, previous_month(zone)) == february
@@ -158,6 +163,8 @@ def test_the_last_full_day_is_settled_and_its_change_is_against_a_week_before(
     [now] = answers(prometheus, "Last full day, USD", last_30_days(zone))
     week = days(LAST_FULL - timedelta(days=7), LAST_FULL)
     assert by_date(now, ZoneInfo(zone)) == pytest.approx({day: total(day, day) for day in week})
+    [same] = answers(prometheus, "Last full day, USD", this_month(zone))
+    assert by_date(same, ZoneInfo(zone)) == by_date(now, ZoneInfo(zone))
     [then] = answers(prometheus, "Last full day, USD", previous_month(zone))
     assert list(by_date(then, ZoneInfo(zone)))[-1] == date(2026, 2, 28)
     assert len(then.points) == 8
@@ -204,8 +211,9 @@ def test_days_are_drawn_by_rank_over_the_whole_range_and_sum_to_the_bill(
 
 
 @pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("chosen", [last_30_days, this_month])
 def test_services_and_movers_compare_seven_full_days_with_the_seven_before(
-    prometheus: Prometheus, zone: str
+    prometheus: Prometheus, chosen: Any, zone: str
 ) -> None:
     week = [LAST_FULL - timedelta(days=number) for number in (13, 7, 6, 0)]
 
@@ -215,7 +223,7 @@ def test_services_and_movers_compare_seven_full_days_with_the_seven_before(
     def before(each: Label) -> float:
         return total(week[0], week[1], each)
 
-    rows = answers(prometheus, "Services", last_30_days(zone))
+    rows = answers(prometheus, "Services", chosen(zone))
     found = {
         (each.labels["provider"], each.labels["service_name"]): each.points[-1][1]
         for each in rows
@@ -224,7 +232,7 @@ def test_services_and_movers_compare_seven_full_days_with_the_seven_before(
     assert found == pytest.approx({each: this(each) / before(each) - 1 for each in SERVICES})
     moved = {
         (each.labels["provider"], each.labels["service_name"]): each.points[-1][1]
-        for each in answers(prometheus, "Movers, week on week", last_30_days(zone))
+        for each in answers(prometheus, "Movers, week on week", chosen(zone))
     }
     by_change = sorted((this(each) - before(each), each) for each in SERVICES)
     up = [(usd, each) for usd, each in by_change if usd > 0][-6:]
