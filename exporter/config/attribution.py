@@ -259,11 +259,12 @@ LabelCosts = Annotated[
     tuple[Annotated[_Key, AfterValidator(_label_key)], ...],
     Field(
         max_length=20,
-        description="a list of at most 20 label keys; a resource tag starts with tag:",
+        description="a list of at most 20 label keys; a resource tag starts with tag:, and the name of the "
+        "resource is resource:name",
         examples=[["team", "branch", "tag:env"]],
     ),
 ]
-"""Keys of labels; keys of tags start with `tag:`."""
+"""Keys of labels; keys of tags start with `tag:`; `resource:name` is the resource of the detailed export."""
 
 UnitCosts = Annotated[
     Mapping[str, UnitCost] | None,

@@ -73,7 +73,7 @@ def tags_text(tags: Mapping[str, str]) -> str:
     """Return the tags of a charge as JSON with sorted keys and no spaces; empty where there are none.
 
     A key begins with its origin: `label:team` is a label of the resource or its project, or of another
-    provider's tags; `tag:env` is a tag of Google's resource hierarchy.
+    provider's tags; `tag:env` is a tag of Google's resource hierarchy; `resource:name` is the resource.
     """
     return json.dumps(tags, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if tags else ""
 

@@ -15,6 +15,7 @@ from exporter.analysis.bill.attribution import Attribution, Combination, Match
 from exporter.analysis.bill.windows import billing_windows
 from exporter.core import llm_meters
 from exporter.core.charges import tags_of
+from exporter.core.kept_tags import kept_name
 from exporter.ledger.charges.attribution import AttributionView, Values
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics import families as metrics
@@ -112,10 +113,13 @@ def category_families(costs: Iterable[AttributedCost], attribution: Attribution)
 
 
 def label_families(costs: Sequence[AttributedCost], labels: Iterable[str]) -> list[FamilySamples]:
-    """Return this month's cost by value of each label: `team` for a label, `tag:env` for a tag."""
+    """Return this month's cost by value of each label: `team` for a label, `tag:env` for a tag.
+
+    `resource:name` is the resource.
+    """
     samples = []
     for label in dict.fromkeys(labels):
-        by_value = _by_value(costs, label if label.startswith("tag:") else f"label:{label}")
+        by_value = _by_value(costs, kept_name(label))
         samples += [((label, value), _shown(usd)) for value, usd in sorted(_capped(by_value).items())]
     return [FamilySamples(metrics.SPEND_LABEL_MONTH_TO_DATE_USD, samples)]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
 from exporter.config.attribution import ChargeMatch, UnitCost
+from exporter.core.kept_tags import kept_name
 from exporter.metrics.attribution import BusinessUnit
 from exporter.sources.prometheus_units import UnitQuery
 
@@ -44,7 +45,7 @@ def configured_attribution(
         for name, unit in (unit_costs or {}).items()
     )
     labels = tuple(dict.fromkeys(label_costs))
-    kept = {label if label.startswith("tag:") else f"label:{label}" for label in labels}
+    kept = {kept_name(label) for label in labels}
     for match in (*(rule.match for rule in rules), *(unit.match for unit in units)):
         kept |= {f"label:{key}" for key in match.labels} | {f"tag:{key}" for key in match.tags}
     return ConfiguredAttribution(

@@ -20,7 +20,7 @@ SCHEMA_VERSION: Final = 39
 GRID_COLUMNS: Final = 24
 
 LIVE_SINCE: Final = "now-24h"
-"""Start of boards of what is live and has no history: a range of a month would have too few steps for them."""
+"""Start of boards of what is live and has no history: a month would have too few steps for them."""
 
 
 @dataclass(frozen=True, slots=True)

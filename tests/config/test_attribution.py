@@ -138,8 +138,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 
 def test_labels_and_tags_are_listed_by_their_keys() -> None:
-    found = Outer.model_validate({"label_costs": ["team", "label:branch", "tag:env"]})
-    assert found.label_costs == ("team", "branch", "tag:env")
+    found = Outer.model_validate({"label_costs": ["team", "label:branch", "tag:env", "resource:name"]})
+    assert found.label_costs == ("team", "branch", "tag:env", "resource:name")
 
 
 @pytest.mark.parametrize(

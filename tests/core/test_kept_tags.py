@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.charges import tags_of, tags_text
-from exporter.core.kept_tags import KeptTag, cursor_mark, kept_tags
+from exporter.core.kept_tags import RESOURCE_NAME, KeptTag, cursor_mark, kept_name, kept_tags
 from exporter.sources.base import Batch, RefreshContext, RefreshTally
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.bigquery.partitions import VIRTUAL_DAYS
@@ -87,6 +87,26 @@ def test_a_resources_label_goes_before_its_projects_and_tags_are_a_kind_of_their
         '{"tag:env":""}': 4,
         tags_text({"label:cost center": "1 \"2\" \\3 ü🦊 '4'"}): 8,
         "": Decimal("47.5"),
+    }
+
+
+@FORMATS
+def test_a_charge_is_for_the_resource_that_the_detailed_export_names(
+    context: RefreshContext, tmp_path: Path, suffix: str
+) -> None:
+    rows = [
+        export_row(cost=1.0, resource={"name": "vm-1", "global_name": "//compute/vm-1"}),
+        export_row(cost=2.0, resource={"name": 'vm "2"', "global_name": None}),
+        export_row(cost=4.0, resource={"name": None, "global_name": None}),
+        export_row(cost=8.0, resource=None),
+        export_row(cost=16.0, resource={"name": "", "global_name": ""}),
+        export_row(cost=32.0, resource={"name": "vm-1"}, credits=[{"amount": -0.5}]),
+    ]
+    batch = read(context, WRITERS[suffix](tmp_path / f"a{suffix}", rows), (RESOURCE_NAME,))
+    assert usd_by_tags(batch) == {
+        tags_text({"resource:name": "vm-1"}): Decimal("32.5"),
+        tags_text({"resource:name": 'vm "2"'}): 2,
+        "": 28,
     }
 
 
@@ -184,6 +204,16 @@ def test_a_name_that_does_not_say_where_the_key_is_from_is_refused(name: str) ->
         kept_tags([name])
 
 
+def test_a_key_is_of_a_label_unless_it_says_otherwise() -> None:
+    names = ["team", "tag:env", "resource:name", "resource:x"]
+    assert [kept_name(name) for name in names] == [
+        "label:team",
+        "tag:env",
+        "resource:name",
+        "label:resource:x",
+    ]
+
+
 def test_nothing_kept_leaves_no_mark_and_the_order_of_names_none_either() -> None:
     assert kept_tags(["tag:b", "label:a:c", "tag:b"]) == (KeptTag("label", "a:c"), KeptTag("tag", "b"))
     assert cursor_mark(()) == ""
@@ -222,6 +252,11 @@ def test_a_table_without_the_columns_is_not_queried_for_them() -> None:
     sql = query(frozenset({"cost"}), "label:team", "tag:env")
     assert "UNNEST(labels)" not in sql
     assert sql.count("CAST(NULL AS STRING) AS tag_") == 2
+
+
+def test_the_name_of_a_resource_is_asked_for_only_where_the_table_has_it() -> None:
+    assert "NULLIF(resource.name, '') AS tag_0," in query(COLUMNS | {"resource.name"}, RESOURCE_NAME)
+    assert "CAST(NULL AS STRING) AS tag_0," in query(COLUMNS, RESOURCE_NAME)
 
 
 def test_without_kept_tags_the_query_is_as_it_was() -> None:

@@ -317,11 +317,13 @@ def test_charges_equal_the_sums_of_the_rows_and_no_row_is_lost(
 
 
 def tags_of_row(row: Row) -> str:
-    """What is kept of a row's labels and tags, in words of its own."""
+    """What is kept of a row's labels, tags and resource, in words of its own."""
     labels = {pair["key"]: pair["value"] for pair in (row.get("project") or {}).get("labels") or []}
     labels |= {pair["key"]: pair["value"] for pair in row.get("labels") or []}
     found = {f"label:{key}": value for key, value in labels.items() if key in ("team", "it's")}
     found |= {f"tag:{pair['key']}": pair["value"] for pair in row.get("tags") or []}
+    name = (row.get("resource") or {}).get("name")
+    found |= {"resource:name": name} if name else {}
     return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if found else ""
 
 
@@ -334,6 +336,7 @@ def test_kept_labels_and_tags_split_charges_without_moving_a_dollar(
         team = [{"key": "team", "value": "a 'b' 🦊"}, {"key": "x", "value": "y"}]
         row["labels"] = rng.choice([[], team])
         row["tags"] = rng.choice([[], [{"key": "env", "value": "prod"}], [{"key": "env", "value": ""}]])
+        row["resource"] = rng.choice([None, {"name": "vm-1", "global_name": "//x"}, {"name": ""}])
         if row["project"] is not None:
             row["project"] = {
                 **row["project"],
@@ -348,7 +351,7 @@ def test_kept_labels_and_tags_split_charges_without_moving_a_dollar(
         table=ledger.source.table,
         credentials=AnonymousCredentials(),
         endpoint=ledger.source.endpoint,
-        kept_tags=("tag:env", "label:team", "label:it's"),
+        kept_tags=("tag:env", "label:team", "label:it's", "resource:name"),
     )
     assert len(ledger.refresh()) == 4
     assert ledger.refresh() == []

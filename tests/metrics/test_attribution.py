@@ -155,6 +155,19 @@ def test_cost_by_label_and_by_tag_sums_to_the_total(ledger: Ledger, tmp_path: Pa
     }
 
 
+def test_cost_by_resource_sums_to_the_total_with_the_small_ones_in_other(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    machines = [tagged(f"{number}.5", resource__name=f"vm-{number}") for number in range(150)]
+    put(ledger, tmp_path, "a", *machines, tagged("1000"), gpt("16", TODAY))
+    found = values(label_families(costs_of(ledger), ["resource:name"]))["spend_label_month_to_date_usd"]
+    assert len(found) == 102
+    assert found["resource:name", "vm-149"] == 149.5
+    assert found["resource:name", "unlabelled"] == 1016.0
+    assert found["resource:name", "other"] == sum(number + 0.5 for number in range(50))
+    assert sum(found.values()) == 1016.0 + sum(number + 0.5 for number in range(150))
+
+
 def test_beyond_a_hundred_values_the_small_ones_are_other(ledger: Ledger, tmp_path: Path) -> None:
     branches = [tagged(str(number), label__branch=f"b{number}") for number in range(1, 151)]
     put(ledger, tmp_path, "a", *branches, tagged("0.25"))

@@ -181,7 +181,10 @@ def _judged_rows(latest: datetime) -> str:
 
 
 def _tag_value(table: ExportTable, tag: KeptTag) -> str:
-    """SQL expression of the value of a label or tag; NULL where a row has none."""
+    """SQL expression of the value of a label or tag, or of the resource's name; NULL where a row has none."""
+    if tag.origin == "resource":
+        path = f"resource.{tag.key}"
+        return f"NULLIF({path}, '')" if path in table.columns else "CAST(NULL AS STRING)"
     # The least, so that the order in a list never matters: a key may be there from two organizations.
     found = [
         f"(SELECT MIN(pair.value) FROM UNNEST({column}) AS pair WHERE pair.key = {_text_literal(tag.key)})"

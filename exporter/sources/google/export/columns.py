@@ -113,6 +113,8 @@ class ExportColumns:
 
     def _value(self, tag: KeptTag) -> str:
         """Return a VARCHAR expression for the value of a label or tag; NULL where there is none."""
+        if tag.origin == "resource":
+            return f"nullif({self.text('resource', tag.key)}, '')"
         if tag.origin == "tag":
             return _value_in(self._pairs("tags"), tag.key)
         own, of_project = self._pairs("labels"), self._pairs("project", "labels")

@@ -31,8 +31,8 @@ EXPORT_COLUMNS: Final[Mapping[str, str]] = {
 
 Numbers are read as text, so that `0.1` stays exactly that and NUMERIC may be quoted or not."""
 
-TAG_COLUMNS: Final[Mapping[str, str]] = {"labels": "JSON", "tags": "JSON"}
-"""Further columns, read only where labels or tags are kept."""
+TAG_COLUMNS: Final[Mapping[str, str]] = {"labels": "JSON", "tags": "JSON", "resource": "JSON"}
+"""Further columns, read only where labels, tags or names of resources are kept."""
 
 LEAVES: Final[Mapping[str, str]] = {
     "service.id": "VARCHAR",
@@ -41,6 +41,7 @@ LEAVES: Final[Mapping[str, str]] = {
     "sku.description": "VARCHAR",
     "project.id": "VARCHAR",
     "project.labels": "JSON",
+    "resource.name": "VARCHAR",
     "location.location": "VARCHAR",
     "location.region": "VARCHAR",
     "usage.amount": "VARCHAR",
