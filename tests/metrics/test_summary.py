@@ -291,7 +291,8 @@ def test_what_is_served_is_what_the_schema_says(shown: Snapshot) -> None:
 
 def test_the_documented_example_is_what_the_schema_says() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
-    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    section = page.partition("\n## The summary\n")[2]
+    example = json.loads(section.partition("```json\n")[2].partition("```")[0])
     assert not list(violations(example, summary_schema()))
     assert example["by_service"]
 

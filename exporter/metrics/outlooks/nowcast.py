@@ -84,6 +84,9 @@ class Outlook:
         for service in sorted(self.nowcast.billed):
             method = "plain" if service in self.nowcast.plain else self.method
             yield metrics.SPEND_NOWCAST_METHOD_INFO, (self.provider, service, method), 1.0
+
+    def forecast_families(self) -> Iterable[tuple[metrics.Family, tuple[str, ...], float]]:
+        """Yield each sample of the forecasts of the day and of the month."""
         if self.month is None:
             return
         for quantile, usd in self.month.day_quantile_usd.items():
@@ -187,11 +190,17 @@ def month_to_date_family(
     return FamilySamples(metrics.SPEND_NOWCAST_MONTH_TO_DATE_USD, sorted(samples.items()))
 
 
-def outlook_families(outlooks: Iterable[Outlook], now: datetime) -> list[FamilySamples]:
-    """Return the families of all outlooks at `now`."""
+def outlook_families(outlooks: Sequence[Outlook], now: datetime) -> list[FamilySamples]:
+    """Return the families of all outlooks at `now`.
+
+    The forecasts of day and month wait until there is one of each provider: a sum over some of them would
+    look like the forecast of all, and jump when the others follow.
+    """
     families: dict[metrics.Family, list[tuple[tuple[str, ...], float]]] = {}
+    complete = all(outlook.month is not None for outlook in outlooks)
     for outlook in outlooks:
-        for family, labels, value in outlook.families(now):
+        forecasts = outlook.forecast_families() if complete else ()
+        for family, labels, value in [*outlook.families(now), *forecasts]:
             families.setdefault(family, []).append((labels, value))
     return [FamilySamples(family, samples) for family, samples in families.items()]
 

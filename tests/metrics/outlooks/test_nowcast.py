@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from exporter.analysis.bill.billing_calendar import hour_at
 from exporter.analysis.nowcast.track_record import TrackRecord
 from exporter.core.cost_cells import NANO
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since
-from exporter.metrics.outlooks.nowcast import cost_history, grade, make_outlook
+from exporter.metrics.outlooks.nowcast import Outlook, cost_history, grade, make_outlook, outlook_families
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Batch, Change, RefreshContext
 from exporter.sources.spool import write_spool_csv
@@ -210,6 +211,22 @@ def test_the_day_and_the_month_are_forecast_with_three_quantiles(
     assert low < middle < high
     if period == "day":
         assert middle == pytest.approx(by(shown["spend_forecast_day_usd"])[()], rel=1e-9)
+
+
+def test_forecasts_wait_until_there_is_one_of_each_provider(ledger: Ledger, tmp_path: Path) -> None:
+    put_bill(ledger, tmp_path)
+    with ledger.view(["files"]) as view:
+        cells = cost_history(view, "gcp", NOW)
+    whole = make_outlook(cells, "gcp", PACIFIC["gcp"], hour_at(NOW), live=None, record=TrackRecord())
+    forecast = {"spend_forecast_month_end_usd", "spend_forecast_day_end_usd"}
+
+    def shown(*outlooks: Outlook) -> set[str]:
+        return {each.family.name for each in outlook_families(outlooks, NOW)}
+
+    other = replace(whole, provider="openai")
+    assert forecast <= shown(whole, other)
+    unjudged = make_outlook(cells, "gcp", PACIFIC["gcp"], hour_at(NOW), live=None, record=None)
+    assert shown(unjudged, other) == shown(whole, other) - forecast
 
 
 def test_a_restart_within_the_hour_changes_nothing_that_was_kept(tmp_path: Path) -> None:
