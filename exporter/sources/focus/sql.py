@@ -210,15 +210,15 @@ def invoice_month(name: str) -> str:
 def _provider(slug: str) -> str:
     """Return an expression for the label of the provider that a slug names."""
     bare = f"regexp_replace({slug}, '(-({LEGAL_FORMS}))+$', '')"
-    cases = ""
-    for each in PROVIDERS:
-        names = ", ".join(map(quoted, (each.label, *each.bills)))
-        cases += f" WHEN {slug} IN ({names}) OR {bare} IN ({names}) THEN {quoted(each.label)}"
-    for each in PROVIDERS:
-        tests = [f"starts_with({slug}, {quoted(beginning)})" for beginning in each.bill_beginnings]
-        if tests:
-            cases += f" WHEN {' OR '.join(tests)} THEN {quoted(each.label)}"
-    return f"coalesce(CASE{cases} ELSE {bare} END, '')"
+    labels = {name: each.label for each in PROVIDERS for name in (each.label, *each.bills)}
+    table = f"MAP {{{', '.join(f'{quoted(name)}: {quoted(label)}' for name, label in labels.items())}}}"
+    cases = "".join(
+        f" WHEN starts_with({slug}, {quoted(beginning)}) THEN {quoted(each.label)}"
+        for each in PROVIDERS
+        for beginning in each.bill_beginnings
+    )
+    known = [f"map_extract_value({table}, {name})" for name in (slug, bare)]
+    return f"coalesce({', '.join(known)}, CASE{cases} END, {bare}, '')"
 
 
 def _slug(text: str) -> str:
