@@ -28,7 +28,7 @@ from tests.prometheus.receivers import part
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.running_alertmanager import PROGRAM, Alertmanager, running_alertmanager
 from tests.prometheus.running_prometheus import running_prometheus
-from tests.support.exposed import Samples, samples, until
+from tests.support.exposed import POLL_SECONDS, Samples, samples, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -79,8 +79,9 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
     try:
         until(lambda: found or not thread.is_alive(), "an address", seconds=240)
         assert found, "the demo has ended"
-        until(lambda: len(exposed(found[0])["spend_source_up"]) == SOURCES, "every source", seconds=240)
-        until(lambda: exposed(found[0])["spend_forecast_month_end_usd"], "estimates", seconds=240)
+        up, forecast = "spend_source_up", "spend_forecast_month_end_usd"
+        until(lambda: len(exposed(found[0], up)[up]) == SOURCES, "every source", 240, POLL_SECONDS)
+        until(lambda: exposed(found[0], forecast)[forecast], "estimates", 240, POLL_SECONDS)
         until_steady(found[0])
         yield found[0]
     finally:
@@ -88,9 +89,9 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
         thread.join()
 
 
-def exposed(url: str) -> Samples:
+def exposed(url: str, *names: str) -> Samples:
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as response:
-        return samples(response.read())
+        return samples(response.read(), *names)
 
 
 def until_steady(url: str) -> None:

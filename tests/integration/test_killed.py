@@ -20,7 +20,7 @@ from exporter.simulator.google.billing_export import write_csv, write_jsonl, wri
 from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
 from exporter.sources.files.source import FilesSource
-from tests.support.exposed import samples, until
+from tests.support.exposed import POLL_SECONDS, samples, until
 from tests.support.running import Running, serving, write_config
 
 pytestmark = pytest.mark.integration
@@ -131,8 +131,12 @@ def test_figures_are_those_of_a_ledger_that_was_never_disturbed(tmp_path: Path) 
     growing.grow(everything, stages=STAGES)
 
     with serving(config) as process:
-        until(lambda: process.scrape()["spend_source_up"], "a refresh after the last kill")
-        assert process.scrape()["spend_source_errors_total"] == {}
+        until(
+            lambda: process.values("spend_source_up"),
+            "a refresh after the last kill",
+            pause_seconds=POLL_SECONDS,
+        )
+        assert process.values("spend_source_errors_total") == {}
         assert process.end(signal.SIGTERM) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "config.yml",

@@ -12,7 +12,7 @@ import pytest
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from tests.support.export_rows import export_row, export_time, write_json_lines
-from tests.support.exposed import by, until
+from tests.support.exposed import POLL_SECONDS, by, until
 from tests.support.running import Running, serving, write_config
 
 pytestmark = pytest.mark.integration
@@ -41,7 +41,7 @@ def write_bill(path: Path, usd: float) -> None:
 
 
 def forecast(process: Running) -> float | None:
-    return by(process.scrape()["spend_forecast_day_usd"]).get(())
+    return by(process.values("spend_forecast_day_usd")).get(())
 
 
 def is_newer(process: Running, before: float | None) -> bool:
@@ -51,12 +51,14 @@ def is_newer(process: Running, before: float | None) -> bool:
 def killed_after(config: Path, export: Path, name: str, usd: float) -> None:
     """Kill `serve` once it has said something, and has shown something newer after that."""
     with serving(config) as process:
-        until(lambda: forecast(process), "a forecast")
-        until(lambda: by(process.scrape()["spend_source_up"]) == {(): 1.0}, "a refresh that has ended")
+        until(lambda: forecast(process), "a forecast", pause_seconds=POLL_SECONDS)
+        until(
+            lambda: process.get("/readyz")[0] == 200, "a refresh that has ended", pause_seconds=POLL_SECONDS
+        )
         for part in range(2):
             before = forecast(process)
             write_bill(export / f"{name}-{part}.jsonl", usd)
-            until(partial(is_newer, process, before), "a newer forecast")
+            until(partial(is_newer, process, before), "a newer forecast", pause_seconds=POLL_SECONDS)
         process.end(signal.SIGKILL)
 
 
@@ -72,7 +74,7 @@ def test_what_was_said_survives_a_kill_and_the_next_process(tmp_path: Path) -> N
     export = tmp_path / "export"
     export.mkdir()
     write_bill(export / "first.jsonl", 2.0)
-    config = write_config(tmp_path, f"{export}/*.jsonl")
+    config = write_config(tmp_path, f"{export}/*.jsonl", interval_seconds=1)
     killed_after(config, export, "second", 5.0)
     first = kept(tmp_path / "spend.duckdb")
     assert len({each.hour for each in first}) == len(first) > 0

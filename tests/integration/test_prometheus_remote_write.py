@@ -24,7 +24,7 @@ import yaml
 
 from tests.integration.test_prometheus_scrapes import free_port
 from tests.support.export_rows import Row, export_row, export_time, write_json_lines
-from tests.support.exposed import DEADLINE_SECONDS, by, until
+from tests.support.exposed import DEADLINE_SECONDS, POLL_SECONDS, by, until
 from tests.support.running import Running, serving, write_config
 
 pytestmark = [
@@ -142,24 +142,25 @@ class Bill:
 
 def configured(folder: Path, export: Path, prometheus: Prometheus, **more: str) -> Path:
     receiver = {"url": f"{prometheus.url}/api/v1/write", "since_days": DAYS + 10, **more}
-    return write_config(folder, f"{export}/*.jsonl", history={"remote_write": receiver})
+    history = {"remote_write": receiver}
+    return write_config(folder, f"{export}/*.jsonl", interval_seconds=1, history=history)
 
 
 def wait_until_sent(process: Running, what: str) -> None:
     """Wait until all that is in the files now has been read, and then sent."""
     began = datetime.now(UTC).timestamp()
-    until(lambda: last_read(process) > began, f"{what} to be read")
+    until(lambda: last_read(process) > began, f"{what} to be read", pause_seconds=POLL_SECONDS)
     read = last_read(process, with_duration=False)
     sent = "spend_remote_write_sent_through_timestamp_seconds"
-    until(lambda: process.scrape()[sent].get((), 0) > read, f"{what} to arrive")
+    until(lambda: process.values(sent).get((), 0) > read, f"{what} to arrive", pause_seconds=POLL_SECONDS)
 
 
 def last_read(process: Running, *, with_duration: bool = True) -> float:
     """When the last refresh that succeeded began, or ended."""
-    scraped = process.scrape()
+    success, duration = "spend_source_last_success_timestamp_seconds", "spend_source_refresh_duration_seconds"
+    scraped = process.scrape(success, duration)
     files = (("source", "files"),)
-    ended = scraped["spend_source_last_success_timestamp_seconds"].get(files, 0.0)
-    return ended - with_duration * scraped["spend_source_refresh_duration_seconds"].get(files, 0.0)
+    return scraped[success].get(files, 0.0) - with_duration * scraped[duration].get(files, 0.0)
 
 
 def billed(ledger: Path) -> dict[tuple[tuple[str, ...], datetime], Decimal]:
@@ -236,22 +237,22 @@ def test_sums_hold_after_restatements_and_an_outage_of_the_receiver(tmp_path: Pa
             for day in chance.sample(range(2, DAYS), k=8):
                 bill.write(day)
             wait_until_sent(process, "restatements")
-            assert process.scrape()["spend_remote_write_failures_total"] == {}
+            assert process.values("spend_remote_write_failures_total") == {}
 
             receiver.end()
             for day in (1, *chance.sample(range(2, DAYS), k=8)):
                 bill.write(day)
+            failures = "spend_remote_write_failures_total"
             until(
-                lambda: (
-                    ("unavailable",) in by(process.scrape()["spend_remote_write_failures_total"], "reason")
-                ),
-                "a failure to be told",
+                lambda: ("unavailable",) in by(process.values(failures), "reason"),
+                "a failure to be reported",
+                pause_seconds=POLL_SECONDS,
             )
             bill.write(1)
-            assert process.scrape()["spend_remote_write_pending_samples"][()] > 0
+            assert process.values("spend_remote_write_pending_samples")[()] > 0
             receiver.start()
             wait_until_sent(process, "what was billed during the outage")
-            assert process.scrape()["spend_remote_write_refused_samples"][()] == 0
+            assert process.values("spend_remote_write_refused_samples")[()] == 0
             assert process.end() == 0
         assert_sums_are_those_of(tmp_path / "spend.duckdb", receiver)
         receiver.end(signal.SIGKILL)

@@ -18,7 +18,7 @@ import pytest
 from exporter.simulator.google.billing_export import Format, write_export
 from exporter.simulator.google.world import World
 from tests.integration.test_prometheus_scrapes import prometheus
-from tests.support.exposed import until
+from tests.support.exposed import POLL_SECONDS, until
 from tests.support.running import serving, write_config
 
 pytestmark = [
@@ -99,8 +99,12 @@ def test_promql_sums_equal_the_files_and_promtool_has_nothing_to_say(tmp_path: P
         '{__name__=~"spend_(month_to_date|last_month)_usd"}': truth(export, now - timedelta(days=20)),
     }
     with serving(write_config(tmp_path, f"{export}/*", interval_seconds=60)) as process:
-        until(lambda: process.scrape()["spend_source_up"], "the first refresh")
-        assert process.scrape()["spend_source_errors_total"] == {}
+        until(
+            lambda: process.values("spend_source_up"),
+            "the first refresh",
+            pause_seconds=POLL_SECONDS,
+        )
+        assert process.values("spend_source_errors_total") == {}
         target = process.address().removeprefix("http://")
         scrapes = (
             "  - job_name: spend\n    scrape_interval: 1s\n    scrape_timeout: 1s\n"

@@ -40,7 +40,7 @@ def test_a_store_that_lost_what_it_acknowledged_is_noticed_and_filled_again(
             # Restated hours have more than one sample.
             bill.write(4)
             wait_until_sent(process, "a restatement")
-            assert process.scrape()["spend_remote_write_difference_usd"] == {(): 0.0}
+            assert process.values("spend_remote_write_difference_usd") == {(): 0.0}
             assert process.end() == 0
         compare = ["backfill", "--config", str(config), "--compare"]
         assert main(compare) == 0
@@ -60,7 +60,7 @@ def test_a_store_that_lost_what_it_acknowledged_is_noticed_and_filled_again(
         assert "the exporter sends them when it runs again" in capsys.readouterr().out
         with serving(config) as process:
             wait_until_sent(process, "what was lost")
-            assert process.scrape()["spend_remote_write_refused_samples"] == {(): 0.0}
+            assert process.values("spend_remote_write_refused_samples") == {(): 0.0}
             assert process.end() == 0
         assert_sums_are_those_of(tmp_path / "spend.duckdb", receiver)
         assert main(compare) == 0

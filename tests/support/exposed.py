@@ -16,10 +16,18 @@ DEADLINE_SECONDS = 120.0
 """Only how long a failure takes: the machine may be busy."""
 
 
-def samples(text: str | bytes) -> Samples:
-    """Values by metric and sorted labels, read from the text format."""
+POLL_SECONDS = 0.1
+"""Between two looks at another process, which is not to be kept busy by being looked at."""
+
+
+def samples(text: str | bytes, *names: str) -> Samples:
+    """Values by metric and sorted labels, read from the text format; with names, of these metrics alone."""
     found: Samples = defaultdict(dict)
-    for family in text_string_to_metric_families(text if isinstance(text, str) else text.decode()):
+    shown = text if isinstance(text, str) else text.decode()
+    if names:
+        wanted = tuple(f"{name}{end}" for name in names for end in "{ ")
+        shown = "".join(f"{line}\n" for line in shown.split("\n") if line.startswith(wanted))
+    for family in text_string_to_metric_families(shown):
         for sample in family.samples:
             found[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
     return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import exporter
-from tests.support.exposed import DEADLINE_SECONDS, Samples, samples, until
+from tests.support.exposed import DEADLINE_SECONDS, Labels, Samples, samples, until
 
 _PROGRAM = """
 import faulthandler, signal, sys
@@ -53,10 +53,15 @@ class Running:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def scrape(self) -> Samples:
+    def scrape(self, *names: str) -> Samples:
+        """What it shows; with names, of these metrics alone, which is much less work."""
         status, text = self.get("/metrics")
         assert status == 200
-        return samples(text)
+        return samples(text, *names)
+
+    def values(self, name: str) -> dict[Labels, float]:
+        """What it shows of one metric."""
+        return self.scrape(name)[name]
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
         """Send a signal and return the exit code; where there is none in time, report what it is doing."""

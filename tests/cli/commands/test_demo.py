@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exposed import Samples, until
+from tests.support.exposed import POLL_SECONDS, Samples, until
 from tests.support.running import Running, running
 
 COUNTERS = (
@@ -64,15 +64,14 @@ def once_all_read(process: Running) -> Samples:
 
     Just after a start all live usage may have been read by the process before.
     """
-    seen: list[Samples] = []
+    up, returned = "spend_source_up", "spend_monitoring_series_returned_total"
 
     def all_read() -> bool:
-        seen[:] = [process.scrape()]
-        returned = seen[0]["spend_monitoring_series_returned_total"].get((), 0.0)
-        return len(seen[0]["spend_source_up"]) == SOURCES and returned > 0
+        seen = process.scrape(up, returned)
+        return len(seen[up]) == SOURCES and seen[returned].get((), 0.0) > 0
 
-    until(all_read, "a refresh of every source", seconds=300)
-    return seen[0]
+    until(all_read, "a refresh of every source", seconds=300, pause_seconds=POLL_SECONDS)
+    return process.scrape()
 
 
 def none_fell(before: Samples, after: Samples) -> None:
