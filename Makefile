@@ -7,6 +7,9 @@ BIN := .venv/bin
 # Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
 export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin
 
+# Otherwise each of the many programs that tests start compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
 WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests --include='test_*.py')
 

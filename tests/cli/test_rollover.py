@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ BUDGETS = [
     {"name": period, "period": period, "limit_usd": 1000, "match": {"providers": ["gcp"]}}
     for period in ("day", "month")
 ]
+
+
+slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
 def dollar_an_hour(path: Path, begin: datetime, until_hour: datetime) -> None:
@@ -72,13 +76,13 @@ def of_budgets(found: Samples, figure: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("begin", "now", "day_begins", "today", "yesterday", "month"),
     [
-        (AUTUMN, "2026-11-01T06:30Z", "2026-10-31T00:00-07:00", 23, 24, 47),
-        (AUTUMN, "2026-11-01T08:30Z", "2026-11-01T00:00-07:00", 1, 24, 1),
-        (AUTUMN, "2026-11-02T07:30Z", "2026-11-01T00:00-07:00", 24, 24, 24),
+        slow(AUTUMN, "2026-11-01T06:30Z", "2026-10-31T00:00-07:00", 23, 24, 47),
+        slow(AUTUMN, "2026-11-01T08:30Z", "2026-11-01T00:00-07:00", 1, 24, 1),
+        slow(AUTUMN, "2026-11-02T07:30Z", "2026-11-01T00:00-07:00", 24, 24, 24),
         (AUTUMN, "2026-11-02T09:30Z", "2026-11-02T00:00-08:00", 1, 25, 26),
-        (SPRING, "2026-03-08T07:30Z", "2026-03-07T00:00-08:00", 23, None, 23),
-        (SPRING, "2026-03-08T09:30Z", "2026-03-08T00:00-08:00", 1, 24, 25),
-        (SPRING, "2026-03-09T06:30Z", "2026-03-08T00:00-08:00", 22, 24, 46),
+        slow(SPRING, "2026-03-08T07:30Z", "2026-03-07T00:00-08:00", 23, None, 23),
+        slow(SPRING, "2026-03-08T09:30Z", "2026-03-08T00:00-08:00", 1, 24, 25),
+        slow(SPRING, "2026-03-09T06:30Z", "2026-03-08T00:00-08:00", 22, 24, 46),
         (SPRING, "2026-03-09T08:30Z", "2026-03-09T00:00-07:00", 1, 23, 48),
     ],
 )
@@ -108,6 +112,7 @@ LAST_OF_OCTOBER = "2026-11-01T06:59:59Z"
 FIRST_OF_NOVEMBER = "2026-11-01T07:00:00Z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("now", "by_period", "first", "end"),
     [
@@ -154,6 +159,7 @@ def test_backfill_warns_of_days_whose_bill_still_grows_by_now(
     assert ("usually still grow" in caplog.text) is warned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("now", "tried"), [("2026-12-11T07:00Z", True), ("2026-12-12T09:00Z", False)])
 def test_check_tries_rules_on_the_days_before_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], now: str, tried: bool
@@ -207,10 +213,10 @@ def get(address: str) -> str:
 @pytest.mark.parametrize(
     ("begin", "midnight", "hours", "month"),
     [
-        pytest.param(AUTUMN, "2026-11-01T07:00Z", 24, None, marks=pytest.mark.slow),
+        slow(AUTUMN, "2026-11-01T07:00Z", 24, None),
         (AUTUMN, "2026-11-02T08:00Z", 25, 25),
-        pytest.param(SPRING, "2026-03-08T08:00Z", 24, 24, marks=pytest.mark.slow),
-        pytest.param(SPRING, "2026-03-09T07:00Z", 23, 47, marks=pytest.mark.slow),
+        slow(SPRING, "2026-03-08T08:00Z", 24, 24),
+        slow(SPRING, "2026-03-09T07:00Z", 23, 47),
     ],
 )
 def test_everything_that_serve_shows_rolls_over_at_pacific_midnight(

@@ -49,6 +49,7 @@ def uses_of_duckdb(file: Path) -> set[str]:
     return called | imported
 
 
+@pytest.mark.slow
 def test_no_other_module_opens_a_connection() -> None:
     assert "connect" in uses_of_duckdb(ONLY_PLACE)
 

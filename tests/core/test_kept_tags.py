@@ -56,8 +56,7 @@ def read(context: RefreshContext, path: Path, kept: tuple[str, ...] = KEPT) -> B
 
 def usd_by_tags(batch: Batch) -> dict[str, Decimal]:
     query = f"SELECT tags, sum(billed_cost_usd) FROM '{batch.charges}' GROUP BY tags"
-    with duckdb.connect() as connection:
-        return dict(connection.execute(query).fetchall())
+    return dict(duckdb.execute(query).fetchall())
 
 
 def pairs(**values: str) -> list[dict[str, str]]:

@@ -130,6 +130,7 @@ def test_what_is_missing_since_a_day_is_sent_again_and_the_sums_are_right(world:
     assert sender.compare() == []
 
 
+@pytest.mark.slow
 def test_a_restatement_after_that_is_right_too(world: World) -> None:
     world.bill("2.5")
     sender = world.sender()

@@ -57,6 +57,7 @@ def billed(exposition: bytes) -> Samples:
     return {name: found[name] for name in BILLED}
 
 
+@pytest.mark.slow
 def test_every_billed_figure_and_counter_is_what_the_old_version_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_every_billed_figure_and_counter_is_what_the_old_version_printed(
         assert version_of(connection) == SCHEMA_VERSION
 
 
+@pytest.mark.slow
 def test_history_says_how_an_old_ledger_is_upgraded_and_then_shows_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,7 @@ def test_each_billing_day_is_a_sample_at_noon_of_its_date(
     assert deliver(box, stored) == 0
 
 
+@pytest.mark.slow
 def test_restated_days_add_up_to_the_ledger(ledger: Ledger, tmp_path: Path) -> None:
     stored: dict[tuple[tuple[str, ...], int], float] = {}
     box = days(ledger)

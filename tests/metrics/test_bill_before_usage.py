@@ -95,6 +95,7 @@ BILLED_THROUGH = HOURS_NOW - 1
 """Hours of which the bill has arrived; the last hour's has not."""
 
 
+@pytest.mark.slow
 def test_a_bill_that_arrives_before_the_usage_is_not_added_to_by_it(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path, hours=range(BILLED_THROUGH))
     bill_alone = figures(ledger)
@@ -115,6 +116,7 @@ def test_a_bill_that_arrives_before_the_usage_is_not_added_to_by_it(ledger: Ledg
     assert usage_there["spend_estimate_to_billed_ratio"] == {("gcp", "Cloud Run"): pytest.approx(1.0)}
 
 
+@pytest.mark.slow
 def test_the_estimate_is_counted_once_when_the_usage_comes_after_the_bill(
     ledger: Ledger, tmp_path: Path
 ) -> None:

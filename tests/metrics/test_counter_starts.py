@@ -272,6 +272,7 @@ def owned_by(ledger: Ledger, source: str) -> dict[tuple[str, ...], float]:
     return {labels[1:2]: value for labels, value in found.samples}
 
 
+@pytest.mark.slow
 def test_counters_go_on_when_another_source_takes_over_and_when_it_gives_back(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -256,6 +256,7 @@ def test_machines_of_one_name_in_two_zones_are_summed(ledger: Ledger) -> None:
     assert len(found[INFO]) == 2
 
 
+@pytest.mark.slow
 def test_the_refresher_shows_what_its_sources_recommend(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     with serving_recommender(RecommenderApi()) as address:

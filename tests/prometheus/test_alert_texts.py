@@ -227,6 +227,7 @@ def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_many_alerts_make_a_message_that_mail_programs_show_in_full(tmp_path: Path) -> None:
     many = [replace(SPIKE, labels={"service_name": f"service-{number:03d}"}) for number in range(300)]
     data = template_data([*many, BURNING_FAST])
@@ -269,6 +270,7 @@ def test_a_link_leads_only_to_web_pages_and_cannot_break_out(tmp_path: Path) -> 
     assert '<https://example.com/a"onclick="b%7Cc%3E%20%3C!channel%3E|What to do>' in text
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     description=st.lists(

@@ -100,6 +100,7 @@ def test_when_nothing_fails_every_figure_is_1(refresher: Refresher) -> None:
     assert set(samples(snapshot.text)["spend_figure_success"].values()) == {1.0}
 
 
+@pytest.mark.slow
 def test_grades_that_fail_are_reported_and_the_last_ones_stay(
     refresher: Refresher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,7 @@ def test_each_sources_own_figures_are_shown_at_once_and_sums_when_no_source_is_a
     assert by(shown(refresher)["spend_category_month_to_date_usd"]) == {(): 3.0}
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_its_first_read_is_missing_and_the_others_are_added_up(make: Make) -> None:
     failing = Bill("bigquery", "gcp", partitions=3, fails_after=1)
     refresher = make(failing, Bill("openai", "openai"))
@@ -199,6 +200,7 @@ def test_a_source_that_fails_its_first_read_is_missing_and_the_others_are_added_
     assert of_sources(refresher)["bigquery"] == 1.0
 
 
+@pytest.mark.slow
 def test_of_a_first_read_that_was_killed_nothing_is_shown_until_a_later_process_has_ended_it(
     make: Make, ledger: Ledger
 ) -> None:

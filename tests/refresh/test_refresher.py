@@ -449,6 +449,7 @@ def counters(refresher: Refresher) -> dict[str, dict[tuple[str, ...], float]]:
     }
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_back_sets_nothing_aside_and_no_figure_breaks(
     make: Make, clock: Clock, tmp_path: Path
 ) -> None:
@@ -526,6 +527,7 @@ def test_a_clock_that_jumps_far_ahead_erases_nothing(make: Make, clock: Clock, l
     assert ledger.kept_from() < NOW - 61 * DAY
 
 
+@pytest.mark.slow
 def test_usage_older_than_is_kept_leaves_the_windows_and_stays_in_the_counters(
     make: Make, clock: Clock, ledger: Ledger
 ) -> None:

@@ -54,6 +54,7 @@ def test_faster_growth_changes_nothing_before_it_begins() -> None:
     assert net_micros(faster, FIRST + 50 * 24) > 1.02 * net_micros(plain, FIRST + 50 * 24)
 
 
+@pytest.mark.slow
 def test_a_late_service_bills_the_same_use_two_days_later_and_no_other_does() -> None:
     plain, late = (
         {

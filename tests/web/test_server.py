@@ -281,6 +281,7 @@ def test_scrapes_see_whole_snapshots_while_a_thread_is_busy_and_snapshots_change
     assert len(seen) > 1
 
 
+@pytest.mark.slow
 def test_scrapes_beyond_the_cap_get_a_retry_after() -> None:
     current = large_snapshot()
     with Server(LOOPBACK, lambda: current, max_concurrent_scrapes=2) as server:
@@ -327,6 +328,7 @@ def refuses_connections(server: Server) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_stop_lets_a_running_response_finish() -> None:
     current = large_snapshot()
     server = Server(LOOPBACK, lambda: current)

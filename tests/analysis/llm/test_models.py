@@ -296,6 +296,7 @@ words = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     provider=st.sampled_from(["gcp", "openai", "aws", ""]) | st.text(),
     service_id=st.sampled_from(list(LLM_SERVICES)) | st.text(),

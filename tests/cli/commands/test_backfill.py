@@ -92,6 +92,7 @@ def test_each_billing_day_has_a_sample_at_noon_of_its_date_in_the_file_of_its_mo
     }
 
 
+@pytest.mark.slow
 def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Path) -> None:
     assert backfill(config) == 0
     (config.parent / "spend.duckdb").unlink()
@@ -215,6 +216,7 @@ def test_blocks_do_not_overlap_and_nothing_else_is_left(
     assert f"{len(names)} blocks" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @needs("promtool", "prometheus")
 def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     data = config.parent / "tsdb"

@@ -84,6 +84,7 @@ def test_a_plan_paid_ahead_counts_in_the_month_that_it_begins_in(tmp_path: Path)
     assert reaches == {("Compute Engine",): datetime(2026, 11, 20, 21, tzinfo=UTC).timestamp()}
 
 
+@pytest.mark.slow
 def test_a_renamed_export_file_changes_no_figure(tmp_path: Path) -> None:
     config = copied_case("gcp/10b-refund-older-than-400d", tmp_path)
     config.write_text("gcp:\n  billing_export: {files: ['*.jsonl']}\n")

@@ -54,6 +54,7 @@ def document(config: Path, *more: str, capsys: pytest.CaptureFixture[str]) -> di
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["day", "week", "month"])
 def test_every_period_is_exactly_what_the_ledger_has(
     config: Path, by: str, capsys: pytest.CaptureFixture[str]
@@ -86,6 +87,7 @@ def test_each_group_has_its_cost(
     assert found == {name: float(billed(FIRST, END, **only)) for name, only in expected.items()}
 
 
+@pytest.mark.slow
 def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

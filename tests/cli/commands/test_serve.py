@@ -31,11 +31,11 @@ def row(cost: float, **changes: object) -> Row:
 
 
 def cost(process: Running) -> float | None:
-    return by(process.scrape()["spend_invoice_month_cost"]).get(())
+    return by(process.values("spend_invoice_month_cost")).get(())
 
 
 def counter(process: Running, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-    return by(process.scrape()[name], *labels)
+    return by(process.values(name), *labels)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_it_is_ready_once_data_was_read_and_alive_before(config: Path, export: P
     with serving(config) as process:
         until(lambda: "no_files" in process.get("/metrics")[1], "the first failure")
         assert process.get("/healthz") == (200, "ok\n")
-        assert process.scrape()["spend_source_up"] == {(("source", "files"),): 0.0}
+        assert process.values("spend_source_up") == {(("source", "files"),): 0.0}
         assert "gcp.billing_export.files" in process.get("/")[1]
         (export / "mounted").mkdir()
         write_json_lines(export / "mounted" / "a.jsonl", [row(1)])
@@ -163,6 +163,7 @@ def test_it_is_ready_once_data_was_read_and_alive_before(config: Path, export: P
         assert process.get("/readyz") == (200, "ready\n")
 
 
+@pytest.mark.slow
 def test_a_bad_file_among_good_ones_is_named_and_counted_and_the_good_are_served(
     config: Path, export: Path
 ) -> None:
@@ -178,7 +179,7 @@ def test_a_bad_file_among_good_ones_is_named_and_counted_and_the_good_are_served
         found = counter(process, "spend_source_errors_total", "reason")
         # Their first value is 0, so that `increase` counts what comes after it.
         assert found.keys() == {("unreadable_file",), ("bad_cost",), ("bad_json",)}
-        assert process.scrape()["spend_source_up"] == {(("source", "files"),): 1.0}
+        assert process.values("spend_source_up") == {(("source", "files"),): 1.0}
         page = process.get("/")[1]
         for name in ("cut.parquet", "lines.jsonl row 2, 3", "lines.jsonl line 5"):
             assert name in process.log()
@@ -197,14 +198,14 @@ def test_a_restart_continues_every_counter_exactly(config: Path, export: Path) -
     )
     names = ("spend_billed_usd_total", "spend_billed_credit_usd_total", "spend_restated_usd_total")
     with serving(config) as process:
-        until(lambda: process.scrape()["spend_source_up"], "the first refresh")
-        before = {name: process.scrape()[name] for name in names}
+        until(lambda: process.values("spend_source_up"), "the first refresh")
+        before = {name: process.values(name) for name in names}
         assert process.end() == 0
     with serving(config) as process:
         assert process.get("/readyz")[0] == 200, "the ledger has figures from the start"
-        assert {name: process.scrape()[name] for name in names} == before
-        until(lambda: process.scrape()["spend_source_up"], "a refresh")
-        assert {name: process.scrape()[name] for name in names} == before
+        assert {name: process.values(name) for name in names} == before
+        until(lambda: process.values("spend_source_up"), "a refresh")
+        assert {name: process.values(name) for name in names} == before
         assert counter(process, "spend_source_rows_total") == {(): 0.0}
 
 
@@ -214,6 +215,7 @@ def ended(config: Path, *options: str) -> tuple[int, str]:
         return process.process.wait(DEADLINE_SECONDS), process.log()
 
 
+@pytest.mark.slow
 def test_an_address_in_use_is_reported_with_exit_code_1(config: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -288,6 +290,7 @@ def test_a_wrong_configuration_is_reported_with_exit_code_2_and_nothing_is_start
     assert {path.name for path in tmp_path.iterdir()} == {"config.yml", "stderr.log"}
 
 
+@pytest.mark.slow
 def test_no_secret_is_reported_anywhere(tmp_path: Path) -> None:
     secret = "kX7-this-is-the-secret-9Qz"
     key = {"type": "service_account", "private_key": secret, "client_email": "robot@example.com"}

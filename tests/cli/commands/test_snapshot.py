@@ -321,6 +321,7 @@ def test_a_configuration_that_is_not_there_is_reported_with_exit_code_2(tmp_path
     assert "cannot be read (No such file or directory)" in errors
 
 
+@pytest.mark.slow
 def test_reading_again_and_again_changes_no_figure(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row(), export_row(cost=2.5, credits=[{"amount": -1}])])
 
@@ -371,6 +372,7 @@ def ledger_without(folder: Path, table: str) -> Path:
     return config_file(folder, "*.jsonl")
 
 
+@pytest.mark.slow
 def test_a_textfile_stays_where_no_snapshot_can_be_made(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -385,6 +387,7 @@ def test_a_textfile_stays_where_no_snapshot_can_be_made(
     assert f"{output} is unchanged" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:
     config = ledger_without(tmp_path, "usage_hour")
 

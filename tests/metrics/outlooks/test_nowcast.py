@@ -229,6 +229,7 @@ def test_forecasts_wait_until_there_is_one_of_each_provider(ledger: Ledger, tmp_
     assert shown(unjudged, other) == shown(whole, other) - forecast
 
 
+@pytest.mark.slow
 def test_a_restart_within_the_hour_changes_nothing_that_was_kept(tmp_path: Path) -> None:
     clock = Watch(BEGINS + (10 * 24 + 20) * HOUR)
     found = []

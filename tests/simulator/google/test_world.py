@@ -132,6 +132,7 @@ def test_each_service_is_late_in_its_own_way() -> None:
     assert max(max(hours) for hours in lags.values()) < 100.0
 
 
+@pytest.mark.slow
 def test_some_hours_arrive_in_parts_that_carry_the_same_price() -> None:
     parts: dict[tuple[object, ...], list[ExportRow]] = defaultdict(list)
     for row in every_row():

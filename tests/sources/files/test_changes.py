@@ -159,6 +159,7 @@ def google(tmp_path: Path) -> World:
     return World(tmp_path, google_source)
 
 
+@pytest.mark.slow
 def test_month_to_date_exports_in_one_folder_count_once_and_the_newest_wins(focus: World) -> None:
     for last in (23, 24, 25):
         focus_days(focus.exports / f"focus-2026-11-{last}.csv", range(1, last + 1))
@@ -348,6 +349,7 @@ def test_of_the_runs_of_an_export_the_newest_counts_and_older_ones_are_not_even_
     assert focus.refresh(Decimal(25 * 25)) == 24 * 24
 
 
+@pytest.mark.slow
 def test_a_run_that_misses_a_file_of_its_manifest_waits_until_it_has_arrived(focus: World) -> None:
     run(focus, AZURE, 23)
     run(focus, AZURE, 24)
@@ -360,6 +362,7 @@ def test_a_run_that_misses_a_file_of_its_manifest_waits_until_it_has_arrived(foc
     assert focus.refresh(Decimal(24 * 24)) == 24 * 24
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_read_leaves_the_one_before_in_place(focus: World) -> None:
     run(focus, AWS, 23)
     assert focus.refresh() == 23 * 23
@@ -416,6 +419,7 @@ def test_whatever_month_to_date_exports_come_and_go_the_longest_counts_alone(
             world.ledger.close()
 
 
+@pytest.mark.slow
 def test_what_a_later_dump_replaces_is_neither_counted_again_nor_restated(google: World) -> None:
     for last in (10, 11, 12):
         google_days(google.exports / f"dump-{last}.jsonl", range(1, last + 1))

@@ -6,7 +6,7 @@ import gzip
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -230,69 +230,97 @@ def test_a_file_that_does_not_fit_is_read_with_more_memory_and_leaves_nothing_be
     assert list(context.spool.iterdir()) == [change.charges]
 
 
-def _changed(**changes: Any) -> Callable[[], dict[str, Any]]:
-    return lambda: export_row(**changes)
+def _changed(name: str, *values: Any) -> list[dict[str, Any]]:
+    return [export_row(**{name: value}) for value in values]
+
+
+def first_rows(bad: list[dict[str, Any]]) -> str:
+    """The numbers that are shown of rows from the second on: the first three."""
+    return ", ".join(str(2 + number) for number in range(min(3, len(bad))))
+
+
+TOO_FAR = "2126-11-10 08:00:00 UTC"
 
 
 @FORMATS
 @pytest.mark.parametrize(
-    ("reason", "bad_row"),
+    ("reason", "bad"),
     [
-        ("bad_cost", _changed(cost=None)),
-        ("bad_cost", _changed(cost="NaN")),
-        ("bad_cost", _changed(cost="Infinity")),
-        ("bad_cost", _changed(cost=1e300)),
-        ("bad_cost", _changed(cost=-1e12)),
-        ("bad_credit", _changed(credits=[{"amount": -1.0}, {"amount": "NaN"}])),
-        ("bad_credit", _changed(credits=[{"amount": -1e300}])),
-        ("bad_currency", _changed(currency=None, currency_conversion_rate=None)),
-        ("bad_timestamp", _changed(usage_start_time=None)),
-        ("bad_timestamp", _changed(export_time=None)),
-        ("far_timestamp", _changed(usage_start_time="2126-11-10 08:00:00 UTC")),
-        ("future_timestamp", _changed(export_time="2126-11-10 08:00:00 UTC")),
+        ("bad_cost", _changed("cost", None, "NaN", "Infinity", 1e300, -1e12)),
+        ("bad_credit", _changed("credits", [{"amount": -1.0}, {"amount": "NaN"}], [{"amount": -1e300}])),
+        ("bad_currency", [export_row(currency=None, currency_conversion_rate=None)]),
+        ("bad_timestamp", [*_changed("usage_start_time", None), *_changed("export_time", None)]),
+        ("far_timestamp", _changed("usage_start_time", TOO_FAR)),
+        ("future_timestamp", _changed("export_time", TOO_FAR)),
     ],
 )
-def test_a_bad_row_is_set_aside_whole_and_named_and_the_others_count(
-    context: RefreshContext, tmp_path: Path, suffix: str, reason: str, bad_row: Callable[[], dict[str, Any]]
+def test_bad_rows_are_set_aside_whole_and_named_and_the_others_count(
+    context: RefreshContext, tmp_path: Path, suffix: str, reason: str, bad: list[dict[str, Any]]
 ) -> None:
-    path = WRITERS[suffix](tmp_path / f"a{suffix}", [export_row(), bad_row(), export_row()])
+    path = WRITERS[suffix](tmp_path / f"a{suffix}", [export_row(), *bad, export_row()])
     (change,) = refresh(context, path)
     assert isinstance(change, Batch)
     (rejected,) = change.rejected
-    assert (rejected.reason, rejected.count, rejected.place) == (reason, 1, f"{path} row 2")
+    assert (rejected.reason, rejected.count, rejected.place) == (
+        reason,
+        len(bad),
+        f"{path} row {first_rows(bad)}",
+    )
     assert change.rows == 2
     assert [charge["billed_cost"] for charge in charges(change)] == [Decimal("2.5")]
 
 
 @FORMATS
 @pytest.mark.parametrize(
-    ("reason", "row"),
+    ("reason", "rows"),
     [
-        ("bad_conversion_rate", _changed(currency_conversion_rate=-1.0)),
-        ("bad_conversion_rate", _changed(currency_conversion_rate=0.0)),
-        ("bad_conversion_rate", _changed(currency="EUR", currency_conversion_rate=None)),
-        ("bad_conversion_rate", _changed(currency_conversion_rate="NaN")),
-        ("bad_conversion_rate", _changed(currency_conversion_rate=1e-300)),
-        ("undated_usage", _changed(usage_start_time="2014-12-31 23:59:59 UTC")),
-        ("undated_usage", _changed(usage_start_time="1970-01-01 00:00:00 UTC")),
-        ("undated_usage", _changed(usage_start_time="0001-01-01 00:00:00 UTC")),
+        (
+            "bad_conversion_rate",
+            [
+                *_changed("currency_conversion_rate", -1.0, 0.0, "NaN", 1e-300),
+                export_row(currency="EUR", currency_conversion_rate=None),
+            ],
+        ),
+        (
+            "undated_usage",
+            _changed(
+                "usage_start_time",
+                "2014-12-31 23:59:59 UTC",
+                "1970-01-01 00:00:00 UTC",
+                "0001-01-01 00:00:00 UTC",
+            ),
+        ),
     ],
 )
-def test_a_row_without_dollars_or_day_counts_on_its_invoice_alone_and_is_named(
-    context: RefreshContext, tmp_path: Path, suffix: str, reason: str, row: Callable[[], dict[str, Any]]
+def test_rows_without_dollars_or_day_count_on_their_invoice_alone_and_are_named(
+    context: RefreshContext, tmp_path: Path, suffix: str, reason: str, rows: list[dict[str, Any]]
 ) -> None:
-    given = {**row(), "cost": 7.5, "credits": [{"amount": -0.5}]}
-    path = WRITERS[suffix](tmp_path / f"a{suffix}", [export_row(), given])
+    # Each with an amount of its own, so that none stands for another.
+    given = [
+        {**row, "cost": 7.5 + number, "credits": [{"amount": -0.5 - number}]}
+        for number, row in enumerate(rows)
+    ]
+    path = WRITERS[suffix](tmp_path / f"a{suffix}", [export_row(), *given])
     (change,) = refresh(context, path)
     assert isinstance(change, Batch)
     (rejected,) = change.rejected
-    assert (rejected.reason, rejected.count, rejected.place) == (reason, 1, f"{path} row 2")
+    assert (rejected.reason, rejected.count, rejected.place) == (
+        reason,
+        len(rows),
+        f"{path} row {first_rows(rows)}",
+    )
     assert "counts on its invoice" in rejected.detail
     assert change.rows == 1
-    found = sorted((each["billed_cost"], each["billed_cost_usd"]) for each in charges(change))
-    assert found == [(Decimal("-0.5"), None), (Decimal("1.25"), Decimal("1.25")), (Decimal("7.5"), None)]
-    (without,) = {each["billing_currency"] for each in charges(change) if each["billed_cost_usd"] is None}
-    assert without == given["currency"]
+    with_usd = [each for each in charges(change) if each["billed_cost_usd"] is not None]
+    assert [(each["billed_cost"], each["billed_cost_usd"]) for each in with_usd] == [
+        (Decimal("1.25"), Decimal("1.25"))
+    ]
+    without = [each for each in charges(change) if each["billed_cost_usd"] is None]
+    costs = sum(Decimal("7.5") + number for number in range(len(rows)))
+    assert sum(each["billed_cost"] for each in without if each["charge_category"] == "usage") == costs
+    credits = sum(Decimal("0.5") + number for number in range(len(rows)))
+    assert sum(each["billed_cost"] for each in without if each["charge_category"] == "credit") == -credits
+    assert {each["billing_currency"] for each in without} == {row["currency"] for row in rows}
 
 
 @FORMATS

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from exporter.sources.base import Finding, RefreshContext, RefreshTally
 from exporter.sources.focus.source import FocusSource
@@ -48,6 +49,7 @@ def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Pa
     }
 
 
+@pytest.mark.slow
 def test_versions_are_reported_file_by_file(tmp_path: Path) -> None:
     for version in ("1.1", "1.2", "1.3"):
         write_focus_csv(tmp_path / f"{version}.csv", [focus_row(version, SubAccountId=version)])
@@ -108,6 +110,7 @@ def test_files_without_any_row_that_counts_are_trouble_only_where_rows_were_refu
     assert (finding.ok, finding.warning) == (True, True)
 
 
+@pytest.mark.slow
 def test_other_rows_of_the_same_days_in_two_folders_are_a_warning_and_in_two_files_of_one_are_not(
     tmp_path: Path,
 ) -> None:

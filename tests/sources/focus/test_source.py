@@ -59,7 +59,7 @@ def only_batch(context: RefreshContext, path: Path, **options: Any) -> Batch:
 
 
 def rows_of(query: str) -> list[tuple[Any, ...]]:
-    return duckdb.connect().execute(query).fetchall()
+    return duckdb.execute(query).fetchall()
 
 
 def charges(batch: Batch) -> list[dict[str, Any]]:
@@ -390,30 +390,27 @@ def test_a_rate_that_is_none_is_refused_with_its_key(rate: str) -> None:
         FocusSource(["x"], usd_per={"EUR": Decimal(rate)})
 
 
+def first_rows(bad: list[Row]) -> str:
+    """The numbers that are shown of rows from the second on: the first three."""
+    return ", ".join(str(2 + number) for number in range(min(3, len(bad))))
+
+
 @pytest.mark.parametrize(
-    ("reason", "changes"),
+    ("reason", "values"),
     [
-        ("bad_cost", {"BilledCost": None}),
-        ("bad_cost", {"BilledCost": "free"}),
-        ("bad_cost", {"BilledCost": "NaN"}),
-        ("bad_cost", {"BilledCost": "Infinity"}),
-        ("bad_cost", {"BilledCost": "-1e12"}),
-        ("bad_cost", {"BilledCost": "1e300"}),
-        ("bad_currency", {"BillingCurrency": None}),
-        ("bad_provider", {"ProviderName": None, "PublisherName": None}),
-        ("bad_provider", {"ProviderName": " !? "}),
-        ("bad_timestamp", {"ChargePeriodStart": "yesterday"}),
-        ("bad_timestamp", {"ChargePeriodStart": None}),
-        ("far_timestamp", {"ChargePeriodStart": "2126-11-22T00:00:00Z"}),
+        ("bad_cost", [{"BilledCost": cost} for cost in (None, "free", "NaN", "Infinity", "-1e12", "1e300")]),
+        ("bad_currency", [{"BillingCurrency": None}]),
+        ("bad_provider", [{"ProviderName": None, "PublisherName": None}, {"ProviderName": " !? "}]),
+        ("bad_timestamp", [{"ChargePeriodStart": "yesterday"}, {"ChargePeriodStart": None}]),
+        ("far_timestamp", [{"ChargePeriodStart": "2126-11-22T00:00:00Z"}]),
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_bad_row_is_set_aside_whole_and_named_and_the_others_count(
-    context: RefreshContext, suffix: str, reason: str, changes: dict[str, str | None]
+def test_bad_rows_are_set_aside_whole_and_named_and_the_others_count(
+    context: RefreshContext, suffix: str, reason: str, values: list[dict[str, str | None]]
 ) -> None:
-    path = write_focus_csv(
-        context.spool.parent / "a.csv", [focus_row(), focus_row("1.0", **changes), focus_row()], "NULL"
-    )
+    bad = [focus_row("1.0", **each) for each in values]
+    path = write_focus_csv(context.spool.parent / "a.csv", [focus_row(), *bad, focus_row()], "NULL")
     if suffix == ".parquet":
         # Columns of text, since an export's own types do not hold what is wrong.
         path = path.with_suffix(suffix)
@@ -422,7 +419,11 @@ def test_a_bad_row_is_set_aside_whole_and_named_and_the_others_count(
     batch = only_batch(context, path)
 
     (rejected,) = batch.rejected
-    assert (rejected.reason, rejected.count, rejected.place) == (reason, 1, f"{path} row 2")
+    assert (rejected.reason, rejected.count, rejected.place) == (
+        reason,
+        len(bad),
+        f"{path} row {first_rows(bad)}",
+    )
     assert batch.rows == 2
     assert sums(batch, "provider") == [("aws", Decimal("2.5"))]
 
@@ -436,36 +437,39 @@ def test_a_line_that_breaks_off_is_named_by_its_number(context: RefreshContext) 
     assert batch.rows == 2
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [
-        "BilledCost",
-        "BillingAccountId",
-        "BillingCurrency",
-        "BillingPeriodStart",
-        "ChargeCategory",
-        "ChargePeriodStart",
-        "ServiceName",
-        "ProviderName",
-    ],
+MANDATORY = (
+    "BilledCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargePeriodStart",
+    "ServiceName",
+    "ProviderName",
 )
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_version(
-    context: RefreshContext, tmp_path: Path, suffix: str, missing: str
+    context: RefreshContext, tmp_path: Path, suffix: str
 ) -> None:
-    path = write_focus_csv(tmp_path / "bad.csv", [without(focus_row("1.2"), missing)])
-    if suffix == ".parquet":
-        path = write_focus_parquet(tmp_path / "bad.parquet", path)
-    good = write_focus_csv(tmp_path / "good.csv", [focus_row()])
+    lacking = {}
+    for missing in MANDATORY:
+        path = write_focus_csv(tmp_path / f"{missing}.csv", [without(focus_row("1.2"), missing)])
+        if suffix == ".parquet":
+            path = write_focus_parquet(tmp_path / f"{missing}.parquet", path)
+        lacking[missing] = str(path)
+    good = str(write_focus_csv(tmp_path / "good.csv", [focus_row()]))
 
-    changes = {change.partition: change for change in FocusSource([str(path), str(good)]).refresh(context)}
+    changes = {each.partition: each for each in FocusSource([*lacking.values(), good]).refresh(context)}
 
-    refused = changes[str(path)]
-    assert isinstance(refused, Unreadable)
-    assert refused.rejected.reason == "unreadable_file"
-    assert "FOCUS 1.2 (it has InvoiceId) lacks the mandatory column" in refused.rejected.detail
-    assert missing in refused.rejected.detail
-    assert isinstance(changes[str(good)], Batch)
+    for missing in MANDATORY:
+        refused = changes[lacking[missing]]
+        assert isinstance(refused, Unreadable)
+        assert refused.rejected.reason == "unreadable_file"
+        assert "FOCUS 1.2 (it has InvoiceId) lacks the mandatory column" in refused.rejected.detail
+        assert missing in refused.rejected.detail
+    assert isinstance(changes[good], Batch)
 
 
 @pytest.mark.parametrize(

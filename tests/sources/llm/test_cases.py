@@ -34,6 +34,7 @@ def test_each_token_is_priced_under_the_terms_of_its_call(
     assert found.reasons == {}
 
 
+@pytest.mark.slow
 def test_a_fee_beside_tokens_is_counted_as_unpriced(tmp_path: Path) -> None:
     found = outcome("33-anthropic", tmp_path)
     searches = found.sums("spend_llm_unpriced_fees_total", "model", "fee")

@@ -671,6 +671,7 @@ def test_odd_names_pass_through_a_ledger(world: FakeAdminApi, tmp_path: Path, le
     assert state["hours"][0][1] == state["charges"][0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", [-30 * DAY, -3 * HOUR, 30 * DAY])
 def test_a_clock_that_jumps_makes_no_hour_count_twice(
     world: FakeAdminApi, tmp_path: Path, ledger: Ledger, jump: timedelta

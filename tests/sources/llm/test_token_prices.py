@@ -186,6 +186,7 @@ def _priced_by_the_package(provider_id: str, model: ModelInfo, tokens: Tokens) -
     return calc_price(usage, model.id, provider_id=provider_id, genai_request_timestamp=AT).total_price
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [Tokens(1000, 2000, 30, 400), Tokens(300_000, 100_000, 7, 900)])
 def test_every_model_that_has_a_price_costs_what_the_price_data_say(tokens: Tokens) -> None:
     prices, compared = TokenPrices(), 0

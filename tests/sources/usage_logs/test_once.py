@@ -156,6 +156,7 @@ def test_a_line_counts_once_however_many_patterns_and_links_lead_to_it(world: Lo
     assert world.requests == 1.0
 
 
+@pytest.mark.slow
 def test_a_refresh_that_died_after_the_ledgers_commit_repeats_nothing(tmp_path: Path) -> None:
     world = LogWorld.at(tmp_path, ledger=tmp_path / "spend.duckdb", batch_bytes=1000)
     world.append(APP, *map(unique, range(100)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -155,18 +156,21 @@ BAD: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("reason", "line"), BAD)
-def test_a_bad_line_is_set_aside_with_its_place_and_its_neighbours_count(
-    world: LogWorld, reason: str, line: str
+@pytest.mark.parametrize("reason", sorted({reason for reason, _ in BAD}))
+def test_bad_lines_are_set_aside_with_their_place_and_their_neighbours_count(
+    world: LogWorld, reason: str
 ) -> None:
-    world.append(APP, call(), line, call())
+    bad = [line for each, line in BAD if each == reason]
+    world.append(APP, call(), *bad, call())
     assert world.refresh() == 2
     (found,) = world.rejected
-    assert (found.reason, found.count) == (reason, 1)
-    assert found.place == f"{world.path(APP)} byte {len(text(call()))}"
+    assert (found.reason, found.count) == (reason, len(bad))
+    begins = accumulate((len(text(line)) for line in bad), initial=len(text(call())))
+    first = ", ".join(str(each) for each in islice(begins, min(3, len(bad))))
+    assert found.place == f"{world.path(APP)} byte {first}"
     assert world.requests == 2.0
     assert world.refresh() == 0
-    assert world.reasons == {reason: 1}
+    assert world.reasons == {reason: len(bad)}
 
 
 def test_bytes_that_are_no_text_and_empty_lines_and_holes_harm_nothing(world: LogWorld) -> None:

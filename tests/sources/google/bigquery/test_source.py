@@ -161,6 +161,7 @@ def test_one_changed_partition_is_read_again_and_no_other(rig: Rig) -> None:
     assert len(rig.server.queries("charges")) == 2
 
 
+@pytest.mark.slow
 def test_bytes_grow_with_what_changed_and_not_with_the_table(rig: Rig) -> None:
     for days in range(300):
         rig.export.add_day(days_ago(days), *[ExportRow(days_ago(days))] * 10)
@@ -361,6 +362,7 @@ def test_results_of_many_pages_arrive_whole_and_in_order(rig: Rig) -> None:
     assert sum("/queries/" in request.path for request in rig.server.requests) >= 3
 
 
+@pytest.mark.slow
 def test_a_page_that_breaks_off_is_fetched_again_without_losing_or_doubling_a_row(rig: Rig) -> None:
     costs = [f"{number}.25" for number in range(4_500)]
     rig.export.add_day(TODAY, *(ExportRow(NOW, cost) for cost in costs))

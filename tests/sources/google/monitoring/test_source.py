@@ -111,6 +111,7 @@ def test_a_refusal_for_longer_than_there_is_time_is_not_waited_for(tmp_path: Pat
         assert reader.clock.slept == []
 
 
+@pytest.mark.slow
 def test_a_call_without_an_answer_is_given_up_in_time_and_the_other_metrics_are_read(tmp_path: Path) -> None:
     never = failing(*[Failure(grpc.StatusCode.DEADLINE_EXCEEDED)] * 1000)
     with reading(tmp_path, faults=Faults(fail=never), call_seconds=30.0) as reader:
@@ -177,6 +178,7 @@ def test_projects_with_none_of_the_metrics_are_reported_and_are_no_trouble(tmp_p
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_points_out_of_order_and_twice_count_once(tmp_path: Path) -> None:
     faults = Faults(disorder=True, repeat=True)
     with reading(tmp_path, meters=REQUESTS, faults=faults, page_size=101) as reader:
@@ -185,6 +187,7 @@ def test_points_out_of_order_and_twice_count_once(tmp_path: Path) -> None:
         assert requests_by_hour(reader) == true_amounts(("run-requests",), BEGAN, THIS_HOUR)
 
 
+@pytest.mark.slow
 def test_late_points_are_counted_when_they_arrive(tmp_path: Path) -> None:
     faults = Faults(late_share=0.4, late_seconds=40 * 60)
     with reading(tmp_path, meters=REQUESTS, faults=faults) as reader:

@@ -170,6 +170,7 @@ def test_pages_follow_each_other_to_the_end(tmp_path: Path) -> None:
     assert len({each.resource for each in rig.active}) == 450
 
 
+@pytest.mark.slow
 def test_pages_that_do_not_end_are_left(tmp_path: Path) -> None:
     def endless(asked: Asked) -> Reply:
         return Reply(body={"locations": [], "nextPageToken": "again"})
