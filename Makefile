@@ -13,7 +13,9 @@ unexport PYTHONDONTWRITEBYTECODE
 PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
 WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests --include='test_*.py')
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit integration test-tools clean
+QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration test-tools clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +60,10 @@ dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Gra
 	@$(BIN)/python -m grafana.screenshots --grafana $(or $(GRAFANA),http://localhost:3000)
 
 unit: .venv/.installed-test ## Run the quick tests, which start no other servers
-	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+	@$(QUICK)
+
+coverage: .venv/.installed-test ## Show which lines and branches the quick tests reach
+	@$(QUICK) --cov=exporter --cov-branch --cov-report=term:skip-covered
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration
