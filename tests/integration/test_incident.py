@@ -89,19 +89,23 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
         thread.join()
 
 
-def exposed(url: str, *names: str) -> Samples:
+def exposition(url: str) -> str:
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as response:
-        return samples(response.read(), *names)
+        return str(response.read().decode())
+
+
+def exposed(url: str, *names: str) -> Samples:
+    return samples(exposition(url), *names)
 
 
 def until_steady(url: str) -> None:
     """Wait until the estimates are made of all that was read: while the clock stands, they then stay."""
-    seen: Samples = {}
+    seen: list[str] = []
     since = 0.0
 
     def steady() -> bool:
         nonlocal seen, since
-        figures = {name: values for name, values in exposed(url).items() if name.startswith("spend_budget_")}
+        figures = [line for line in exposition(url).split("\n") if line.startswith("spend_budget_")]
         if figures != seen:
             seen, since = figures, time.monotonic()
         return time.monotonic() - since > STEADY_SECONDS
