@@ -40,6 +40,10 @@ def write_bill(path: Path, usd: float) -> None:
     )
 
 
+ESTIMATION_SECONDS = 900.0
+"""Estimation rests nine times as long as it took, which on a busy machine is minutes."""
+
+
 def forecast(process: Running) -> float | None:
     return by(process.values("spend_forecast_day_usd")).get(())
 
@@ -51,14 +55,14 @@ def is_newer(process: Running, before: float | None) -> bool:
 def killed_after(config: Path, export: Path, name: str, usd: float) -> None:
     """Kill `serve` once it has said something, and has shown something newer after that."""
     with serving(config) as process:
-        until(lambda: forecast(process), "a forecast", pause_seconds=POLL_SECONDS)
+        until(lambda: forecast(process), "a forecast", ESTIMATION_SECONDS, POLL_SECONDS)
         until(
             lambda: process.get("/readyz")[0] == 200, "a refresh that has ended", pause_seconds=POLL_SECONDS
         )
         for part in range(2):
             before = forecast(process)
             write_bill(export / f"{name}-{part}.jsonl", usd)
-            until(partial(is_newer, process, before), "a newer forecast", pause_seconds=POLL_SECONDS)
+            until(partial(is_newer, process, before), "a newer forecast", ESTIMATION_SECONDS, POLL_SECONDS)
         process.end(signal.SIGKILL)
 
 
