@@ -40,6 +40,10 @@ def of_type(uid: str, kind: str) -> list[dict[str, Any]]:
     return [panel for panel in panels(BOARDS[uid]) if panel["type"] == kind]
 
 
+def of_all_boards(kind: str) -> list[dict[str, Any]]:
+    return [panel for uid in BOARDS for panel in of_type(uid, kind)]
+
+
 @each_board
 def test_the_time_picker_moves_every_panel_and_bills_begin_with_thirty_days(uid: str) -> None:
     live = {links.CLOUD_RUN: "now-24h", links.EXPORTER: "now-24h", links.BUDGETS: "now-7d"}
@@ -126,18 +130,20 @@ def test_no_table_is_wider_than_its_panel(uid: str) -> None:
         assert sum(widths.values()) <= inner_pixels(panel["gridPos"]["w"]), (panel["title"], widths)
 
 
-@each_board
-def test_a_table_has_the_name_then_the_figures_then_other_texts(uid: str) -> None:
-    for panel in of_type(uid, "table"):
+def test_a_table_has_the_name_then_the_figures_then_other_texts() -> None:
+    tables = of_all_boards("table")
+    assert tables
+    for panel in tables:
         places = panel["transformations"][-1]["options"]["indexByName"]
         columns = sorted(places, key=lambda name: int(places[name]))
         figures = [bool(re.match("Value|Trend", name)) for name in columns]
         assert figures == [False, *sorted(figures[1:], reverse=True)], (panel["title"], columns)
 
 
-@each_board
-def test_areas_begin_at_zero_and_legends_leave_a_chart_most_of_its_room(uid: str) -> None:
-    for panel in of_type(uid, "timeseries"):
+def test_areas_begin_at_zero_and_legends_leave_a_chart_most_of_its_room() -> None:
+    charts = of_all_boards("timeseries")
+    assert charts
+    for panel in charts:
         defaults = panel["fieldConfig"]["defaults"]
         if defaults["custom"]["stacking"]["mode"] == "normal" or defaults["custom"]["drawStyle"] == "bars":
             assert defaults["min"] == 0, panel["title"]
@@ -148,9 +154,10 @@ def test_areas_begin_at_zero_and_legends_leave_a_chart_most_of_its_room(uid: str
             assert legend["displayMode"] == "list", panel["title"]
 
 
-@each_board
-def test_bars_have_a_size_of_their_own(uid: str) -> None:
-    for panel in of_type(uid, "bargauge"):
+def test_bars_have_a_size_of_their_own() -> None:
+    bars = of_all_boards("bargauge")
+    assert bars
+    for panel in bars:
         options = panel["options"]
         assert (options["sizing"], options["minVizHeight"], options["maxVizHeight"]) == ("manual", 14, 22)
 
@@ -162,9 +169,10 @@ def test_a_budget_shows_how_much_there_is_to_its_limit() -> None:
         assert (panel["fieldConfig"]["defaults"]["min"], panel["fieldConfig"]["defaults"]["max"]) == (0, 1)
 
 
-@each_board
-def test_ranks_have_fixed_colours_and_all_others_are_grey_and_lead_nowhere(uid: str) -> None:
-    for panel in of_type(uid, "timeseries"):
+def test_ranks_have_fixed_colours_and_all_others_are_grey_and_lead_nowhere() -> None:
+    charts = of_all_boards("timeseries")
+    assert charts
+    for panel in charts:
         if not any(target.get("legendFormat") == "All others" for target in panel["targets"]):
             assert not any("topk(" in target["expr"] for target in panel["targets"]), panel["title"]
             continue
