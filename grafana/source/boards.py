@@ -48,12 +48,16 @@ EXPORTER: Final = Choice(VARIABLE, METRIC, "Exporter")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A mark on every graph when the query returns a series that it did not return one step earlier."""
+    """A mark on every graph when the query returns a series that it did not return one step earlier.
+
+    With `at_value` the mark is where the value says, in milliseconds since 1970.
+    """
 
     name: str
     expr: str
     text: str
     color: str
+    at_value: bool = False
 
 
 DEPLOYS: Final = Event(
@@ -75,6 +79,13 @@ BUDGET_CROSSINGS: Final = Event(
     " and on (job, budget, period) spend_budget_used_ratio offset $__interval",
     "{{budget}} ({{period}}): {{severity}} threshold reached",
     "orange",
+)
+BILL_BEGINS: Final = Event(
+    "Bill begins",
+    "1000 * max by (job, provider, billing_account_id) (spend_billed_since_timestamp_seconds)",
+    "The bill of {{provider}} begins; costs before are not known",
+    "purple",
+    at_value=True,
 )
 
 
@@ -188,4 +199,5 @@ def _annotation(event: Event) -> model.AnnotationQuery:
         step="5m",
         title_format=event.name,
         text_format=event.text,
+        use_value_for_time=event.at_value or None,
     )

@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import links, reasons
-from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.boards import BILL_BEGINS, BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.charts import over_time
 from grafana.source.colours import BLUE, ORANGE, RED
 from grafana.source.fields import DOLLARS, OF_LIMIT, RATIO, USD, WHEN, WHOLE_USD, Query, Reading
@@ -34,7 +34,7 @@ def make() -> model.Dashboard:
             Section("Month-end forecast", _forecast()),
             Section("Spikes and thresholds", _spikes()),
         ],
-        events=[BUDGET_CROSSINGS],
+        events=[BILL_BEGINS, BUDGET_CROSSINGS],
         since="now-7d",
     )
 
@@ -58,11 +58,16 @@ def _all() -> list[Placed]:
             "Budget status",
             "Forecast is for the whole period, and is judged against the limit. Exhausted is when the "
             "limit is reached at today's pace; empty "
-            "if not in this period.",
+            "if not in this period. There is no plan while the bill begins after the period does.",
             {"budget": "Budget", "period": "Period"},
             Column("Of limit", f"{figure('forecast_usd')} / {figure('limit_usd')}", OF_LIMIT, pixels=62),
             Column("Used", figure("used_ratio"), Reading(RATIO, 0), pixels=55),
-            Column("Planned", figure("expected_ratio"), Reading(RATIO, 0), pixels=68),
+            Column(
+                "Planned",
+                f"{figure('expected_ratio')} unless {figure('partial')} == 1",
+                Reading(RATIO, 0),
+                pixels=68,
+            ),
             Column("Limit, USD", figure("limit_usd"), DOLLARS, pixels=78),
             Column(
                 "Left, USD", figure("remaining_usd"), Reading(WHOLE_USD, 0, ((0, RED), (0, BLUE))), pixels=75
@@ -84,10 +89,12 @@ def _chosen() -> list[Placed]:
     return [
         over_time(
             "Used and planned",
-            "The used amount, the limit, and the plan: the usual amount by this time of the period.",
+            "The used amount, the limit, and the plan: the usual amount by this time of the period. There is "
+            "no plan while the bill begins after the period does.",
             Query(figure("used_usd"), "Used"),
             Query(
-                f"max(spend_budget_expected_ratio{{{CHOSEN}}} * spend_budget_limit_usd{{{CHOSEN}}})",
+                f"max(spend_budget_expected_ratio{{{CHOSEN}}} * spend_budget_limit_usd{{{CHOSEN}}})"
+                f" unless {figure('partial')} == 1",
                 "Plan",
                 dashed=True,
             ),

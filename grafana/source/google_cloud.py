@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import history, links, reasons
-from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.boards import BILL_BEGINS, BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.breakdown import costs_of
 from grafana.source.charts import by_day
 from grafana.source.colours import GREEN, ORANGE
@@ -51,7 +51,7 @@ def make() -> model.Dashboard:
             Section("Credits and invoices", _invoices()),
             Section("Savings and settling", _savings()),
         ],
-        events=[BUDGET_CROSSINGS],
+        events=[BILL_BEGINS, BUDGET_CROSSINGS],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import history, links, reasons
-from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
+from grafana.source.boards import BILL_BEGINS, BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.charts import by_day, over_time
 from grafana.source.fields import DOLLARS, OF_LIMIT, Query
 from grafana.source.history import GRAPH
@@ -32,7 +32,7 @@ def make() -> model.Dashboard:
             Section("Burn rate and alerts", now()),
             Section("Savings and data quality", trust()),
         ],
-        events=[BUDGET_CROSSINGS],
+        events=[BILL_BEGINS, BUDGET_CROSSINGS],
     )
 
 
@@ -42,7 +42,7 @@ def _figures() -> list[Placed]:
         number(
             "Month so far, USD",
             "Cost of the month in which the time range ends: billed, and used but not billed yet. Days are "
-            "the provider's billing days.",
+            "the provider's billing days. A purple line in the graphs marks a bill that begins later.",
             Query(history.now_or_history(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})", billed)),
             empty=reasons.NO_NOWCAST,
             reading=DOLLARS,

@@ -34,6 +34,7 @@ UNDECLARED = {
     "titleFormat": ({10, 11, 12, 13}, "annotations: likewise"),
     "textFormat": ({10, 11, 12, 13}, "annotations: likewise"),
     "step": ({10, 11, 12, 13}, "annotations: likewise"),
+    "useValueForTime": ({10, 11, 12, 13}, "annotations: likewise"),
     "definition": ({10, 11, 12, 13}, "variables: what the list of variables shows as the query"),
     "auto": ({10, 11, 12, 13}, "variables: the builder writes what only a variable of an interval uses"),
     "auto_min": ({10, 11, 12, 13}, "variables: likewise"),
