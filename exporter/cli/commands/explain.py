@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
             access_of(chosen),
             path="/api/v1/explain",
             query=query,
-            parse=lambda body: (ExplainAnswer.model_validate_json(body), ()),
+            model=ExplainAnswer,
             read=lambda: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
             only_here=bool(chosen.ledger or chosen.refresh),
         )

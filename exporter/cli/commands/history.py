@@ -23,7 +23,7 @@ from exporter.cli.commands.history_from_log import GROUPS, history_from_log
 from exporter.cli.commands.history_from_questions import history_from_questions
 from exporter.cli.commands.history_question import STEPS, HistoryQuestion, print_answer
 from exporter.cli.commands.history_report import Form
-from exporter.cli.running_exporter import Access, access_of, add_access
+from exporter.cli.running_exporter import Chosen, access_of, add_access
 from exporter.config.model import Config, load
 from exporter.questions.problem import QuestionError
 
@@ -141,7 +141,7 @@ def history(
     *,
     ledger: str | None,
     refresh: bool,
-    access: Access,
+    access: Chosen,
     form: Form,
     plot: Path | None,
     now: datetime,

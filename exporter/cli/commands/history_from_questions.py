@@ -10,7 +10,7 @@ from typing import Final
 from exporter.analysis.bill.periods import OTHER, CostPeriods, Group, Period
 from exporter.cli.commands.history_question import HistoryQuestion
 from exporter.cli.commands.history_report import HistoryAnswer
-from exporter.cli.running_exporter import Access, asked_or_read
+from exporter.cli.running_exporter import Chosen, asked_or_read
 from exporter.config.model import Config
 from exporter.questions.bills import bills_of
 from exporter.questions.cost_answer import CostAnswer, Point
@@ -29,7 +29,7 @@ def history_from_questions(
     *,
     ledger: str | None,
     refresh: bool,
-    access: Access,
+    access: Chosen,
     now: datetime,
 ) -> tuple[HistoryAnswer, tuple[str, ...]]:
     """Return the answer, and the sources that could not be read.
@@ -42,7 +42,7 @@ def history_from_questions(
         access,
         path="/api/v1/costs",
         query=query,
-        parse=lambda body: (CostAnswer.model_validate_json(body), ()),
+        model=CostAnswer,
         read=lambda: _read_here(config, query, ledger=ledger, refresh=refresh, now=now),
         only_here=bool(ledger or refresh),
     )
