@@ -40,7 +40,7 @@ from exporter.metrics.live_usage import (
     prices,
     read_live_usage,
 )
-from exporter.metrics.llm import USAGE_METERS, llm_families, usage_owners
+from exporter.metrics.llm import USAGE_METERS, llm_families, llm_shares, usage_owners
 from exporter.metrics.model_names import ModelNames
 from exporter.metrics.outcomes import Outcomes
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
@@ -196,6 +196,17 @@ class SnapshotCollector:
             "language_models",
             lambda: llm_families(view, usage, now, self.timezones(view), self._models, awaited=awaited),
             _NO_FAMILIES,
+            now,
+            view,
+        )
+
+    def llm_shares(self, view: LedgerView, now: datetime) -> Mapping[tuple[str, str], float]:
+        """Return the share of language models in the cost of each service, by provider and name."""
+        none: Mapping[tuple[str, str], float] = {}
+        return self._compute(
+            "language_model_shares",
+            lambda: llm_shares(view, now, self.timezones(view), self._models),
+            none,
             now,
             view,
         )

@@ -13,7 +13,7 @@ from exporter.analysis.bill.windows import billing_windows
 from exporter.analysis.llm.capture_ratio import KnownDays, capture_ratios
 from exporter.core import llm_meters
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, sku_costs
+from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, service_sku_costs, sku_costs
 from exporter.metrics import families as metrics
 from exporter.metrics.counters import summed
 from exporter.metrics.families import Family, FamilySamples
@@ -30,6 +30,9 @@ _DAY = timedelta(days=1)
 
 SETTLING = timedelta(days=3)
 """More recent days of the bill are not compared: part of their cost is still to arrive."""
+
+SHARED_OVER = timedelta(days=14)
+"""The share of language models in a service is measured over this many days of the bill."""
 
 USAGE_METERS = (
     llm_meters.TOKENS,
@@ -137,6 +140,28 @@ def billed_model_families(
         FamilySamples(family, [(labels, float(usd)) for labels, usd in sorted(samples.items())])
         for family, samples in sums.items()
     ]
+
+
+def llm_shares(
+    view: LedgerView, now: datetime, providers: Iterable[str], names: ModelNames
+) -> dict[tuple[str, str], float]:
+    """Return the share of language models in the cost of each service that sells any, by provider and name.
+
+    Measured over the last weeks of the bill, because estimates know services and no SKUs.
+    """
+    sums: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for provider in providers:
+        services = {service_id for service_id, _ in names.skus(view, provider)}
+        costs = service_sku_costs(view, provider, now - SHARED_OVER, services) if services else []
+        for service_id, service, sku_id, sku, usd in costs:
+            models, whole = sums.get((provider, service), (Decimal(0), Decimal(0)))
+            is_model = names.model(provider, service_id, sku_id, sku) is not None
+            sums[provider, service] = (models + usd if is_model else models, whole + usd)
+    return {
+        service: min(1.0, max(0.0, float(models / whole)))
+        for service, (models, whole) in sums.items()
+        if whole > 0
+    }
 
 
 def capture_family(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -36,6 +36,20 @@ HEADINGS = {
 }
 """Headings of the billed windows in `Snapshot.totals`."""
 
+_DETAILS = (
+    metrics.SPEND_CLOUD_RUN_COST_PER_REQUEST_USD,
+    metrics.SPEND_CLOUD_RUN_CPU_SECONDS_PER_REQUEST,
+    metrics.SPEND_CLOUD_RUN_COST_PER_CPU_SECOND_USD,
+    metrics.SPEND_CLOUD_RUN_COLD_START_RATIO,
+    metrics.SPEND_RECOMMENDATION_SAVINGS,
+    metrics.SPEND_RECOMMENDATION_INFO,
+    metrics.SPEND_SPIKE_USD,
+    metrics.SPEND_SPIKE_HOUR_USD,
+    metrics.SPEND_SPIKE_SCORE,
+    metrics.SPEND_SPIKE_HOUR,
+    metrics.SPEND_ALERT_THRESHOLD,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -61,6 +75,10 @@ class Snapshot:
     """Whether each part could be computed; separate, because it changes even when the rest does not."""
     failed_figures: tuple[str, ...] = ()
     """Parts that could not be computed."""
+    details: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
+    """Values by labels of the families that people are told of as well, by name of the family."""
+    llm_shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Share of language models in the cost of a service, by provider and name; missing without any."""
 
     @property
     def has_bill(self) -> bool:
@@ -101,6 +119,7 @@ def build(
     outcomes: Outcomes | None = None,
     counters: Counters | None = None,
     estimates_pending: bool = False,
+    llm_shares: Mapping[tuple[str, str], float] | None = None,
 ) -> Built:
     """Compute every metric from one state of the ledger and render it.
 
@@ -145,6 +164,8 @@ def build(
         coverage=BillCoverage() if awaited else coverage,
         outcomes=render(outcomes.families()),
         failed_figures=outcomes.failed,
+        details={each.family.name: dict(each.samples) for each in families if each.family in _DETAILS},
+        llm_shares=llm_shares or {},
     )
     return Built(snapshot, billed.newly_own, billed.newly_folded)
 

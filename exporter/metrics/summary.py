@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from exporter.analysis.bill.billing_calendar import hours_at
 from exporter.analysis.bill.coverage import BillCoverage
+from exporter.analysis.llm.services import LLM_PROVIDERS
 from exporter.analysis.nowcast.month_forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
+from exporter.core.llm_meters import STAND_IN_SERVICE_NAME
+from exporter.metrics.insights import insights
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot
@@ -29,6 +32,7 @@ from exporter.metrics.summary_schema import (
     LastMonth,
     Month,
     MonthEnd,
+    PartDay,
     ProviderDay,
     ServiceDay,
     SourceState,
@@ -59,6 +63,17 @@ class _Today:
             self.per_hour + other.per_hour,
         )
 
+    def divided(self, share: float) -> tuple[_Today, _Today]:
+        """Return a share of it, and the rest: together exactly the whole."""
+        amounts = (self.billed, self.estimated, self.whole_day, self.per_hour)
+        part = _Today(*(round(usd * share) for usd in amounts))
+        return part, _Today(
+            self.billed - part.billed,
+            self.estimated - part.estimated,
+            self.whole_day - part.whole_day,
+            self.per_hour - part.per_hour,
+        )
+
     def day(self) -> dict[str, float]:
         return {
             "billed_usd": self.billed / NANO,
@@ -87,6 +102,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     }
     windows = {name: _usd(dict(snapshot.totals).get(heading)) for name, heading in HEADINGS.items()}
     covered = {name: _covered(snapshot.coverage, name) for name in HEADINGS}
+    budgets = [_budget(outlook, now) for outlook in snapshot.budgets]
     everything = _sum(providers.values()) if providers else None
     return Summary(
         time=_utc(now),
@@ -109,8 +125,13 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
             ServiceDay(provider=provider, service_name=service, **today.day_and_rate())
             for (provider, service), today in sorted(services.items())
         ],
+        by_part=[
+            PartDay(part=part, **today.day_and_rate())
+            for part, today in _parts(services, snapshot.llm_shares).items()
+        ],
         cloud_run=_cloud_run(snapshot),
-        budgets=[_budget(outlook, now) for outlook in snapshot.budgets],
+        budgets=budgets,
+        insights=insights(snapshot.details, budgets),
         bills=[
             BillState(provider=provider, billing_account_id=account, billed_since=_utc(begin))
             for (provider, account), begin in sorted(snapshot.coverage.begins.items())
@@ -121,6 +142,8 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
                 up=source.up,
                 read_whole=source.shown,
                 last_success=_utc(source.last_success) if source.last_success else None,
+                last_error=source.last_error or None,
+                update_interval_seconds=source.update_interval_seconds,
             )
             for source in snapshot.sources
         ],
@@ -146,6 +169,21 @@ def _services(nowcast: Nowcast, now: datetime) -> dict[str, _Today]:
         )
         for service, split in nowcast.today_so_far(hours).items()
     }
+
+
+def _parts(
+    services: Mapping[tuple[str, str], _Today], shares: Mapping[tuple[str, str], float]
+) -> dict[Literal["llm", "google", "other"], _Today]:
+    """Divide the services into language models, Google's others and all others; nothing without services."""
+    parts: dict[Literal["llm", "google", "other"], _Today] = (
+        {"llm": _Today(), "google": _Today(), "other": _Today()} if services else {}
+    )
+    for (provider, service), today in services.items():
+        only_models = provider in LLM_PROVIDERS or service == STAND_IN_SERVICE_NAME
+        models, rest = today.divided(1.0 if only_models else shares.get((provider, service), 0.0))
+        parts["llm"] += models
+        parts["google" if provider == "gcp" else "other"] += rest
+    return parts
 
 
 def _sum(parts: Iterable[_Today]) -> _Today:
@@ -180,6 +218,10 @@ def _cloud_run(snapshot: Snapshot) -> CloudRun:
     return CloudRun(
         cost_per_request_usd=hour.cost_per_request_usd if hour else None,
         requests_per_hour=hour.requests if hour else None,
+        usd_per_hour=hour.usd if hour else None,
+        cost_per_cpu_second_usd=hour.cost_per_cpu_second_usd if hour else None,
+        cpu_seconds_per_request=hour.cpu_seconds_per_request if hour else None,
+        cold_start_ratio=hour.cold_start_ratio if hour else None,
     )
 
 

@@ -72,6 +72,15 @@ class ServiceDay(_DayAndRate, _Service):
     """Today of one service."""
 
 
+class PartDay(_DayAndRate):
+    """Today of one of three parts."""
+
+    part: Literal["llm", "google", "other"]
+    """`llm`: language models of all providers, also those on Google's bill; `google`: the rest of that bill.
+    What is not billed yet of a service that also sells other things is divided as its bill of the last two
+    weeks."""
+
+
 class MonthEnd(_Part):
     """Cost of the whole month by quantile, without tax; summed over providers."""
 
@@ -112,6 +121,14 @@ class CloudRun(_Part):
     """Estimated cost of a request; null without requests or where a rate is missing."""
     requests_per_hour: float | None
     """Requests in the trailing hour."""
+    usd_per_hour: float | None
+    """Estimated cost of the trailing hour; null where a rate is missing."""
+    cost_per_cpu_second_usd: float | None
+    """Estimated cost of a vCPU second; null without any, or where a rate is missing."""
+    cpu_seconds_per_request: float | None
+    """vCPU seconds allocated per request: the fewer, the more efficient."""
+    cold_start_ratio: float | None
+    """Instances started per request."""
 
 
 class BudgetUse(_Covered):
@@ -152,6 +169,24 @@ class SourceState(_Part):
     null as well, so are sums over sources."""
     last_success: _Moment | None
     """End of its last refresh that succeeded."""
+    last_error: str | None
+    """What failed last and what to do; null where nothing did."""
+    update_interval_seconds: float | None
+    """How often it is read."""
+
+
+class Insight(_Part):
+    """Something that people should know of now."""
+
+    kind: Literal["spike", "budget", "saving"]
+    severity: Literal["critical", "warning", "info"]
+    text: str
+    """One sentence."""
+    usd: float | None
+    """Dollars above normal of a spike, above the limit of a budget so far or by its end; per month of a
+    saving."""
+    at: _Moment | None
+    """Start of the hour of a spike."""
 
 
 class Summary(_Part):
@@ -174,9 +209,15 @@ class Summary(_Part):
     """Today by provider; adds up to `today`. Empty without an estimate."""
     by_service: list[ServiceDay]
     """Today by service; adds up to `by_provider`. Empty without an estimate."""
+    by_part: list[PartDay]
+    """Today of language models, of Google's other services, and of all others; adds up to `today`. Empty
+    without an estimate."""
     cloud_run: CloudRun
     budgets: list[BudgetUse]
     """Empty without budgets."""
+    insights: list[Insight]
+    """Budgets that are or will be above their limits, spikes above the configured floors, and the largest
+    savings; the most severe first."""
     bills: list[BillState]
     sources: list[SourceState]
 

@@ -151,6 +151,7 @@ class SnapshotBuilder:
                 outcomes=self._outcomes,
                 counters=self.counters if as_of is None else None,
                 estimates_pending=estimates_pending,
+                llm_shares=collector.llm_shares(view, now),
             )
 
     def _beside_the_bill(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from exporter.analysis.bill.coverage import BillCoverage
 from exporter.analysis.bill.windows import billing_windows
 from exporter.analysis.unit_cost.unit_cost import CloudRunHour
+from exporter.core.cost_cells import NANO
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.summary import summary
 from exporter.metrics.summary_schema import schema_json, summary_schema
@@ -153,10 +154,25 @@ def test_every_figure_of_a_day_half_billed() -> None:
     assert shown["bills"] == [
         {"provider": "gcp", "billing_account_id": "A", "billed_since": "2026-11-21T08:00:00.000Z"}
     ]
-    assert shown["cloud_run"] == {"cost_per_request_usd": 0.0005, "requests_per_hour": 1000.0}
+    assert shown["cloud_run"]["cost_per_request_usd"] == 0.0005
+    assert shown["cloud_run"]["requests_per_hour"] == 1000.0
     assert shown["sources"] == [
-        {"name": "files", "up": True, "read_whole": True, "last_success": "2026-11-23T18:26:00.000Z"},
-        {"name": "cloud_monitoring", "up": None, "read_whole": False, "last_success": None},
+        {
+            "name": "files",
+            "up": True,
+            "read_whole": True,
+            "last_success": "2026-11-23T18:26:00.000Z",
+            "last_error": None,
+            "update_interval_seconds": None,
+        },
+        {
+            "name": "cloud_monitoring",
+            "up": None,
+            "read_whole": False,
+            "last_success": None,
+            "last_error": None,
+            "update_interval_seconds": None,
+        },
     ]
 
 
@@ -218,7 +234,8 @@ def test_without_an_estimate_today_is_what_the_bill_says_and_the_rest_is_unknown
     assert shown["bills"] == []
     assert shown["burn_rate_usd_per_hour"] is None
     assert shown["month"]["forecast_end_usd"] is None
-    assert shown["cloud_run"] == {"cost_per_request_usd": None, "requests_per_hour": None}
+    assert set(shown["cloud_run"].values()) == {None}
+    assert shown["by_part"] == shown["insights"] == []
     assert shown["by_service"] == shown["by_provider"] == []
     assert shown["budgets"][0]["used_usd"] is shown["budgets"][0]["used_ratio"] is None
 
@@ -233,9 +250,47 @@ def test_a_month_that_one_provider_cannot_forecast_is_unknown() -> None:
 
 def test_services_without_requests_have_a_count_and_no_cost_per_request() -> None:
     idle = replace(snapshot(), cloud_run=CloudRunHour(0.25, 0.0))
-    assert summary(idle, NOW)["cloud_run"] == {"cost_per_request_usd": None, "requests_per_hour": 0.0}
+    shown = summary(idle, NOW)["cloud_run"]
+    assert (shown["cost_per_request_usd"], shown["requests_per_hour"]) == (None, 0.0)
+    assert (shown["usd_per_hour"], shown["cold_start_ratio"]) == (0.25, None)
     unpriced = replace(snapshot(), cloud_run=CloudRunHour(None, 7.0))
-    assert summary(unpriced, NOW)["cloud_run"] == {"cost_per_request_usd": None, "requests_per_hour": 7.0}
+    shown = summary(unpriced, NOW)["cloud_run"]
+    assert (shown["cost_per_request_usd"], shown["requests_per_hour"]) == (None, 7.0)
+    assert (shown["usd_per_hour"], shown["cost_per_cpu_second_usd"]) == (None, None)
+
+
+def test_cloud_run_has_its_unit_costs_over_the_hour() -> None:
+    hour = replace(snapshot(), cloud_run=CloudRunHour(0.5, 1000.0, cpu_seconds=250.0, cold_starts=20.0))
+    assert summary(hour, NOW)["cloud_run"] == {
+        "cost_per_request_usd": 0.0005,
+        "requests_per_hour": 1000.0,
+        "usd_per_hour": 0.5,
+        "cost_per_cpu_second_usd": 0.002,
+        "cpu_seconds_per_request": 0.25,
+        "cold_start_ratio": 0.02,
+    }
+
+
+@given(st.floats(0, 1), st.floats(0.001, 1e4), st.floats(0.001, 1e4))
+def test_the_parts_add_up_to_the_day_whatever_the_shares(share: float, vertex: float, other: float) -> None:
+    made = replace(
+        snapshot(),
+        outlooks=(
+            outlook({"Vertex AI": steady(vertex), "Cloud Run": steady(2.0)}),
+            outlook({"OpenAI API": steady(1.5)}, provider="openai"),
+            outlook({"AmazonS3": steady(other)}, provider="aws"),
+        ),
+        llm_shares={("gcp", "Vertex AI"): share},
+    )
+    shown = summary(made, NOW)
+    parts = {each["part"]: each for each in shown["by_part"]}
+    assert list(parts) == ["llm", "google", "other"]
+    for figure in ("billed_usd", "estimated_usd", "total_usd", "whole_day_usd"):
+        total = sum(round(exact(each[figure]) * NANO) for each in parts.values())
+        assert total == round(exact(shown["today"][figure]) * NANO)
+    openai = next(each for each in shown["by_provider"] if each["provider"] == "openai")
+    assert parts["llm"]["total_usd"] >= openai["total_usd"]
+    assert parts["other"]["total_usd"] == pytest.approx(10.5 * other)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ FIGURES = {
     "daily_nowcast": "daily_outlooks",
     "savings": "Savings.families",
     "language_models": "llm_families",
+    "language_model_shares": "llm_shares",
     "attribution": "attributed_costs",
     "budgets": "Budgeting.outlooks",
     "budget_series": "budget_families",

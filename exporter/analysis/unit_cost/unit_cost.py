@@ -75,11 +75,29 @@ class CloudRunHour:
     usd: float | None
     """None where a necessary rate is missing for any service."""
     requests: float
+    cpu_seconds: float | None = None
+    """None where none are known."""
+    cold_starts: float = 0.0
 
     @property
     def cost_per_request_usd(self) -> float | None:
         """None without requests, or where the cost is unknown."""
         return _ratio(self.usd, self.requests)
+
+    @property
+    def cost_per_cpu_second_usd(self) -> float | None:
+        """None without CPU seconds, or where the cost is unknown."""
+        return _ratio(self.usd, self.cpu_seconds or 0.0)
+
+    @property
+    def cpu_seconds_per_request(self) -> float | None:
+        """None without requests, or where the CPU seconds are unknown."""
+        return _ratio(self.cpu_seconds, self.requests)
+
+    @property
+    def cold_start_ratio(self) -> float | None:
+        """Instances started per request; None without requests."""
+        return _ratio(self.cold_starts, self.requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +144,16 @@ def cloud_run_hour(usage: Iterable[Usage], rates: RateBook) -> CloudRunHour | No
         return None
     costs = [each.usd for each in cloud_run_costs(used, rates)]
     known = [usd for usd in costs if usd is not None]
-    requests = math.fsum(each.amount for each in used if each.meter == "cloud_run_requests")
-    return CloudRunHour(math.fsum(known) if len(known) == len(costs) else None, requests)
+    amounts: dict[str, list[float]] = defaultdict(list)
+    for each in used:
+        amounts[each.meter].append(each.amount)
+    cpu_seconds = amounts.get("cloud_run_cpu_seconds")
+    return CloudRunHour(
+        math.fsum(known) if len(known) == len(costs) else None,
+        math.fsum(amounts["cloud_run_requests"]),
+        None if cpu_seconds is None else math.fsum(cpu_seconds),
+        math.fsum(amounts["cloud_run_cold_starts"]),
+    )
 
 
 def _service_cost(

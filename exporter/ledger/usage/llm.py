@@ -5,7 +5,7 @@ The meters are those of LLM sources; see exporter/core/llm_meters.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -183,6 +183,28 @@ def sku_costs(
         SkuCost(project_id, service_id, sku_id, sku, tuple(usd))
         for project_id, service_id, sku_id, sku, *usd in rows
     ]
+
+
+def service_sku_costs(
+    view: LedgerView, provider: str, since: datetime, service_ids: Collection[str]
+) -> list[tuple[str, str, str, str, Decimal]]:
+    """Return (service id, its name, SKU id, SKU, US dollars since then) of some services, all categories."""
+    return view.connection.execute(
+        f"""SELECT service_id, service_name, sku_id, sku, sum(billed_cost_usd)
+            FROM charge JOIN (
+              SELECT * FROM series
+              WHERE source IN (SELECT unnest($sources)) AND provider = $provider
+                AND service_id IN (SELECT unnest($services))
+            ) USING (series_id)
+            WHERE {_known(view)} AND charge_period_start >= $since AND billed_cost_usd IS NOT NULL
+            GROUP BY ALL ORDER BY ALL""",
+        {
+            "sources": list(view.sources),
+            "provider": provider,
+            "services": list(service_ids),
+            "since": naive_utc(since),
+        },
+    ).fetchall()
 
 
 def _charges_of(view: LedgerView) -> str:
