@@ -41,6 +41,7 @@ COMMANDS: Final = (
     Command(
         "history", "show what was spent, when and on what, from the ledger or the log of snapshots", "warning"
     ),
+    Command("top", "show what is spent now, live in a terminal", "warning"),
     Command("explain", "say why a cost changed between two days or other spans", "warning"),
     # Its findings describe what is wrong; warnings of libraries would only mix with them.
     Command(
