@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
 from pathlib import Path
@@ -130,13 +130,13 @@ class SpendClient:
         except ValidationError as error:
             raise not_understood(self.access.base, error) from None
 
-    async def stream(self, *, lost: Lost | None = None) -> AsyncIterator[Summary]:
+    async def stream(self, *, lost: Lost | None = None) -> AsyncGenerator[Summary, None]:
         """Yield the summary now, and again every 2 seconds.
 
         A connection that is lost later is made again, for as long as that takes; `lost` is told why.
         """
         updates = summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
-        async with aclosing(updates):  # type: ignore[type-var]
+        async with aclosing(updates):
             async for update in updates:
                 yield update
 
@@ -146,7 +146,7 @@ class SpendClient:
 
     async def _watch(self, update: Callable[[Summary], bool | None], lost: Lost | None) -> None:
         updates = summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
-        async with aclosing(updates):  # type: ignore[type-var]
+        async with aclosing(updates):
             async for each in updates:
                 if update(each) is False:
                     return

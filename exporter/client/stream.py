@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 import aiohttp
@@ -34,7 +34,7 @@ Lost = Callable[[SpendError], None]
 
 async def summaries(
     access: Access, *, lost: Lost | None, backoff_seconds: float, silence_seconds: float = SILENCE_SECONDS
-) -> AsyncIterator[Summary]:
+) -> AsyncGenerator[Summary, None]:
     """Yield each summary. Raises SpendError where no stream can be had at first, or where none ever will."""
     wait, connected = backoff_seconds, False
     while True:
@@ -52,7 +52,7 @@ async def summaries(
         wait = min(max(wait, backoff_seconds) * 2, _LONGEST_WAIT_SECONDS)
 
 
-async def _connected(access: Access, silence_seconds: float) -> AsyncIterator[Summary]:
+async def _connected(access: Access, silence_seconds: float) -> AsyncGenerator[Summary, None]:
     """Yield the summaries of one connection until the exporter ends it."""
     base = access.base
     timeout = aiohttp.ClientTimeout(total=None, connect=silence_seconds, sock_read=silence_seconds)

@@ -28,7 +28,7 @@ def event(data: bytes) -> bytes:
 async def first(client: SpendClient, count: int, lost: list[SpendError] | None = None) -> list[Summary]:
     found = []
     updates = client.stream(lost=None if lost is None else lost.append)
-    async with aclosing(updates):  # type: ignore[type-var]
+    async with aclosing(updates):
         async for update in updates:
             found.append(update)
             if len(found) == count:
@@ -83,7 +83,7 @@ def test_a_stream_that_falls_silent_is_taken_for_lost() -> None:
         updates = summaries(
             quick(server.url).access, lost=lost.append, backoff_seconds=0.0, silence_seconds=0.2
         )
-        async with aclosing(updates):  # type: ignore[type-var]
+        async with aclosing(updates):
             async for _ in updates:
                 if lost:
                     break

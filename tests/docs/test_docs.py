@@ -75,7 +75,8 @@ def test_every_metric_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "snapshot", "backtest", "backfill", "history", "check", "metrics"]
+    "command",
+    ["serve", "demo", "snapshot", "backtest", "backfill", "history", "explain", "top", "check", "metrics"],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

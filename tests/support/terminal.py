@@ -75,6 +75,10 @@ class Terminal:
             pass
         return self.process.returncode
 
+    def is_stopped(self) -> bool:
+        """Whether it waits for the shell to let it go on."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def attributes(self) -> Any:
         """The modes of the terminal now, to compare with `before`."""
         return termios.tcgetattr(self._slave)

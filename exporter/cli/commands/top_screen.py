@@ -10,7 +10,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TextIO
 
 from rich.console import Console
@@ -45,9 +45,10 @@ class Screen:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, end, 128 + number)
         with (
-            _keys_at_once(self._keys, lambda: end(0)),
+            _keys_at_once(self._keys, lambda: end(0)) as keys,
             Live(console=self._console, screen=True, auto_refresh=False) as live,
         ):
+            loop.add_signal_handler(signal.SIGTSTP, _pause, live, keys)
             drawing = _Drawing(live, View(self._client.access.base, first))
             loop.add_signal_handler(signal.SIGWINCH, drawing.draw)
             following = asyncio.create_task(self._follow(drawing))
@@ -65,7 +66,7 @@ class Screen:
         while True:
             try:
                 updates = self._client.stream(lost=drawing.lost)
-                async with aclosing(updates):  # type: ignore[type-var]
+                async with aclosing(updates):
                     async for update in updates:
                         drawing.updated(update)
             except (UnreachableError, BusyError) as error:
@@ -99,11 +100,28 @@ class _Drawing:
         self._live.update(self._view, refresh=True)
 
 
+def _pause(live: Live, keys: _Keys) -> None:
+    """Give the terminal back while the shell has it, after Ctrl-Z, and take it again afterwards."""
+    live.stop()
+    keys.usual()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    keys.at_once()
+    live.start(refresh=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Modes of the terminal: as it was, and with each key at once and unseen."""
+
+    usual: Callable[[], None] = lambda: None
+    at_once: Callable[[], None] = lambda: None
+
+
 @contextmanager
-def _keys_at_once(keys: TextIO, quit_now: Callable[[], None]) -> Iterator[None]:
+def _keys_at_once(keys: TextIO, quit_now: Callable[[], None]) -> Iterator[_Keys]:
     """Take each key at once and unseen, and quit at q; afterwards the terminal is as it was."""
     if not keys.isatty():
-        yield
+        yield _Keys()
         return
     loop, file = asyncio.get_running_loop(), keys.fileno()
     before = termios.tcgetattr(file)
@@ -113,10 +131,18 @@ def _keys_at_once(keys: TextIO, quit_now: Callable[[], None]) -> Iterator[None]:
         if not read or b"q" in read.lower():
             quit_now()
 
+    modes = _Keys(
+        usual=lambda: termios.tcsetattr(file, termios.TCSADRAIN, before),
+        at_once=lambda: _set_cbreak(file),
+    )
     try:
-        tty.setcbreak(file)
+        modes.at_once()
         loop.add_reader(file, take)
-        yield
+        yield modes
     finally:
         loop.remove_reader(file)
-        termios.tcsetattr(file, termios.TCSADRAIN, before)
+        modes.usual()
+
+
+def _set_cbreak(file: int) -> None:
+    tty.setcbreak(file)

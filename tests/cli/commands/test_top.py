@@ -125,6 +125,20 @@ def test_ctrl_c_is_a_key_that_quits(server: Server) -> None:
         assert restored(screen)
 
 
+def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(server: Server) -> None:
+    with terminal("top", "--url", server.url) as screen:
+        screen.shows(is_whole, "whole view")
+        screen.press(b"\x1a")
+        screen.shows(lambda _: USUAL in screen.written and screen.is_stopped(), "pause")
+        assert restored(screen)
+        screen.process.send_signal(signal.SIGCONT)
+        screen.shows(lambda text: screen.written.rindex(ALTERNATE) > screen.written.rindex(USUAL), "view")
+        screen.shows(is_whole, "whole view")
+        screen.press(b"q")
+        assert screen.end() == 0
+        assert restored(screen)
+
+
 def test_there_is_colour_unless_it_is_unwanted(server: Server) -> None:
     with terminal("top", "--url", server.url) as screen:
         screen.shows(is_whole, "whole view")
