@@ -22,7 +22,7 @@ _GOOD: Final = "green"
 
 _LATE_INTERVALS: Final = 3
 _LATE_SECONDS: Final = 60
-_LINES_OF_TEXT: Final = 3
+_LINES_OF_TEXT: Final = 8
 _MARKS: Final = {"critical": ("!!", _ALARM), "warning": ("! ", _WARNING), "info": ("$ ", _GOOD)}
 
 
@@ -120,7 +120,7 @@ def services(summary: Summary, signs: Signs) -> Section:
         return [*drawn, *([_more(len(rest), cost, signs)] if rest else ())]
 
     return Section(
-        f"Services today  {signs.billed} billed {signs.estimated} estimated", max(1, len(found)), lines, 3
+        f"Services today  {signs.billed} billed {signs.estimated} estimated", max(1, len(found)), lines, 4
     )
 
 

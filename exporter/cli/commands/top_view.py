@@ -27,6 +27,8 @@ _TWO_COLUMNS: Final = 112
 """From this width on, sections are beside each other."""
 
 _NO_END: Final = 10_000
+_LEAST_LINES: Final = 3
+"""Of a section, with its title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ def _head(view: View, width: int, signs: Signs) -> list[Text]:
 
 
 def _column(sections: Sequence[Section], width: int, height: int, signs: Signs) -> list[Text]:
-    """Return the sections below each other; a section without any line has no title either."""
-    shown = [section for section in sections if section.wanted]
+    """Return the sections below each other; in a low terminal only the first of them."""
+    shown = [section for section in sections if section.wanted][: max(1, height // _LEAST_LINES)]
     lines: list[Text] = []
     for section, most in zip(shown, _shares(shown, height - len(shown)), strict=True):
         title = Text(f"{signs.line * 2} {section.title} ", "cyan")

@@ -93,6 +93,7 @@ def test_it_follows_the_size_of_the_terminal(server: Server) -> None:
         screen.resize(40, 10)
         small = screen.shows(lambda text: "q quits" in text, "small view").splitlines()
         assert small[0].startswith("Spend")
+        assert "".join(small).count("──") > 0
         assert len(small) == 10
         screen.press(b"Q")
         assert screen.end() == 0
