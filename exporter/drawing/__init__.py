@@ -1,0 +1,1 @@
+"""Charts as SVG: pure functions from numbers to markup that is safe in a page."""
