@@ -19,7 +19,7 @@ from exporter.config.history import History
 from exporter.config.llm import Llm
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
-from exporter.config.types import ListenAddress, ReadPath, WrittenPath, host_and_port
+from exporter.config.types import ListenAddress, ReadPath, WebAddress, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
 
 
@@ -84,6 +84,10 @@ class Config(Section):
     ] = "127.0.0.1:9877"
     web_config_file: Annotated[
         ReadPath | None, Field(description="the path of a file", examples=["web.yml"])
+    ] = None
+    grafana_url: Annotated[
+        WebAddress | None,
+        Field(description="a web address, http or https", examples=["https://grafana.internal"]),
     ] = None
     ledger: Annotated[WrittenPath, Field(description="the path of a file", examples=["spend.duckdb"])] = Path(
         "spend.duckdb"

@@ -19,7 +19,7 @@ from exporter.questions.openapi import openapi_json
 from exporter.web.basic_auth import BasicAuth
 from exporter.web.content_negotiation import CONTENT_TYPES, Format, accepts_gzip, negotiate_format
 from exporter.web.event_stream import EventStream
-from exporter.web.landing_page import content_security_policy, landing_page
+from exporter.web.page.page import POLICY, LandingPage
 from exporter.web.process_metrics import ProcessMetrics
 from exporter.web.question_desk import Answer, QuestionDesk
 from exporter.web.tls import client_names
@@ -46,11 +46,12 @@ class Endpoints:
         response_timeout_seconds: float,
         now: Callable[[], datetime],
         questions: Questions | None = None,
+        grafana_url: str | None = None,
     ) -> None:
         self._get_snapshot = get_snapshot
         self._auth = BasicAuth(web_config.password_hashes) if web_config.password_hashes else None
         self._client_allowed_sans = web_config.client_allowed_sans
-        self._version = version
+        self._page = LandingPage(version, questions, grafana_url)
         self._max_concurrent_scrapes = max_concurrent_scrapes
         self._response_timeout_seconds = response_timeout_seconds
         self._now = now
@@ -67,6 +68,8 @@ class Endpoints:
         )
         self._routes: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
             "/": self._landing_page,
+            "/page.css": self._page_style,
+            "/page.js": self._page_script,
             "/metrics": self._metrics,
             "/healthz": self._health,
             "/readyz": self._readiness,
@@ -80,7 +83,7 @@ class Endpoints:
         self.headers: Mapping[str, str] = {
             "Server": "spend-exporter",
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": content_security_policy(),
+            "Content-Security-Policy": POLICY,
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
             **web_config.headers,
@@ -105,10 +108,12 @@ class Endpoints:
         """End the responses that would never end by themselves, or only after a while."""
         self._stream.end()
         self._desk.close()
+        self._page.close()
 
     def close(self) -> None:
-        """Stop the password checks and the questions."""
+        """Stop the password checks, the questions and the page."""
         self._desk.close()
+        self._page.close()
         if self._auth is not None:
             self._auth.close()
 
@@ -136,9 +141,21 @@ class Endpoints:
             return web.Response(text="ready\n" + _not_shown(snapshot))
         return web.Response(status=503, text=_why_not_ready(snapshot))
 
-    async def _landing_page(self, _request: web.BaseRequest) -> web.Response:
-        page = landing_page(self._get_snapshot(), self._now(), self._version)
-        return web.Response(text=page, content_type="text/html")
+    async def _landing_page(self, request: web.BaseRequest) -> web.Response:
+        page = await self._page.made(self._get_snapshot(), self._now())
+        gzipped = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        return web.Response(
+            body=page.gzipped if gzipped else page.html,
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Vary": "Accept-Encoding", **({"Content-Encoding": "gzip"} if gzipped else {})},
+        )
+
+    async def _page_style(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._page.style, content_type="text/css", charset="utf-8")
+
+    async def _page_script(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._page.script, content_type="text/javascript", charset="utf-8")
 
     async def _summary(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=self._summary_json() + b"\n", content_type="application/json")

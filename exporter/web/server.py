@@ -54,12 +54,13 @@ class Server:
         stop_timeout_seconds: float = 10.0,
         now: Callable[[], datetime] = _utc_now,
         questions: Questions | None = None,
+        grafana_url: str | None = None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
         or event that its reader has not taken within `response_timeout_seconds` is aborted. `questions`
-        answers those to the ledger.
+        answers those to the ledger; the page links to `grafana_url`.
         """
         self._listen = listen
         self._web_config = web_config or WebConfig()
@@ -73,6 +74,7 @@ class Server:
             response_timeout_seconds=response_timeout_seconds,
             now=now,
             questions=questions,
+            grafana_url=grafana_url,
         )
         self._stop_timeout_seconds = stop_timeout_seconds
         self._address: tuple[str, int] | None = None

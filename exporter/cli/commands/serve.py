@@ -80,6 +80,7 @@ def serve(
             stop_timeout_seconds=STOP_SECONDS,
             now=clock,
             questions=refresher_questions(config, sources, refresher, clock),
+            grafana_url=config.grafana_url,
         )
         server.start()
         try:

@@ -1,0 +1,1 @@
+"""The page at `/`: what is spent, on what, what changed, and whether the figures can be trusted."""
