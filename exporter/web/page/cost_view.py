@@ -13,6 +13,7 @@ from markupsafe import Markup
 from exporter.drawing.sparkline import sparkline
 from exporter.drawing.stacked_bars import Bar, stacked_bars
 from exporter.questions.cost_answer import CostAnswer, CostGroup, Point
+from exporter.questions.explain_answer import Cause
 from exporter.web.page.asked import SERVICES, Asked
 from exporter.web.page.words import day, dollars, weekday
 
@@ -141,7 +142,7 @@ def changes(asked: Asked) -> Changes | None:
         change=float(found.change),
         percent=float(Decimal(found.change) / previous) if previous > 0 else None,
         movers=[
-            Mover(float(each.change), each.service or "No service", _reason(each.sentence), each.project)
+            Mover(float(each.change), each.service or "No service", _reason(each), each.project)
             for each in found.causes
             if abs(Decimal(each.change)) >= Decimal("0.5")
         ],
@@ -230,7 +231,7 @@ def _days(first: str, end: str) -> str:
     return f"{day(date.fromisoformat(first))} to {day(last)}"
 
 
-def _reason(sentence: str) -> str:
+def _reason(cause: Cause) -> str:
     """The sentence without its begin, which has the service and the change."""
-    reason = sentence.partition(": ")[2] or sentence
+    reason = cause.sentence.removeprefix(cause.service).partition(": ")[2] or cause.sentence
     return reason[0].upper() + reason[1:]

@@ -1,5 +1,9 @@
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +14,8 @@ import pytest
 
 from exporter.analysis.bill.coverage import BillCoverage
 from exporter.analysis.bill.windows import billing_windows
+from exporter.ledger.charges.windows import LedgerView
+from exporter.ledger.opening import LedgerError
 from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
 from exporter.sources.base import Rejected
@@ -17,7 +23,9 @@ from exporter.sources.status import SourceStatus
 from exporter.web.page.page import POLICY, LandingPage, Made
 from exporter.web.server import Server
 from tests.support import page_world
+from tests.support.exposed import DEADLINE_SECONDS
 from tests.support.page_world import evil_ledger, evil_snapshot
+from tests.support.question_world import ZONES, dimensions
 from tests.support.served import BUILT_AT, request, snapshot
 
 PACIFIC = "America/Los_Angeles"
@@ -216,6 +224,32 @@ def test_a_page_is_made_once_for_all_who_ask_in_the_same_second() -> None:
     first, second, other = asyncio.run(twice())
     assert first is second
     assert first is not other
+
+
+def test_scrapes_and_the_stream_go_on_while_the_page_waits_for_the_ledger() -> None:
+    asked, free = threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow() -> Iterator[LedgerView]:
+        asked.set()
+        assert free.wait(DEADLINE_SECONDS)
+        raise LedgerError("busy", "another process has it")
+        yield
+
+    questions = Questions(slow, dimensions(), ZONES, clock=lambda: page_world.NOW)
+    with (
+        Server(("127.0.0.1", 0), evil_snapshot, questions=questions, now=lambda: page_world.NOW) as server,
+        ThreadPoolExecutor(1) as reader,
+    ):
+        waiting = reader.submit(request, server, "/")
+        assert asked.wait(DEADLINE_SECONDS)
+        try:
+            assert request(server, "/metrics").status == 200
+            assert request(server, "/api/v1/summary").status == 200
+            answer = waiting.result(DEADLINE_SECONDS)
+        finally:
+            free.set()
+    assert "The ledger is being asked; the chart appears in a moment." in Page(answer.body.decode()).text
 
 
 @pytest.mark.parametrize("accepts", ["", "gzip"])
