@@ -43,6 +43,7 @@ COMMANDS: Final = (
     ),
     Command("top", "show what is spent now, live in a terminal", "warning"),
     Command("explain", "say why a cost changed between two days or other spans", "warning"),
+    Command("report", "write what a month, week or day has cost as a page, Markdown or CSV", "warning"),
     # Its findings describe what is wrong; warnings of libraries would only mix with them.
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"

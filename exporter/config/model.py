@@ -19,6 +19,7 @@ from exporter.config.history import History
 from exporter.config.llm import Llm
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
+from exporter.config.reports import Reports
 from exporter.config.types import ListenAddress, ReadPath, WebAddress, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
 
@@ -128,6 +129,7 @@ class Config(Section):
     label_costs: LabelCosts = ()
     unit_costs: UnitCosts = None
     budgets: Budgets = None
+    reports: Reports = ()
     alerts: Annotated[Alerts, Field(description="a section", examples=[{"hourly_spike_usd": 25.0}])] = (
         Alerts()
     )

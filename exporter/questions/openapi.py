@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -13,6 +13,8 @@ from exporter import __version__
 from exporter.questions.cost_answer import CostAnswer, Problem
 from exporter.questions.cost_question import CostParameters
 from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
+from exporter.questions.report_answer import Report
+from exporter.questions.report_question import ReportParameters
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 
@@ -36,7 +38,7 @@ class _WithoutTitles(GenerateJsonSchema):
 def openapi_document() -> dict[str, Any]:
     """Return the description."""
     _, made = models_json_schema(
-        [(each, "serialization") for each in (CostAnswer, ExplainAnswer, Problem)],
+        [(each, "serialization") for each in (CostAnswer, ExplainAnswer, Report, Problem)],
         schema_generator=_WithoutTitles,
         ref_template=_REFERENCE,
     )
@@ -54,7 +56,7 @@ def openapi_document() -> dict[str, Any]:
                     "What was billed, when and on what",
                     CostParameters,
                     CostAnswer,
-                    other_type="text/csv",
+                    other_types=("text/csv",),
                 )
             },
             "/api/v1/explain": {
@@ -63,7 +65,16 @@ def openapi_document() -> dict[str, Any]:
                     "Why a cost changed",
                     ExplainParameters,
                     ExplainAnswer,
-                    other_type="text/plain",
+                    other_types=("text/plain",),
+                )
+            },
+            "/api/v1/report": {
+                "get": _operation(
+                    "report",
+                    "What a month, a week or a day has cost",
+                    ReportParameters,
+                    Report,
+                    other_types=("text/markdown", "text/csv"),
                 )
             },
         },
@@ -86,12 +97,15 @@ def _operation(
     parameters: type[BaseModel],
     answer: type[BaseModel],
     *,
-    other_type: str,
+    other_types: Sequence[str],
 ) -> dict[str, Any]:
     schema = {"$ref": _REFERENCE.format(model=answer.__name__)}
     answered = {
         "description": "The answer.",
-        "content": {"application/json": {"schema": schema}, other_type: {"schema": {"type": "string"}}},
+        "content": {
+            "application/json": {"schema": schema},
+            **{each: {"schema": {"type": "string"}} for each in other_types},
+        },
     }
     return {
         "operationId": name,

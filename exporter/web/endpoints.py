@@ -47,6 +47,7 @@ class Endpoints:
         now: Callable[[], datetime],
         questions: Questions | None = None,
         grafana_url: str | None = None,
+        report: Answer | None = None,
     ) -> None:
         self._get_snapshot = get_snapshot
         self._auth = BasicAuth(web_config.password_hashes) if web_config.password_hashes else None
@@ -58,6 +59,7 @@ class Endpoints:
         self._process_metrics = ProcessMetrics()
         self._running_scrapes = 0
         self._questions = questions
+        self._report_answer = report
         self._desk = QuestionDesk()
         self._stream = EventStream(
             "summary",
@@ -77,6 +79,7 @@ class Endpoints:
             "/api/v1/summary/schema": self._summary_schema,
             "/api/v1/costs": self._costs,
             "/api/v1/explain": self._explain,
+            "/api/v1/report": self._report,
             "/api/v1/openapi.json": self._openapi,
             "/stream": self._stream.answer,
         }
@@ -168,6 +171,9 @@ class Endpoints:
 
     async def _explain(self, request: web.BaseRequest) -> web.Response:
         return await self._answered(request, self._questions.explain if self._questions else None)
+
+    async def _report(self, request: web.BaseRequest) -> web.Response:
+        return await self._answered(request, self._report_answer)
 
     async def _answered(self, request: web.BaseRequest, answer: Answer | None) -> web.Response:
         if answer is None:

@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
 from exporter.web.endpoints import Endpoints
+from exporter.web.question_desk import Answer
 from exporter.web.web_config import WebConfig
 
 _KEEP_ALIVE_SECONDS: Final = 150.0
@@ -55,12 +56,13 @@ class Server:
         now: Callable[[], datetime] = _utc_now,
         questions: Questions | None = None,
         grafana_url: str | None = None,
+        report: Answer | None = None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
         or event that its reader has not taken within `response_timeout_seconds` is aborted. `questions`
-        answers those to the ledger; the page links to `grafana_url`.
+        answers those to the ledger, `report` those for reports; the page links to `grafana_url`.
         """
         self._listen = listen
         self._web_config = web_config or WebConfig()
@@ -75,6 +77,7 @@ class Server:
             now=now,
             questions=questions,
             grafana_url=grafana_url,
+            report=report,
         )
         self._stop_timeout_seconds = stop_timeout_seconds
         self._address: tuple[str, int] | None = None

@@ -16,6 +16,7 @@ from exporter.web.server import Server
 from tests.support.charge_rows import put
 from tests.support.places import DOCS
 from tests.support.question_world import NOW, many_charges, questions
+from tests.support.report_world import reports
 from tests.support.served import request, snapshot
 
 
@@ -23,7 +24,10 @@ from tests.support.served import request, snapshot
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ledger, current = Ledger(None), snapshot()
     put(ledger, tmp_path_factory.mktemp("ledger"), "all", *many_charges(2))
-    with Server(("127.0.0.1", 0), lambda: current, questions=questions(ledger), now=lambda: NOW) as running:
+    asked, report = questions(ledger), reports(ledger).answer
+    with Server(
+        ("127.0.0.1", 0), lambda: current, questions=asked, report=report, now=lambda: NOW
+    ) as running:
         yield running
     ledger.close()
 

@@ -29,6 +29,14 @@ REQUIRED: dict[tuple[str, ...], Any] = {
     # An address for which certificates make sense, and both halves of one.
     ("history", "remote_write"): {"url": "https://receiver.internal/api/v1/write"},
     ("history", "remote_write", "tls"): {"cert_file": "client.pem", "key_file": "client.key"},
+    # A user and its password.
+    ("reports", "mail"): {
+        "host": "smtp.example.com",
+        "sender": "spend@example.com",
+        "to": "finops@example.com",
+        "username": "spend",
+        "password_file": "mail.password",
+    },
 }
 """Sections in which some keys must be given, with values for these: the examples that errors give."""
 
@@ -50,6 +58,8 @@ def with_required(document: dict[str, Any], path: tuple[str, ...]) -> dict[str, 
             kept = {key: value for key, value in values.items() if key != path[len(section)]}
             if path[len(section)] == "admin_key_env":
                 kept = {}
+            if path[len(section)] == "password_env":
+                kept.pop("password_file")
             document = with_value(document, section, kept)
     return document
 

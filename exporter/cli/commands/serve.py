@@ -9,18 +9,22 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from exporter import __version__
 from exporter.cli.arguments import add_config, add_listen, print_address
 from exporter.config.model import Config, load
+from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.freed_memory import share_heaps
+from exporter.reports.delivery.sender import ReportSender
 from exporter.sources.base import Source
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.questions import refresher_questions
 from exporter.wiring.refresher import opened_refresher
+from exporter.wiring.reports import refresher_reports, report_sender
 from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)
@@ -72,6 +76,7 @@ def serve(
             "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)
         )
     with opened_refresher(config, sources, config.ledger, clock) as refresher:
+        reports = refresher_reports(config, sources, refresher, clock)
         server = Server(
             listen,
             lambda: refresher.snapshot,
@@ -81,20 +86,42 @@ def serve(
             now=clock,
             questions=refresher_questions(config, sources, refresher, clock),
             grafana_url=config.grafana_url,
+            report=reports.answer,
         )
         server.start()
         try:
             refresher.start()
             announce(server.url.rstrip("/"))
-            # A signal may reach another thread; Python handles it only when this thread wakes.
-            while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
-                pass
+            with _sending(report_sender(config, reports, clock, lambda: _bills_read(refresher.snapshot))):
+                # A signal may reach another thread; Python handles it only when this thread wakes.
+                while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
+                    pass
             logger.info("stopping")
         finally:
             if not refresher.stop(STOP_SECONDS):
                 logger.warning("a refresh is still running and is aborted; the next start continues it")
                 atexit.register(_leave_at_once, 0)
             server.stop()
+
+
+@contextmanager
+def _sending(sender: ReportSender | None) -> Iterator[None]:
+    """Send reports in a thread until the end of the block."""
+    if sender is None:
+        yield
+        return
+    threading.Thread(target=sender.run, name="report-sender", daemon=True).start()
+    try:
+        yield
+    finally:
+        sender.stop()
+
+
+def _bills_read(snapshot: Snapshot) -> bool:
+    """Return whether each bill was read, or tried, since the start."""
+    return bool(snapshot.sources) and all(
+        source.up is not None for source in snapshot.sources if source.reads_bill
+    )
 
 
 def stop_on_signals() -> threading.Event:

@@ -1,0 +1,1 @@
+"""Sends reports, each once per period: by SMTP, to Slack, to a webhook."""
