@@ -185,7 +185,8 @@ def _dimensions(parameters: ReportParameters, dimensions: Dimensions, bills: Bil
 
 def _breakdown(asking: _Asking, name: str, top: int) -> Breakdown:
     """Return a table with the largest costs first; the largest changes are in the explanation."""
-    groups = asking.costs(by=name, top=_ALL, compare="previous").groups
+    quoted_name = '"' + name.replace('"', '""') + '"'
+    groups = asking.costs(by=quoted_name, top=_ALL, compare="previous").groups
     now = {group.keys[name]: group.total for group in groups}
     before = {group.keys[name]: group.previous for group in groups}
     names = sorted({*now, *before}, key=lambda each: (-(_amount(now.get(each)) or Decimal(0)), each))

@@ -101,6 +101,12 @@ class MailServer:
                 "password",
                 transient=400 <= error.smtp_code < 500,
             ) from None
+        except smtplib.SMTPServerDisconnected:
+            # Some servers hang up after a wrong password.
+            raise DeliveryError(
+                f"{self._place} hung up on the user {username}; check mail.username and the password",
+                transient=False,
+            ) from None
 
     def _hand_over(self, server: smtplib.SMTP, message: EmailMessage) -> None:
         _, sender = parseaddr(self.sender)
@@ -111,7 +117,7 @@ class MailServer:
             raise self._refused(code, text) from None
         if refused:
             code, text = next(iter(refused.values()))
-            raise _SomeRefusedError(
+            raise DeliveryError(
                 f"{self._place} took the report, but not for {', '.join(refused)} "
                 f"({code} {_shown(text)}); check mail.to",
                 transient=False,
@@ -123,10 +129,6 @@ class MailServer:
             "whether the server needs a user",
             transient=code < 500,
         )
-
-
-class _SomeRefusedError(DeliveryError):
-    """Some recipients have the report."""
 
 
 def mail_of(name: str, report: Report, sender: str, to: Sequence[str]) -> EmailMessage:

@@ -1,0 +1,85 @@
+"""A real mail server on loopback, with TLS and a user where wanted, that can refuse what it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+USER, PASSWORD = "spend@example.com", "s3cr3t-password"
+
+
+@dataclass
+class MailHost:
+    """What it has taken, in order, and how it answers the next mails."""
+
+    port: int = 0
+    received: list[EmailMessage] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    """For the next mails; then each is taken."""
+    unknown: set[str] = field(default_factory=set)
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.answers:
+            return self.answers.pop(0)
+        self.received.append(message_from_bytes(envelope.original_content or b"", policy=policy.default))
+        return "250 OK"
+
+
+def _allowed(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
+    right = isinstance(data, LoginPassword) and (data.login, data.password) == (
+        USER.encode(),
+        PASSWORD.encode(),
+    )
+    return AuthResult(success=right)
+
+
+@contextlib.contextmanager
+def mail_host(tls: ssl.SSLContext | None = None) -> Iterator[MailHost]:
+    """Run it; with `tls` it offers STARTTLS and needs the user."""
+    host = MailHost()
+    listening = threading.Event()
+
+    def protocol() -> SMTP:
+        secured = tls is not None
+        return SMTP(
+            host,
+            tls_context=tls,
+            require_starttls=secured,
+            auth_required=secured,
+            authenticator=_allowed if secured else None,
+        )
+
+    async def serve(stop: asyncio.Event) -> None:
+        server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+        async with server:
+            host.port = server.sockets[0].getsockname()[1]
+            listening.set()
+            await stop.wait()
+
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(stop),))
+    thread.start()
+    try:
+        assert listening.wait(30)
+        yield host
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
