@@ -144,7 +144,11 @@ def mail_of(name: str, report: Report, sender: str, to: Sequence[str]) -> EmailM
     message.set_content(markdown(report))
     message.add_alternative(html_mail(report), subtype="html")
     message.add_attachment(
-        html_page(report).encode(), maintype="text", subtype="html", filename=f"spending-{report.name}.html"
+        html_page(report).encode(),
+        maintype="text",
+        subtype="html",
+        filename=f"spending-{report.name}.html",
+        params={"charset": "utf-8"},
     )
     return message
 

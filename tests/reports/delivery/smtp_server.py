@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,6 +25,8 @@ class MailHost:
     answers: list[str] = field(default_factory=list)
     """For the next mails; then each is taken."""
     unknown: set[str] = field(default_factory=set)
+    before_answer: Callable[[], object] = lambda: None
+    """Called when a mail has been read and before that is said."""
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -38,6 +40,7 @@ class MailHost:
         if self.answers:
             return self.answers.pop(0)
         self.received.append(message_from_bytes(envelope.original_content or b"", policy=policy.default))
+        self.before_answer()
         return "250 OK"
 
 

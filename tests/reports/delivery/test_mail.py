@@ -72,6 +72,8 @@ def test_a_mail_arrives_encrypted_with_text_html_and_the_page(
     assert kinds == ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", "text/html"]
     [page] = mail.iter_attachments()
     assert page.get_filename() == "spending-2026-10.html"
+    assert page.get_content().endswith("</html>\n")
+    assert "\N{REPLACEMENT CHARACTER}" not in page.get_content()
     html = mail.get_body(("html",))
     assert html is not None
     assert "<script" not in html.get_content()
