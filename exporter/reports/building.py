@@ -36,8 +36,8 @@ _KINDS: Final[Sequence[Kind]] = ("month", "week", "day")
 _MOST_PRICES: Final = 8
 _SHOWN_UNITS: Final[Mapping[str, tuple[str, Decimal]]] = {
     "bytes": ("GiB", Decimal(2**30)),
-    "byte-seconds": ("GiB-months", Decimal(2**30 * 730 * 3600)),
-    "seconds": ("hours", Decimal(3600)),
+    "byte-seconds": ("GiB-month", Decimal(2**30 * 730 * 3600)),
+    "seconds": ("hour", Decimal(3600)),
     "tokens": ("million tokens", Decimal(10**6)),
     "requests": ("million requests", Decimal(10**6)),
 }

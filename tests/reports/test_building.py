@@ -170,7 +170,7 @@ def test_prices_are_of_a_unit_that_people_know(tmp_path: Path) -> None:
         for hour in (0, 1)
     ]
     [price] = made(tmp_path, rows, month="2026-10").unit_prices
-    assert (price.unit, price.quantity, price.usd_per_unit) == ("hours", 4.0, 3.0)
+    assert (price.unit, price.quantity, price.usd_per_unit) == ("hour", 4.0, 3.0)
     assert price.previous_usd_per_unit is None
 
 
