@@ -42,7 +42,7 @@ def _time(value: object) -> time:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise ValueError from None
     return value
 
