@@ -110,11 +110,18 @@ def _sending(sender: ReportSender | None) -> Iterator[None]:
     if sender is None:
         yield
         return
-    threading.Thread(target=sender.run, name="report-sender", daemon=True).start()
+    thread = threading.Thread(target=sender.run, name="report-sender", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         sender.stop()
+        thread.join(STOP_SECONDS)
+        if thread.is_alive():
+            logger.warning(
+                "a report is still being sent; if that is not known to have ended, it is sent again"
+            )
+            atexit.register(_leave_at_once, 0)
 
 
 def _bills_read(snapshot: Snapshot) -> bool:
