@@ -76,7 +76,7 @@ def run(chosen: argparse.Namespace) -> int:
             access_of(chosen),
             path="/api/v1/report",
             query=query,
-            parse=lambda body: (Report.model_validate_json(body), ()),
+            model=Report,
             read=lambda: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
             only_here=bool(chosen.ledger or chosen.refresh),
         )
