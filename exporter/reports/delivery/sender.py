@@ -27,6 +27,7 @@ from exporter.reports.period import ReportPeriod
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 15.0
+_LOOK_AT_START_SECONDS: Final = 1.0
 _FIRST_WAIT: Final = timedelta(minutes=1)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
@@ -76,7 +77,7 @@ class ReportSender:
         """Send what becomes due until `stop`."""
         while not self._stopping.is_set():
             self.send_due()
-            self._stopping.wait(_LOOK_SECONDS)
+            self._stopping.wait(_LOOK_SECONDS if self._ready() else _LOOK_AT_START_SECONDS)
 
     def stop(self) -> None:
         """End `run`; a report that is being sent is not interrupted."""

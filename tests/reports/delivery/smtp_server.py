@@ -49,7 +49,8 @@ def _allowed(server: SMTP, session: Session, envelope: Envelope, mechanism: str,
         USER.encode(),
         PASSWORD.encode(),
     )
-    return AuthResult(success=right)
+    # Not handled: the server is to answer.
+    return AuthResult(success=right, handled=False)
 
 
 @contextlib.contextmanager
@@ -57,16 +58,20 @@ def mail_host(tls: ssl.SSLContext | None = None) -> Iterator[MailHost]:
     """Run it; with `tls` it offers STARTTLS and needs the user."""
     host = MailHost()
     listening = threading.Event()
+    connections: list[SMTP] = []
 
     def protocol() -> SMTP:
         secured = tls is not None
-        return SMTP(
-            host,
-            tls_context=tls,
-            require_starttls=secured,
-            auth_required=secured,
-            authenticator=_allowed if secured else None,
+        connections.append(
+            SMTP(
+                host,
+                tls_context=tls,
+                require_starttls=secured,
+                auth_required=secured,
+                authenticator=_allowed if secured else None,
+            )
         )
+        return connections[-1]
 
     async def serve(stop: asyncio.Event) -> None:
         server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
@@ -74,6 +79,12 @@ def mail_host(tls: ssl.SSLContext | None = None) -> Iterator[MailHost]:
             host.port = server.sockets[0].getsockname()[1]
             listening.set()
             await stop.wait()
+        for each in connections:
+            if each.transport is not None:
+                each.transport.abort()
+        answering = asyncio.all_tasks() - {asyncio.current_task()}
+        if answering:
+            await asyncio.wait(answering)
 
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()

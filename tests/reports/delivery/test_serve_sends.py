@@ -17,6 +17,8 @@ from tests.support.exposed import until
 from tests.support.running import Running
 from tests.support.served_ledger import served
 
+pytestmark = [pytest.mark.integration]
+
 DAY = timedelta(days=1)
 
 
