@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Final
 
 import aiohttp
@@ -39,9 +40,11 @@ async def summaries(
     wait, connected = backoff_seconds, False
     while True:
         try:
-            async for update in _connected(access, silence_seconds):
-                wait, connected = backoff_seconds, True
-                yield update
+            # A reader that stops closes the connection before its event loop ends.
+            async with aclosing(_connected(access, silence_seconds)) as updates:
+                async for update in updates:
+                    wait, connected = backoff_seconds, True
+                    yield update
             raise UnreachableError(f"{access.base} has ended its stream")  # noqa: TRY301 (as if it were lost)
         except (UnreachableError, BusyError) as error:
             if not connected:

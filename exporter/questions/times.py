@@ -21,6 +21,7 @@ Compared = Literal["none", "previous", "week"]
 Bound = date | datetime
 """A billing day, or a moment (aware) for all bills."""
 
+_LEAST: Final = timedelta(microseconds=1)
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(weeks=1)
@@ -143,6 +144,8 @@ def _bound(parameter: str, text: str, now: datetime, rounded: Callable[[datetime
     if relative:
         amount, unit = relative.groups()
         moment = now - int(amount) * _UNITS[unit] if amount else now
+        # At midnight, the day of now is the one that begins.
+        moment += _LEAST
     else:
         found = _absolute(parameter, text)
         if not isinstance(found, datetime):
@@ -180,7 +183,7 @@ def _begin(moment: datetime, step: Step, zones: Collection[ZoneInfo]) -> Bound:
 
 def _end(moment: datetime, step: Step, zones: Collection[ZoneInfo]) -> Bound:
     """Return the end of the day or hour that has the last moment before the given one."""
-    last = moment - timedelta(microseconds=1)
+    last = moment - _LEAST
     if step in _CALENDAR:
         return max(last.astimezone(zone).date() for zone in zones) + _DAY
     return last.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + _HOUR

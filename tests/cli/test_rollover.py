@@ -238,7 +238,7 @@ def test_everything_that_serve_shows_rolls_over_at_pacific_midnight(
         expected = {"yesterday": hours} | ({} if month is None else {"month_to_date": month})
         until(lambda: shown() == expected, "the next day")
         page = get(f"{address}/")
-        assert f'datetime="{clock.now.isoformat()}"' in page
+        assert f'datetime="{clock.now:%Y-%m-%dT%H:%M:%S.000Z}"' in page
         assert "d ago" not in page, "its ages are by another clock"
         clock.now += timedelta(minutes=1)
         until(lambda: times_in_log(tmp_path)[-1] >= end_of_day, "a line of the next day in the log")

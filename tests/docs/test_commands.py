@@ -17,7 +17,7 @@ from tests.support import places
 
 ROOT = places.REPOSITORY
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "runbooks").glob("*.md"))]
-RUN_FOR_GOOD = {"serve", "demo"}
+RUN_FOR_GOOD = {"serve", "demo", "top"}
 """Commands that run until they are stopped; other tests run them."""
 
 
