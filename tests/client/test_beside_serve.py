@@ -18,6 +18,8 @@ from tests.support.running import running
 from tests.support.served_ledger import ledger_config
 from tests.support.terminal import terminal
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_question_and_the_view_are_answered_by_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

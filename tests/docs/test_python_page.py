@@ -15,6 +15,8 @@ from tests.metrics.test_summary import full_snapshot
 from tests.support.places import DOCS, REPOSITORY
 from tests.support.question_world import NOW, asked_ledger, many_charges
 
+pytestmark = pytest.mark.slow
+
 PAGE = (DOCS / "python.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:9877"

@@ -44,6 +44,7 @@ def test_the_server_has_the_same_description(server: Server) -> None:
 schema = schemathesis.openapi.from_dict(openapi_document())
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_described(case: schemathesis.Case, server: Server) -> None:

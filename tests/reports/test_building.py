@@ -43,6 +43,7 @@ def decimal(amount: str | None) -> Decimal:
     return Decimal(amount or 0)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6),
     asked=st.sampled_from(PERIODS),

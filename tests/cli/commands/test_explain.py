@@ -23,6 +23,7 @@ def explain(config: Path, *more: str) -> int:
     return main(["explain", "--config", str(config), *more])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_running_exporter_gives_the_answer_that_the_ledger_gives(
     config: Path, form: str, capsys: pytest.CaptureFixture[str]

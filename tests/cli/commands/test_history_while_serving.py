@@ -13,6 +13,8 @@ from tests.support.exposed import until
 from tests.support.running import running
 from tests.support.served_ledger import ledger_config, served
 
+pytestmark = pytest.mark.slow
+
 SPAN = ["--from", "2026-10-29", "--to", "2026-11-14"]
 
 

@@ -17,6 +17,7 @@ def config(tmp_path: Path) -> Path:
     return ledger_config(tmp_path)
 
 
+@pytest.mark.slow
 def report(config: Path, *more: str) -> int:
     return main(["report", "--config", str(config), *more])
 

@@ -20,6 +20,8 @@ from tests.metrics.test_summary import NOW, full_snapshot
 from tests.support.outlooks import outlook, steady
 from tests.support.terminal import ALTERNATE, CURSOR_HIDDEN, CURSOR_SHOWN, USUAL, Terminal, terminal
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ("127.0.0.1", 0)
 COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3[0-7]|4[0-7]|[34]8;)[0-9;]*m")
 
