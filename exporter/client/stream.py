@@ -67,10 +67,17 @@ async def _connected(access: Access, silence_seconds: float) -> AsyncGenerator[S
                 access.at("/stream"), headers=access.headers(), ssl=tls, allow_redirects=False
             ) as answer,
         ):
-            if answer.status != 200:
-                raise _refusal(answer.status, await answer.read(), base)
-            async for data in _events(answer.content):
-                yield _summary(data, base)
+            # Taken now: a connection whose answer has been read whole is no longer that of the answer.
+            transport = answer.connection.transport if answer.connection is not None else None
+            try:
+                if answer.status != 200:
+                    raise _refusal(answer.status, await answer.read(), base)
+                async for data in _events(answer.content):
+                    yield _summary(data, base)
+            finally:
+                if transport is not None:
+                    # TLS would wait for the server's farewell, for which the event loop may not live.
+                    transport.abort()
     except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as error:
         raise not_trusted(base, error) from None
     except (aiohttp.ClientError, TimeoutError) as error:
