@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from exporter.analysis.explain.sentences import money, signed_dollars
+from exporter.core.printable import printable
 from exporter.questions.explain_answer import ExplainAnswer, ExplainedChange, ExplainedDimension
 
 _NAME_WIDTH: Final = 32
@@ -40,7 +41,7 @@ def _lines(answer: ExplainAnswer) -> Iterator[str]:
     if answer.missing_sources:
         yield f"Not read yet, and so not in these figures: {', '.join(answer.missing_sources)}."
     yield ""
-    yield from (_printable(cause.sentence) for cause in answer.causes if _shown(cause))
+    yield from (printable(cause.sentence) for cause in answer.causes if _shown(cause))
     if answer.other is not None:
         yield f"{answer.other.count} other changes {signed_dollars(Decimal(answer.other.change))}"
     yield ""
@@ -74,11 +75,7 @@ def _dimension(dimension: ExplainedDimension, answer: ExplainAnswer) -> Iterator
 
 
 def _row(name: str, change: ExplainedChange) -> str:
-    printable = _printable(name)
-    short = printable if len(printable) < _NAME_WIDTH else printable[: _NAME_WIDTH - 2] + "…"
+    shown = printable(name)
+    short = shown if len(shown) < _NAME_WIDTH else shown[: _NAME_WIDTH - 2] + "…"
     amounts = f"{money(Decimal(change.previous)):>15}{money(Decimal(change.total)):>15}"
     return f"{short:<{_NAME_WIDTH}}{amounts}{signed_dollars(Decimal(change.change)):>15}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from exporter.core.printable import printable
+
 _LONGEST_QUOTED: Final = 80
 
 
@@ -20,8 +22,8 @@ class QuestionError(ValueError):
 
 def quoted(text: str) -> str:
     """Return a part of the question for an error, printable and not too long."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    short = printable if len(printable) <= _LONGEST_QUOTED else printable[: _LONGEST_QUOTED - 1] + "…"
+    shown = printable(text)
+    short = shown if len(shown) <= _LONGEST_QUOTED else shown[: _LONGEST_QUOTED - 1] + "…"
     return f"'{short}'"
 
 

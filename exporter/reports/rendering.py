@@ -13,6 +13,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter.analysis.explain.sentences import money, signed_dollars
+from exporter.core.printable import printable
 from exporter.questions.cost_answer import Point
 from exporter.questions.report_answer import Report, UnitPrice
 
@@ -205,13 +206,13 @@ def _when(moment: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text that has no meaning in Markdown, on one line."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = printable(text, " ")
     return "".join(f"\\{letter}" if letter in _UNSAFE_IN_MARKDOWN else letter for letter in line)
 
 
 def _slack(text: str) -> str:
     """Return a text without Slack's links, mentions and marks, on one line."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = printable(text, " ")
     escaped = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # Slack has no escape for these; a character without width keeps them from being read as marks.
     return "".join(f"{letter}\u200b" if letter in "*_~`" else letter for letter in escaped)
@@ -226,4 +227,4 @@ def headline(report: Report) -> str:
     over = [each.budget for each in report.budgets if each.used_ratio > 1]
     if over:
         text += f", over {'budget' if len(over) == 1 else 'budgets'} {', '.join(over)}"
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return printable(text, " ")

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TextIO
 
 from exporter.analysis.bill.periods import OTHER, By, CostPeriods, Group, Period
+from exporter.core.printable import printable
 
 Form = Literal["table", "csv", "json"]
 
@@ -137,8 +138,8 @@ def _compared_line(answer: HistoryAnswer, name: str, group: Group) -> str:
 
 def _name(group: Group, table: CostPeriods) -> str:
     name = f"{OTHER} ({table.folded})" if group.name == OTHER and table.folded else group.name
-    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
-    short = printable if len(printable) < _NAME_WIDTH else printable[: _NAME_WIDTH - 2] + "…"
+    shown = printable(name)
+    short = shown if len(shown) < _NAME_WIDTH else shown[: _NAME_WIDTH - 2] + "…"
     return f"{short:<{_NAME_WIDTH}}"
 
 

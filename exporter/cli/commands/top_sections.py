@@ -10,8 +10,9 @@ from typing import Final
 
 from rich.text import Text
 
-from exporter.cli.commands.top_words import UNKNOWN, Signs, age, bar, cut, day, dollars, ratio, safe
+from exporter.cli.commands.top_words import UNKNOWN, Signs, age, bar, cut, day, dollars, ratio
 from exporter.client import Summary
+from exporter.core.printable import printable
 from exporter.metrics.summary_schema import BudgetUse, Insight, ServiceDay, SourceState
 
 BILLED: Final = "blue"
@@ -176,7 +177,7 @@ def _insight(each: Insight, most: int, width: int, signs: Signs) -> list[Text]:
     mark, style = _MARKS[each.severity]
     month = f"{dollars(each.usd)}/month: " if each.kind == "saving" else ""
     room = max(1, width - 3)
-    wrapped = wrap(safe(month + each.text), room, max_lines=most, placeholder=signs.more)
+    wrapped = wrap(printable(month + each.text), room, max_lines=most, placeholder=signs.more)
     texts = wrapped or [""]
     return [
         Text.assemble((f"{mark if not number else '  '} ", style), cut(text, room, signs).rstrip())
@@ -205,12 +206,12 @@ def sources(summary: Summary, age_seconds: float, signs: Signs) -> Section:
 
 def _source(each: SourceState, now: datetime, age_seconds: float, signs: Signs) -> Text:
     if each.last_success is None:
-        return Text(f"{signs.waiting} {safe(each.name)} first read", _WARNING)
+        return Text(f"{signs.waiting} {printable(each.name)} first read", _WARNING)
     seconds = (now - datetime.fromisoformat(each.last_success)).total_seconds() + age_seconds
     interval = each.update_interval_seconds
     late = interval is not None and seconds > _LATE_INTERVALS * interval + _LATE_SECONDS
     sign = (signs.waiting, _WARNING) if late else (signs.up, _GOOD)
-    return Text.assemble(sign, f" {safe(each.name)} ", (age(seconds), _WARNING if late else ""))
+    return Text.assemble(sign, f" {printable(each.name)} ", (age(seconds), _WARNING if late else ""))
 
 
 def _failure(each: SourceState, now: datetime, age_seconds: float) -> str:

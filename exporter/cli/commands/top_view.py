@@ -20,8 +20,9 @@ from exporter.cli.commands.top_sections import (
     sources,
     totals,
 )
-from exporter.cli.commands.top_words import ASCII, UNICODE, Signs, age, safe
+from exporter.cli.commands.top_words import ASCII, UNICODE, Signs, age
 from exporter.client import Summary
+from exporter.core.printable import printable
 
 _TWO_COLUMNS: Final = 112
 """From this width on, sections are beside each other."""
@@ -60,7 +61,7 @@ def _signs(options: ConsoleOptions) -> Signs:
 
 def _fitted(view: View, width: int, height: int, signs: Signs) -> list[Text]:
     head = _head(view, width, signs)
-    foot = Text(f"q quits{'' if view.lost is None else '   ' + safe(view.lost)}", "dim")
+    foot = Text(f"q quits{'' if view.lost is None else '   ' + printable(view.lost)}", "dim")
     left = height - len(head) - 1
     sections = _sections(view, signs)
     if width >= _TWO_COLUMNS:
@@ -95,7 +96,7 @@ def _head(view: View, width: int, signs: Signs) -> list[Text]:
         state = Text(f"{at:%H:%M:%S} UTC {signs.up} live", "green")
     else:
         state = Text(f"{at:%H:%M:%S} UTC {signs.down} no connection, {age(view.age_seconds)} old", "bold red")
-    title = Text.assemble(("Spend Exporter", "bold"), f"  {safe(view.url)}")
+    title = Text.assemble(("Spend Exporter", "bold"), f"  {printable(view.url)}")
     title.truncate(max(0, width - state.cell_len - 1))
     title.append(" " * max(1, width - title.cell_len - state.cell_len)).append_text(state)
     return [title, *totals(view.summary, signs)]

@@ -9,6 +9,8 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from exporter.core.printable import printable
+
 UNKNOWN: Final = "-"
 
 
@@ -60,14 +62,9 @@ def day(moment: str) -> str:
     return f"{found.day} {found:%b}"
 
 
-def safe(text: str) -> str:
-    """Return a text of others without what a terminal obeys."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def cut(text: str, width: int, signs: Signs) -> str:
     """Return a text in exactly this width of cells."""
-    shown = safe(text)
+    shown = printable(text)
     if cell_len(shown) > width > 0:
         return set_cell_size(shown, width - 1) + signs.more
     return set_cell_size(shown, max(0, width))

@@ -12,6 +12,7 @@ from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import Final, Literal
 
+from exporter.core.printable import printable
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError, delivery_id
 from exporter.reports.rendering import headline, html_mail, html_page, markdown
@@ -50,8 +51,6 @@ class MailServer:
                 if self.username is not None and password is not None:
                     self._log_in(server, self.username, password)
                 self._hand_over(server, message)
-        except DeliveryError:
-            raise
         except ssl.SSLError as error:
             raise DeliveryError(
                 f"{self._place} has no certificate that is trusted for {self.host} "
@@ -155,4 +154,4 @@ def mail_of(name: str, report: Report, sender: str, to: Sequence[str]) -> EmailM
 
 def _shown(said: bytes | str) -> str:
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_LONGEST_SHOWN]
+    return " ".join(printable(text, " ").split())[:_LONGEST_SHOWN]
