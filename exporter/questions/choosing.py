@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.ledger.charges.cost_sums import ChargeKind, ChargeSeries, ChosenKind, CostSums
+from exporter.ledger.charges.cost_sums import ChargeSeries, ChosenKind, CostSums
 from exporter.ledger.charges.windows import Window
 from exporter.questions.bills import Bills
 from exporter.questions.conditions import Conditions, holds
@@ -58,12 +58,9 @@ def choose(
     chosen: list[ChosenKind] = []
     for kind in sums.kinds(list(series), span, tags=tags, units=units):
         each = series[kind.series_id]
-
-        def value(name: str, kind: ChargeKind = kind, each: ChargeSeries = each) -> str:
-            return dimensions.value(name, each, kind.tags, kind.unit)
-
-        if all(holds(name, value(name), where[name]) for name in late):
-            number = groups.setdefault(tuple(map(value, by)), len(groups))
+        if all(holds(name, dimensions.value(name, each, kind.tags, kind.unit), where[name]) for name in late):
+            keys = tuple(dimensions.value(name, each, kind.tags, kind.unit) for name in by)
+            number = groups.setdefault(keys, len(groups))
             chosen.append(ChosenKind(kind, number, bills.by_provider[each.provider].timezone))
             if len(groups) > MOST_GROUPS or len(chosen) > MOST_KINDS:
                 raise _too_many(by, len(groups))

@@ -65,7 +65,10 @@ def answer_explain(
         choice, shown_labels = _chosen(view, dimensions, bills, spans, where=where, labels=[]), []
     sides = _sides(CostSums(view), choice, spans)
     lines = {line: change for (line,), change in _compared(sides, lambda line, _: (line,)).items()}
-    causes = summed(((line.provider, line.service, line.project), each) for line, each in lines.items())
+    of_cause: dict[tuple[str, str, str], dict[Line, Change]] = {}
+    for line, change in lines.items():
+        of_cause.setdefault((line.provider, line.service, line.project), {})[line] = change
+    causes = summed((key, sum(own.values(), NO_CHANGE)) for key, own in of_cause.items())
     whole = sum(lines.values(), NO_CHANGE)
     compared = ComparedSpan(from_=bound_text(spans.before.first), to=bound_text(spans.before.end))
     top = parameters.top
@@ -76,7 +79,7 @@ def answer_explain(
         currency="USD",
         where={name: list(patterns) for name, patterns in where.items()},
         sentence=_whole_sentence(whole, compared),
-        causes=[_cause(key, causes[key], lines) for key in list(causes)[:top]],
+        causes=[_cause(key, causes[key], of_cause[key]) for key in list(causes)[:top]],
         other=_other(list(causes.values())[top:]),
         by=[*_by_line(lines, top), *_by_label(sides, shown_labels, top)],
         labels_left_out=shown_labels != labels,
@@ -184,8 +187,7 @@ def _dimension(name: str, groups: Mapping[str, Change], top: int) -> ExplainedDi
     )
 
 
-def _cause(key: tuple[str, str, str], change: Change, lines: Mapping[Line, Change]) -> Cause:
-    own = {line: each for line, each in lines.items() if (line.provider, line.service, line.project) == key}
+def _cause(key: tuple[str, str, str], change: Change, own: Mapping[Line, Change]) -> Cause:
     provider, service, project = key
     return Cause(
         sentence=sentence(service, own),

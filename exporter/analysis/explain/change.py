@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 PartName = Literal[
     "new",
@@ -23,18 +23,7 @@ PartName = Literal[
     "corrections",
     "taxes",
 ]
-PARTS: Final[tuple[PartName, ...]] = (
-    "new",
-    "gone",
-    "more_use",
-    "less_use",
-    "dearer",
-    "cheaper",
-    "unmeasured",
-    "credits_and_commitments",
-    "corrections",
-    "taxes",
-)
+PARTS: Final[tuple[PartName, ...]] = get_args(PartName)
 """`unmeasured` is the change of a line that both periods have, but without a quantity to compare."""
 
 Kind = Literal["use", "credits_and_commitments", "corrections", "taxes"]
