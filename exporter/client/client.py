@@ -130,23 +130,19 @@ class SpendClient:
         except ValidationError as error:
             raise not_understood(self.access.base, error) from None
 
-    async def stream(self, *, lost: Lost | None = None) -> AsyncGenerator[Summary, None]:
-        """Yield the summary now, and again every 2 seconds.
+    def stream(self, *, lost: Lost | None = None) -> AsyncGenerator[Summary, None]:
+        """Return the summary now, and again every 2 seconds.
 
         A connection that is lost later is made again, for as long as that takes; `lost` is told why.
         """
-        updates = summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
-        async with aclosing(updates):
-            async for update in updates:
-                yield update
+        return summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
 
     def watch(self, update: Callable[[Summary], bool | None], *, lost: Lost | None = None) -> None:
         """Call `update` with each summary of the stream until it returns False."""
         asyncio.run(self._watch(update, lost))
 
     async def _watch(self, update: Callable[[Summary], bool | None], lost: Lost | None) -> None:
-        updates = summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
-        async with aclosing(updates):
+        async with aclosing(self.stream(lost=lost)) as updates:
             async for each in updates:
                 if update(each) is False:
                     return
