@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 NANO: Final = 1_000_000_000
 """Money units in a US dollar."""
 
+LONG_HOURS: Final = 40
+"""A charge for longer than this, as for a month, begins before it is billed and is none of a running line."""
+
 Integers = NDArray[np.int64]
 
 

@@ -7,10 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.core.cost_cells import CostCells
-
-LONG_HOURS: Final = 40
-"""A charge for longer than this, as for a month, is none of a running line."""
+from exporter.core.cost_cells import LONG_HOURS, CostCells
 
 DAY_LONG_HOURS: Final = 20
 """One for so long is booked by the day, however long that is when clocks change."""

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.analysis.nowcast.kinds_of_charges import LONG_HOURS, split_lines
-from exporter.core.cost_cells import NANO, CostCells
+from exporter.analysis.nowcast.kinds_of_charges import split_lines
+from exporter.core.cost_cells import LONG_HOURS, NANO, CostCells
 
 NEVER: Final = 30_000
 """Delay of what has not arrived."""

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.analysis.nowcast.kinds_of_charges import DAY_LONG_HOURS, LONG_HOURS
+from exporter.analysis.nowcast.kinds_of_charges import DAY_LONG_HOURS
 from exporter.analysis.nowcast.known_costs import LEAST_HOURS, NEVER, Flags, Floats, Integers, KnownCosts
 from exporter.analysis.nowcast.lateness import Lateness
 from exporter.analysis.nowcast.single_charges import single_charges
+from exporter.core.cost_cells import LONG_HOURS
 
 _SILENT_HOURS: Final = 120
 """A bill that has been silent for longer is taken at its word."""

@@ -14,13 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from exporter.analysis.nowcast.kinds_of_charges import LONG_HOURS
 from exporter.analysis.nowcast.known_costs import NEVER, Flags, Floats, KnownCosts
 from exporter.analysis.nowcast.live_usage import LiveUsage
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.single_charges import single_charges, usual_caps
-from exporter.core.cost_cells import CostCells
+from exporter.core.cost_cells import LONG_HOURS, CostCells
 
 OPEN_HOURS: Final = 168
 """Older hours are taken as billed."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
 
+from exporter.core.cost_cells import LONG_HOURS
 from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.windows import LedgerView
-
-_LONG_HOURS: Final = 40
-"""A fee for longer than this begins before it is billed, and does not show that its first day is billed."""
 
 
 def bill_begins(view: LedgerView) -> dict[tuple[str, str], datetime]:
@@ -23,7 +20,7 @@ def bill_begins(view: LedgerView) -> dict[tuple[str, str], datetime]:
         f"""SELECT provider, billing_account_id, coalesce(min(hourly), min(earliest)) FROM (
               SELECT series_id,
                 min(charge_period_start) FILTER (
-                  coalesce(charge_period_end <= charge_period_start + INTERVAL {_LONG_HOURS} HOUR, true)
+                  coalesce(charge_period_end <= charge_period_start + INTERVAL {LONG_HOURS} HOUR, true)
                   AND charge_period_start <= exported_at AND billed_cost >= 0 AND corrects IS NOT true
                 ) AS hourly,
                 min(charge_period_start) AS earliest
