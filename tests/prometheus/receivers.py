@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import threading
@@ -14,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.support.smtp_server import smtp_server
 
 
 @dataclass
@@ -43,26 +44,8 @@ def part(message: EmailMessage, kind: str) -> str:
 @contextlib.contextmanager
 def inbox() -> Iterator[Inbox]:
     arriving = Inbox()
-    listening = threading.Event()
-
-    async def serve(stop: asyncio.Event) -> None:
-        server = await asyncio.get_running_loop().create_server(lambda: SMTP(arriving), "127.0.0.1", 0)
-        async with server:
-            arriving.port = server.sockets[0].getsockname()[1]
-            listening.set()
-            await stop.wait()
-
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(stop),))
-    thread.start()
-    try:
-        assert listening.wait(30)
+    with smtp_server(lambda: SMTP(arriving)) as arriving.port:
         yield arriving
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.support.smtp_server import smtp_server
 
 USER, PASSWORD = "spend@example.com", "s3cr3t-password"
 
@@ -57,43 +57,16 @@ def _allowed(server: SMTP, session: Session, envelope: Envelope, mechanism: str,
 def mail_host(tls: ssl.SSLContext | None = None) -> Iterator[MailHost]:
     """Run it; with `tls` it offers STARTTLS and needs the user."""
     host = MailHost()
-    listening = threading.Event()
-    connections: list[SMTP] = []
 
     def protocol() -> SMTP:
         secured = tls is not None
-        connections.append(
-            SMTP(
-                host,
-                tls_context=tls,
-                require_starttls=secured,
-                auth_required=secured,
-                authenticator=_allowed if secured else None,
-            )
+        return SMTP(
+            host,
+            tls_context=tls,
+            require_starttls=secured,
+            auth_required=secured,
+            authenticator=_allowed if secured else None,
         )
-        return connections[-1]
 
-    async def serve(stop: asyncio.Event) -> None:
-        server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-        async with server:
-            host.port = server.sockets[0].getsockname()[1]
-            listening.set()
-            await stop.wait()
-        for each in connections:
-            if each.transport is not None:
-                each.transport.abort()
-        answering = asyncio.all_tasks() - {asyncio.current_task()}
-        if answering:
-            await asyncio.wait(answering)
-
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(stop),))
-    thread.start()
-    try:
-        assert listening.wait(30)
+    with smtp_server(protocol) as host.port:
         yield host
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
