@@ -13,12 +13,13 @@ import duckdb
 
 from exporter.ledger.charges.windows import LedgerView
 from exporter.questions.bills import Bills, bills_of
+from exporter.questions.cost_answer import CostAnswer
 from exporter.questions.cost_csv import costs_csv
 from exporter.questions.cost_question import CostParameters, read_parameters
 from exporter.questions.costs import answer_costs
 from exporter.questions.dimensions import Dimensions
 from exporter.questions.explain import answer_explain
-from exporter.questions.explain_answer import ExplainParameters
+from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
 from exporter.questions.explain_text import explain_text
 
 JSON: Final = "application/json"
@@ -90,9 +91,7 @@ class Questions:
     def costs(self, query: Query, running: Running) -> Answered:
         """Answer /api/v1/costs. Raises QuestionError, LedgerError and duckdb.Error."""
         parameters = read_parameters(CostParameters, query)
-        with self._state() as view, running.reads(view.connection):
-            bills = self._bills_of(view)
-            answer = answer_costs(view, parameters, self._dimensions, bills, now=self._clock())
+        answer = self.cost_answer(parameters, running)
         if parameters.format == "csv":
             return Answered(costs_csv(answer).encode(), CSV)
         return Answered(answer.model_dump_json(by_alias=True).encode() + b"\n", JSON)
@@ -100,12 +99,22 @@ class Questions:
     def explain(self, query: Query, running: Running) -> Answered:
         """Answer /api/v1/explain. Raises QuestionError, LedgerError and duckdb.Error."""
         parameters = read_parameters(ExplainParameters, query)
-        with self._state() as view, running.reads(view.connection):
-            bills = self._bills_of(view)
-            answer = answer_explain(view, parameters, self._dimensions, bills, self._clock())
+        answer = self.explain_answer(parameters, running)
         if parameters.format == "text":
             return Answered(explain_text(answer).encode(), TEXT)
         return Answered(answer.model_dump_json(by_alias=True).encode() + b"\n", JSON)
+
+    def cost_answer(self, parameters: CostParameters, running: Running) -> CostAnswer:
+        """Return what was billed. Raises QuestionError, LedgerError and duckdb.Error."""
+        with self._state() as view, running.reads(view.connection):
+            bills = self._bills_of(view)
+            return answer_costs(view, parameters, self._dimensions, bills, now=self._clock())
+
+    def explain_answer(self, parameters: ExplainParameters, running: Running) -> ExplainAnswer:
+        """Return why a cost changed. Raises QuestionError, LedgerError and duckdb.Error."""
+        with self._state() as view, running.reads(view.connection):
+            bills = self._bills_of(view)
+            return answer_explain(view, parameters, self._dimensions, bills, self._clock())
 
     def _bills_of(self, view: LedgerView) -> Bills:
         version = self._version() if self._version else object()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 from exporter.analysis.bill.attribution import Attribution
 from exporter.config.model import Config
@@ -29,20 +30,23 @@ def refresher_questions(
     config: Config, sources: Sequence[Source], refresher: Refresher, clock: Callable[[], datetime]
 ) -> Questions:
     """Return the questions about the ledger that a refresher fills."""
-
-    @contextmanager
-    def state() -> Iterator[LedgerView]:
-        with refresher.state() as (view, _):
-            yield view
-
-    def missing() -> list[str]:
-        return [each.name for each in refresher.snapshot.sources if each.reads_bill and not each.shown]
-
     return Questions(
-        state,
+        partial(ledger_state, refresher),
         configured_dimensions(config),
         billing_zones(sources),
         clock=clock,
-        missing_sources=missing,
+        missing_sources=partial(missing_bills, refresher),
         version=lambda: refresher.snapshot.built_at,
     )
+
+
+@contextmanager
+def ledger_state(refresher: Refresher) -> Iterator[LedgerView]:
+    """Open one consistent state of the ledger that a refresher fills."""
+    with refresher.state() as (view, _):
+        yield view
+
+
+def missing_bills(refresher: Refresher) -> list[str]:
+    """Return the sources of a bill that were never read to their end."""
+    return [each.name for each in refresher.snapshot.sources if each.reads_bill and not each.shown]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from exporter.reports.delivery.web import SlackHook, WebHook
 from exporter.reports.reporting import Reports
 from exporter.sources.base import Source, billing_zones
 from exporter.sources.registry import HOURLY_BILLS
-from exporter.wiring.questions import configured_dimensions
+from exporter.wiring.questions import configured_dimensions, ledger_state, missing_bills
 from exporter.wiring.sources import business_units, figure_settings
 
 _COUNT_SECONDS: Final = 5.0
@@ -48,11 +48,6 @@ def refresher_reports(
     """Return the reports on the ledger that a refresher fills."""
     savings = Savings(sources)
 
-    @contextmanager
-    def state() -> Iterator[LedgerView]:
-        with refresher.state() as (view, _):
-            yield view
-
     def beside(view: LedgerView, now: datetime) -> Beside:
         return _beside(
             config,
@@ -64,16 +59,13 @@ def refresher_reports(
             budgets=lambda: refresher.snapshot.budgets,
         )
 
-    def missing() -> list[str]:
-        return [each.name for each in refresher.snapshot.sources if each.reads_bill and not each.shown]
-
     return Reports(
-        state,
+        partial(ledger_state, refresher),
         configured_dimensions(config),
         billing_zones(sources),
         beside,
         clock=clock,
-        missing_sources=missing,
+        missing_sources=partial(missing_bills, refresher),
     )
 
 
@@ -85,10 +77,6 @@ def view_reports(
     clock: Callable[[], datetime],
 ) -> Reports:
     """Return the reports on one state of the ledger, with estimates made from it."""
-
-    @contextmanager
-    def state() -> Iterator[LedgerView]:
-        yield view
 
     @cache
     def outlooks() -> tuple[Outlook, ...]:
@@ -103,7 +91,7 @@ def view_reports(
     def beside(seen: LedgerView, now: datetime) -> Beside:
         return _beside(config, sources, seen, now, Savings(sources), outlooks=outlooks, budgets=None)
 
-    return Reports(state, configured_dimensions(config), zones, beside, clock=clock)
+    return Reports(lambda: nullcontext(view), configured_dimensions(config), zones, beside, clock=clock)
 
 
 def _beside(

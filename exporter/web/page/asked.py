@@ -20,7 +20,8 @@ import duckdb
 from exporter.ledger.opening import LedgerError
 from exporter.questions.asking import Questions, Running
 from exporter.questions.cost_answer import CostAnswer
-from exporter.questions.explain_answer import ExplainAnswer
+from exporter.questions.cost_question import CostParameters
+from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
 from exporter.questions.problem import QuestionError
 
 DAYS: Final = 45
@@ -115,13 +116,8 @@ class AskedOnce:
 
 def ask(questions: Questions, version: datetime, running: Running) -> Asked:
     """Ask for everything. Raises QuestionError, LedgerError and duckdb.Error."""
-    query = [
-        ("from", f"now-{DAYS - 1}d"),
-        ("step", "day"),
-        ("by", "provider,service"),
-        ("top", str(SERVICES)),
-    ]
-    costs = CostAnswer.model_validate_json(questions.costs(query, running).body)
+    wanted = CostParameters(from_=f"now-{DAYS - 1}d", step="day", by="provider,service", top=SERVICES)
+    costs = questions.cost_answer(wanted, running)
     settled_to = _settled_to(costs)
     return Asked(version, costs, settled_to, _changes(questions, running, costs, settled_to))
 
@@ -135,8 +131,8 @@ def _changes(
     first = settled_to - timedelta(days=_COMPARED_DAYS)
     if first - timedelta(days=_COMPARED_DAYS) < date.fromisoformat(known[0]):
         return None
-    query = [("from", str(first)), ("to", str(settled_to)), ("top", str(_CAUSES))]
-    return ExplainAnswer.model_validate_json(questions.explain(query, running).body)
+    wanted = ExplainParameters(from_=str(first), to=str(settled_to), top=_CAUSES)
+    return questions.explain_answer(wanted, running)
 
 
 def _settled_to(costs: CostAnswer) -> date | None:
