@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -86,8 +87,9 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
+@cache
 def openapi_json() -> str:
-    """Return the description as it is served and kept in the docs."""
+    """Return the description as it is served and kept in the docs; made once, as it takes milliseconds."""
     return json.dumps(openapi_document(), indent=2) + "\n"
 
 
