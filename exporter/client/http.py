@@ -7,12 +7,12 @@ from typing import Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 from exporter.client.access import Access
 from exporter.client.errors import BUSY_STATUSES, no_answer, not_trusted, refusal
+from exporter.sources.http.header_auth import HeaderAuth
 
 _BUSY_TRIES: Final = 10
 _LONGEST_WAIT_SECONDS: Final = 60
@@ -49,7 +49,7 @@ class Connection:
             response = self._session.get(
                 self._access.at(path),
                 params=query,
-                auth=_Headers(headers),
+                auth=HeaderAuth(headers),
                 verify=trusted,
                 timeout=self._timeout_seconds,
                 allow_redirects=False,
@@ -76,14 +76,3 @@ class _Again(Retry):
         """Return the seconds to wait, a minute at most."""
         asked = super().get_retry_after(response)
         return None if asked is None else min(asked, _LONGEST_WAIT_SECONDS)
-
-
-class _Headers(AuthBase):
-    """Sets the headers last, so that no other source of passwords replaces them."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._headers)
-        return request

@@ -17,13 +17,13 @@ from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 
 import exporter
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import RefreshTally
 from exporter.sources.http.error_texts import cause_of, secrets_in, without_secrets, words_of
+from exporter.sources.http.header_auth import HeaderAuth
 
 LARGEST_ANSWER_BYTES: Final = 64 * 2**20
 """Of one answer after decompression; a page of any API read here is far smaller."""
@@ -146,7 +146,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 self.base_url.rstrip("/") + path,
                 params=params,
                 # As `auth`, so that no ~/.netrc puts other credentials in their place.
-                auth=_Headers({"User-Agent": USER_AGENT, "Accept": "application/json", **headers}),
+                auth=HeaderAuth({"User-Agent": USER_AGENT, "Accept": "application/json", **headers}),
                 timeout=self.timeout_seconds,
                 allow_redirects=False,
                 stream=True,
@@ -230,15 +230,6 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     def _host(self) -> str:
         """Host and port, without any user and password that the address holds."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2] or "(no host)"
-
-
-class _Headers(AuthBase):
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._headers)
-        return request
 
 
 _REFUSALS: Final = {
