@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictStr, ValidationError
 from pydantic_core import InitErrorDetails
 
 from exporter.config.attribution import RESERVED_CATEGORIES, UnitMatch, section
 from exporter.config.problems import Section, explained
+from exporter.config.types import zone_name
 
 DAILY_LIMIT_NAME: Final = "gcp daily limit"
 """Name of the budget that `gcp.budget_alerts.daily_limit_usd` makes."""
@@ -27,14 +27,6 @@ _LONGEST_NAME: Final = 100
 def _name(value: str) -> str:
     if not value.strip() or len(value) > _LONGEST_NAME or min(value) < " ":
         raise ValueError
-    return value
-
-
-def _timezone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, OSError) as error:
-        raise ValueError from error
     return value
 
 
@@ -116,7 +108,7 @@ class Budget(Section):
     ] = Thresholds()
     timezone: Annotated[
         StrictStr | None,
-        AfterValidator(lambda value: value if value is None else _timezone(value)),
+        AfterValidator(lambda value: value if value is None else zone_name(value)),
         Field(description="a time zone by its IANA name", examples=["America/Los_Angeles"]),
     ] = None
     """None: the billing zone of the one provider it is about, else UTC."""

@@ -9,7 +9,7 @@ from pydantic import Field, StrictStr
 from pydantic_core import InitErrorDetails
 
 from exporter.config.problems import Section, explained
-from exporter.config.types import ReadGlob, ReadPath, WebAddress
+from exporter.config.types import VARIABLE_NAME, ReadGlob, ReadPath, WebAddress
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 
 _Minutes = Annotated[
@@ -27,7 +27,7 @@ _KeyFile = Annotated[ReadPath | None, Field(description="the path of a file", ex
 _KeyVariable = Annotated[
     StrictStr | None,
     Field(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        pattern=VARIABLE_NAME,
         description="the name of an environment variable",
         examples=["OPENAI_ADMIN_KEY"],
     ),

@@ -6,16 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import time
 from email.utils import parseaddr
-from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 from pydantic_core import InitErrorDetails
 
 from exporter.config.problems import Section, explained
-from exporter.config.types import ONE_OR_MORE, ReadPath, WebAddress
-
-_VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+from exporter.config.types import ONE_OR_MORE, VARIABLE_NAME, ReadPath, WebAddress, zone_name
 
 
 def _address(value: str) -> str:
@@ -39,19 +36,13 @@ def _time(value: object) -> time:
     return time.fromisoformat(value)
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, OSError, ValueError):
-        raise ValueError from None
-    return value
-
-
 _MailAddress = Annotated[StrictStr, AfterValidator(_address)]
 _File = Annotated[ReadPath | None, Field(description="the path of a file", examples=["secrets/file"])]
 _Variable = Annotated[
     StrictStr | None,
-    Field(pattern=_VARIABLE, description="the name of an environment variable", examples=["REPORT_SECRET"]),
+    Field(
+        pattern=VARIABLE_NAME, description="the name of an environment variable", examples=["REPORT_SECRET"]
+    ),
 ]
 
 
@@ -155,7 +146,7 @@ class ReportSection(Section):
     ] = time(8)
     timezone: Annotated[
         StrictStr,
-        AfterValidator(_zone),
+        AfterValidator(zone_name),
         Field(description="a time zone by its IANA name", examples=["Europe/Berlin"]),
     ] = "UTC"
     by: Annotated[

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +34,19 @@ _BYTES_PER_UNIT: Final = {
     **{"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
     **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40},
 }
+
+
+VARIABLE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+"""Pattern of the name of an environment variable."""
+
+
+def zone_name(value: str) -> str:
+    """Return the IANA name of a time zone. Raises ValueError."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError) as error:
+        raise ValueError from error
+    return value
 
 
 def host_and_port(listen: str) -> tuple[str, int]:
