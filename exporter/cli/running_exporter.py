@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from exporter.client.access import PASSWORD_VARIABLE
 from exporter.config.model import Config
 from exporter.ledger.opening import LedgerError
 from exporter.web.web_config import load_web_config
+
+logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -67,23 +70,26 @@ def asked_or_read(
     model: type[Answer],
     read: Callable[[], tuple[Answer, tuple[str, ...]]],
     only_here: bool,
-) -> tuple[Answer, tuple[str, ...]]:
+) -> tuple[Answer, bool]:
     """Return the answer that `read` makes from the ledger, or that of the exporter which has the ledger.
 
-    Also the sources that could not be read. With `only_here` it is read, whatever runs. Raises QuestionError,
-    LedgerError, OSError.
+    Also whether every source could be read; one that could not be is logged. With `only_here` it is read,
+    whatever runs. Raises QuestionError, LedgerError, OSError.
     """
     if access.url is not None:
-        return _asked(config, access, path, query, model), ()
+        return _asked(config, access, path, query, model), True
     try:
-        return read()
+        answer, failed = read()
     except LedgerError as error:
         if error.reason != "ledger_in_use" or only_here:
             raise
         try:
-            return _asked(config, access, path, query, model), ()
+            return _asked(config, access, path, query, model), True
         except SpendError as unanswered:
             raise LedgerError(error.reason, f"{error} It was asked instead, but {unanswered}") from unanswered
+    for name in failed:
+        logger.error("source %s could not be read; the figures are what it reported before", name)
+    return answer, not failed
 
 
 def _asked(

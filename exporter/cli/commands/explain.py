@@ -64,7 +64,7 @@ def run(chosen: argparse.Namespace) -> int:
     query = {name: value for name in _PARAMETERS if (value := getattr(chosen, name))}
     config = load(chosen.config)
     try:
-        answer, failed = asked_or_read(
+        answer, complete = asked_or_read(
             config,
             access_of(chosen),
             path="/api/v1/explain",
@@ -75,8 +75,6 @@ def run(chosen: argparse.Namespace) -> int:
         )
     except QuestionError as error:
         return print_usage_problem(f"--{error}")
-    for name in failed:
-        logger.error("source %s could not be read; the figures are what it reported before", name)
     if not answer.causes:
         logger.error("there is no such cost from %s to before %s", answer.compared_with.from_, answer.to)
         return EXIT_TROUBLE
@@ -84,7 +82,7 @@ def run(chosen: argparse.Namespace) -> int:
         sys.stdout.write(answer.model_dump_json(by_alias=True, indent=2) + "\n")
     else:
         sys.stdout.write(explain_text(answer))
-    return EXIT_TROUBLE if failed else 0
+    return 0 if complete else EXIT_TROUBLE
 
 
 def _read_here(

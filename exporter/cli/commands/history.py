@@ -150,9 +150,7 @@ def history(
 
     Raises QuestionError, LedgerError, OSError.
     """
-    answer, failed = history_from_questions(
+    answer, complete = history_from_questions(
         config, question, ledger=ledger, refresh=refresh, access=access, now=now
     )
-    for name in failed:
-        logger.error("source %s could not be read; the figures are what it reported before", name)
-    return print_answer(answer, form, plot) and not failed
+    return print_answer(answer, form, plot) and complete

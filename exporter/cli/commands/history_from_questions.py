@@ -31,13 +31,13 @@ def history_from_questions(
     refresh: bool,
     access: Chosen,
     now: datetime,
-) -> tuple[HistoryAnswer, tuple[str, ...]]:
-    """Return the answer, and the sources that could not be read.
+) -> tuple[HistoryAnswer, bool]:
+    """Return the answer, and whether every source could be read.
 
     Raises QuestionError, LedgerError, OSError.
     """
     query = _query(question, now)
-    answer, failed = asked_or_read(
+    answer, complete = asked_or_read(
         config,
         access,
         path="/api/v1/costs",
@@ -46,7 +46,7 @@ def history_from_questions(
         read=lambda: _read_here(config, query, ledger=ledger, refresh=refresh, now=now),
         only_here=bool(ledger or refresh),
     )
-    return _shown(question, answer), failed
+    return _shown(question, answer), complete
 
 
 def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:

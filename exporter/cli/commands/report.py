@@ -71,7 +71,7 @@ def run(chosen: argparse.Namespace) -> int:
         section = _section(config, chosen.send) if chosen.send else None
         if section is not None:
             query = _of_section(section, query)
-        report, failed = asked_or_read(
+        report, complete = asked_or_read(
             config,
             access_of(chosen),
             path="/api/v1/report",
@@ -82,12 +82,10 @@ def run(chosen: argparse.Namespace) -> int:
         )
     except QuestionError as error:
         return print_usage_problem(f"--{error}")
-    for name in failed:
-        logger.error("source %s could not be read; the figures are what it reported before", name)
     sent = _send(section, report) if section is not None else True
     if section is None or chosen.output:
         _write(_rendered(report, chosen.format), chosen.output)
-    return 0 if sent and not failed else EXIT_TROUBLE
+    return 0 if sent and complete else EXIT_TROUBLE
 
 
 def _section(config: Config, name: str) -> ReportSection:
