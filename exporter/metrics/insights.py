@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from exporter.metrics import families as metrics
-from exporter.metrics.summary_schema import BudgetUse, Insight
+from exporter.metrics.summary_schema import BudgetUse, Insight, moment_text
 
 Details = Mapping[str, Mapping[tuple[str, ...], float]]
 """Values by labels, by name of the family."""
@@ -51,25 +51,23 @@ def _insight(severity: str, text: str, usd: float | None) -> Insight:
     )
 
 
-def _spikes(details: Details) -> list[Insight]:
-    """The spikes of whole services above the floors of the alerts."""
+def spikes_to_report(details: Details) -> list[tuple[float, tuple[str, ...]]]:
+    """Return the dollars above normal, and labels, of services whose spikes are above the alerts' floors."""
     floors = details.get(metrics.SPEND_ALERT_THRESHOLD.name, {})
     least_usd = floors.get(("hourly_spike_usd",), math.inf)
     least_score = floors.get(("spike_score",), math.inf)
     scores = details.get(metrics.SPEND_SPIKE_SCORE.name, {})
-    above = details.get(metrics.SPEND_SPIKE_USD.name, {})
-    large = [
+    return [
         (usd, labels)
-        for labels, usd in above.items()
+        for labels, usd in details.get(metrics.SPEND_SPIKE_USD.name, {}).items()
         if not labels[2] and usd > least_usd and scores.get(labels, 0.0) > least_score
     ]
-    return list(_told_spikes(sorted(large, reverse=True)[:_MOST_OF_A_KIND], details))
 
 
-def _told_spikes(large: Sequence[tuple[float, tuple[str, ...]]], details: Details) -> Iterator[Insight]:
+def _spikes(details: Details) -> Iterator[Insight]:
     costs = details.get(metrics.SPEND_SPIKE_HOUR_USD.name, {})
     hours = details.get(metrics.SPEND_SPIKE_HOUR.name, {})
-    for usd, labels in large:
+    for usd, labels in sorted(spikes_to_report(details), reverse=True)[:_MOST_OF_A_KIND]:
         began = hours.get(labels[:2])
         hour = datetime.fromtimestamp(began, UTC) if began is not None else None
         cost = f"${costs[labels]:,.2f} an hour, " if labels in costs else ""
@@ -79,7 +77,7 @@ def _told_spikes(large: Sequence[tuple[float, tuple[str, ...]]], details: Detail
             severity="warning",
             text=f"{labels[1]}: {cost}${usd:,.2f} above normal{when}",
             usd=usd,
-            at=hour.isoformat(timespec="milliseconds").replace("+00:00", "Z") if hour else None,
+            at=moment_text(hour) if hour else None,
         )
 
 

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypedDict
 
@@ -38,6 +38,7 @@ from exporter.metrics.summary_schema import (
     SourceState,
     Summary,
     Yesterday,
+    moment_text,
 )
 
 
@@ -105,8 +106,8 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     budgets = [_budget(outlook, now) for outlook in snapshot.budgets]
     everything = _sum(providers.values()) if providers else None
     return Summary(
-        time=_utc(now),
-        as_of=_utc(snapshot.built_at),
+        time=moment_text(now),
+        as_of=moment_text(snapshot.built_at),
         currency="USD",
         today=Day(**(everything.day() if everything else _billed_only(windows["today"])), **covered["today"]),
         burn_rate_usd_per_hour=everything.per_hour / NANO if everything else None,
@@ -133,7 +134,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
         budgets=budgets,
         insights=insights(snapshot.details, budgets),
         bills=[
-            BillState(provider=provider, billing_account_id=account, billed_since=_utc(begin))
+            BillState(provider=provider, billing_account_id=account, billed_since=moment_text(begin))
             for (provider, account), begin in sorted(snapshot.coverage.begins.items())
         ],
         sources=[
@@ -141,7 +142,7 @@ def summary(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
                 name=source.name,
                 up=source.up,
                 read_whole=source.shown,
-                last_success=_utc(source.last_success) if source.last_success else None,
+                last_success=moment_text(source.last_success) if source.last_success else None,
                 last_error=source.last_error or None,
                 update_interval_seconds=source.update_interval_seconds,
             )
@@ -196,7 +197,7 @@ def _billed_only(billed_usd: float | None) -> dict[str, float | None]:
 
 def _covered(coverage: BillCoverage, window: str) -> _Covered:
     begin = coverage.covered_from(window)
-    return {"partial": coverage.is_partial(window), "covered_from": _utc(begin) if begin else None}
+    return {"partial": coverage.is_partial(window), "covered_from": moment_text(begin) if begin else None}
 
 
 def _month_end(outlooks: Iterable[Outlook]) -> MonthEnd | None:
@@ -235,13 +236,9 @@ def _budget(outlook: BudgetOutlook, now: datetime) -> BudgetUse:
         used_ratio=state.used_ratio if state else None,
         forecast_usd=state.forecast_usd[0.5] if state else None,
         partial=outlook.covered_from is not None if state else None,
-        covered_from=_utc(outlook.covered_from) if state and outlook.covered_from else None,
+        covered_from=moment_text(outlook.covered_from) if state and outlook.covered_from else None,
     )
 
 
 def _usd(amount: Decimal | None) -> float | None:
     return None if amount is None else round(amount * NANO) / NANO
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +15,11 @@ from exporter.analysis.budgets.budget_state import Period
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ID: Final = "urn:spend-exporter:summary:v1"
 _Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a time as the summary has it: in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Part(BaseModel):
@@ -234,6 +241,7 @@ def summary_schema() -> dict[str, Any]:
     return {"$schema": _DIALECT, "$id": _ID, **made, "title": "Summary of spending"}
 
 
+@cache
 def schema_json() -> str:
-    """Return the schema as it is served and kept in the docs."""
+    """Return the schema as it is served and kept in the docs; made once, as it takes milliseconds."""
     return json.dumps(summary_schema(), indent=2) + "\n"

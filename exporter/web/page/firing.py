@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 from typing import Final, Literal
 
 from exporter.metrics import families as metrics
+from exporter.metrics.insights import spikes_to_report
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.snapshot import Snapshot
 from exporter.web.page.words import dollars, percent
@@ -60,16 +60,10 @@ def _of_budget(outlook: BudgetOutlook, now: datetime) -> list[Passed]:
 
 
 def _spikes(snapshot: Snapshot) -> Iterator[Passed]:
-    details = snapshot.details
-    thresholds = details.get(metrics.SPEND_ALERT_THRESHOLD.name, {})
-    least_usd, least_score = thresholds.get(("hourly_spike_usd",), inf), thresholds.get(("spike_score",), inf)
-    scores = details.get(metrics.SPEND_SPIKE_SCORE.name, {})
-    hours = details.get(metrics.SPEND_SPIKE_HOUR_USD.name, {})
-    for labels, above in details.get(metrics.SPEND_SPIKE_USD.name, {}).items():
-        _, service, sku = labels
-        if not sku and above > least_usd and scores.get(labels, 0.0) > least_score:
-            hour = f"{dollars(hours[labels])} in its last known hour, " if labels in hours else ""
-            yield Passed("warning", service, f"{hour}{dollars(above)} more than usual at this time of day")
+    hours = snapshot.details.get(metrics.SPEND_SPIKE_HOUR_USD.name, {})
+    for above, labels in spikes_to_report(snapshot.details):
+        hour = f"{dollars(hours[labels])} in its last known hour, " if labels in hours else ""
+        yield Passed("warning", labels[1], f"{hour}{dollars(above)} more than usual at this time of day")
 
 
 def _failures(snapshot: Snapshot) -> Iterator[Passed]:

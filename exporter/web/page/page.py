@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from exporter.metrics.snapshot import HEADINGS, Snapshot
 from exporter.metrics.summary import summary
+from exporter.metrics.summary_schema import moment_text
 from exporter.questions.asking import Questions
 from exporter.web.page.asked import DAYS, Asked, AskedOnce
 from exporter.web.page.cost_view import Changes, CostChart, changes, cost_chart, service_rows
@@ -104,9 +105,9 @@ class LandingPage:
             docs_url=DOCS,
             ready=snapshot.ready,
             summary=known,
-            as_of=_utc(snapshot.built_at),
+            as_of=moment_text(snapshot.built_at),
             as_of_words=moment(snapshot.built_at.astimezone(UTC)),
-            costs_as_of=_utc(asked.as_of) if asked else "",
+            costs_as_of=moment_text(asked.as_of) if asked else "",
             asks=self._asks,
             since={name: snapshot.coverage.covered_from_text(name) for name in HEADINGS},
             passed=passed[:MOST_SHOWN],
@@ -137,7 +138,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    made.filters |= {"dollars": dollars, "signed_percent": signed_percent, "moment": moment, "utc": _utc}
+    made.filters |= {
+        "dollars": dollars,
+        "signed_percent": signed_percent,
+        "moment": moment,
+        "utc": moment_text,
+    }
     made.globals["forms"] = FORMS
     return made
 
@@ -152,10 +158,6 @@ def _printable(value: Any) -> Any:
 def _largest_rates(known: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     largest = sorted(known["by_service"], key=lambda each: -each["burn_rate_usd_per_hour"])
     return [each for each in largest[:_RATES_SHOWN] if each["burn_rate_usd_per_hour"] > 0]
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _asset(name: str) -> bytes:
