@@ -16,11 +16,13 @@ def modules() -> list[Module]:
     return modules_below(REPOSITORY / "tests")
 
 
+@pytest.mark.slow
 def test_no_test_can_pass_without_having_checked_anything() -> None:
     assert len(modules()) > 100
     assert unsure_tests(modules()) == []
 
 
+@pytest.mark.slow
 def test_no_test_sleeps() -> None:
     assert sleeps(modules()) == []
 

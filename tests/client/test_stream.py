@@ -101,6 +101,7 @@ def test_a_stream_that_was_never_there_is_an_error(status: int) -> None:
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 def test_users_and_tls_are_those_of_the_web_configuration(tmp_path: Path) -> None:
     web_config, ca_file = secured(tmp_path)
     with Server(LOOPBACK, snapshot, web_config, stream_interval_seconds=0.01) as server:

@@ -76,6 +76,7 @@ def test_an_alias_repeats_its_value_and_costs_nothing() -> None:
     assert document.value["l1"] == [["x"]] * 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "place"),
     [

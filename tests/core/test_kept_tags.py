@@ -142,6 +142,7 @@ def test_a_parquet_file_whose_labels_are_of_another_type_is_read_without_them(
     assert usd_by_tags(read(replace(context, latest_plausible=now + timedelta(days=1)), path)) == {"": 1.5}
 
 
+@pytest.mark.slow
 def test_a_file_is_read_again_when_other_tags_are_to_be_kept_and_only_then(
     context: RefreshContext, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from tests.fakes.remote_receiver import Answer, RemoteReceiver, Written
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import DEADLINE_SECONDS, until
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 START = datetime(2026, 11, 10, tzinfo=UTC)
 

@@ -91,6 +91,7 @@ def shown(refresher: Refresher) -> Samples:
     return samples(refresher.snapshot.exposition.text)
 
 
+@pytest.mark.slow
 def test_every_budget_is_exposed_and_its_parts_sum(shown: Samples) -> None:
     used = by(shown["spend_budget_used_usd"], "budget", "period")
     assert set(used) == {("gcp daily limit", "day"), ("run", "month"), ("rest", "week")}

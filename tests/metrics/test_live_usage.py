@@ -190,6 +190,7 @@ def test_counters_are_reported_by_revision_response_and_component(ledger: Ledger
     }
 
 
+@pytest.mark.slow
 def test_a_rate_says_what_made_it(ledger: Ledger, tmp_path: Path) -> None:
     put_usage(ledger, tmp_path, *hour_of_checkout())
     place = SHOP[:2]
@@ -419,6 +420,7 @@ def test_the_estimate_is_held_against_the_bill_of_the_days_that_both_know(
     assert found["spend_estimate_explained_ratio"] == {("gcp", "Cloud Run"): pytest.approx(1.0)}
 
 
+@pytest.mark.slow
 def test_without_a_source_of_usage_it_has_no_metrics(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     ledger = Ledger(None)

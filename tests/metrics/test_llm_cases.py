@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.llm_cases import outcome, outcome_of_folder
 
+pytestmark = pytest.mark.slow
+
 MONTH = "spend_llm_month_to_date_usd"
 
 

@@ -63,6 +63,7 @@ def extra(usd: str, hours_ago: int) -> Charge:
     return charge(usd, charge_period_start=hour, export_hour=hour + 3 * HOUR, sku_id="b", sku="SKU b")
 
 
+@pytest.mark.slow
 def test_the_newest_billed_hour_is_judged_and_the_sku_that_spikes_is_named(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_the_newest_billed_hour_is_judged_and_the_sku_that_spikes_is_named(
     }
 
 
+@pytest.mark.slow
 def test_below_the_floor_no_sku_is_reported(ledger: Ledger, tmp_path: Path) -> None:
     put_past(ledger, tmp_path, extra("9", 4))
     [service] = judged(ledger)

@@ -309,6 +309,7 @@ def test_where_estimates_do_not_reach_they_stand_still(moment: datetime, stands_
     assert beyond["time"] == moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+@pytest.mark.slow
 def test_the_checker_of_these_tests_sees_what_breaks_a_schema() -> None:
     schema = summary_schema()
     right = summary(full_snapshot(), NOW)

@@ -23,6 +23,8 @@ from tests.prometheus.rule_files import (
 )
 from tests.support.programs import needs
 
+pytestmark = pytest.mark.slow
+
 RULES: Final = read_rules()
 ALERTS: Final = [rule for rule in RULES if rule.alerting]
 RECORDS: Final = [rule for rule in RULES if not rule.alerting]

@@ -90,6 +90,7 @@ WANTED = {
 PATTERNS = ["*", "shop-*", "s?op-dev", "*o*", "core", "", "*zz*", "SKU 1"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_every_answer_equals_the_sums_of_the_charges(

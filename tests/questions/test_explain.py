@@ -70,6 +70,7 @@ def day_of(each: Charge) -> date:
     return each.charge_period_start.astimezone(zone_of(each)).date()  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 15), st.integers(1, 8), st.sampled_from(["previous", "week"]), st.integers(1, 4))
 def test_all_parts_add_up_to_what_the_charges_say(

@@ -80,6 +80,7 @@ def raising(*_arguments: object, **_named: object) -> object:
     raise ZeroDivisionError("a defect")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_figure_that_fails_is_reported_and_the_bill_is_served_all_the_same(
     refresher: Refresher, figure: str, monkeypatch: pytest.MonkeyPatch

@@ -287,6 +287,7 @@ def test_what_is_in_doubt_is_counted_at_each_refresh_and_logged_once_for_each_ch
     assert errors(refresher) == {("files", "overlapping_file"): 5.0}
 
 
+@pytest.mark.slow
 def test_what_is_set_aside_is_shown_until_that_partition_reads_well_or_is_gone(make: Make) -> None:
     bad = Rejected("bad_cost", 1, "row 1", "left out")
     source = Scripted(

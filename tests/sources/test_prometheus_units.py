@@ -79,6 +79,7 @@ def test_a_scalar_or_a_vector_of_one_is_a_number(body: str, number: float) -> No
         assert read(address) == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status", "reason", "text"),
     [

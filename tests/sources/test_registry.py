@@ -79,6 +79,7 @@ def made(document: object, registry: tuple[Registration, ...] = REGISTRY) -> dic
     return {source.name: source for source in make_sources(registry, config, {"KEY": "sk-admin-x"})}
 
 
+@pytest.mark.slow
 def test_a_source_that_registers_itself_is_counted_once_beside_a_focus_file_with_its_charges(
     tmp_path: Path,
 ) -> None:

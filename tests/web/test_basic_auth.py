@@ -71,6 +71,7 @@ def test_no_hash_shows_in_its_repr() -> None:
     assert repr(auth) == "BasicAuth(1 users)"
 
 
+@pytest.mark.slow
 def test_bcrypt_runs_once_for_the_same_credentials_and_leaves_the_loop_free() -> None:
     auth = BasicAuth({"alice": hashed("secret", rounds=11)})
     value = header("alice", "secret")
@@ -111,6 +112,7 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:
     assert 1 / 3 < known / unknown < 3
 
 
+@pytest.mark.slow
 def test_it_remembers_a_bounded_number_of_answers() -> None:
     auth = BasicAuth({"alice": hashed("secret")})
     guesses = [header("alice", f"guess {number}") for number in range(200)]

@@ -24,6 +24,8 @@ from tests.support.exposed import DEADLINE_SECONDS, until
 from tests.support.outlooks import DAY_BEGINS, outlook, steady
 from tests.support.served import request, snapshot
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ("127.0.0.1", 0)
 LONG = 3600.0
 NOW = DAY_BEGINS + timedelta(hours=9, minutes=59, seconds=56)

@@ -102,6 +102,7 @@ def test_questions_need_the_same_user_as_metrics(asked: Questions) -> None:
         assert request(server, "/api/v1/costs", {"Authorization": authorization}).status == 200
 
 
+@pytest.mark.slow
 def test_of_fifty_questions_at_once_each_is_answered_or_told_to_come_back(ledger: Ledger) -> None:
     held = Held(ledger)
     with serving(held) as server, ThreadPoolExecutor(50) as pool:

@@ -20,6 +20,8 @@ from tests.support.exposed import DEADLINE_SECONDS, until
 from tests.support.programs import needs
 from tests.support.served import Answer, large_snapshot, request, snapshot
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ("127.0.0.1", 0)
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 GZIP = {"Accept-Encoding": "gzip"}

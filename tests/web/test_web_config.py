@@ -171,6 +171,7 @@ def test_cipher_suites_and_their_order_are_kept_to(tmp_path: Path, authority: Au
     assert negotiated(load_tls(tmp_path, client_decides), with_aes)[1] == "ECDHE-ECDSA-AES256-GCM-SHA384"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curve", ["CurveP256", "CurveP384", "CurveP521", "X25519"])
 def test_a_curve_is_kept_to(tmp_path: Path, authority: Authority, pair: Pair, curve: str) -> None:
     config = load_tls(tmp_path, f"curve_preferences: [{curve}]")
@@ -220,6 +221,7 @@ def test_a_renewed_certificate_is_served_from_the_next_connection_on(
     assert "the current certificate stays in use" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_stop_finishes_a_running_response_over_tls(
     tmp_path: Path, authority: Authority, pair: Pair
 ) -> None:

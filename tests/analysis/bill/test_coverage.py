@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from exporter.analysis.bill.coverage import BillCoverage, beginning_text, covered_from
 from exporter.analysis.bill.windows import billing_windows
 
+pytestmark = pytest.mark.slow
+
 ZONES = {"gcp": "America/Los_Angeles", "openai": "UTC"}
 NOW = datetime(2026, 11, 26, 18, tzinfo=UTC)
 MONTH_BEGINS = datetime(2026, 11, 1, 7, tzinfo=UTC)

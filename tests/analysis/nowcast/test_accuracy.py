@@ -12,6 +12,8 @@ import pytest
 from tests.analysis.nowcast.judged_worlds import covered, judge, mean_size, worst
 from tests.support.bill_worlds.kinds import AUTUMN, SPRING, SUMMER, Kind, plain_kinds, unusual_kinds
 
+pytestmark = pytest.mark.slow
+
 STARTS = (SUMMER, AUTUMN, SPRING)
 PLAIN = {kind.name: kind for kind in plain_kinds()}
 UNUSUAL = {kind.name: kind for kind in unusual_kinds()}

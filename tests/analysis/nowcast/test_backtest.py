@@ -86,6 +86,7 @@ def test_too_short_a_history_has_no_rows() -> None:
     assert list(backtest(CostCells.of([]), PACIFIC, FIRST)) == []
 
 
+@pytest.mark.slow
 def test_a_day_of_twenty_five_hours_has_each_clock_hour_once() -> None:
     first = 498_079  # 2026-10-27 07:00 UTC, five days before the clocks go back
     bill = history(

@@ -80,6 +80,7 @@ def test_about_four_in_five_months_end_between_the_outer_quantiles() -> None:
     assert 0.55 <= sum(inside) / len(inside) <= 1.0
 
 
+@pytest.mark.slow
 def test_a_steady_bill_is_forecast_closely() -> None:
     found = forecast(1, 0.0, 36)
     assert found.quantile_usd[0.5] == pytest.approx(june(1, 0.0), rel=0.01)

@@ -73,6 +73,7 @@ def test_parts_sum_exactly_whatever_is_billed(
         )
 
 
+@pytest.mark.slow
 @given(st.lists(AMOUNTS, max_size=20), st.integers(0, 30))
 @settings(max_examples=8, deadline=None)
 def test_nothing_exported_later_changes_anything(

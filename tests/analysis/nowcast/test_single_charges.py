@@ -101,6 +101,7 @@ def test_a_large_single_charge_on_a_metered_line_leaves_its_rate(usd: float) -> 
     assert month_end(with_it, as_of) - month_end(without, as_of) == pytest.approx(usd, rel=0.05)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(
     seed=st.integers(0, 10_000),

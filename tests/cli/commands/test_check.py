@@ -179,6 +179,7 @@ def test_the_ledger_is_reported_with_its_size_charges_and_times(tmp_path: Path) 
     assert files_in(tmp_path) == {**before, str(config): files_in(tmp_path)[str(config)]}
 
 
+@pytest.mark.slow
 def test_a_ledger_that_a_running_exporter_holds_is_no_trouble(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     config = config_file(tmp_path)

@@ -73,6 +73,7 @@ def test_the_rounding_of_an_invoice_is_not_restated(tmp_path: Path) -> None:
     assert by(found["spend_restated_usd_total"], "direction") == {("up",): 0.0, ("down",): 0.0}
 
 
+@pytest.mark.slow
 def test_a_plan_paid_ahead_counts_in_the_month_that_it_begins_in(tmp_path: Path) -> None:
     config = copied_case("gcp/12-prepaid-future-start", tmp_path)
 

@@ -11,6 +11,8 @@ from exporter.cli.main import main
 from tests.reports.delivery.smtp_server import mail_host
 from tests.support.served_ledger import ledger_config, served
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:

@@ -292,6 +292,7 @@ def put_past(ledger: Ledger, folder: Path, usd_per_hour: str = "2") -> None:
     put(ledger, folder, "past", *charges)
 
 
+@pytest.mark.slow
 def test_forecast_pace_and_exhaustion_follow_a_steady_bill(ledger: Ledger, tmp_path: Path) -> None:
     put_past(ledger, tmp_path)
     with ledger.view(["files"]) as view:
@@ -399,6 +400,7 @@ def covered(ledger: Ledger, budget: Budget, now: datetime = NOW) -> datetime | N
     return found.covered_from
 
 
+@pytest.mark.slow
 def test_a_budget_is_partial_where_a_bill_that_it_counts_begins_after_its_period_does(
     ledger: Ledger, tmp_path: Path
 ) -> None:

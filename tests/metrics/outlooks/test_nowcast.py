@@ -23,6 +23,8 @@ from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.exposed import by, samples
 
+pytestmark = pytest.mark.slow
+
 PACIFIC = {"gcp": "America/Los_Angeles"}
 BEGINS = datetime(2026, 11, 2, 8, tzinfo=UTC)
 """Midnight in the billing zone; the clocks have gone back the day before."""

@@ -18,6 +18,8 @@ from exporter.sources.base import HoursRead
 from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put
 
+pytestmark = pytest.mark.slow
+
 PACIFIC = {"gcp": "America/Los_Angeles"}
 BEGINS = datetime(2026, 11, 2, 8, tzinfo=UTC)
 """Midnight in the billing zone."""

@@ -180,6 +180,7 @@ def test_one_that_needs_too_much_memory_ends_and_is_reported(
     assert caplog.text
 
 
+@pytest.mark.slow
 def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     program = (
         "import pickle, subprocess, sys\n"

@@ -18,6 +18,8 @@ from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
 from tests.support import places
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = places.DATA / "gcp_billing_export_resource_v1.schema.json"
 START = datetime(2026, 10, 1, tzinfo=UTC)
 UNTIL = datetime(2026, 10, 2, 9, 20, tzinfo=UTC)

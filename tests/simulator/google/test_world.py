@@ -20,6 +20,8 @@ from exporter.simulator.google.rows import ExportRow
 from exporter.simulator.google.world import World
 from tests.support.world_truth import true_cost
 
+pytestmark = pytest.mark.slow
+
 SEED = 6
 START = datetime(2026, 10, 27, 6, tzinfo=UTC)
 """Five days before a Pacific month ends and, a day later, a Pacific day of 25 hours."""

@@ -61,6 +61,7 @@ def test_nothing_was_used_before_the_world_began() -> None:
     assert quiet().uses(quiet().first_hour) != ()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(back=st.integers(-30, SPAN_HOURS))
 def test_the_minutes_of_an_hour_sum_to_it_and_a_minute_without_requests_counts_nothing(back: int) -> None:
@@ -176,6 +177,7 @@ def test_what_is_billed_is_a_little_less_than_the_list_says(provider: Provider) 
     assert Decimal("0.8") < billed / listed < 1
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     back=st.integers(0, 40 * 60),

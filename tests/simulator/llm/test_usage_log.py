@@ -78,6 +78,7 @@ def test_the_lines_sum_to_what_the_world_used(tmp_path: Path) -> None:
         assert reported[GEMINI_MODEL][kind] == pytest.approx(google[sku] / 100, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_line_is_one_call_in_the_words_of_open_telemetry(tmp_path: Path) -> None:
     UsageLog(calls(), tmp_path).write_until(NOW)
     found = records(tmp_path)

@@ -25,6 +25,8 @@ from exporter.sources.focus.source import FocusSource
 from tests.support.export_rows import export_row, write_csv, write_json_lines
 from tests.support.focus_rows import focus_row, write_focus_csv, write_focus_parquet
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ALL_TIME = {"all": (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))}
 

@@ -36,6 +36,7 @@ def aged(path: Path, days: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", list(WRITERS))
 def test_good_files_are_counted_and_the_newest_tells_its_rows_and_times(tmp_path: Path, suffix: str) -> None:
     rows = [export_row(), export_row(usage_start_time="2026-11-12 09:00:00 UTC")]
@@ -80,6 +81,7 @@ def test_a_file_that_two_patterns_match_is_reported_as_counting_once(tmp_path: P
     assert "1 also matched above, which counts once" in second.detail
 
 
+@pytest.mark.slow
 def test_each_file_that_cannot_be_read_is_trouble_with_its_reason_and_many_are_summed_up(
     tmp_path: Path,
 ) -> None:

@@ -215,6 +215,7 @@ def test_reading_csv_takes_no_more_memory_than_the_limit_has_room_for(
     assert isinstance(change, Batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_a_file_that_does_not_fit_is_read_with_more_memory_and_leaves_nothing_behind(
     context: RefreshContext, tmp_path: Path, name: str
@@ -428,6 +429,7 @@ def _of_project(path: Path) -> dict[str, Any]:
     return export_row(project={"id": path.stem})
 
 
+@pytest.mark.slow
 def test_only_files_that_appeared_grew_or_were_replaced_are_read_again(
     context: RefreshContext, tmp_path: Path
 ) -> None:

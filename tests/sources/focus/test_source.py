@@ -105,6 +105,7 @@ def test_the_samples_totals_by_provider_and_service_equal_a_sum_over_the_file(
     assert sum(by_category.values()) == sum(total for _, _, total in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("money", ["DOUBLE", "DECIMAL(38,18)", "VARCHAR"])
 def test_parquet_says_the_same_as_the_csv_it_was_made_from_to_the_last_digit(
     context: RefreshContext, tmp_path: Path, money: str
@@ -121,6 +122,7 @@ def test_parquet_says_the_same_as_the_csv_it_was_made_from_to_the_last_digit(
     assert from_text == from_parquet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "null"), list(zip(VERSIONS, ["", "NULL", "null", ""], strict=True)))
 def test_every_version_gives_the_same_charge(context: RefreshContext, version: str, null: str) -> None:
     path = write_focus_csv(context.spool.parent / "a.csv", [focus_row(version, x_Anything=None)], null)
@@ -264,6 +266,7 @@ def test_the_invoice_month_is_that_of_the_providers_own_clock(context: RefreshCo
     assert {each["project_id"]: each["invoice_month"] for each in only_charges(context, rows)} == expected
 
 
+@pytest.mark.slow
 def test_times_in_every_spelling_fall_into_their_hour(context: RefreshContext) -> None:
     starts = (
         "2026-11-10T08:59:59Z",
@@ -276,11 +279,13 @@ def test_times_in_every_spelling_fall_into_their_hour(context: RefreshContext) -
     assert charge["billed_cost"] == Decimal(5)
 
 
+@pytest.mark.slow
 def test_a_row_can_say_itself_when_it_was_exported(context: RefreshContext) -> None:
     (charge,) = only_charges(context, [focus_row(x_ExportTime="2026-11-12T03:04:05Z")])
     assert charge["exported_at"] == datetime(2026, 11, 12, 3, 4, 5)
 
 
+@pytest.mark.slow
 def test_a_file_dated_before_its_charges_or_in_the_future_makes_none_known_before_it_was_or_later_than_now(
     context: RefreshContext,
 ) -> None:
@@ -299,6 +304,7 @@ def test_effective_cost_is_counted_when_asked_for(context: RefreshContext) -> No
     assert charge["billed_cost"] == Decimal(1)
 
 
+@pytest.mark.slow
 def test_the_tags_that_are_asked_for_come_with_the_charges_from_json_and_from_maps(
     context: RefreshContext, tmp_path: Path
 ) -> None:
@@ -449,6 +455,7 @@ MANDATORY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_version(
     context: RefreshContext, tmp_path: Path, suffix: str
@@ -549,6 +556,7 @@ def test_providers_that_other_sources_own_are_left_out_without_being_an_error(
     ]
 
 
+@pytest.mark.slow
 def test_files_are_read_again_when_they_or_the_options_change_and_only_then(
     context: RefreshContext, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def refused(source: BigQuerySource, spool: Path) -> SourceError:
     return raised.value
 
 
+@pytest.mark.slow
 def test_a_service_account_key_gets_a_token_and_its_project_runs_the_jobs(
     server: FakeBigQuery, key_file: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_application_default_credentials_are_found_by_the_environment(
     assert refresh(BigQuerySource(table=TABLE, endpoint=server.address), tmp_path) == 1
 
 
+@pytest.mark.slow
 def test_without_any_credentials_the_text_names_key_variable_and_command(tmp_path: Path) -> None:
     program = (
         "from exporter.sources.google.credentials import CredentialsSettings, load_identity\n"

@@ -174,6 +174,7 @@ def test_a_long_absence_is_caught_up_with(proxy: LiteLLMProxy, reader: Reading) 
     assert sum(reader.used("llm_proxy_usd").values()) == 44
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("largest_page", [1, 2, 3, 7])
 def test_pages_of_any_size_tell_the_same(tmp_path: Path, largest_page: int) -> None:
     days = [(NOW - back * DAY).date().isoformat() for back in range(5)]

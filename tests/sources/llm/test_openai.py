@@ -448,6 +448,7 @@ def test_the_documented_examples_give_the_documented_totals(tmp_path: Path) -> N
     assert source.spend_limit_usd == 100
 
 
+@pytest.mark.slow
 def test_usage_of_the_last_hours_is_read_again_and_replaced(
     world: FakeAdminApi, tmp_path: Path, ledger: Ledger
 ) -> None:

@@ -39,6 +39,7 @@ def of(who: tuple[str, str], tmp_path: Path, **more: Any) -> Outcome:
     return outcome_of_log(tmp_path, line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("who", "counts", "usd"),
     [

@@ -226,6 +226,7 @@ def test_a_page_is_made_once_for_all_who_ask_in_the_same_second() -> None:
     assert first is not other
 
 
+@pytest.mark.slow
 def test_scrapes_and_the_stream_go_on_while_the_page_waits_for_the_ledger() -> None:
     asked, free = threading.Event(), threading.Event()
 

@@ -269,6 +269,7 @@ def test_credits_in_columns_of_their_own_are_refused(tmp_path: Path, name: str) 
     assert f"its credits are columns of their own ({name})" in change.rejected.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_csv, write_json_lines])
 def test_a_single_credit_needs_no_list_around_it(
     tmp_path: Path, write: Callable[[Path, Sequence[Row]], Path]

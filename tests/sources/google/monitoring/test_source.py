@@ -30,6 +30,8 @@ from tests.support.live_world import (
     true_amounts,
 )
 
+pytestmark = pytest.mark.slow
+
 THIS_HOUR = NOW.replace(minute=0, second=0)
 BEGAN = THIS_HOUR - 6 * HOUR
 REACHED = timedelta(hours=24)
