@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 # Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
-export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin
+export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin:$(CURDIR)/.cache/deploy-tools
 
 # Otherwise each of the many programs that tests start compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE

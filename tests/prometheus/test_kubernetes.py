@@ -6,6 +6,7 @@ import sys
 
 import yaml
 
+from tests.deploy.manifests import target_labels
 from tests.prometheus.rule_files import ROOT, RULE_FILES
 
 MANIFESTS = ROOT / "prometheus" / "kubernetes"
@@ -30,26 +31,8 @@ def test_the_pod_monitor_leaves_no_label_that_changes_with_the_pod_and_a_job_tha
     monitor = yaml.safe_load((MANIFESTS / "podmonitor.yml").read_text(encoding="utf-8"))
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
 
-    def labels(pod: str, address: str) -> dict[str, str]:
-        """The labels of the target: what the operator adds, then the monitor's own relabelling."""
-        found = {
-            "__meta_kubernetes_namespace": "shop",
-            "instance": address,
-            "namespace": "shop",
-            "container": "exporter",
-            "pod": pod,
-            "job": "shop/monitor",
-            "endpoint": "metrics",
-        }
-        for step in endpoint["relabelings"]:
-            if step.get("action") == "labeldrop":
-                found = {name: found[name] for name in found if not re.fullmatch(step["regex"], name)}
-            else:
-                sources = ";".join(found[name] for name in step.get("sourceLabels", ()))
-                found[step["targetLabel"]] = step["replacement"].replace("$1", sources)
-        return {name: value for name, value in found.items() if not name.startswith("__")}
-
-    before, after = labels("exporter-a", "10.0.0.1:9877"), labels("exporter-b", "10.0.0.2:9877")
+    relabelings = endpoint["relabelings"]
+    before, after = (target_labels(relabelings, *each) for each in (("a", "10.0.0.1:1"), ("b", "10.0.0.2:1")))
     assert before == after
     assert before["job"] == "shop/spend-exporter"
     assert re.fullmatch(".*spend[-_]exporter.*", before["job"])

@@ -10,7 +10,9 @@ import pytest
 
 from tests.support.places import REPOSITORY
 
-FETCHED: Final = (REPOSITORY / ".cache/debian/usr/bin", REPOSITORY / ".cache/podman-compose/bin")
+FETCHED: Final = tuple(
+    REPOSITORY / ".cache" / folder for folder in ("debian/usr/bin", "podman-compose/bin", "deploy-tools")
+)
 """Folders of fetched programs, as in the Makefile: pytest finds the same programs without make."""
 
 
