@@ -4,14 +4,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/spend-exporter
 WORKDIR /src
 
-# The dependencies by themselves, so that a change to the code does not download them again.
-COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
- && python -m pip --python /opt/spend-exporter/bin/python install --quiet --requirement requirements.txt
+# The dependencies by themselves, so that a change to the code does not download them again: the versions and files that `make lock`
+# has written down, and nothing that would have to be compiled.
+COPY docker/requirements.txt docker/build-requirements.txt ./
+RUN python -m pip --python /opt/spend-exporter/bin/python install --quiet --require-hashes --only-binary :all: --requirement requirements.txt \
+ && python -m pip install --quiet --require-hashes --only-binary :all: --requirement build-requirements.txt
 
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY exporter ./exporter
-RUN python -m pip --python /opt/spend-exporter/bin/python install --quiet --no-deps .
+RUN python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels . \
+ && python -m pip --python /opt/spend-exporter/bin/python install --quiet --no-deps --no-index wheels/*.whl
 
 
 FROM python:3.13-slim

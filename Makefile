@@ -15,7 +15,8 @@ WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests -
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration test-tools clean
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration test-tools \
+  deploy-tools test-lowest test-newest lock release clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,21 @@ integration: .venv/.installed-test test-tools ## Run the tests against real Prom
 test-tools: ## Fetch the programs that the integration tests need
 	@tools/test-tools.sh
 
+deploy-tools: ## Build helm and kustomize, for the tests of deploy/
+	@tools/deploy-tools.sh
+
+test-lowest: .cache/release/.installed ## Run the quick tests with the lowest versions that pyproject.toml allows
+	@tools/test-versions.sh lowest
+
+test-newest: .cache/release/.installed ## Run the quick tests with the newest versions that pyproject.toml allows
+	@tools/test-versions.sh newest
+
+lock: .cache/release/.installed ## Renew the locked packages of the image, and docs/licences.md
+	@tools/lock.sh
+
+release: .cache/release/.installed ## Make a release: VERSION=x.y.z; nothing is pushed. DRY_RUN=1 shows what would be done
+	@.cache/release/bin/python tools/release.py "$(or $(VERSION),$(error name it: make release VERSION=1.2.3))" $(if $(DRY_RUN),--dry-run)
+
 clean: ## Remove the environment, fetched tools and caches
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
@@ -81,3 +97,8 @@ clean: ## Remove the environment, fetched tools and caches
 .venv/.installed-test: pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv test
 	@touch .venv/.installed $@
+
+# The tools of a release, beside the environment of the tests.
+.cache/release/.installed: pyproject.toml tools/environment.sh
+	@tools/environment.sh .cache/release release
+	@touch $@

@@ -1,4 +1,4 @@
-"""The Helm chart: valid and confined manifests, with the rules and dashboards of the repository, and what it refuses."""
+"""The Helm chart: valid, confined, with the rules and dashboards of the repository; and what it refuses."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_its_commands_work_from_another_folder(installed: Path, tmp_path: Path) -> None:
-    write_world(tmp_path, 15)
+    write_world(tmp_path, 3)
     where = run(installed / "bin" / "python", "-c", "import exporter; print(exporter.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed)
     program = installed / "bin" / "spend-exporter"
