@@ -87,6 +87,7 @@ def test_every_kind_of_pin_is_watched() -> None:
         ("docker-compose", "/"),
         ("github-actions", "/"),
         ("pip", "/"),
+        ("pip", "/docker"),
         ("npm", "/tests/integration/prism"),
         ("npm", "/tests/grafana/grafana_types"),
     }
