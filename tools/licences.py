@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +27,14 @@ ACCEPTED_OF: Final[Mapping[str, str]] = {"certifi": "MPL-2.0"}
 _SPDX: Final[Mapping[str, str]] = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
+    "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
     "Dual License": "Apache-2.0 OR BSD-3-Clause",
     "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
 }
 """What packages without an SPDX expression write."""
 
@@ -45,20 +48,32 @@ def locked(text: str) -> list[str]:
 
 
 def licence(package: str) -> str | None:
-    """Return the SPDX expression of an installed package; None where its metadata has none that is known.
+    """Return the SPDX expression of an installed package; None where it declares no licence.
 
-    Raises PackageNotFoundError.
+    An expression counts alone. Else the text of the field counts where it is known, unless a classifier says
+    otherwise. Raises PackageNotFoundError.
     """
     known = metadata(package)
+    expression, text = (_field(known, name) for name in ("License-Expression", "License"))
+    if expression:
+        return expression
     classifiers = [
-        each.rpartition(" :: ")[2]
-        for each in known.get_all("Classifier") or []
-        if each.startswith("License ::")
+        _SPDX.get(each, each)
+        for each in (
+            line.rpartition(" :: ")[2]
+            for line in known.get_all("Classifier") or []
+            if line.startswith("License ::")
+        )
     ]
-    for written in (known["License-Expression"], known["License"], *classifiers):
-        if written and (found := _SPDX.get(written, written)) and not refused(package, found):
-            return found
-    return known["License-Expression"] or known["License"]
+    classified = " AND ".join(classifiers)
+    if classified and (refused(package, classified) or not text or refused(package, text)):
+        return classified
+    return text
+
+
+def _field(known: PackageMetadata, name: str) -> str | None:
+    written = known.get_all(name)
+    return _SPDX.get(written[0], written[0]) if written else None
 
 
 def refused(package: str, expression: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from email.message import Message
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -105,3 +106,37 @@ def test_the_image_installs_the_locked_packages_and_nothing_else() -> None:
     )
     assert len(installs) == 4
     assert [each for each in installs if "--require-hashes" not in each and "--no-deps" not in each] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"License-Expression": "MIT"}, "MIT"),
+        ({"License": "Apache 2.0"}, "Apache-2.0"),
+        ({"Classifier": "License :: OSI Approved :: MIT License"}, "MIT"),
+        (
+            {"License": "A text of many lines", "Classifier": "License :: OSI Approved :: MIT License"},
+            "MIT",
+        ),
+        (
+            {
+                "License": "MIT",
+                "Classifier": "License :: OSI Approved :: GNU General Public License v3 (GPLv3)",
+            },
+            "GNU General Public License v3 (GPLv3)",
+        ),
+        (
+            {"License-Expression": "GPL-3.0-only", "Classifier": "License :: OSI Approved :: MIT License"},
+            "GPL-3.0-only",
+        ),
+        ({}, None),
+    ],
+)
+def test_no_friendlier_part_of_the_metadata_hides_another(
+    fields: dict[str, str], read: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = Message()
+    for name, value in fields.items():
+        declared[name] = value
+    monkeypatch.setattr(licences, "metadata", lambda _package: declared)
+    assert licences.licence("some-package") == read
