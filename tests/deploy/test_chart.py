@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ from tests.support.programs import needs
 
 CHART = ROOT / "deploy" / "helm" / "spend-exporter"
 MEBIBYTE = 2**20
-with_helm = needs("helm", "helm (make deploy-tools)")
+
+
+def with_helm(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that renders the chart: about a second each."""
+    marked: Callable[..., None] = pytest.mark.slow(needs("helm", "helm (make deploy-tools)")(test))
+    return marked
+
 
 FULL: dict[str, Any] = {
     "config": {
