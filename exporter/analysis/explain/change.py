@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 from typing import Final, Literal, TypeVar, get_args
 
 PartName = Literal[
@@ -29,7 +29,8 @@ PARTS: Final[tuple[PartName, ...]] = get_args(PartName)
 Kind = Literal["use", "credits_and_commitments", "corrections", "taxes"]
 
 _PLACES: Final = Decimal(10) ** -18
-_DIGITS: Final = 60
+EXACT: Final = Context(prec=60)
+"""Python's own 28 digits are too few for ten billion dollars with 18 places."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -45,7 +46,7 @@ class Side:
 
     def __add__(self, other: Side) -> Side:
         """Return the sum."""
-        return Side(self.usd + other.usd, self.quantity + other.quantity, self.known or other.known)
+        return Side(EXACT.add(self.usd, other.usd), self.quantity + other.quantity, self.known or other.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Change:
     @property
     def usd(self) -> Decimal:
         """The change."""
-        return self.now.usd - self.before.usd
+        return EXACT.subtract(self.now.usd, self.before.usd)
 
     def __add__(self, other: Change) -> Change:
         """Return the change of both together."""
@@ -84,7 +85,7 @@ def summed(changes: Iterable[tuple[Key, Change]]) -> dict[Key, Change]:
 
 
 def _parts(kind: Kind, before: Side, now: Side) -> dict[PartName, Decimal]:
-    whole = now.usd - before.usd
+    whole = EXACT.subtract(now.usd, before.usd)
     if kind != "use":
         return {kind: whole}
     if not before.known:
@@ -93,11 +94,9 @@ def _parts(kind: Kind, before: Side, now: Side) -> dict[PartName, Decimal]:
         return {"gone": whole}
     if before.quantity <= 0 or now.quantity <= 0 or not before.usd:
         return {"unmeasured": whole}
-    with localcontext() as context:
-        context.prec = _DIGITS
-        ratio = Decimal(now.quantity) / Decimal(before.quantity)
-        use = (before.usd * ratio - before.usd).quantize(_PLACES)
-    price = whole - use
+    ratio = EXACT.divide(Decimal(now.quantity), Decimal(before.quantity))
+    use = EXACT.subtract(EXACT.multiply(before.usd, ratio), before.usd).quantize(_PLACES, context=EXACT)
+    price = EXACT.subtract(whole, use)
     return {
         "more_use" if now.quantity > before.quantity else "less_use": use,
         "dearer" if price > 0 else "cheaper": price,
@@ -108,5 +107,5 @@ def _merged(all_parts: Iterable[Mapping[PartName, Decimal]]) -> dict[PartName, D
     sums: dict[PartName, Decimal] = {}
     for parts in all_parts:
         for name, usd in parts.items():
-            sums[name] = sums.get(name, Decimal(0)) + usd
+            sums[name] = EXACT.add(sums.get(name, Decimal(0)), usd)
     return {name: sums[name] for name in PARTS if sums.get(name)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.analysis.explain.change import NO_CHANGE, PARTS, Change, Side, change_of, summed
+from exporter.analysis.explain.change import EXACT, NO_CHANGE, PARTS, Change, Side, change_of, summed
 
 amounts = st.decimals(min_value=-(10**9), max_value=10**9, places=18, allow_nan=False)
 quantities = st.one_of(st.just(0.0), st.floats(1e-9, 1e12))
@@ -16,8 +18,12 @@ kinds = st.sampled_from(["use", "credits_and_commitments", "corrections", "taxes
 lines = st.lists(st.tuples(st.sampled_from("abc"), st.builds(change_of, kinds, sides, sides)), max_size=8)
 
 
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    return reduce(EXACT.add, amounts, Decimal(0))
+
+
 def whole(change: Change) -> bool:
-    return sum(change.parts.values(), Decimal(0)) == change.usd
+    return exact_sum(change.parts.values()) == change.usd
 
 
 @given(lines)
@@ -25,9 +31,14 @@ def test_the_parts_of_each_sum_add_up_to_the_whole_exactly(found: list[tuple[str
     groups = summed(found)
     total = sum(groups.values(), NO_CHANGE)
     assert all(whole(change) for change in (*groups.values(), total, *(change for _, change in found)))
-    assert total.usd == sum((change.now.usd - change.before.usd for _, change in found), Decimal(0))
+    assert total.usd == exact_sum(EXACT.subtract(each.now.usd, each.before.usd) for _, each in found)
     assert list(groups.values()) == sorted(groups.values(), key=lambda change: -abs(change.usd))
     assert set(total.parts) <= set(PARTS)
+
+
+def test_a_line_that_grew_a_hundred_million_times_has_parts_that_add_up() -> None:
+    before = Side(Decimal("99.999859000198809721"), 1.0, True)
+    assert whole(change_of("use", before, Side(Decimal(0), 100000141.0, True)))
 
 
 def test_twice_the_use_at_half_the_price_is_both() -> None:
