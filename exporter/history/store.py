@@ -5,6 +5,7 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/; Mimir, Thanos a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ import requests
 
 from exporter.history.remote_write import CredentialHeaders, NotDelivered, Receiver
 from exporter.metrics.families import Family
+from exporter.sources.http.deadline import within
 
 Sums = dict[tuple[tuple[str, ...], datetime], float]
 """Net cost by the values of the labels of a family of history and the begin of a step."""
@@ -48,20 +50,10 @@ class Store:
         return found
 
     def _ask(self, **parameters: str) -> list[dict[str, Any]]:
-        credentials = self.receiver.authorization() if self.receiver.authorization else ()
+        seconds = self.receiver.timeout_seconds
         try:
-            with (
-                self.receiver.session() as session,
-                session.get(
-                    f"{self.url}/api/v1/query_range",
-                    params=parameters,
-                    auth=CredentialHeaders(self.receiver.headers, credentials),
-                    timeout=self.receiver.timeout_seconds,
-                    verify=self.receiver.ca_file or True,
-                    cert=self.receiver.certificate,
-                    allow_redirects=False,
-                ) as response,
-            ):
+            with self.receiver.session() as session:
+                response = within(seconds, lambda: self._get(session, parameters), session)
                 if response.status_code != requests.codes.ok:
                     raise NotDelivered("store", self._described(f"answers HTTP {response.status_code}"))
                 result: list[dict[str, Any]] = response.json()["data"]["result"]
@@ -72,6 +64,18 @@ class Store:
                 "store", self._described(f"cannot be queried ({type(error).__name__})")
             ) from None
         return result
+
+    def _get(self, session: requests.Session, parameters: Mapping[str, str]) -> requests.Response:
+        credentials = self.receiver.authorization() if self.receiver.authorization else ()
+        return session.get(
+            f"{self.url}/api/v1/query_range",
+            params=parameters,
+            auth=CredentialHeaders(self.receiver.headers, credentials),
+            timeout=self.receiver.timeout_seconds,
+            verify=self.receiver.ca_file or True,
+            cert=self.receiver.certificate,
+            allow_redirects=False,
+        )
 
     def _described(self, text: str) -> str:
         return (

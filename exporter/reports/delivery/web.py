@@ -12,6 +12,7 @@ import requests
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError, delivery_id
 from exporter.reports.rendering import headline, html_mail, markdown, slack_text
+from exporter.sources.http.deadline import cuttable, within
 
 _TIMEOUT_SECONDS: Final = 30.0
 _TRANSIENT: Final = frozenset({408, 425, 429})
@@ -77,8 +78,8 @@ def _post(
     headers: Mapping[str, str],
     verify: str | bool = True,
 ) -> None:
-    try:
-        response = requests.post(
+    def post() -> requests.Response:
+        return session.post(
             url,
             json=body,
             headers=dict(headers),
@@ -86,6 +87,10 @@ def _post(
             verify=verify,
             allow_redirects=False,
         )
+
+    try:
+        with cuttable(requests.Session()) as session:
+            response = within(_TIMEOUT_SECONDS, post, session)
     except (requests.exceptions.RequestException, ValueError) as error:
         # The error's own text may contain the address, which may be a secret.
         wrong_address = isinstance(error, ValueError)

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import requests
 
 import exporter
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import RefreshTally
+from exporter.sources.http.deadline import cuttable, within
 from exporter.sources.http.error_texts import cause_of, secrets_in, without_secrets, words_of
 from exporter.sources.http.header_auth import HeaderAuth
 
@@ -83,14 +84,16 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     """Key of the configuration that errors name: `llm.openai.admin_key_file`."""
     tally: RefreshTally
     backoff: Backoff
-    timeout_seconds: float = 30.0
-    """For one attempt, to connect and to read."""
+    timeout_seconds: float = REQUEST_SECONDS
+    """For one attempt, from looking up the name to the last byte."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For a Retry-After that is a date."""
     largest_answer_bytes: int = LARGEST_ANSWER_BYTES
     advice: Mapping[int, str] = field(default_factory=dict)
     """What to do about a status, where more is known than this file says."""
-    _session: requests.Session = field(default_factory=requests.Session, init=False, repr=False)
+    _session: requests.Session = field(
+        default_factory=lambda: cuttable(requests.Session()), init=False, repr=False
+    )
 
     def __enter__(self) -> Self:
         """Nothing is connected yet."""
@@ -127,7 +130,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 raise ApiError("bad_credentials", f"{self._where(path)}: {detail}; check {self.config_key}")
         try:
             return self.backoff.call(
-                lambda: content(self._attempt(path, params, headers)),
+                lambda: content(self._answer(path, params, headers)),
                 (_Failed,),
                 lambda error: isinstance(error, _Failed) and error.transient,
                 lambda error: error.wait_seconds if isinstance(error, _Failed) else 0.0,
@@ -139,15 +142,23 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 error.reason, f"{self._where(path)}: {detail}", error.status, error.answer
             ) from None
 
-    def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
+    def _answer(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
         self.tally.requests += 1
+        seconds = self.backoff.limited(self.timeout_seconds)
+        try:
+            return within(seconds, lambda: self._attempt(path, params, headers, seconds), self._session)
+        except requests.exceptions.Timeout:
+            detail = f"no answer within {seconds:.3g} s; it is tried again at the next refresh"
+            raise _Failed("timeout", detail, transient=True) from None
+
+    def _attempt(self, path: str, params: Params, headers: Mapping[str, str], seconds: float) -> bytes:
         try:
             with self._session.get(
                 self.base_url.rstrip("/") + path,
                 params=params,
                 # As `auth`, so that no ~/.netrc puts other credentials in their place.
                 auth=HeaderAuth({"User-Agent": USER_AGENT, "Accept": "application/json", **headers}),
-                timeout=self.timeout_seconds,
+                timeout=seconds,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -155,8 +166,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                     raise self._refused(response)
                 return self._body(response)
         except requests.exceptions.Timeout:
-            detail = f"no answer within {self.timeout_seconds:g} s; it is tried again at the next refresh"
-            raise _Failed("timeout", detail, transient=True) from None
+            raise
         except requests.exceptions.SSLError as error:
             detail = f"no secure connection to {self._host} ({cause_of(error)}); check its certificate"
             raise _Failed("unavailable", detail) from None
@@ -172,14 +182,11 @@ class JsonApi(AbstractContextManager["JsonApi"]):
 
     def _body(self, response: requests.Response) -> bytes:
         body = bytearray()
-        deadline = self.backoff.monotonic() + self.timeout_seconds
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
             if len(body) > self.largest_answer_bytes:
                 detail = f"the answer is larger than {self.largest_answer_bytes:,} bytes and was not read"
                 raise _Failed("bad_response", detail)
-            if self.backoff.monotonic() > deadline:
-                raise requests.exceptions.Timeout
         return bytes(body)
 
     def _object(self, body: bytes) -> dict[str, object]:
