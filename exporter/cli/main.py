@@ -48,6 +48,7 @@ COMMANDS: Final = (
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"
     ),
+    Command("health", "ask the running exporter whether it lives, for the health check of a container"),
     Command("metrics", "print the metric reference"),
 )
 

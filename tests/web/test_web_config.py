@@ -218,7 +218,7 @@ def test_a_renewed_certificate_is_served_from_the_next_connection_on(
         assert served_certificate(server, authority, name) == second
         authority.sign("server", ["localhost", "127.0.0.1"])
         assert served_certificate(server, authority, name) not in (first, second)
-    assert "the current certificate stays in use" in caplog.text
+    assert "the current certificates stay in use" in caplog.text
 
 
 @pytest.mark.slow
