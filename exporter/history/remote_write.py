@@ -20,6 +20,7 @@ import requests
 from requests.auth import AuthBase
 
 from exporter import __version__
+from exporter.core.printable import shown_line
 from exporter.sources.http.deadline import CuttableAdapter, cuttable, within
 from exporter.sources.http.error_texts import cause_of
 from exporter.sources.http.json_api import retry_after_seconds
@@ -78,8 +79,8 @@ class Refused(Exception):
 class Receiver:
     """Where samples are sent, and with which credentials. Secrets are read for each request."""
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authorization: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
     """Returns a user's name and password, or a bearer token alone. Raises SourceError."""
     ca_file: str | None = None
@@ -251,7 +252,7 @@ def _words(response: requests.Response) -> str:
         if len(body) > _LARGEST_ANSWER_BYTES:
             break
     text = " ".join(body.decode("utf-8", "replace").split())
-    text = "".join(letter for letter in text if letter.isprintable())
+    text = shown_line(text)
     return "a web page" if text[:1] == "<" else text
 
 

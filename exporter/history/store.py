@@ -6,12 +6,13 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/; Mimir, Thanos a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import requests
 
+from exporter.core.printable import host_of
 from exporter.history.remote_write import CredentialHeaders, NotDelivered, Receiver
 from exporter.metrics.families import Family
 from exporter.sources.http.deadline import within
@@ -27,7 +28,7 @@ _JUST_BEFORE: Final = timedelta(milliseconds=1)
 class Store:
     """The query API, called with the receiver's credentials, headers and certificates."""
 
-    url: str
+    url: str = field(repr=False)
     """Without `/api/v1`."""
     receiver: Receiver
 
@@ -79,8 +80,8 @@ class Store:
 
     def _described(self, text: str) -> str:
         return (
-            f"history.remote_write.query_url: {self.url} {text}; it must be the address before /api/v1 of "
-            "the store that has what is sent, and take the same credentials"
+            f"history.remote_write.query_url: {host_of(self.url)} {text}; it must be the address before "
+            "/api/v1 of the store that has what is sent, and take the same credentials"
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from exporter.core.printable import shown_line
 from exporter.sources.base import RefreshTally, Rejected, Source, reads_bill
 from exporter.sources.status import SourceStatus
 
@@ -107,6 +108,7 @@ class Health:
         if self.late and (failure is None or failure[0] != "timeout"):
             self._count("timeout", 1)
         if failure:
+            failure = failure[0], shown_line(failure[1])
             self._count(failure[0], 1)
             logger.error("%s: %s", self._status.name, failure[1])
         self._status = replace(

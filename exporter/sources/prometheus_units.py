@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from exporter.core.backoff import REQUEST_SECONDS
+from exporter.core.printable import host_of, shown_line
 
 CONNECT_SECONDS: Final = 5.0
 
@@ -29,7 +30,7 @@ class UnitQuery:
 
     unit: str
     promql: str
-    prometheus: str
+    prometheus: str = field(repr=False)
     """Address of the server, without a slash at the end."""
 
 
@@ -68,7 +69,7 @@ class UnitCounts:
         try:
             return _number_in(self._answer(query, at))
         except _NoNumberError as error:
-            text = f"unit_costs.{query.unit}: {query.prometheus} {error}"
+            text = f"unit_costs.{query.unit}: {host_of(query.prometheus)} {error}"
             return UnitFailure(error.reason, text)
 
     def _answer(self, query: UnitQuery, at: datetime) -> tuple[int, bytes]:
@@ -187,5 +188,5 @@ def _cause(error: Exception) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = shown_line(" ".join(text.split()))
     return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

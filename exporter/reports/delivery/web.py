@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import requests
 
+from exporter.core.printable import host_of
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError, delivery_id
 from exporter.reports.rendering import headline, html_mail, markdown, slack_text
@@ -40,7 +41,8 @@ class SlackHook:
 class WebHook:
     """Any receiver of JSON."""
 
-    url: str
+    url: str = field(repr=False)
+    """Its path may have a secret."""
     token: Callable[[], str] | None = field(default=None, repr=False)
     ca_file: Path | None = None
 
@@ -64,7 +66,7 @@ class WebHook:
         headers = {"Idempotency-Key": key}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token()}"
-        what = f"the webhook {self.url}"
+        what = f"the webhook at {host_of(self.url)}"
         verify = str(self.ca_file) if self.ca_file else True
         _post(what, "webhook.url and its token", self.url, body=body, headers=headers, verify=verify)
 

@@ -21,6 +21,7 @@ import requests
 import exporter
 from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
+from exporter.core.printable import shown_line
 from exporter.sources.base import RefreshTally
 from exporter.sources.http.deadline import cuttable, within
 from exporter.sources.http.error_texts import cause_of, secrets_in, without_secrets, words_of
@@ -74,7 +75,7 @@ class _Failed(Exception):
 class JsonApi(AbstractContextManager["JsonApi"]):
     """One API for one refresh; use as a context manager, which closes its connections."""
 
-    base_url: str
+    base_url: str = field(repr=False)
     """Scheme, host and, where there is one, the path that all paths begin with."""
     headers: Callable[[], Mapping[str, str]] = field(repr=False)
     """Sent with each request, credentials among them; their values are kept out of every error."""
@@ -205,7 +206,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
         said = words_of(answer)
         again = "it is tried again at the next refresh"
         if 300 <= status < 400:
-            target = urlsplit(response.headers.get("Location", "")).netloc or "another page"
+            target = shown_line(_host(response.headers.get("Location", ""))) or "another page"
             detail = f"it redirects to {target}, which is not followed with the key; {self._check_address()}"
             return _Failed("bad_response", detail, status=status)
         if status in (429, 503, 408) or status >= 500:
@@ -236,7 +237,14 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     @property
     def _host(self) -> str:
         """Host and port, without any user and password that the address holds."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2] or "(no host)"
+        return _host(self.base_url) or "(no host)"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 _REFUSALS: Final = {
