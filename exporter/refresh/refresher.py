@@ -76,6 +76,7 @@ class Refresher:
         estimator: Estimator | None = None,
         zero_for: timedelta = ZERO_FOR,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
     ) -> None:
@@ -101,6 +102,7 @@ class Refresher:
                 clock,
                 interval=source.update_interval or interval,
                 refresh_seconds=refresh_seconds,
+                monotonic=monotonic,
                 read_whole=source.name in whole,
             )
             for source in sources

@@ -16,6 +16,7 @@ from exporter.web.limits import ConnectionLimits, SeldomLog
 
 log = logging.getLogger(__name__)
 
+_END_OF_HEAD = b"\r\n\r\n"
 _PAUSE_SECONDS = 0.1
 """After the system had no place for another connection."""
 _MOST_REFUSALS = 64
@@ -175,8 +176,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._requests = 0
-        self._heard = False
-        """Whether anything came since the last request began."""
+        self._last_bytes = b""
         self.idle_since = self._loop.time()
 
     @property
@@ -199,14 +199,14 @@ class Connection(asyncio.Protocol):
     def request_begins(self) -> None:
         """Note that a request has arrived."""
         self._requests += 1
-        self._heard = False
         self._stop_timer()
 
     def request_ends(self) -> None:
         """Note that it has been answered."""
         self._requests = max(0, self._requests - 1)
         self.idle_since = self._loop.time()
-        if self._heard:
+        if self._requests == 0 and self._last_bytes != _END_OF_HEAD:
+            # The next one has begun to arrive with this one.
             self._start_timer()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass it on; a request that begins must have its whole header soon."""
-        self._heard = True
+        self._last_bytes = (self._last_bytes + data[-len(_END_OF_HEAD) :])[-len(_END_OF_HEAD) :]
         if self.answered and self._timer is None:
             self._start_timer()
         self._receiver.data_received(data)

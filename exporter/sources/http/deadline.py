@@ -80,7 +80,7 @@ class CuttableAdapter(HTTPAdapter):
     def close(self) -> None:
         """Close all connections."""
         super().close()
-        self._lines.forget_closed()
+        self._lines.close()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
         """Make the pool of connections."""
@@ -115,6 +115,12 @@ class _Lines:
             for _, line in self._open:
                 with contextlib.suppress(OSError):
                     line.shutdown(socket.SHUT_RDWR)
+                line.close()
+            self._open.clear()
+
+    def close(self) -> None:
+        with self._lock:
+            for _, line in self._open:
                 line.close()
             self._open.clear()
 
@@ -157,3 +163,4 @@ def _cut(session: requests.Session) -> None:
         if isinstance(adapter, CuttableAdapter):
             session.mount(prefix, adapter.fresh())
             adapter.cut()
+            adapter.close()
