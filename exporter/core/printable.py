@@ -14,7 +14,7 @@ _PARAMETER: Final = re.compile(
     re.IGNORECASE,
 )
 _HOOK: Final = re.compile(
-    r"(://[^\s\"'<>]*?/(?:web-?hooks?|hooks|services|workflows|triggers)/)[^\s\"'<>]+", re.IGNORECASE
+    r"(://[^\s\"'<>]*?/(?:web-?hook\w*|hooks|services|workflows|triggers)/)[^\s\"'<>]+", re.IGNORECASE
 )
 """Slack, Discord, Teams and others put the secret of a webhook into its path."""
 

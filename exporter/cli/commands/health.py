@@ -55,18 +55,23 @@ def asked(host: str, port: int, web: WebConfig) -> tuple[bool, str]:
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
-    except ssl.SSLError as error:
-        if web.requires_client_certificate and "ALERT" in (error.reason or ""):
-            return True, "it answers and asks for a client's certificate"
-        return (
-            False,
-            f"no secure connection ({error.reason or error}); is web_config_file the one it runs with?",
-        )
     except (OSError, http.client.HTTPException) as error:
+        if web.requires_client_certificate and _ended_by_the_server(error):
+            return True, "it answers and asks for a client's certificate"
+        if isinstance(error, ssl.SSLError):
+            why = error.reason or error
+            return False, f"no secure connection ({why}); does it run with this web_config_file?"
         return False, f"no answer ({error or type(error).__name__}); its log says why"
     finally:
         connection.close()
     return status in _ANSWERS, _ANSWERS.get(status, f"it answers with HTTP {status}")
+
+
+def _ended_by_the_server(error: Exception) -> bool:
+    """Return whether it ended the connection, with an alert or without, as it does without a certificate."""
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, ssl.SSLEOFError) or "ALERT" in (error.reason or "")
+    return isinstance(error, ConnectionResetError | BrokenPipeError)
 
 
 def _connection(host: str, port: int, web: WebConfig) -> http.client.HTTPConnection:
