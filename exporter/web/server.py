@@ -193,7 +193,7 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-def _note_request(door: Door, message: Any, protocol: web.RequestHandler[web.BaseRequest]) -> None:
+def _note_request(door: Door, message: Any, protocol: web.RequestHandler) -> None:
     door.request_begins(protocol)
     if message is MALFORMED:
         peer = protocol.transport.get_extra_info("peername") if protocol.transport else None
