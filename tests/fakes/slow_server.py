@@ -59,7 +59,7 @@ class SlowServer:
 
     def _drip(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            while b"\r\n\r\n" not in connection.recv(65536):
+            while b"\r\n\r\n" not in (received := connection.recv(65536)) and received:
                 pass
             connection.settimeout(_PAUSE_SECONDS)
             if self._manner == "header":

@@ -55,6 +55,13 @@ def test_no_manner_of_dripping_holds_a_request_longer_and_its_connection_ends(ma
     assert raised.value.reason == "timeout"
 
 
+def test_a_handshake_of_tls_that_gets_no_answer_is_given_up() -> None:
+    with SlowServer("silent") as server, json_api(f"https://{server.host}", Backoff(call_seconds=0)) as api:
+        with pytest.raises(ApiError, match=r"no answer within 0\.15 s"):
+            api.get("/v1/things")
+        until(lambda: server.open == 0, "the connection to be cut")
+
+
 def test_a_name_that_is_looked_up_for_ever_holds_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
 
