@@ -44,6 +44,7 @@ def at_once_in_the_builder(event: threading.Event, seconds: float) -> bool:
     return event.wait(0.01 if threading.current_thread().name == "snapshot-builder" else seconds)
 
 
+@pytest.mark.slow
 def test_a_healthy_bill_is_counted_and_added_up_while_another_hangs_for_ever(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

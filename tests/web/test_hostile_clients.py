@@ -70,6 +70,7 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", "nonsense"])
 def test_an_encoded_body_is_refused_and_not_expanded(encoding: str) -> None:
     with Server(LOOPBACK, snapshot) as server:
@@ -86,6 +87,7 @@ def test_a_large_body_is_refused_and_a_small_one_is_not_read() -> None:
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.slow
 def test_a_body_without_an_end_does_not_hold_its_connection() -> None:
     with Server(LOOPBACK, snapshot) as server:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -144,6 +146,7 @@ def test_beyond_the_most_running_requests_a_client_is_told_to_come_back(
     assert caplog.text.count("all 4 connections are busy") == 1
 
 
+@pytest.mark.slow
 def test_answers_that_nobody_reads_give_way_to_a_scraper() -> None:
     current = large_snapshot()
     with (
@@ -172,6 +175,7 @@ def test_a_line_that_comes_too_often_is_counted() -> None:
     assert lines == ["x again", "x again (2 more since the last such line)"]
 
 
+@pytest.mark.slow
 def test_unfinished_handshakes_take_no_place_and_end(tls: WebConfig) -> None:
     limits = ConnectionLimits(connections=4, handshakes=3, handshake_seconds=0.3)
     with Server(LOOPBACK, snapshot, tls, limits=limits) as server:

@@ -124,6 +124,7 @@ def test_a_request_gets_no_more_time_than_its_refresh_has() -> None:
             api.get("/v1/things")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manner", ["silent", "header", "body"])
 def test_a_slow_receiver_store_prometheus_and_webhook_are_given_up_too(
     manner: Manner, monkeypatch: pytest.MonkeyPatch
