@@ -22,6 +22,7 @@ LABEL org.opencontainers.image.title="spend-exporter" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/spend-exporter /opt/spend-exporter
 COPY docker/entrypoint.sh /usr/local/bin/spend-exporter-entrypoint
+COPY docker/health.sh /usr/local/bin/spend-exporter-health
 RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/spend-exporter
 ENV PATH=/opt/spend-exporter/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/var/lib/spend-exporter
 USER 65532:65532
@@ -30,5 +31,5 @@ WORKDIR /var/lib/spend-exporter
 VOLUME /var/lib/spend-exporter
 EXPOSE 9877
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9877/healthz', timeout=4)"]
+  CMD ["spend-exporter-health"]
 ENTRYPOINT ["spend-exporter-entrypoint"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.cli import argument_types
+from exporter.core.printable import shown_line
 
 EXIT_TROUBLE: Final = 1
 """The command ran and found problems."""
@@ -64,7 +65,7 @@ def print_address(url: str) -> None:
 
 def print_usage_problem(problem: str) -> int:
     """Print what is wrong with the arguments and return the exit code for it."""
-    print(f"spend-exporter: {problem}", file=sys.stderr)  # noqa: T201
+    print(shown_line(f"spend-exporter: {problem}"), file=sys.stderr)  # noqa: T201
     return EXIT_USAGE
 
 

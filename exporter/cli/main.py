@@ -15,6 +15,8 @@ from typing import Final
 
 from exporter import __version__
 from exporter.cli.arguments import EXIT_INTERRUPTED, EXIT_TROUBLE, EXIT_USAGE
+from exporter.cli.log_format import PlainFormatter
+from exporter.core.printable import shown_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ COMMANDS: Final = (
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"
     ),
+    Command("health", "ask the running exporter whether it lives, for the health check of a container"),
     Command("metrics", "print the metric reference"),
 )
 
@@ -56,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     chosen = _parser(given).parse_args(given)
-    logging.basicConfig(
-        level=chosen.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter())
+    logging.basicConfig(level=chosen.log_level.upper(), handlers=[handler])
     logging.captureWarnings(capture=True)
     # Loaded only once there is a command to run, so that --help is quick.
     from exporter.config.problems import ConfigError  # noqa: PLC0415
@@ -67,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = chosen.run(chosen)
     except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print("\n".join(map(shown_line, str(error).split("\n"))), file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
     except (LedgerError, OSError) as error:
-        print(f"spend-exporter: {error}", file=sys.stderr)  # noqa: T201
+        print(shown_line(f"spend-exporter: {error}"), file=sys.stderr)  # noqa: T201
         return EXIT_TROUBLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

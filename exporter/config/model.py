@@ -20,6 +20,7 @@ from exporter.config.llm import Llm
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
 from exporter.config.reports import Reports
+from exporter.config.timeouts import Timeouts
 from exporter.config.types import ListenAddress, ReadPath, WebAddress, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
 
@@ -124,6 +125,10 @@ class Config(Section):
         History | None,
         Field(description="a section", examples=[{"jsonl": {"directory": "history"}}]),
     ] = None
+
+    timeouts: Annotated[Timeouts, Field(description="a section", examples=[{"request_seconds": 60}])] = (
+        Timeouts()
+    )
 
     cost_attribution: CostAttribution = None
     label_costs: LabelCosts = ()

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from exporter.config.yaml import UNREADABLE, KeyPath
+from exporter.core.printable import without_access
 
 EXPLAINED: Final = "explained"
 """Type of a PydanticCustomError whose message is already the end of a sentence for users."""
@@ -180,7 +181,7 @@ def _shown(path: KeyPath, value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
     too_long = isinstance(value, int) and value.bit_length() > 128
-    text = "" if too_long else repr(value)
+    text = "" if too_long else without_access(repr(value))
     return text if 0 < len(text) <= _LONGEST_SHOWN and "\\n" not in text else "a long value"
 
 

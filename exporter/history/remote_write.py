@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import cramjam
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from exporter import __version__
+from exporter.core.printable import shown_line
+from exporter.sources.http.deadline import CuttableAdapter, cuttable, within
 from exporter.sources.http.error_texts import cause_of
 from exporter.sources.http.json_api import retry_after_seconds
 
@@ -79,8 +79,8 @@ class Refused(Exception):
 class Receiver:
     """Where samples are sent, and with which credentials. Secrets are read for each request."""
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authorization: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
     """Returns a user's name and password, or a bearer token alone. Raises SourceError."""
     ca_file: str | None = None
@@ -88,17 +88,21 @@ class Receiver:
     """Paths of the certificate and its key."""
     server_name: str | None = None
     timeout_seconds: float = 30.0
-    """Limit for one request: to connect, and again to answer."""
+    """Limit for one whole request."""
 
     def session(self) -> requests.Session:
         """Return a session that keeps its connections; the caller closes it."""
-        made = requests.Session()
-        if self.server_name:
-            made.mount("https://", _NamedServer(self.server_name))
-        return made
+        return cuttable(requests.Session(), _NamedServer(self.server_name) if self.server_name else None)
 
     def write(self, session: requests.Session, samples: Sequence[Sample]) -> None:
         """Send the samples in one request. Raises NotDelivered or Refused."""
+        try:
+            within(self.timeout_seconds, lambda: self._write(session, samples), session)
+        except requests.exceptions.Timeout:
+            text = f"no answer within {self.timeout_seconds:g} s"
+            raise NotDelivered("timeout", self._described(text), transient=True) from None
+
+    def _write(self, session: requests.Session, samples: Sequence[Sample]) -> None:
         credentials = self.authorization() if self.authorization else ()
         try:
             with session.post(
@@ -112,12 +116,11 @@ class Receiver:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                words = _without(credentials, _words(response, self.timeout_seconds))
+                words = _without(credentials, _words(response))
                 if not 200 <= response.status_code < 300:
                     raise self._failure(response, words)
         except requests.exceptions.Timeout:
-            text = f"no answer within {self.timeout_seconds:g} s"
-            raise NotDelivered("timeout", self._described(text), transient=True) from None
+            raise
         except requests.exceptions.SSLError as error:
             text = f"no secure connection ({cause_of(error)}); check the certificates and `tls`"
             raise NotDelivered("tls", self._described(text)) from None
@@ -225,12 +228,15 @@ class CredentialHeaders(AuthBase):
         return request
 
 
-class _NamedServer(HTTPAdapter):
+class _NamedServer(CuttableAdapter):
     """Verifies the certificate against another name than that of the address."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         super().__init__()
+
+    def fresh(self) -> Self:
+        return type(self)(self._name)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
         super().init_poolmanager(
@@ -238,18 +244,15 @@ class _NamedServer(HTTPAdapter):
         )
 
 
-def _words(response: requests.Response, seconds: float) -> str:
-    """Return the receiver's answer as one short line; reads for at most `seconds`."""
+def _words(response: requests.Response) -> str:
+    """Return the receiver's answer as one short line."""
     body = bytearray()
-    deadline = time.monotonic() + seconds
     for chunk in response.iter_content(1):
         body += chunk
         if len(body) > _LARGEST_ANSWER_BYTES:
             break
-        if time.monotonic() > deadline:
-            raise requests.exceptions.Timeout
     text = " ".join(body.decode("utf-8", "replace").split())
-    text = "".join(letter for letter in text if letter.isprintable())
+    text = shown_line(text)
     return "a web page" if text[:1] == "<" else text
 
 

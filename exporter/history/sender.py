@@ -17,6 +17,7 @@ from typing import Final
 import requests
 
 from exporter.core.errors import SourceError
+from exporter.core.printable import host_of
 from exporter.history.comparison import Difference, differences, prepare_resending, usd_off
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
@@ -260,7 +261,7 @@ class HistorySender:
             logger.info(
                 "history.remote_write: sending the usage hours from %s on to %s",
                 f"{hours.sent_from:%Y-%m-%d %H:%M} UTC",
-                self._receiver.url,
+                host_of(self._receiver.url),
             )
         return self._outboxes
 

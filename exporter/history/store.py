@@ -5,14 +5,17 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/; Mimir, Thanos a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import requests
 
+from exporter.core.printable import host_of
 from exporter.history.remote_write import CredentialHeaders, NotDelivered, Receiver
 from exporter.metrics.families import Family
+from exporter.sources.http.deadline import within
 
 Sums = dict[tuple[tuple[str, ...], datetime], float]
 """Net cost by the values of the labels of a family of history and the begin of a step."""
@@ -25,7 +28,7 @@ _JUST_BEFORE: Final = timedelta(milliseconds=1)
 class Store:
     """The query API, called with the receiver's credentials, headers and certificates."""
 
-    url: str
+    url: str = field(repr=False)
     """Without `/api/v1`."""
     receiver: Receiver
 
@@ -48,20 +51,10 @@ class Store:
         return found
 
     def _ask(self, **parameters: str) -> list[dict[str, Any]]:
-        credentials = self.receiver.authorization() if self.receiver.authorization else ()
+        seconds = self.receiver.timeout_seconds
         try:
-            with (
-                self.receiver.session() as session,
-                session.get(
-                    f"{self.url}/api/v1/query_range",
-                    params=parameters,
-                    auth=CredentialHeaders(self.receiver.headers, credentials),
-                    timeout=self.receiver.timeout_seconds,
-                    verify=self.receiver.ca_file or True,
-                    cert=self.receiver.certificate,
-                    allow_redirects=False,
-                ) as response,
-            ):
+            with self.receiver.session() as session:
+                response = within(seconds, lambda: self._get(session, parameters), session)
                 if response.status_code != requests.codes.ok:
                     raise NotDelivered("store", self._described(f"answers HTTP {response.status_code}"))
                 result: list[dict[str, Any]] = response.json()["data"]["result"]
@@ -73,10 +66,22 @@ class Store:
             ) from None
         return result
 
+    def _get(self, session: requests.Session, parameters: Mapping[str, str]) -> requests.Response:
+        credentials = self.receiver.authorization() if self.receiver.authorization else ()
+        return session.get(
+            f"{self.url}/api/v1/query_range",
+            params=parameters,
+            auth=CredentialHeaders(self.receiver.headers, credentials),
+            timeout=self.receiver.timeout_seconds,
+            verify=self.receiver.ca_file or True,
+            cert=self.receiver.certificate,
+            allow_redirects=False,
+        )
+
     def _described(self, text: str) -> str:
         return (
-            f"history.remote_write.query_url: {self.url} {text}; it must be the address before /api/v1 of "
-            "the store that has what is sent, and take the same credentials"
+            f"history.remote_write.query_url: {host_of(self.url)} {text}; it must be the address before "
+            "/api/v1 of the store that has what is sent, and take the same credentials"
         )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from exporter.core.printable import shown_line
 from exporter.sources.base import RefreshTally, Rejected, Source, reads_bill
 from exporter.sources.status import SourceStatus
 
@@ -23,10 +26,12 @@ class Health:
         clock: Callable[[], datetime],
         *,
         interval: timedelta,
+        refresh_seconds: float = math.inf,
         read_whole: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`read_whole`: whether an earlier process has read it to its end."""
-        self.status = SourceStatus(
+        status = SourceStatus(
             source.name,
             None,
             None,
@@ -39,6 +44,10 @@ class Health:
             read_whole=read_whole,
         )
         self._clock = clock
+        self._monotonic = monotonic
+        self._refresh_seconds = refresh_seconds
+        self._state = status, math.inf
+        """With the time from which the refresh that runs has taken too long; replaced together."""
         self._stored: dict[str, tuple[Rejected, ...]] = {}
         self._unreadable: list[Rejected] = []
         self._doubtful_before: set[Rejected] = set()
@@ -46,15 +55,40 @@ class Health:
         self._doubtful: set[Rejected] = set()
         self._errors: dict[str, int] = {}
 
+    @property
+    def status(self) -> SourceStatus:
+        """The state now: a refresh that should have ended counts as failed, whatever it is waiting for."""
+        status, late_from = self._state
+        if self._monotonic() <= late_from:
+            return status
+        errors = {**status.errors, "timeout": status.errors.get("timeout", 0) + 1}
+        text = (
+            f"its refresh has run for more than {self._refresh_seconds:g} s (timeouts.refresh_seconds) and "
+            "has not ended; what is shown of it is from before"
+        )
+        return replace(status, up=False, last_error=text, errors=errors)
+
+    @property
+    def late(self) -> bool:
+        """Whether a refresh runs that should have ended."""
+        return self._monotonic() > self._state[1]
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the refresh that runs is late."""
+        return self._state[1] - self._monotonic()
+
     def began(self) -> None:
         """Record that a refresh begins."""
+        self._state = self._state[0], self._monotonic() + self._refresh_seconds
         self._unreadable = []
         self._doubtful_before, self._doubtful = self._doubtful, set()
 
     def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
         """Record a stored partition, and what was set aside of it."""
         self._stored[partition] = rejected
-        self.status = replace(self.status, rows=self.status.rows + rows)
+        status, late_from = self._state
+        self._state = replace(status, rows=status.rows + rows), late_from
         for each in rejected:
             self._tell(each)
 
@@ -73,29 +107,36 @@ class Health:
 
     def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         """Record the end of a refresh: `failure` is its reason and text."""
+        status, _ = self._state
+        if not self.late:
+            self._state = status, math.inf
+        elif failure is None or failure[0] != "timeout":
+            self._count("timeout", 1)
         if failure:
+            failure = failure[0], shown_line(failure[1])
             self._count(failure[0], 1)
-            logger.error("%s: %s", self.status.name, failure[1])
-        self.status = replace(
-            self.status,
+            logger.error("%s: %s", status.name, failure[1])
+        ended = replace(
+            status,
             up=failure is None,
-            read_whole=self.status.read_whole or failure is None,
-            last_success=self.status.last_success if failure else self._clock(),
+            read_whole=status.read_whole or failure is None,
+            last_success=status.last_success if failure else self._clock(),
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
             refresh_duration_seconds=seconds,
             errors=dict(self._errors),
-            requests=self.status.requests + tally.requests,
-            billed_bytes=self.status.billed_bytes + tally.billed_bytes,
-            series_returned=self.status.series_returned + tally.series_returned,
+            requests=status.requests + tally.requests,
+            billed_bytes=status.billed_bytes + tally.billed_bytes,
+            series_returned=status.series_returned + tally.series_returned,
         )
+        self._state = ended, math.inf
 
     def _tell(self, each: Rejected) -> None:
         self._count(each.reason, each.count)
         self._log(each)
 
     def _log(self, each: Rejected) -> None:
-        name = self.status.name
+        name = self._state[0].name
         logger.warning("%s: %s: %d x %s: %s", name, each.place, each.count, each.reason, each.detail)
 
     def _count(self, reason: str, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -49,8 +50,14 @@ class Intake:
         self._keep = keep
         self._clock = clock
 
-    def context(self, source: Source, tally: RefreshTally, stopping: Callable[[], bool]) -> RefreshContext:
-        """Return the context for a refresh of the source."""
+    def context(
+        self,
+        source: Source,
+        tally: RefreshTally,
+        stopping: Callable[[], bool],
+        seconds_left: Callable[[], float] = lambda: math.inf,
+    ) -> RefreshContext:
+        """Return the context for a refresh of the source, which must end within `seconds_left`."""
         now = self._clock()
         # After a clock jumps back, rows that were fine yesterday must not look as if from the future.
         latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
@@ -64,6 +71,7 @@ class Intake:
             oldest_kept=max(self._ledger.kept_from(), now - self._keep),
             spool=self._spool,
             tally=tally,
+            seconds_left=seconds_left,
             stopping=stopping,
         )
 

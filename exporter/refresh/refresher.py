@@ -6,6 +6,7 @@ Every source has its own thread, schedule and health, so that one that fails or 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -64,6 +65,7 @@ class Refresher:
         spool: Path,
         *,
         interval: timedelta,
+        refresh_seconds: float = math.inf,
         keep: timedelta,
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
@@ -74,13 +76,15 @@ class Refresher:
         estimator: Estimator | None = None,
         zero_for: timedelta = ZERO_FOR,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
         wait: Wait = threading.Event.wait,
     ) -> None:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept.
 
-        `interval` is for sources without their own; `provider_budgets` returns budgets that sources read;
-        `zero_for` is how long, once started, counters that begin are exposed as zero.
+        `interval` is for sources without their own, `refresh_seconds` for each refresh; `provider_budgets`
+        returns budgets that sources read; `zero_for` is how long, once started, counters that begin are
+        exposed as zero.
         """
         self._sources = list(sources)
         self._interval = interval
@@ -97,6 +101,8 @@ class Refresher:
                 source,
                 clock,
                 interval=source.update_interval or interval,
+                refresh_seconds=refresh_seconds,
+                monotonic=monotonic,
                 read_whole=source.name in whole,
             )
             for source in sources
@@ -119,6 +125,8 @@ class Refresher:
             self._estimator, self._builder, self._healths, clock, self._changed.set
         )
         self._threads: list[threading.Thread] = []
+        self._late: set[str] = set()
+        """Sources whose refresh should have ended, as the last snapshot shows."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -186,7 +194,7 @@ class Refresher:
         first, begun = not health.status.read_whole, False
         health.began()
         try:
-            context = self._intake.context(source, tally, self._stopping.is_set)
+            context = self._intake.context(source, tally, self._stopping.is_set, lambda: health.seconds_left)
             with self._intake.receiving(source, context) as receiver:
                 for change in source.refresh(context):
                     if first and not begun:
@@ -264,6 +272,7 @@ class Refresher:
             self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
             now = self._clock()
             due = self._builder.counters.due(now) or quarter(now) != quarter(self.snapshot.built_at)
+            due |= self._found_late()
             if self._changed.is_set() or due:
                 self._changed.clear()
                 outlooks = self._estimator.outlooks
@@ -274,6 +283,15 @@ class Refresher:
                 if self._log is not None and self._estimator.outcomes:
                     self._log.keep(self.snapshot, self._clock())
                 give_back_freed_memory()
+
+    def _found_late(self) -> bool:
+        """Log refreshes that should have ended, and return whether there is a new one."""
+        late = {name for name, health in self._healths.items() if health.late}
+        new = late - self._late
+        for name in sorted(new):
+            logger.error("%s: %s", name, self._healths[name].status.last_error)
+        self._late = late
+        return bool(new)
 
 
 def _still_holding(outlooks: Sequence[Outlook], now: datetime) -> list[Outlook]:

@@ -5,6 +5,7 @@ A source knows no ledger, no analysis and no metrics; its caller stores what it 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,6 +160,8 @@ class RefreshContext:
     spool: Path
     """An existing folder for spool files; the caller deletes each after it was stored."""
     tally: RefreshTally
+    seconds_left: Callable[[], float] = lambda: math.inf
+    """Until the refresh must have ended; a request gets no more time than this."""
     stopping: Callable[[], bool] = lambda: False
     """True once the process wants to end: a long refresh then returns early, between batches."""
 

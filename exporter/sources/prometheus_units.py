@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from exporter.core.backoff import REQUEST_SECONDS
+from exporter.core.printable import host_of, shown_line
+
 CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 15.0
-"""For the whole answer, however slowly it drips."""
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024
 """One number is a few hundred bytes; what is longer is something else."""
@@ -30,7 +30,7 @@ class UnitQuery:
 
     unit: str
     promql: str
-    prometheus: str
+    prometheus: str = field(repr=False)
     """Address of the server, without a slash at the end."""
 
 
@@ -57,8 +57,8 @@ class UnitCounts:
     queries: Sequence[UnitQuery]
     timezone: str = "UTC"
     """IANA name of the zone by whose days units are counted: that of the bill they are compared with."""
-    answer_seconds: float = ANSWER_SECONDS
-    monotonic: Callable[[], float] = time.monotonic
+    answer_seconds: float = REQUEST_SECONDS
+    """For the whole answer, however slowly it drips."""
 
     def read(self, now: datetime) -> Mapping[str, float | UnitFailure]:
         """Return each unit's number over yesterday, or why there is none."""
@@ -69,26 +69,30 @@ class UnitCounts:
         try:
             return _number_in(self._answer(query, at))
         except _NoNumberError as error:
-            text = f"unit_costs.{query.unit}: {query.prometheus} {error}"
+            text = f"unit_costs.{query.unit}: {host_of(query.prometheus)} {error}"
             return UnitFailure(error.reason, text)
 
     def _answer(self, query: UnitQuery, at: datetime) -> tuple[int, bytes]:
         """Status and body of the answer."""
         import requests  # noqa: PLC0415 - loaded only where units are configured
 
+        from exporter.sources.http.deadline import cuttable, within  # noqa: PLC0415 - as above
+
         late = f"did not answer within {self.answer_seconds:g} s: make the query cheaper"
-        give_up = self.monotonic() + self.answer_seconds
-        try:
-            with requests.get(
+
+        def ask() -> tuple[int, bytes]:
+            with session.get(
                 f"{query.prometheus}/api/v1/query",
                 params={"query": query.promql, "time": f"{at.timestamp():.0f}"},
                 headers={"Accept": "application/json"},
-                timeout=(CONNECT_SECONDS, self.answer_seconds),
+                timeout=(min(CONNECT_SECONDS, self.answer_seconds), self.answer_seconds),
                 stream=True,
             ) as response:
-                # Byte by byte, since a larger piece is waited for as long as any of it still comes.
-                pieces = response.iter_content(chunk_size=1)
-                return response.status_code, _gathered(pieces, lambda: self.monotonic() > give_up, late)
+                return response.status_code, _gathered(response.iter_content(LARGEST_ANSWER_BYTES))
+
+        try:
+            with cuttable(requests.Session()) as session:
+                return within(self.answer_seconds, ask, session)
         except requests.Timeout:
             raise _NoNumberError("timeout", late) from None
         except requests.RequestException as error:
@@ -96,15 +100,13 @@ class UnitCounts:
             raise _NoNumberError("unreachable", text) from None
 
 
-def _gathered(pieces: Iterable[bytes], is_late: Callable[[], bool], late: str) -> bytes:
+def _gathered(pieces: Iterable[bytes]) -> bytes:
     body = bytearray()
     for piece in pieces:
         body += piece
         if len(body) > LARGEST_ANSWER_BYTES:
             text = f"answered more than {LARGEST_ANSWER_BYTES // 1024} KiB: {_ONE_NUMBER}"
             raise _NoNumberError("many_values", text)
-        if is_late():
-            raise _NoNumberError("timeout", late)
     return bytes(body)
 
 
@@ -186,5 +188,5 @@ def _cause(error: Exception) -> str:
 
 
 def _shortened(text: str) -> str:
-    line = " ".join(text.split())
+    line = shown_line(" ".join(text.split()))
     return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

@@ -15,7 +15,7 @@ class SourceStatus:
 
     name: str
     up: bool | None
-    """Whether the last refresh succeeded; None before the first one has ended."""
+    """Whether the last refresh succeeded; None before the first one has ended, False while one is late."""
     last_success: datetime | None
     """Aware; None if it has not succeeded yet."""
     last_error: str

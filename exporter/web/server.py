@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,10 +19,13 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import ERROR as MALFORMED
 
 from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
+from exporter.web.door import Door
 from exporter.web.endpoints import Endpoints
+from exporter.web.limits import ConnectionLimits, refused_body
 from exporter.web.question_desk import Answer
 from exporter.web.web_config import WebConfig
 
@@ -30,6 +33,8 @@ _KEEP_ALIVE_SECONDS: Final = 150.0
 """Longer than the usual scrape intervals, so that a scraper's connection stays open."""
 _BACKLOG: Final = 128
 _PAUSE_SECONDS: Final = 0.005
+_LINGERING_SECONDS: Final = 1.0
+"""How long what is left of a request's body is thrown away, so that its client can read the answer."""
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ class Server:
         questions: Questions | None = None,
         grafana_url: str | None = None,
         report: Answer | None = None,
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
@@ -80,6 +86,7 @@ class Server:
             report=report,
         )
         self._stop_timeout_seconds = stop_timeout_seconds
+        self._limits = limits
         self._address: tuple[str, int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -136,24 +143,34 @@ class Server:
         request_log = log.getChild("requests")
         request_log.addFilter(_is_our_fault)
         server = web.Server(
-            self._endpoints.answer,
-            request_factory=_request_factory(self._endpoints.headers),
+            lambda request: _answered(request, self._endpoints.answer, door),
+            request_factory=_request_factory(
+                self._endpoints.headers, lambda *of_request: _note_request(door, *of_request)
+            ),
             logger=request_log,
             access_log=None,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            # A small body may expand to a large one; none is read.
+            auto_decompress=False,
+            lingering_time=_LINGERING_SECONDS,
+        )
+        door = Door(
+            server,
+            ssl_context=self._web_config.ssl_context,
+            limits=self._limits,
+            headers=self._endpoints.headers,
         )
         # Running responses get this long to finish; the others get the same time to be cancelled.
         runner = web.ServerRunner(server, shutdown_timeout=self._stop_timeout_seconds / 2)
         await runner.setup()
-        site = web.SockSite(runner, listening, ssl_context=self._web_config.ssl_context, backlog=_BACKLOG)
-        await site.start()
         self._loop = asyncio.get_running_loop()
+        door.open(listening)
         self._started.set_result(None)
         await self._stopping.wait()
         self._endpoints.end_streams()
-        # asyncio drops a just accepted connection if the listener closes then: stop accepting first.
-        self._loop.remove_reader(listening)
+        door.stop()
         await asyncio.sleep(_PAUSE_SECONDS)
+        await door.close()
         await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
         self._endpoints.close()
 
@@ -172,18 +189,40 @@ async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) 
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Keep malformed requests out of the log: anyone can send them, and they may contain secrets."""
+    """Keep tracebacks of malformed requests out of the log, with what they quote; the door logs a line."""
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-def _request_factory(headers: Mapping[str, str]) -> Callable[..., web.BaseRequest]:
-    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests."""
+def _note_request(door: Door, message: Any, protocol: web.RequestHandler) -> None:
+    door.request_begins(protocol)
+    if message is MALFORMED:
+        peer = protocol.transport.get_extra_info("peername") if protocol.transport else None
+        door.seldom("%s sent what is not an HTTP request; answered with 400", peer[0] if peer else "someone")
+
+
+async def _answered(
+    request: web.BaseRequest, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], door: Door
+) -> web.StreamResponse:
+    try:
+        return refused_body(request) or await answer(request)
+    finally:
+        door.request_ends(request.protocol)
+
+
+def _request_factory(
+    headers: Mapping[str, str], note: Callable[[Any, Any], None]
+) -> Callable[..., web.BaseRequest]:
+    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests.
+
+    `note` is called for each request with its message and protocol.
+    """
 
     class Request(web.BaseRequest):
         async def _prepare_hook(self, response: web.StreamResponse) -> None:
             response.headers.update(headers)
 
     def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        note(message, protocol)
         return Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
     return make

@@ -96,7 +96,7 @@ def canonical_name(name: str) -> str:
 
 
 class _Current:
-    """A context with the certificate that is on disk now."""
+    """A context with the certificates that are on disk now, also those that clients are verified by."""
 
     def __init__(self, settings: TlsSettings, context: ssl.SSLContext) -> None:
         self._settings = settings
@@ -111,14 +111,16 @@ class _Current:
             try:
                 self._context = _context(self._settings)
             except TlsError as error:
-                log.warning("%s: %s; the current certificate stays in use", error.key, error)
+                log.warning("%s: %s; the current certificates stay in use", error.key, error)
             else:
-                log.info("now using the changed certificate %s", self._settings.cert_file)
+                log.info("now using the changed certificates of %s", self._settings.cert_file)
         connection.context = self._context
 
     def _signature_on_disk(self) -> tuple[object, ...]:
         try:
-            stats = [path.stat() for path in (self._settings.cert_file, self._settings.key_file)]
+            settings = self._settings
+            files = (settings.cert_file, settings.key_file, settings.client_ca_file)
+            stats = [path.stat() for path in files if path is not None]
         except OSError as error:
             return (error.errno,)
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
@@ -143,6 +145,10 @@ def _context(settings: TlsSettings) -> ssl.SSLContext:
     if settings.client_ca_file is not None:
         _load_client_ca(context, settings.client_ca_file)
     context.verify_mode = CLIENT_AUTH_TYPES[settings.client_auth_type]
+    if context.verify_mode is not ssl.CERT_NONE:
+        # A resumed session would skip the verification, also after the authority has changed.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     return context
 
 

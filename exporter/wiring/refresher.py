@@ -46,6 +46,7 @@ def opened_refresher(
                 sources,
                 ledger,
                 spool,
+                refresh_seconds=config.timeouts.refresh_seconds,
                 interval=timedelta(minutes=config.gcp.update_interval_minutes if config.gcp else 15),
                 keep=timedelta(days=config.ledger_keep_days),
                 max_series=config.max_series,

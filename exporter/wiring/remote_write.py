@@ -34,12 +34,12 @@ def history_sender(
     if wanted is None:
         return None
     since = timedelta(days=wanted.since_days)
-    to = receiver(wanted)
+    to = receiver(wanted, config.timeouts.request_seconds)
     store = Store(wanted.query_url, to) if wanted.query_url else None
     return HistorySender(ledger, to, sources, since=since, clock=clock, store=store, zones=zones)
 
 
-def receiver(wanted: RemoteWrite) -> Receiver:
+def receiver(wanted: RemoteWrite, timeout_seconds: float) -> Receiver:
     """Return the configured receiver."""
     tls = wanted.tls
     pair = (tls.cert_file, tls.key_file) if tls else (None, None)
@@ -50,6 +50,7 @@ def receiver(wanted: RemoteWrite) -> Receiver:
         ca_file=str(tls.ca_file) if tls and tls.ca_file else None,
         certificate=(str(pair[0]), str(pair[1])) if pair[0] and pair[1] else None,
         server_name=tls.server_name if tls else None,
+        timeout_seconds=timeout_seconds,
     )
 
 

@@ -59,7 +59,8 @@ def business_units(config: Config) -> UnitCounts | None:
     Days are those of Google's bill if it is read, because it has most of the cost.
     """
     queries = attribution_of(config).unit_queries
-    return UnitCounts(queries, TIMEZONE if config.google else "UTC") if queries else None
+    zone = TIMEZONE if config.google else "UTC"
+    return UnitCounts(queries, zone, config.timeouts.request_seconds) if queries else None
 
 
 def figure_settings(config: Config) -> FigureSettings:

@@ -132,3 +132,28 @@ def test_a_volume_of_an_own_bill_is_refused_to_the_demo(start: Start, config: Pa
     refused = start()
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "figures of the bill" in refused.stderr
+
+
+def test_the_health_check_asks_as_the_mounted_configuration_says(tmp_path: Path) -> None:
+    script = (places.REPOSITORY / "docker" / "health.sh").read_text(encoding="utf-8")
+
+    def asked() -> list[str]:
+        return subprocess.run(
+            ["sh", "-c", script.replace("exec spend-exporter", "exec printf '%s\\n'")],
+            env={"PATH": os.environ["PATH"], "SPEND_CONFIG_FOLDER": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+
+    assert asked() == ["health", "--listen", "0.0.0.0:9877"]
+    (tmp_path / "config.yml").touch()
+    assert asked() == ["health", "--config", f"{tmp_path}/config.yml", "--listen", "0.0.0.0:9877"]
+
+
+def test_image_and_compose_check_health_by_that_script() -> None:
+    image = (places.REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    compose = (places.REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
+    assert "COPY docker/health.sh /usr/local/bin/spend-exporter-health\n" in image
+    assert 'CMD ["spend-exporter-health"]\n' in image
+    assert 'test: ["CMD", "spend-exporter-health"]\n' in compose

@@ -218,7 +218,7 @@ def test_a_renewed_certificate_is_served_from_the_next_connection_on(
         assert served_certificate(server, authority, name) == second
         authority.sign("server", ["localhost", "127.0.0.1"])
         assert served_certificate(server, authority, name) not in (first, second)
-    assert "the current certificate stays in use" in caplog.text
+    assert "the current certificates stay in use" in caplog.text
 
 
 @pytest.mark.slow
@@ -464,3 +464,35 @@ def test_a_key_without_permission_is_reported(tmp_path: Path, authority: Authori
     pair.key.chmod(0)
     with pytest.raises(ConfigError, match=r"key_file .*cannot be read \(Permission denied\)"):
         load_tls(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["TLS12", "TLS13"])
+def test_a_changed_authority_verifies_clients_from_the_next_connection_on(
+    tmp_path: Path, authority: Authority, pair: Pair, version: str
+) -> None:
+    config = load_tls(tmp_path, f"{CLIENT_CERTS}, min_version: {version}, max_version: {version}")
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    later = Authority(strangers)
+    old, new = (client(authority, each.sign("prometheus")) for each in (authority, later))
+
+    def resumed(server: Server, context: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLSession:
+        with (
+            socket.create_connection(server.address, timeout=DEADLINE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as connection,
+        ):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            assert connection.session is not None
+            return connection.session
+
+    with Server(LOOPBACK, snapshot, config) as server:
+        session = resumed(server, old, None)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            request(server, "/metrics", context=new)
+        authority.certificate.write_bytes(later.certificate.read_bytes())
+        assert request(server, "/metrics", context=new).status == 200
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            request(server, "/metrics", context=old)
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+            resumed(server, old, session)

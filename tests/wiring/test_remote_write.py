@@ -27,7 +27,7 @@ def made(folder: Path, **section: Any) -> Receiver:
     config = parse(json.dumps({**FROM_FILES, "history": {"remote_write": {"url": URL, **section}}}), folder)
     assert config.history is not None
     assert config.history.remote_write is not None
-    return receiver(config.history.remote_write)
+    return receiver(config.history.remote_write, 30.0)
 
 
 def test_address_headers_and_certificates_are_taken_over(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exporter.config.model import Config
 from exporter.core.errors import SourceError
+from exporter.core.printable import printable
 from exporter.history.comparison import COMPARED_DAYS, usd_off
 from exporter.history.remote_write import NotDelivered
 from exporter.history.sender import HistorySender
@@ -45,7 +46,7 @@ def _compare(sender: HistorySender) -> bool:
     for each in found:
         series = " ".join(label for label in each.labels if label)
         usd = f"{each.sent_usd:12.2f} sent  {each.stored_usd:12.2f} stored"
-        print(f"{each.day:%Y-%m-%d}  {usd}  {each.family.name} {series}")  # noqa: T201
+        print(f"{each.day:%Y-%m-%d}  {usd}  {each.family.name} {printable(series)}")  # noqa: T201
     off_by = f"{len(found)} sums differ, by ${usd_off(found):,.2f}"
     print(f"the last {COMPARED_DAYS} whole days: {off_by}")  # noqa: T201
     return not found

@@ -32,8 +32,9 @@ from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.refresh.intake import FUTURE_TOLERANCE
 from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source, billing_zones, reads_bill
 from exporter.sources.registry import OWNERSHIP
-from exporter.web.web_config import load_web_config
+from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.budgets import budget_rules
+from exporter.wiring.secret_files import open_secrets
 from exporter.wiring.sources import attribution_of, business_units, configured_sources
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
         yield Finding(True, "renamed", str(renamed), warning=True)
     if config.web_config_file is None:
         yield _unprotected(config)
+        for text in open_secrets(config, WebConfig(), os.environ):
+            yield Finding(True, "open secret", text, warning=True)
         return
     try:
         web = load_web_config(config.web_config_file)
@@ -103,6 +106,8 @@ def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
         problems = "; ".join(map(str, error.problems))
         yield Finding(False, "web configuration", f"{config.web_config_file}: {problems}")
         return
+    for text in open_secrets(config, web, os.environ):
+        yield Finding(True, "open secret", text, warning=True)
     users = len(web.password_hashes)
     access = [
         "TLS" if web.ssl_context else "plain HTTP",

@@ -9,6 +9,7 @@ import textwrap
 from collections import Counter
 from typing import Any, Final, Protocol, TextIO
 
+from exporter.core.printable import without_access
 from exporter.sources.base import Finding
 
 _WIDEST: Final = 110
@@ -151,7 +152,7 @@ class JsonReport:
 
 def _plain(text: str) -> str:
     """The text as one printable line, so that no file name or answer can control the terminal."""
-    text = text.replace("…", "...")
+    text = without_access(text).replace("…", "...")
     return "".join(
         each if each.isprintable() else " " if each.isspace() else repr(each)[1:-1] for each in text
     )

@@ -25,6 +25,7 @@ from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.questions import refresher_questions
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.reports import refresher_reports, report_sender
+from exporter.wiring.secret_files import open_secrets
 from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ def serve(
     web_config = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
     for renamed in config.renamed_keys:
         logger.warning("configuration: %s", renamed)
+    for text in open_secrets(config, web_config, os.environ):
+        logger.warning("%s", text)
     if config.keys_without_effect:
         logger.info(
             "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)

@@ -15,6 +15,7 @@ from pathlib import Path
 from exporter.cli import argument_types
 from exporter.cli.arguments import EXIT_TROUBLE, EXIT_USAGE, add_config, add_ledger
 from exporter.config.model import Config, load
+from exporter.core.printable import printable
 from exporter.metrics.billed import WINDOW_FAMILIES
 from exporter.metrics.outcomes import BILL
 from exporter.refresh.refresher import Refresher
@@ -98,6 +99,10 @@ def snapshot(
     succeeded = all(source.up for source in built.sources) and not built.failed_figures
     exposition = built.openmetrics + b"# EOF\n" if openmetrics else built.text
     if output is None:
+        if sys.stdout.isatty():
+            # The values of labels are exact for Prometheus; a terminal would obey them.
+            lines = exposition.decode("utf-8", "replace").split("\n")
+            exposition = "\n".join(map(printable, lines)).encode()
         sys.stdout.buffer.write(exposition)
         sys.stdout.buffer.flush()
     elif BILL in built.failed_figures:

@@ -23,7 +23,11 @@ SPEND_EXPORTER_COST_USD_PER_MONTH = gauge(
     "usd_per_month",
 )
 
-SPEND_SOURCE_UP = gauge("spend_source_up", ("source",), "1 if the source's last refresh succeeded, else 0.")
+SPEND_SOURCE_UP = gauge(
+    "spend_source_up",
+    ("source",),
+    "1 if the source's last refresh succeeded; 0 if it failed, or takes longer than it may.",
+)
 SPEND_SOURCE_READ_WHOLE = gauge(
     "spend_source_read_whole",
     ("source",),

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import requests
 
+from exporter.core.printable import host_of
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError, delivery_id
 from exporter.reports.rendering import headline, html_mail, markdown, slack_text
+from exporter.sources.http.deadline import cuttable, within
 
 _TIMEOUT_SECONDS: Final = 30.0
 _TRANSIENT: Final = frozenset({408, 425, 429})
@@ -39,7 +41,8 @@ class SlackHook:
 class WebHook:
     """Any receiver of JSON."""
 
-    url: str
+    url: str = field(repr=False)
+    """Its path may have a secret."""
     token: Callable[[], str] | None = field(default=None, repr=False)
     ca_file: Path | None = None
 
@@ -63,7 +66,7 @@ class WebHook:
         headers = {"Idempotency-Key": key}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token()}"
-        what = f"the webhook {self.url}"
+        what = f"the webhook at {host_of(self.url)}"
         verify = str(self.ca_file) if self.ca_file else True
         _post(what, "webhook.url and its token", self.url, body=body, headers=headers, verify=verify)
 
@@ -77,8 +80,8 @@ def _post(
     headers: Mapping[str, str],
     verify: str | bool = True,
 ) -> None:
-    try:
-        response = requests.post(
+    def post() -> requests.Response:
+        return session.post(
             url,
             json=body,
             headers=dict(headers),
@@ -86,6 +89,10 @@ def _post(
             verify=verify,
             allow_redirects=False,
         )
+
+    try:
+        with cuttable(requests.Session()) as session:
+            response = within(_TIMEOUT_SECONDS, post, session)
     except (requests.exceptions.RequestException, ValueError) as error:
         # The error's own text may contain the address, which may be a secret.
         wrong_address = isinstance(error, ValueError)

@@ -15,7 +15,7 @@ import google.auth
 from google.auth import credentials as auth_credentials
 from google.auth import exceptions, impersonated_credentials
 
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
 
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -78,13 +78,26 @@ def access_headers(identity: GoogleIdentity, backoff: Backoff, url: str) -> dict
     """
     from google.auth.transport.requests import Request  # noqa: PLC0415 (loads an HTTP client)
     from requests import Session  # noqa: PLC0415
+    from requests.exceptions import Timeout  # noqa: PLC0415
+
+    from exporter.sources.http.deadline import cuttable, within  # noqa: PLC0415
 
     headers: dict[str, str] = {}
-    with Session() as session:
+    with cuttable(Session()) as session:
         request = Request(session)
+
+        def ask() -> None:
+            identity.credentials.before_request(request, "GET", url, headers)  # type: ignore[no-untyped-call]
+
+        def ask_in_time() -> None:
+            try:
+                within(backoff.limited(REQUEST_SECONDS), ask, session)
+            except Timeout as error:
+                raise exceptions.TransportError("no answer in time") from error  # type: ignore[no-untyped-call]
+
         try:
             backoff.call(
-                lambda: identity.credentials.before_request(request, "GET", url, headers),  # type: ignore[no-untyped-call]
+                ask_in_time,
                 (exceptions.GoogleAuthError,),
                 _passes,
             )

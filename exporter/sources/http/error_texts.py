@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from exporter.core.printable import shown_line
+
 _MESSAGE_CHARACTERS: Final = 900
 _SHARED_CHARACTERS: Final = 12
 """A word that shares so many characters in a row with a secret is taken for a part of it."""
@@ -34,7 +36,7 @@ def words_of(found: object) -> str:
     for name in ("detail", "error", "message", "detail"):
         if isinstance(found, dict):
             found = found.get(name, found)
-    text = " ".join(found.split()) if isinstance(found, str) else ""
+    text = shown_line(" ".join(found.split())) if isinstance(found, str) else ""
     return f' ("{text}")' if text else ""
 
 

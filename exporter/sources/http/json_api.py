@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 import requests
 
 import exporter
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
+from exporter.core.printable import shown_line
 from exporter.sources.base import RefreshTally
+from exporter.sources.http.deadline import cuttable, within
 from exporter.sources.http.error_texts import cause_of, secrets_in, without_secrets, words_of
 from exporter.sources.http.header_auth import HeaderAuth
 
@@ -73,7 +75,7 @@ class _Failed(Exception):
 class JsonApi(AbstractContextManager["JsonApi"]):
     """One API for one refresh; use as a context manager, which closes its connections."""
 
-    base_url: str
+    base_url: str = field(repr=False)
     """Scheme, host and, where there is one, the path that all paths begin with."""
     headers: Callable[[], Mapping[str, str]] = field(repr=False)
     """Sent with each request, credentials among them; their values are kept out of every error."""
@@ -83,14 +85,16 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     """Key of the configuration that errors name: `llm.openai.admin_key_file`."""
     tally: RefreshTally
     backoff: Backoff
-    timeout_seconds: float = 30.0
-    """For one attempt, to connect and to read."""
+    timeout_seconds: float = REQUEST_SECONDS
+    """For one attempt, from looking up the name to the last byte."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     """For a Retry-After that is a date."""
     largest_answer_bytes: int = LARGEST_ANSWER_BYTES
     advice: Mapping[int, str] = field(default_factory=dict)
     """What to do about a status, where more is known than this file says."""
-    _session: requests.Session = field(default_factory=requests.Session, init=False, repr=False)
+    _session: requests.Session = field(
+        default_factory=lambda: cuttable(requests.Session()), init=False, repr=False
+    )
 
     def __enter__(self) -> Self:
         """Nothing is connected yet."""
@@ -127,7 +131,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 raise ApiError("bad_credentials", f"{self._where(path)}: {detail}; check {self.config_key}")
         try:
             return self.backoff.call(
-                lambda: content(self._attempt(path, params, headers)),
+                lambda: content(self._answer(path, params, headers)),
                 (_Failed,),
                 lambda error: isinstance(error, _Failed) and error.transient,
                 lambda error: error.wait_seconds if isinstance(error, _Failed) else 0.0,
@@ -139,15 +143,23 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                 error.reason, f"{self._where(path)}: {detail}", error.status, error.answer
             ) from None
 
-    def _attempt(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
+    def _answer(self, path: str, params: Params, headers: Mapping[str, str]) -> bytes:
         self.tally.requests += 1
+        seconds = self.backoff.limited(self.timeout_seconds)
+        try:
+            return within(seconds, lambda: self._attempt(path, params, headers, seconds), self._session)
+        except requests.exceptions.Timeout:
+            detail = f"no answer within {seconds:.3g} s; it is tried again at the next refresh"
+            raise _Failed("timeout", detail, transient=True) from None
+
+    def _attempt(self, path: str, params: Params, headers: Mapping[str, str], seconds: float) -> bytes:
         try:
             with self._session.get(
                 self.base_url.rstrip("/") + path,
                 params=params,
                 # As `auth`, so that no ~/.netrc puts other credentials in their place.
                 auth=HeaderAuth({"User-Agent": USER_AGENT, "Accept": "application/json", **headers}),
-                timeout=self.timeout_seconds,
+                timeout=seconds,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -155,8 +167,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
                     raise self._refused(response)
                 return self._body(response)
         except requests.exceptions.Timeout:
-            detail = f"no answer within {self.timeout_seconds:g} s; it is tried again at the next refresh"
-            raise _Failed("timeout", detail, transient=True) from None
+            raise
         except requests.exceptions.SSLError as error:
             detail = f"no secure connection to {self._host} ({cause_of(error)}); check its certificate"
             raise _Failed("unavailable", detail) from None
@@ -172,14 +183,11 @@ class JsonApi(AbstractContextManager["JsonApi"]):
 
     def _body(self, response: requests.Response) -> bytes:
         body = bytearray()
-        deadline = self.backoff.monotonic() + self.timeout_seconds
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
             if len(body) > self.largest_answer_bytes:
                 detail = f"the answer is larger than {self.largest_answer_bytes:,} bytes and was not read"
                 raise _Failed("bad_response", detail)
-            if self.backoff.monotonic() > deadline:
-                raise requests.exceptions.Timeout
         return bytes(body)
 
     def _object(self, body: bytes) -> dict[str, object]:
@@ -198,7 +206,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
         said = words_of(answer)
         again = "it is tried again at the next refresh"
         if 300 <= status < 400:
-            target = urlsplit(response.headers.get("Location", "")).netloc or "another page"
+            target = shown_line(_host(response.headers.get("Location", ""))) or "another page"
             detail = f"it redirects to {target}, which is not followed with the key; {self._check_address()}"
             return _Failed("bad_response", detail, status=status)
         if status in (429, 503, 408) or status >= 500:
@@ -229,7 +237,14 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     @property
     def _host(self) -> str:
         """Host and port, without any user and password that the address holds."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2] or "(no host)"
+        return _host(self.base_url) or "(no host)"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 _REFUSALS: Final = {

@@ -18,7 +18,10 @@ def _make(wanted: Wanted) -> LiteLLMSource | None:
     given = section.key_file or section.key_env
     key = secret_reader(place, section.key_file, section.key_env, wanted.environment) if given else None
     interval = timedelta(minutes=section.update_interval_minutes)
-    return LiteLLMSource(section.url, key, update_interval=interval, config_key=place)
+    seconds = wanted.config.timeouts.request_seconds
+    return LiteLLMSource(
+        section.url, key, update_interval=interval, config_key=place, attempt_seconds=seconds
+    )
 
 
 REGISTRATION = Registration(

@@ -134,6 +134,7 @@ class LiteLLMSource(Source):
                 sleep=self.sleep,
                 jitter=self.jitter,
                 monotonic=self.monotonic,
+                seconds_left=context.seconds_left,
                 stopping=context.stopping,
             ),
             timeout_seconds=self.attempt_seconds,

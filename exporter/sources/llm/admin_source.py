@@ -168,7 +168,11 @@ class LlmAdminSource(Source):
             config_key=self.config_key,
             tally=context.tally,
             backoff=Backoff(
-                sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+                sleep=self.sleep,
+                jitter=self.jitter,
+                monotonic=self.monotonic,
+                seconds_left=context.seconds_left,
+                stopping=context.stopping,
             ),
             timeout_seconds=self.timeout_seconds,
             now=lambda: context.now,

@@ -33,6 +33,7 @@ def _source(wanted: Wanted, make: Callable[..., _Made], key: str, section: Admin
         update_interval=timedelta(minutes=section.update_interval_minutes),
         history_days=section.history_days,
         config_key=place,
+        timeout_seconds=wanted.config.timeouts.request_seconds,
     )
     if section.base_url:
         source.base_url = section.base_url

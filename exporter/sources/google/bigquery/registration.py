@@ -16,18 +16,19 @@ def _make(wanted: Wanted) -> BigQuerySource | BigQueryTables | None:
     if gcp is None or (gcp.billing_export is not None and gcp.billing_export.bigquery is None):
         return None
     exports = gcp.billing_export.bigquery if gcp.billing_export else None
-    readers = [_reader(gcp, export, wanted.kept_tags) for export in exports or [None]]
+    readers = [_reader(gcp, export, wanted) for export in exports or [None]]
     return readers[0] if len(readers) == 1 else BigQueryTables(readers)
 
 
-def _reader(gcp: Gcp, export: BigQueryExport | None, kept_tags: tuple[str, ...]) -> BigQuerySource:
+def _reader(gcp: Gcp, export: BigQueryExport | None, wanted: Wanted) -> BigQuerySource:
     source = BigQuerySource(
         billing_account_id=gcp.billing_account_id,
         project_ids=gcp.project_ids,
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         update_interval=timedelta(minutes=gcp.update_interval_minutes),
-        kept_tags=kept_tags,
+        kept_tags=wanted.kept_tags,
+        request_seconds=wanted.config.timeouts.request_seconds,
     )
     if export is not None:
         source.table = export.table

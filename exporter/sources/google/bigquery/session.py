@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar, cast
 
 from google.api_core import exceptions as api_exceptions
 from google.api_core.retry import Retry
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth.transport.requests import Request
 from google.cloud import bigquery
 
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.sources.base import RefreshTally
 from exporter.sources.google.bigquery.costs import billed_bytes
 from exporter.sources.google.bigquery.errors import (
@@ -26,12 +26,12 @@ from exporter.sources.google.bigquery.errors import (
     is_transient,
     over_byte_cap,
 )
+from exporter.sources.google.bigquery.metered_session import MeteredSession
 from exporter.sources.google.bigquery.table import ExportTable, describe
 from exporter.sources.google.credentials import GoogleIdentity, principal_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/bigquery"
 
-_REQUEST_SECONDS: Final = 30.0
 _JOB_SECONDS: Final = 600.0
 """BigQuery ends a query by itself after this."""
 _POLL_SECONDS: Final = 10.0
@@ -42,18 +42,6 @@ _ONCE: Final = Retry(predicate=lambda _error: False)
 """The client is not to try again by itself: Backoff does, with deadlines of ours."""
 
 _Result = TypeVar("_Result")
-
-
-class _MeteredSession(AuthorizedSession):
-    """Counts every request, also those that get no answer."""
-
-    def __init__(self, identity: GoogleIdentity, tally: RefreshTally) -> None:
-        super().__init__(identity.credentials)  # type: ignore[no-untyped-call]
-        self._tally = tally
-
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        self._tally.requests += 1
-        return super().request(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
@@ -78,15 +66,18 @@ class BigQuerySession:
         tally: RefreshTally,
         backoff: Backoff,
         endpoint: str | None = None,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._credentials = identity.credentials
         self._tally = tally
         self._backoff = backoff
         self._at = Circumstances(identity.principal, job_project, None, None, max_bytes_billed)
+        self._request_seconds = request_seconds
+        self._session = MeteredSession(identity, tally, lambda: backoff.limited(request_seconds))
         self._client = bigquery.Client(
             project=job_project,
             credentials=identity.credentials,
-            _http=_MeteredSession(identity, tally),
+            _http=self._session,
             client_options={"api_endpoint": endpoint} if endpoint else None,
         )
 
@@ -97,6 +88,7 @@ class BigQuerySession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()  # type: ignore[no-untyped-call]
+        self._session.close()
 
     @property
     def principal(self) -> str:
@@ -115,14 +107,17 @@ class BigQuerySession:
         self._at = replace(self._at, principal=principal_of(self._credentials, self._at.principal))
 
     def _fetch_token(self) -> None:
-        self._credentials.refresh(Request())  # type: ignore[no-untyped-call]
+        request = Request(self._session.tokens)
+        self._session.in_time(lambda: self._credentials.refresh(request))  # type: ignore[no-untyped-call]
 
     def dataset_ids(self, project_id: str) -> list[str]:
         """Names of the project's datasets that the account can see."""
         listing = self._call(
             f"listing the datasets of {project_id}",
             lambda: list(
-                self._client.list_datasets(project_id, page_size=1_000, retry=_ONCE, timeout=_REQUEST_SECONDS)
+                self._client.list_datasets(
+                    project_id, page_size=1_000, retry=_ONCE, timeout=self._request_seconds
+                )
             ),
         )
         return [dataset.dataset_id for dataset in listing]
@@ -133,7 +128,7 @@ class BigQuerySession:
             f"listing the tables of {project_id}.{dataset_id}",
             lambda: list(
                 self._client.list_tables(
-                    f"{project_id}.{dataset_id}", page_size=1_000, retry=_ONCE, timeout=_REQUEST_SECONDS
+                    f"{project_id}.{dataset_id}", page_size=1_000, retry=_ONCE, timeout=self._request_seconds
                 )
             ),
         )
@@ -148,7 +143,7 @@ class BigQuerySession:
         self._at = replace(self._at, table_id=table_id)
         table = self._call(
             f"reading the schema of {table_id}",
-            lambda: self._client.get_table(table_id, retry=_ONCE, timeout=_REQUEST_SECONDS),
+            lambda: self._client.get_table(table_id, retry=_ONCE, timeout=self._request_seconds),
         )
         location = table.location or self._dataset_location(table_id.rpartition(".")[0])
         described = describe(table_id, table, location)
@@ -158,7 +153,7 @@ class BigQuerySession:
     def _dataset_location(self, dataset_id: str) -> str:
         dataset = self._call(
             f"reading the location of {dataset_id}",
-            lambda: self._client.get_dataset(dataset_id, retry=_ONCE, timeout=_REQUEST_SECONDS),
+            lambda: self._client.get_dataset(dataset_id, retry=_ONCE, timeout=self._request_seconds),
         )
         return str(dataset.location)
 
@@ -207,11 +202,12 @@ class BigQuerySession:
             location=self._at.location,
             retry=_ONCE,
             job_retry=None,
-            timeout=_REQUEST_SECONDS,
+            timeout=self._request_seconds,
         )
 
     def _finish(self, run: _Run, doing: str) -> bigquery.table.RowIterator:
-        give_up = self._backoff.monotonic() + _JOB_SECONDS + 2 * _POLL_SECONDS
+        longest = min(_JOB_SECONDS + 2 * _POLL_SECONDS, self._backoff.seconds_left())
+        give_up = self._backoff.monotonic() + longest
         while True:
             result = self._call(doing, lambda: self._advance(run))
             if result is not None:
@@ -239,13 +235,15 @@ class BigQuerySession:
             raise
 
     def _job(self, job_id: str) -> bigquery.QueryJob:
-        job = self._client.get_job(job_id, location=self._at.location, retry=_ONCE, timeout=_REQUEST_SECONDS)
+        job = self._client.get_job(
+            job_id, location=self._at.location, retry=_ONCE, timeout=self._request_seconds
+        )
         return cast("bigquery.QueryJob", job)
 
     def _cancel(self, run: _Run) -> None:
         job = run.job
         if job is not None:
-            self._call("cancelling a query", lambda: job.cancel(retry=_ONCE, timeout=_REQUEST_SECONDS))
+            self._call("cancelling a query", lambda: job.cancel(retry=_ONCE, timeout=self._request_seconds))
 
     def _pages(self, job_id: str, result: bigquery.table.RowIterator, doing: str) -> Iterator[dict[str, Any]]:
         names = [column.name for column in result.schema]
@@ -261,7 +259,7 @@ class BigQuerySession:
                     start_index=fetched,
                     retry=_ONCE,
                     job_retry=None,
-                    timeout=_REQUEST_SECONDS,
+                    timeout=self._request_seconds,
                 )
                 current = iter(reopened.pages)
             # An iterator that failed is spent; it is put back only when it has delivered.

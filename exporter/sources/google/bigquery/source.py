@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
 from exporter.sources.base import Batch, BilledReads, Change, Finding, RefreshContext, Retraction, Source
@@ -49,6 +49,7 @@ class BigQuerySource(Source):
     billing_account_id: str | None = None
     project_ids: Sequence[str] = ()
     max_bytes_billed: int = DEFAULT_MAX_BYTES_BILLED
+    request_seconds: float = REQUEST_SECONDS
     """For one query."""
     credentials_path: Path | None = None
     impersonate_service_account: str | None = None
@@ -143,9 +144,11 @@ class BigQuerySource(Source):
                 sleep=self.sleep,
                 jitter=self.jitter,
                 monotonic=self.monotonic,
+                seconds_left=context.seconds_left,
                 stopping=context.stopping,
             ),
             endpoint=self.endpoint,
+            request_seconds=self.request_seconds,
         )
 
     def _job_project(self, of_credentials: str | None) -> str:

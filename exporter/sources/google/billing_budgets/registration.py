@@ -15,6 +15,7 @@ def _make(wanted: Wanted) -> BillingBudgetsSource | None:
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         kept_tags=wanted.kept_tags,
+        request_seconds=wanted.config.timeouts.request_seconds,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.core.backoff import Backoff
+from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable, UsageChange
 from exporter.sources.google.billing_budgets.budgets import UnknownBudgetError, cloud_budget
@@ -44,6 +44,7 @@ class BillingBudgetsSource(Source):
     """Where a project's id is looked up by its number."""
     token: Callable[[], str] | None = field(default=None, repr=False)
     """Returns an access token; None: by the credentials."""
+    request_seconds: float = REQUEST_SECONDS
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
@@ -161,7 +162,11 @@ class BillingBudgetsSource(Source):
         from exporter.sources.http.json_api import JsonApi  # noqa: PLC0415 (loads the HTTP client)
 
         backoff = Backoff(
-            sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+            sleep=self.sleep,
+            jitter=self.jitter,
+            monotonic=self.monotonic,
+            seconds_left=context.seconds_left,
+            stopping=context.stopping,
         )
         return JsonApi(
             base_url,
@@ -170,6 +175,7 @@ class BillingBudgetsSource(Source):
             config_key=_CONFIG_KEY,
             tally=context.tally,
             backoff=backoff,
+            timeout_seconds=self.request_seconds,
             now=lambda: context.now,
             advice=advice,
         )

@@ -109,9 +109,9 @@ class ProjectReader:
                 place = self._project_id if error.scope == "project" else f"{self._project_id}/{meter.name}"
                 self.unread.append(Unreadable(place, Rejected(error.reason, 1, place, str(error))))
                 self._first_failure = self._first_failure or error
-                if error.scope != "meter":
-                    # Where nothing has answered yet, every project would only be waited for as long.
-                    silent = error.reason == "unavailable" and not self._session.answers
+                # Where nothing has answered yet, every meter and project would only be waited for as long.
+                silent = error.reason in ("unavailable", "timeout") and not self._session.answers
+                if silent or error.scope != "meter":
                     self.hopeless = silent or error.scope == "everything"
                     return
 

@@ -18,6 +18,7 @@ def _make(wanted: Wanted) -> CloudMonitoringSource | None:
         impersonate_service_account=gcp.impersonate_service_account,
         by_revision=gcp.live_usage.by_revision,
         update_interval=timedelta(minutes=gcp.live_usage.update_interval_minutes),
+        attempt_seconds=wanted.config.timeouts.request_seconds,
     )
 
 

@@ -87,7 +87,9 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
         while True:
             answer = self._call(
                 lambda client: next(
-                    client.list_metric_descriptors(request, retry=None, timeout=self.attempt_seconds).pages
+                    client.list_metric_descriptors(
+                        request, retry=None, timeout=self.backoff.limited(self.attempt_seconds)
+                    ).pages
                 ),
                 question,
             )
@@ -113,7 +115,9 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
         while True:
             answer: ListTimeSeriesResponse = self._call(
                 lambda client: next(
-                    client.list_time_series(request, retry=None, timeout=self.attempt_seconds).pages
+                    client.list_time_series(
+                        request, retry=None, timeout=self.backoff.limited(self.attempt_seconds)
+                    ).pages
                 ),
                 question,
             )

@@ -130,6 +130,7 @@ class CloudMonitoringSource(Source):
             sleep=self.sleep,
             jitter=self.jitter,
             monotonic=self.monotonic,
+            seconds_left=context.seconds_left,
             stopping=context.stopping,
         )
         return monitoring_session.MonitoringSession(

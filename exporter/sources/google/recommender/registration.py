@@ -17,6 +17,7 @@ def _make(wanted: Wanted) -> RecommenderSource | None:
         credentials_path=gcp.credentials_path,
         impersonate_service_account=gcp.impersonate_service_account,
         update_interval=timedelta(minutes=gcp.recommendations.update_interval_minutes),
+        attempt_seconds=wanted.config.timeouts.request_seconds,
     )
 
 

@@ -140,7 +140,11 @@ class RecommenderSource(Source):
             self._identity,
             context.tally,
             Backoff(
-                sleep=self.sleep, jitter=self.jitter, monotonic=self.monotonic, stopping=context.stopping
+                sleep=self.sleep,
+                jitter=self.jitter,
+                monotonic=self.monotonic,
+                seconds_left=context.seconds_left,
+                stopping=context.stopping,
             ),
             endpoint=self.endpoint or recommender_session.ENDPOINT,
             timeout_seconds=self.attempt_seconds,
