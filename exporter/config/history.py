@@ -148,6 +148,15 @@ class SnapshotLog(Section):
 class History(Section):
     """What is kept outside the ledger; nothing where a key is not set."""
 
+    job: Annotated[
+        StrictStr,
+        Field(
+            pattern=r"^[^\x00-\x1f]*$",
+            description="the name of a job; empty for none",
+            examples=["spend-staging"],
+        ),
+    ] = ""
+
     remote_write: Annotated[
         RemoteWrite | None,
         Field(description="a section", examples=[{"url": "http://prometheus.internal:9090/api/v1/write"}]),

@@ -37,7 +37,7 @@ NO_REMOTE_WRITE = "this demo sends nothing"
 NO_PROXY = "the demo has no LiteLLM proxy"
 A_QUIET_MOMENT = "whether tokens were counted within the few minutes of this demo depends on the hour"
 EMPTY = {
-    ("spend-overview", "Budgets, forecast"): NO_BUDGETS,
+    ("spend-overview", "Budget forecast"): NO_BUDGETS,
     ("spend-overview", "Firing alerts"): "whether one fires depends on the hour",
     ("spend-gcp", "Idle VMs"): "idle instances are known after days of live usage",
     ("spend-llm", "Today, USD"): "within some hours after midnight UTC nothing of the day is billed yet",
