@@ -149,13 +149,11 @@ class History(Section):
     """What is kept outside the ledger; nothing where a key is not set."""
 
     job: Annotated[
-        StrictStr,
+        StrictStr | None,
         Field(
-            pattern=r"^[^\x00-\x1f]*$",
-            description="the name of a job; empty for none",
-            examples=["spend-staging"],
+            pattern=r"^[^\x00-\x1f]+$", description="the name of a job", examples=["spend-exporter-staging"]
         ),
-    ] = ""
+    ] = None
 
     remote_write: Annotated[
         RemoteWrite | None,

@@ -37,7 +37,7 @@ def history_sender(
     wanted = config.history.remote_write if config.history else None
     if config.history is None or wanted is None:
         return None
-    job = config.history.job
+    job = config.history.job or ""
     since = timedelta(days=wanted.since_days)
     to = receiver(wanted)
     store = Store(wanted.query_url, to, job) if wanted.query_url else None

@@ -126,7 +126,7 @@ def backfill(
 
     Raises LedgerError, UnsafeError, OSError.
     """
-    job = config.history.job if config.history else ""
+    job = (config.history.job if config.history else None) or ""
     out.mkdir(parents=True, exist_ok=True)
     with opened_ledger(config, ledger, refresh=refresh) as opened:
         windows = _windows(opened, first, end)

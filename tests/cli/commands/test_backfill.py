@@ -196,7 +196,11 @@ def test_what_retention_would_drop_is_reported_and_nothing_is_made(
     assert backfill(config, "--create-blocks", str(data)) == 2
     errors = capsys.readouterr().err
     assert "with a retention of 15 days" in errors
-    files = [f"spend_{each}_usd-2026-{month}.om" for month in ("01", "02") for each in ("hourly", "daily")]
+    files = [
+        f"spend_{each}_usd-2026-{month}.om"
+        for month in ("01", "02")
+        for each in ("hourly", "daily", "llm_daily")
+    ]
     assert f"all of {', '.join(files)}" in errors
     assert list(data.iterdir()) == []
 
