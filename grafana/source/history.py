@@ -6,7 +6,8 @@ A day's cost is stamped at noon UTC of its date. Graphs have a step of a day and
 the browser, and the day that begins there has that noon, in nearly every zone. Figures are evaluated at the
 end of the range. Subqueries have steps of twelve hours, so one of two is at a noon: with a range of six hours
 it has the day's cost, and the other has nothing. No subquery around `@ end()` has an offset, because
-Prometheus 2 would move that end too.
+Prometheus 2 would move that end too; and none has `@ end()` within, because VictoriaMetrics takes the end of
+the subquery: there Grafana's `$__to` says when the range ends.
 """
 
 from __future__ import annotations
@@ -39,15 +40,18 @@ class Moment:
         return f" offset -{self.ahead}d" if self.ahead else ""
 
     @property
+    def end(self) -> str:
+        """The end of the range, of graphs as it is evaluated; in seconds for what is used in subqueries."""
+        return "end()" if self.ahead else "${__to:date:seconds}"
+
+    @property
     def noon(self) -> str:
         """Modifier of a time at the end of the range that reaches the noon of its last day, and no other."""
         return " offset -12h" if self.ahead else " offset 12h"
 
-    def ends(self) -> str:
-        """Return the time of some moment within the last day of the range."""
-        move = "+" if self.ahead else "-"
-        return f"last_over_time(vector(time())[1m:1m] @ end()) {move} {NOON}"
 
+WITHIN_LAST_DAY: Final = f"vector($__to / 1000 - {NOON})"
+"""A moment within the last day of the range. Grafana says when the range ends, not `end()`."""
 
 FIGURE: Final = Moment(0)
 GRAPH: Final = Moment(1)
@@ -80,14 +84,14 @@ def _time(seconds: int) -> str:
     return f"vector(time() {'+' if seconds > 0 else '-'} {abs(seconds)})"
 
 
-def in_month(moment: Moment, seconds: int) -> str:
+def in_month(seconds: int) -> str:
     """Return a condition: so many seconds later it is the month in which the range ends."""
-    return f"and on () (month({_time(seconds)}) == on () month({moment.ends()}))"
+    return f"and on () (month({_time(seconds)}) == on () month({WITHIN_LAST_DAY}))"
 
 
 def month_so_far(series: str, by: str = "", moment: Moment = FIGURE) -> str:
     """Return the cost from the start of the month in which the range ends."""
-    days = f"{_at_noon(series, by, moment)} {in_month(moment, moment.ahead * DAY)}"
+    days = f"{_at_noon(series, by, moment)} {in_month(moment.ahead * DAY)}"
     return f"sum_over_time(({days})[31d:12h])"
 
 
@@ -98,7 +102,7 @@ def last_month_so_far(series: str) -> str:
         f" day_of_month({_time(DAY - length * DAY)})))"
         for length in (28, 29, 30, 31)
     )
-    return f"sum_over_time((({same_day}) {in_month(GRAPH, DAY)})[31d:12h])"
+    return f"sum_over_time((({same_day}) {in_month(DAY)})[31d:12h])"
 
 
 def last_full_day(series: str, moment: Moment) -> str:
@@ -107,11 +111,11 @@ def last_full_day(series: str, moment: Moment) -> str:
     Settled usage decides where it is known. If not, a day is full once the bill has the next one.
     """
     # The latest known, also for a range that ends in the future.
-    known = f"min(spend_settled_through_timestamp_seconds)[32d:10m] @ end(){moment.offset}"
+    known = f"min(spend_settled_through_timestamp_seconds)[32d:10m] @ {moment.end}{moment.offset}"
     settled = f"last_over_time({known})"
     begins = f"floor(({settled} - {SETTLING + DAY}) / {DAY}) * {DAY}"
     next_day = f"sum(sum_over_time({series}[1d] offset -2d))"
-    has_next = f"max_over_time((vector(time()) and on () {next_day})[8d:1d] @ end(){moment.noon})"
+    has_next = f"max_over_time((vector(time()) and on () {next_day})[8d:1d] @ {moment.end}{moment.noon})"
     return f"({begins} or {has_next})"
 
 

@@ -105,7 +105,7 @@ def _growth() -> Placed:
         # By the minute for a range that ends now, less often for one that ends with the month.
         end = f"@ end(){GRAPH.offset}"
         latest = f"last_over_time({expr}[25h:1m] {end}) or last_over_time({expr}[31d:10m] {end})"
-        return f"(({latest}) {history.in_month(GRAPH, history.NOON)})"
+        return f"(({latest}) {history.in_month(history.NOON)})"
 
     return over_time(
         "Month and last month",
