@@ -66,16 +66,11 @@ def check_safe(
             f"{_utc(kept_from)}{whole}: start Prometheus with a longer --storage.tsdb.retention.time and "
             f"give the same to --retention, or choose a day after {_utc(kept_from):.10} for --from"
         )
-    for family in dict.fromkeys(file.family for file in files):
-        for provider, (begin, end) in windows.items():
-            # Noon of a billing day's date is within the day, of every provider's zone.
-            _check_new(
-                data,
-                _selector(family, provider, job),
-                family,
-                int(begin.timestamp()),
-                int(end.timestamp()) - 1,
-            )
+    families = list(dict.fromkeys(file.family for file in files))
+    for provider, (begin, end) in windows.items():
+        selectors = {family: _selector(family, provider, job) for family in families}
+        # Noon of a billing day's date is within the day, of every provider's zone.
+        _check_new(data, selectors, int(begin.timestamp()), int(end.timestamp()) - 1)
 
 
 def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Path]:
@@ -114,22 +109,26 @@ def _selector(family: Family, provider: str, job: str) -> str:
     return f"{family.name}{{provider={json.dumps(provider)}{own}}}"
 
 
-def _check_new(data: Path, selector: str, family: Family, first: int, last: int) -> None:
-    """Check that no block has a provider's cost from the first to the last second yet."""
+def _check_new(data: Path, selectors: Mapping[Family, str], first: int, last: int) -> None:
+    """Check that no block has a provider's cost, of any family, from the first to the last second yet."""
     for meta in sorted(data.glob("*/meta.json")):
-        if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index", family):
+        if not _ULID.fullmatch(meta.parent.name):
             continue
         times = json.loads(meta.read_text(encoding="utf-8"))
         begin, end = max(first * 1000, times["minTime"]), min(last * 1000, times["maxTime"] - 1)
-        if begin > end or not _has_samples(data, family, selector, begin, end):
-            continue
-        which = urlencode({"match[]": selector, "start": first, "end": last})
-        raise UnsafeError(
-            f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would keep "
-            "one of the two values for a time, either of them, so delete the old ones first: with "
-            "--web.enable-admin-api, "
-            f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
-        )
+        for family, selector in selectors.items():
+            if begin > end or not _knows_metric(meta.parent / "index", family):
+                continue
+            if not _has_samples(data, family, selector, begin, end):
+                continue
+            matches = [("match[]", each) for each in selectors.values()]
+            which = urlencode([*matches, ("start", str(first)), ("end", str(last))])
+            raise UnsafeError(
+                f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would "
+                "keep one of the two values for a time, either of them, so delete the old ones first: with "
+                "--web.enable-admin-api, "
+                f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
+            )
 
 
 def _knows_metric(index: Path, family: Family) -> bool:
