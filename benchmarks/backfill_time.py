@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from exporter.cli.commands.backfill_blocks import create_blocks
-from exporter.cli.commands.backfill_files import MonthFile, billing_days, write_months
+from exporter.cli.commands.backfill_files import History, MonthFile, billing_days, write_months
 from exporter.core.charges import CHARGE_COLUMNS
 from exporter.ledger.charges.store import Ledger
 
@@ -107,7 +107,7 @@ def main() -> None:
             path.mkdir()
         window = billing_days(END - timedelta(days=chosen.days), END, ZONE)
         with timed("files from the ledger"), ledger.view(["files"]) as view:
-            files = write_months(view, {"gcp": window}, {"gcp": ZONE}, out, lambda _done, _now: None)
+            files = write_months(History(view, {"gcp": ZONE}), {"gcp": window}, out, lambda _done, _now: None)
         ledger.close()
         samples = sum(file.samples for file in files)
         size = sum(file.path.stat().st_size for file in files)

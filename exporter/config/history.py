@@ -148,6 +148,13 @@ class SnapshotLog(Section):
 class History(Section):
     """What is kept outside the ledger; nothing where a key is not set."""
 
+    job: Annotated[
+        StrictStr | None,
+        Field(
+            pattern=r"^[^\x00-\x1f]+$", description="the name of a job", examples=["spend-exporter-staging"]
+        ),
+    ] = None
+
     remote_write: Annotated[
         RemoteWrite | None,
         Field(description="a section", examples=[{"url": "http://prometheus.internal:9090/api/v1/write"}]),

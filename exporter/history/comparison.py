@@ -12,14 +12,12 @@ from typing import Final, NamedTuple
 
 from exporter.history.store import Store, Sums
 from exporter.ledger.outbox import Outbox, Stored
-from exporter.ledger.outbox_period import DAY, HOUR
-from exporter.metrics.families import SPEND_DAILY_USD, SPEND_HOURLY_USD, Family
+from exporter.ledger.outbox_period import DAY
+from exporter.metrics.daily_parts import FAMILIES
+from exporter.metrics.families import Family
 
 COMPARED_DAYS: Final = 7
 """Whole UTC days that are compared, up to yesterday."""
-
-FAMILIES: Final = {HOUR: SPEND_HOURLY_USD, DAY: SPEND_DAILY_USD}
-"""The family that a period's values are sent as."""
 
 _PLACES: Final = Decimal("1e-18")
 
@@ -28,9 +26,9 @@ class Difference(NamedTuple):
     """A day of a series that the store has otherwise than it was acknowledged."""
 
     day: datetime
-    """Begin of the UTC day; for spend_daily_usd of the billing day's date."""
+    """Begin of the UTC day; of families of billing days that of the billing day's date."""
     labels: tuple[str, ...]
-    """Values of the labels of spend_hourly_usd."""
+    """Values of the family's labels."""
     sent_usd: float
     stored_usd: float
     family: Family
@@ -51,7 +49,7 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
     sent = outbox.acknowledged((first, today), DAY) if first < today else {}
     if not sent:
         return None
-    family = FAMILIES[outbox.period]
+    family = FAMILIES[outbox.contents]
     stored = store.sums(family, first, today, DAY.length)
     return [
         Difference(day, labels, float(usd), stored.get((labels, day), 0.0), family)
@@ -61,9 +59,13 @@ def differences(outbox: Outbox, store: Store, now: datetime) -> list[Difference]
 
 
 def usd_off(found: Iterable[Difference]) -> float:
-    """Return by how many dollars the store is off; hours and days are the same dollars."""
-    listed = list(found)
-    return max(sum(each.usd for each in listed if each.family is family) for family in FAMILIES.values())
+    """Return by how many dollars the store is off; families, and labels of one, are the same dollars."""
+    off: dict[tuple[str, str], float] = {}
+    for each in found:
+        named = dict(zip(each.family.labels, each.labels, strict=True))
+        same = (each.family.name, named.get("label", ""))
+        off[same] = off.get(same, 0.0) + each.usd
+    return max(off.values(), default=0.0)
 
 
 def prepare_resending(outbox: Outbox, store: Store, since: datetime, now: datetime) -> tuple[int, float]:
@@ -78,7 +80,9 @@ def prepare_resending(outbox: Outbox, store: Store, since: datetime, now: dateti
         window = max(start, since), end
         if window[0] >= end:
             continue
-        found = _otherwise(outbox, store.sums(FAMILIES[outbox.period], *window, outbox.period.length), window)
+        found = _otherwise(
+            outbox, store.sums(FAMILIES[outbox.contents], *window, outbox.period.length), window
+        )
         outbox.correct([each for each, _ in found])
         hours += len(found)
         usd += sum(difference for _, difference in found)

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 import requests
 
 from exporter.core.backoff import Backoff
-from exporter.history.comparison import FAMILIES
 from exporter.history.remote_write import NotDelivered, Receiver, Refused, Sample
 from exporter.ledger.outbox import Outbox, Queued
+from exporter.metrics.daily_parts import FAMILIES
 from exporter.metrics.families import Family
 
 BATCH_SAMPLES: Final = 2000
@@ -53,7 +53,9 @@ class Delivery:
         clock: Callable[[], datetime],
         chance: random.Random,
         batch_samples: int,
+        job: str,
     ) -> None:
+        """`job` is a label of every sample; none where it is empty."""
         self._outbox = outbox
         self._receiver = receiver
         self._session = session
@@ -62,6 +64,7 @@ class Delivery:
         self._clock = clock
         self._chance = chance
         self._batch_samples = batch_samples
+        self._job = job
         self._splits = 0
         self._too_old_ms = 0
         self._too_old_text = ""
@@ -120,8 +123,10 @@ class Delivery:
         self._listener.refused(len(batch), text)
 
     def _attempt(self, batch: Sequence[Queued]) -> None:
-        family = FAMILIES[self._outbox.period]
-        labels = {values: _protocol_labels(family, values) for values in {each.labels for each in batch}}
+        family = FAMILIES[self._outbox.contents]
+        labels = {
+            values: _protocol_labels(family, values, self._job) for values in {each.labels for each in batch}
+        }
         samples = [Sample(labels[each.labels], each.stamp_ms, float(each.usd)) for each in batch]
         backoff = Backoff(
             call_seconds=_CALL_SECONDS,
@@ -147,7 +152,7 @@ class Delivery:
         self._stopping.wait(seconds)
 
 
-def _protocol_labels(family: Family, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _protocol_labels(family: Family, values: tuple[str, ...], job: str) -> tuple[tuple[str, str], ...]:
     """Name the labels, in the order that receivers require; an empty label equals none, and is left out."""
-    named = zip(family.labels, values, strict=True)
+    named = [("job", job), *zip(family.labels, values, strict=True)]
     return tuple(sorted([("__name__", family.name), *(pair for pair in named if pair[1])]))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import requests
@@ -22,6 +23,7 @@ from exporter.history.comparison import Difference, differences, prepare_resendi
 from exporter.history.delivery import BATCH_SAMPLES, Delivery
 from exporter.history.remote_write import NotDelivered, Receiver
 from exporter.history.store import Store
+from exporter.ledger.charges.daily_parts import Division
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import Window
 from exporter.ledger.opening import LedgerError
@@ -57,12 +59,15 @@ class HistorySender:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         store: Store | None = None,
         zones: Mapping[str, str] | None = None,
+        divisions: Sequence[Division] = (),
+        job: str = "",
         chance: random.Random | None = None,
         batch_samples: int = BATCH_SAMPLES,
     ) -> None:
         """`sources` are those whose charges are sent; the first start sends hours from `since` ago on.
 
-        With `zones`, the billing zones by provider, billing days are sent as well.
+        With `zones`, the billing zones by provider, billing days are sent as well, and their parts by each of
+        the `divisions`. `job` is a label of every sample.
         """
         self._ledger = ledger
         self._receiver = receiver
@@ -71,6 +76,8 @@ class HistorySender:
         self._clock = clock
         self._store = store
         self._zones = zones
+        self._divisions = divisions
+        self._job = job
         self._compare_at = datetime.min.replace(tzinfo=UTC)
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._batch_samples = batch_samples
@@ -132,7 +139,7 @@ class HistorySender:
         # First: by now every store can return what was sent in an earlier round.
         self._compare_daily(outboxes, started)
         for outbox in outboxes:
-            outbox.know_series()
+            outbox.know_series(started)
         undecided = [_undecided(outbox, started) for outbox in outboxes]
         waiting, refused = _waiting(outboxes)
         new = sum(sum(counts.values()) for counts in undecided)
@@ -157,6 +164,7 @@ class HistorySender:
             clock=self._clock,
             chance=self._chance,
             batch_samples=self._batch_samples,
+            job=self._job,
         )
         if any(outbox.count_waiting()):
             delivery.send_due()
@@ -217,9 +225,10 @@ class HistorySender:
         usd = usd_off(found)
         self.status = replace(self.status, difference_usd=usd, compared_at=now)
         if found:
+            since = min(each.day for each in found)
             self._tell(
                 f"history.remote_write: the store is ${usd:,.2f} off what it acknowledged, since "
-                f"{min(found).day:%Y-%m-%d}: it has lost samples, or has others of the same series. Stop the "
+                f"{since:%Y-%m-%d}: it has lost samples, or has others of the same series. Stop the "
                 "exporter, and let `spend-exporter backfill --resend-since` send what is missing"
             )
 
@@ -243,27 +252,34 @@ class HistorySender:
 
     def _opened(self, now: datetime) -> Sequence[Outbox]:
         if not self._outboxes:
-            # The identity of the receiver: its address, and the headers that name its tenant.
-            tenants = (f"{name.lower()}={value}" for name, value in sorted(self._receiver.headers.items()))
-            name = " ".join((self._receiver.url, *tenants))
+            # The identity of the receiver: its address, the headers that name its tenant, the job.
+            parts = [f"{name.lower()}={value}" for name, value in sorted(self._receiver.headers.items())]
+            parts += [f"job={self._job}"] if self._job else []
+            name = " ".join((self._receiver.url, *parts))
             hours = Outbox(self._ledger, name, self._sources, now - self._since)
-            self._outboxes = (hours,)
-            if self._zones is not None:
-                days = Outbox(
-                    self._ledger,
-                    f"{name} (days)",
-                    self._sources,
-                    now - self._since,
-                    period=DAY,
-                    zones=self._zones,
-                )
-                self._outboxes = (hours, days)
+            self._outboxes = (hours, *self._outboxes_of_days(name, now))
             logger.info(
                 "history.remote_write: sending the usage hours from %s on to %s",
                 f"{hours.sent_from:%Y-%m-%d %H:%M} UTC",
                 host_of(self._receiver.url),
             )
         return self._outboxes
+
+    def _outboxes_of_days(self, name: str, now: datetime) -> Iterator[Outbox]:
+        if self._zones is None:
+            return
+        make = partial(
+            Outbox,
+            self._ledger,
+            sources=self._sources,
+            since=now - self._since,
+            period=DAY,
+            zones=self._zones,
+        )
+        yield make(f"{name} (days)")
+        for each in self._divisions:
+            # Days that a new rule divides otherwise are sent again only as far back as a receiver takes them.
+            yield make(f"{name} (days by {each.name})", division=each, compared=self._since)
 
     def _count_failure(self, reason: str, count: int) -> None:
         known = self.status.failures

@@ -5,6 +5,7 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/; Mimir, Thanos a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,13 +32,16 @@ class Store:
     url: str = field(repr=False)
     """Without `/api/v1`."""
     receiver: Receiver
+    job: str = ""
+    """The job of the series that are compared; empty for all."""
 
     def sums(self, family: Family, start: datetime, end: datetime, step: timedelta) -> Sums:
         """Return the sums of each series over each step of [start, end). Raises NotDelivered, SourceError."""
         seconds = int(step.total_seconds())
         labels = family.labels
+        selector = family.name + (f"{{job={json.dumps(self.job)}}}" if self.job else "")
         answer = self._ask(
-            query=f"sum by ({', '.join(labels)}) (sum_over_time({family.name}[{seconds}s]))",
+            query=f"sum by ({', '.join(labels)}) (sum_over_time({selector}[{seconds}s]))",
             start=_time(start + step - _JUST_BEFORE),
             end=_time(end - _JUST_BEFORE),
             step=str(seconds),

@@ -11,15 +11,17 @@ billing day is treated alike: wherever this says hour, it is the period of the o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.billing_days import LONGEST_SHIFT, shifts
+from exporter.ledger.charges.daily_parts import Division
 from exporter.ledger.charges.hourly import HOURLY_COLUMNS
 from exporter.ledger.charges.store import Ledger
-from exporter.ledger.charges.windows import Window
+from exporter.ledger.charges.windows import LedgerView, Window
+from exporter.ledger.outbox_parts import NO_PARTS, padded, parts_of_days
 from exporter.ledger.outbox_period import HOUR, Period
 from exporter.ledger.outbox_sql import (
     ADD_CORRECTIONS,
@@ -28,7 +30,9 @@ from exporter.ledger.outbox_sql import (
     CORRECT_ACKNOWLEDGED,
     DIFFERENCES,
     KEYS,
+    LABELS,
     UNDECIDE,
+    UNKNOWN_PARTS,
     UNKNOWN_SERIES,
 )
 
@@ -41,7 +45,7 @@ class Queued(NamedTuple):
 
     sample_id: int
     labels: tuple[str, ...]
-    """Values of HOURLY_COLUMNS."""
+    """Values of HOURLY_COLUMNS, or of the provider and the labels of a division."""
     usage_hour: datetime
     """Aware."""
     revision: int
@@ -76,16 +80,26 @@ class Outbox:
         *,
         period: Period = HOUR,
         zones: Mapping[str, str] | None = None,
+        division: Division | None = None,
+        compared: timedelta | None = None,
     ) -> None:
         """Continue with the receiver of that name; a new one gets hours from `since` on.
 
         Only charges of `sources` count. Samples that were set aside are tried again. `zones` are the billing
-        zones by provider, for billing days; others have days of UTC.
+        zones by provider, for billing days; others have days of UTC. With a `division` the values are the
+        parts of billing days. With `compared`, what is older than that stays as it was sent.
         """
         self._ledger = ledger
         self._sources = list(sources)
         self._zones = dict(zones or {})
         self.period = period
+        self.contents = division.name if division else period.unit
+        """`hour`, `day` or the name of the division."""
+        self._division = division
+        self._width = 1 + len(division.labels) if division else len(HOURLY_COLUMNS)
+        self._differences = DIFFERENCES["part" if division else period.unit]
+        self._parts = NO_PARTS
+        self._compare_for = compared
         first = naive_utc(period.first_of(since))
         with ledger.transaction() as connection:
             connection.execute(
@@ -117,22 +131,32 @@ class Outbox:
         """Yield windows to compare: hours that are to be sent, are kept, and have ended by `until`."""
         last = self.period.end_of_due(until)
         start = max(self.sent_from, self.period.whole_from(self._ledger.kept_from()))
+        if self._compare_for is not None:
+            start = max(start, self.period.first_of(until - self._compare_for))
         while start < last:
             end = min(start + self.period.window, last)
             yield start, end
             start = end
 
-    def know_series(self) -> None:
-        """Give an id to new series of the ledger; only series with an id are compared."""
-        parameters = {"sources": self._sources}
+    def know_series(self, until: datetime) -> None:
+        """Give an id to new series of the ledger; only series with an id are compared.
+
+        Parts of days are read here, and compared as they are now until the next call.
+        """
+        unknown = UNKNOWN_SERIES
+        parameters: Mapping[str, object] = {"sources": self._sources}
         with self._ledger.reading() as connection:
-            new = connection.execute(f"SELECT 1 FROM ({UNKNOWN_SERIES}) LIMIT 1", parameters).fetchall()
+            if self._division is not None:
+                view, windows = LedgerView(connection, self._sources), list(self.windows(until))
+                self._parts = parts_of_days(view, self._division, self._zones, windows)
+                unknown, parameters = UNKNOWN_PARTS, self._parts
+            new = connection.execute(f"SELECT 1 FROM ({unknown}) LIMIT 1", parameters).fetchall()
         if new:
             with self._ledger.transaction() as connection:
                 connection.execute(
                     f"""INSERT INTO remote_series
                         SELECT (SELECT coalesce(max(remote_series_id), 0) FROM remote_series)
-                          + row_number() OVER (), * FROM ({UNKNOWN_SERIES})""",
+                          + row_number() OVER (), * FROM ({unknown})""",
                     parameters,
                 )
 
@@ -146,7 +170,7 @@ class Outbox:
                 f"""INSERT INTO remote_outbox
                     SELECT (SELECT coalesce(max(sample_id), 0) FROM remote_outbox) + row_number() OVER (),
                       $receiver, remote_series_id, usage_hour, revision, usd, 0, $now
-                    FROM ({DIFFERENCES[self.period.unit]}
+                    FROM ({self._differences}
                       ORDER BY remote_series_id, usage_hour LIMIT {int(limit)})""",
                 {**self._compared(window), "now": naive_utc(now)},
             ).fetchall()
@@ -156,7 +180,7 @@ class Outbox:
         """Return how many hours of a window differ from what was acknowledged or is in the outbox."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                f"SELECT count(*) FROM ({DIFFERENCES[self.period.unit]})", self._compared(window)
+                f"SELECT count(*) FROM ({self._differences})", self._compared(window)
             ).fetchall()
             return int(rows[0][0])
 
@@ -171,7 +195,9 @@ class Outbox:
                 [self._receiver, MOST_REFUSALS, naive_utc(now), limit],
             ).fetchall()
         return [
-            Queued(sample_id, tuple(labels), hour.replace(tzinfo=UTC), revision, usd, self.period)
+            Queued(
+                sample_id, tuple(labels[: self._width]), hour.replace(tzinfo=UTC), revision, usd, self.period
+            )
             for sample_id, *labels, hour, revision, usd in rows
         ]
 
@@ -225,7 +251,7 @@ class Outbox:
                     WHERE receiver_id = ? AND usage_hour >= ? AND usage_hour < ? GROUP BY ALL""",
                 [self._receiver, naive_utc(window[0]), naive_utc(window[1])],
             ).fetchall()
-        return {(tuple(labels), _aware(began)): usd for *labels, began, usd in rows}
+        return {(tuple(labels[: self._width]), _aware(began)): usd for *labels, began, usd in rows}
 
     def correct(self, stored: Sequence[Stored]) -> None:
         """Take the store's word for what it has of these hours: the rest is decided and sent again.
@@ -238,7 +264,7 @@ class Outbox:
                     "receiver": self._receiver,
                     "hour": naive_utc(each.usage_hour),
                     "usd": each.usd,
-                    **dict(zip(HOURLY_COLUMNS, each.labels, strict=True)),
+                    **dict(zip(LABELS, padded(each.labels), strict=True)),
                 }
                 connection.execute(CORRECT_ACKNOWLEDGED, chosen)
                 connection.execute(UNDECIDE, {name: chosen[name] for name in chosen if name != "usd"})
@@ -258,10 +284,12 @@ class Outbox:
         start, end = window
         compared: dict[str, object] = {
             "receiver": self._receiver,
-            "sources": self._sources,
             "start": naive_utc(start),
             "end": naive_utc(end),
         }
+        if self._division is not None:
+            return {**compared, **self._parts}
+        compared["sources"] = self._sources
         if self.period is HOUR:
             return compared
         read = start - LONGEST_SHIFT, end + LONGEST_SHIFT

@@ -7,12 +7,24 @@ from typing import Final
 from exporter.ledger.charges.billing_days import BILLING_DAY, SHIFTS
 from exporter.ledger.charges.hourly import HOURLY_COLUMNS
 
-KEYS: Final = ", ".join(HOURLY_COLUMNS)
+LABELS: Final = tuple(f"label_{place + 1}" for place in range(len(HOURLY_COLUMNS)))
+"""The columns for the values of a family's labels; a family with fewer leaves the last ones empty."""
+
+KEYS: Final = ", ".join(LABELS)
+_HOURLY: Final = ", ".join(HOURLY_COLUMNS)
 
 UNKNOWN_SERIES: Final = f"""
-SELECT DISTINCT {KEYS} FROM series WHERE source IN (SELECT unnest($sources))
+SELECT DISTINCT {_HOURLY} FROM series WHERE source IN (SELECT unnest($sources))
 EXCEPT SELECT {KEYS} FROM remote_series
 """
+
+_PARTS: Final = f"""(
+  SELECT {", ".join(f"unnest(${name}::VARCHAR[]) AS {name}" for name in LABELS)},
+    unnest($part_days::TIMESTAMP[]) AS usage_hour, unnest($part_usd::VARCHAR[])::DECIMAL(38,18) AS usd
+)"""
+"""Parts of days that are summed already, as columns."""
+
+UNKNOWN_PARTS: Final = f"SELECT DISTINCT {KEYS} FROM {_PARTS} EXCEPT SELECT {KEYS} FROM remote_series"
 
 _BY_HOUR: Final = """
   SELECT remote_series_id, date_trunc('hour', charge_period_start) AS usage_hour,
@@ -31,12 +43,22 @@ _BY_DAY: Final = f"""
 """
 
 
-def _differences(billed: str) -> str:
-    return f"""
+_BY_PART: Final = f"""
+  SELECT remote_series_id, usage_hour, usd FROM {_PARTS} JOIN remote_series USING ({KEYS})
+  WHERE usage_hour >= $start AND usage_hour < $end
+"""
+
+_KNOWN: Final = f"""
 WITH known AS (
   SELECT series_id, remote_series_id, provider, source IN (SELECT unnest($sources)) AS counts
-  FROM series JOIN remote_series USING ({KEYS})
+  FROM series JOIN remote_series
+    ON {" AND ".join(f"{name} = {label}" for name, label in zip(HOURLY_COLUMNS, LABELS, strict=True))}
 )
+"""
+
+
+def _differences(billed: str) -> str:
+    return f"""
 SELECT remote_series_id, usage_hour, coalesce(acknowledged.revisions, 0) AS revision,
   coalesce(billed.usd, 0) - coalesce(acknowledged.usd, 0) AS usd
 FROM ({billed}) AS billed
@@ -51,13 +73,19 @@ WHERE (acknowledged.usd IS NULL OR coalesce(billed.usd, 0) <> acknowledged.usd)
 """
 
 
-DIFFERENCES: Final = {"hour": _differences(_BY_HOUR), "day": _differences(_BY_DAY)}
-"""Hours or days of a window with their difference from what was acknowledged; one that costs 0 is sent once.
+DIFFERENCES: Final = {
+    "hour": _KNOWN + _differences(_BY_HOUR),
+    "day": _KNOWN + _differences(_BY_DAY),
+    "part": _differences(_BY_PART),
+}
+"""Hours, days or parts of days of a window with their difference from what was acknowledged.
+
+One that costs 0 is sent once.
 
 Hours that come only from a source that is no longer configured stay as they were sent: removing a source
 takes back no cost."""
 
-SAME_LABELS: Final = " AND ".join(f"{name} = ${name}" for name in HOURLY_COLUMNS)
+SAME_LABELS: Final = " AND ".join(f"{name} = ${name}" for name in LABELS)
 
 SERIES: Final = f"""
 receiver_id = $receiver AND usage_hour = $hour

@@ -162,6 +162,14 @@ UPDATE usage_series SET counted_from = coalesce(
 WHERE counted_from IS NULL;
 """
 
+_NAME_LABELS_BY_PLACE: Final = """
+-- Values of the labels of a family of history, in its order; those that it does not have are empty.
+ALTER TABLE remote_series RENAME provider TO label_1;
+ALTER TABLE remote_series RENAME project_id TO label_2;
+ALTER TABLE remote_series RENAME service_name TO label_3;
+ALTER TABLE remote_series RENAME charge_category TO label_4;
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -171,6 +179,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_PERIOD_END,
     _ADD_INVOICE_PARTS,
     _ADD_COUNTED_FROM,
+    _NAME_LABELS_BY_PLACE,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 

@@ -17,7 +17,7 @@ from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Source, billing_zones
 from exporter.wiring.provider_budgets import provider_budgets
 from exporter.wiring.remote_write import history_sender
-from exporter.wiring.sources import business_units, figure_settings
+from exporter.wiring.sources import business_units, figure_settings, history_divisions
 
 _SPOOL_PREFIX = "spool-of-"
 
@@ -55,7 +55,12 @@ def opened_refresher(
                 units=business_units(config),
                 log=_history_log(config),
                 history_sender=history_sender(
-                    config, ledger, [source.name for source in sources], clock, billing_zones(sources)
+                    config,
+                    ledger,
+                    [source.name for source in sources],
+                    clock,
+                    billing_zones(sources),
+                    divisions=history_divisions(config),
                 ),
                 clock=clock,
             )

@@ -12,6 +12,7 @@ from exporter.core.secrets import secret_reader
 from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
 from exporter.history.store import Store
+from exporter.ledger.charges.daily_parts import Division
 from exporter.ledger.charges.store import Ledger
 
 _SECTION = "history.remote_write"
@@ -23,20 +24,34 @@ def history_sender(
     sources: Sequence[str],
     clock: Callable[[], datetime],
     zones: Mapping[str, str],
+    *,
+    divisions: Sequence[Division] = (),
 ) -> HistorySender | None:
     """Return what sends the charges of `sources`; None where no receiver is configured.
 
-    `zones` are the billing zones by provider; days of others are those of UTC.
+    `zones` are the billing zones by provider; days of others are those of UTC. `divisions` are those by which
+    days are sent as well.
 
     Nothing is read or connected yet.
     """
     wanted = config.history.remote_write if config.history else None
-    if wanted is None:
+    if config.history is None or wanted is None:
         return None
+    job = config.history.job or ""
     since = timedelta(days=wanted.since_days)
     to = receiver(wanted, config.timeouts.request_seconds)
-    store = Store(wanted.query_url, to) if wanted.query_url else None
-    return HistorySender(ledger, to, sources, since=since, clock=clock, store=store, zones=zones)
+    store = Store(wanted.query_url, to, job) if wanted.query_url else None
+    return HistorySender(
+        ledger,
+        to,
+        sources,
+        since=since,
+        clock=clock,
+        store=store,
+        zones=zones,
+        divisions=divisions,
+        job=job,
+    )
 
 
 def receiver(wanted: RemoteWrite, timeout_seconds: float) -> Receiver:

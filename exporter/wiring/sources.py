@@ -9,7 +9,10 @@ from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.core.meters import USAGE_TABLE, UsageMeter, check_meters
+from exporter.ledger.charges.daily_parts import Division
 from exporter.metrics.collect import FigureSettings
+from exporter.metrics.daily_parts import divisions
+from exporter.metrics.model_names import ModelNames
 from exporter.sources.base import Source
 from exporter.sources.google.billing import TIMEZONE
 from exporter.sources.prometheus_units import UnitCounts
@@ -61,6 +64,13 @@ def business_units(config: Config) -> UnitCounts | None:
     queries = attribution_of(config).unit_queries
     zone = TIMEZONE if config.google else "UTC"
     return UnitCounts(queries, zone, config.timeouts.request_seconds) if queries else None
+
+
+def history_divisions(config: Config) -> list[Division]:
+    """Return the ways in which history divides the cost of days."""
+    settings = figure_settings(config)
+    models = ModelNames(settings.llm_service_ids)
+    return divisions(settings.attribution, settings.label_costs, models)
 
 
 def figure_settings(config: Config) -> FigureSettings:

@@ -18,7 +18,7 @@ _LARGEST_SHARE: Final = 0.4
 
 def costs_of(
     title: str,
-    selector: str,
+    series: str,
     labels: Mapping[str, str],
     now: str,
     *,
@@ -31,12 +31,12 @@ def costs_of(
     """Make the table. `labels` are the column titles by label; all but the first are there for links alone.
 
     `now` is the exporter's figure for the month so far by these labels, `said` what it is; a month in the
-    past, weeks and days are from the history that `selector` selects. `shown` adds the labels of links.
+    past, weeks and days are from `series`, a selector of billing days. `shown` adds the labels of links.
     """
     by = ", ".join(labels)
-    cost = history.now_or_history(now, history.month_so_far(selector, by))
+    cost = history.now_or_history(now, history.month_so_far(series, by))
     dearest = f"topk({ROWS}, {cost})"
-    this, before = history.week(selector, by), history.week(selector, by, 7)
+    this, before = history.week(series, by), history.week(series, by, 7)
     (first, _), *hidden = labels.items()
     columns = [
         Column("Month, USD", shown(dearest), DOLLARS, pixels=80),
@@ -58,7 +58,7 @@ def costs_of(
         *columns,
         empty=empty,
         links={first: link} if link else None,
-        course=Course("Days", shown(history.day(selector, by)), 80),
+        course=Course("Days", shown(history.day(series, by)), 80),
         hidden=[label for label, _ in hidden],
         size=size,
     )

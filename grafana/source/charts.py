@@ -172,7 +172,7 @@ def ranked(
 
 def by_day(
     description: str,
-    selector: str,
+    series: str,
     label: str,
     *,
     by: str = "",
@@ -181,13 +181,13 @@ def by_day(
     link: To | None = None,
     size: tuple[int, int] = (14, 11),
 ) -> Placed:
-    """Bars of the billing days of history, ranked over the whole time range."""
+    """Bars of the billing days that `series` selects, ranked over the whole time range."""
     return ranked(
         title,
         f"{description} The eight that cost most in the whole time range are drawn apart. Recent days still "
         "grow.",
-        lambda by: history.day(selector, by),
-        history.whole_range(selector, by or label),
+        lambda by: history.day(series, by),
+        history.whole_range(series, by or label),
         label,
         empty=reasons.NO_HISTORY,
         by=by,

@@ -15,17 +15,19 @@ from grafana.source.fields import COUNT, DOLLARS, RATIO, WHOLE_USD, Query, Readi
 from grafana.source.google_cloud_drill_down import drill_down
 from grafana.source.links import To
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, ranking, trend
+from grafana.source.panels import last_full_day, number, ranking
 from grafana.source.tables import Column, listing
 
 BILL: Final = 'spend_month_to_date_usd{provider="gcp"}'
 HISTORY: Final = 'provider="gcp", project_id=~"$project_id", service_name=~"$service_name"'
 CHOSEN: Final = f'{HISTORY}, region_id=~"$region_id", sku=~"$sku"'
+DAYS: Final = f"spend_daily_usd{{{HISTORY}}}"
 MONTH: Final = f"spend_month_to_date_usd{{{CHOSEN}}}"
 PARTS: Final = (
     ("Gross", "usage|purchase"),
     ("Credits", "credit"),
 )
+LABEL: Final = 'label="$label"'
 BARS: Final = Reading(WHOLE_USD, 0, minimum=0)
 FILTERS: Final = ("project_id", "service_name", "region_id", "sku")
 """Variables that a click on this board can set; the others keep their values."""
@@ -66,7 +68,7 @@ def _totals() -> list[Placed]:
             "Month net, USD",
             "Billed net cost of the month in which the time range ends: what the console shows. Of a past "
             "month only the project and the service filter apply.",
-            Query(history.now_or_history(f"sum({MONTH})", history.month_so_far(HISTORY))),
+            Query(history.now_or_history(f"sum({MONTH})", history.month_so_far(DAYS))),
             empty=reasons.NO_BILL,
             reading=DOLLARS,
             size=(6, 4),
@@ -92,24 +94,17 @@ def _totals() -> list[Placed]:
             link=To(links.BUDGETS),
             size=(6, 4),
         ),
-        trend(
-            "Last full day, USD",
-            "Net cost of the newest day that the bill has in full, its change from the same weekday a week "
-            "before, and the days between. Needs a time range of ten days or more.",
-            Query(history.last_full_days(HISTORY, 8), "Cost"),
-            empty=reasons.NO_HISTORY,
-            size=(6, 4),
-        ),
+        last_full_day(DAYS, size=(6, 4)),
     ]
 
 
 def _days() -> list[Placed]:
     said = "Billed net cost of each billing day. Of the filters, the project and the service apply."
     return [
-        by_day(said, HISTORY, "service_name", link=filtering("service_name"), size=(12, 11)),
+        by_day(said, DAYS, "service_name", link=filtering("service_name"), size=(12, 11)),
         by_day(
             said,
-            HISTORY,
+            DAYS,
             "project_id",
             title="Projects by day",
             link=filtering("project_id"),
@@ -122,7 +117,7 @@ def _where() -> list[Placed]:
     def table(title: str, label: str, heading: str) -> Placed:
         return costs_of(
             title,
-            HISTORY,
+            DAYS,
             {label: heading},
             f"sum by ({label}) ({MONTH})",
             said="Billed net cost",
@@ -130,6 +125,11 @@ def _where() -> list[Placed]:
             link=filtering(label),
             size=(12, 10),
         )
+
+    def of_month(division: str, selected: str, label: str) -> str:
+        now = f"sum by ({label}) (spend_{division}_month_to_date_usd{{{selected}}})"
+        days = f"spend_{division}_daily_usd{{{selected}}}"
+        return history.now_or_history(now, history.month_so_far(days, label))
 
     return [
         table("Services", "service_name", "Service"),
@@ -145,20 +145,35 @@ def _where() -> list[Placed]:
         ),
         ranking(
             "Cost by label $label",
-            "Billed net cost of this month, USD, by value of the selected label, for all providers; "
-            "`unlabelled` is cost without this label.",
-            Query('topk(12, sum by (value) (spend_label_month_to_date_usd{label="$label"}))', "{{value}}"),
+            "Billed net cost of the month in which the time range ends, USD, by value of the selected label, "
+            "for all providers; `unlabelled` is cost without this label.",
+            Query(f"topk(12, {of_month('label', LABEL, 'value')})", "{{value}}"),
             empty=reasons.NO_LABELS,
             reading=BARS,
             size=(8, 9),
         ),
         ranking(
             "Cost by category",
-            "Billed net cost of this month, USD, by category of `cost_attribution`, for all providers.",
-            Query("sum by (category) (spend_category_month_to_date_usd)", "{{category}}"),
+            "Billed net cost of the month in which the time range ends, USD, by category of "
+            "`cost_attribution`, for all providers.",
+            Query(of_month("category", "", "category"), "{{category}}"),
             empty=reasons.NO_CATEGORIES,
             reading=BARS,
             size=(8, 9),
+        ),
+        by_day(
+            "Billed net cost of each billing day, by value of the selected label, for all providers.",
+            f"spend_label_daily_usd{{{LABEL}}}",
+            "value",
+            title="Label $label by day",
+            size=(12, 9),
+        ),
+        by_day(
+            "Billed net cost of each billing day, by category of `cost_attribution`, for all providers.",
+            "spend_category_daily_usd",
+            "category",
+            title="Categories by day",
+            size=(12, 9),
         ),
     ]
 

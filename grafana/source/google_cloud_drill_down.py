@@ -61,7 +61,7 @@ def drill_down(chosen: str, of_history: str, filtering: Callable[[str], To]) -> 
                 f"sum by ({by}) (sum_over_time(spend_hourly_usd{{{of_history}}}[$__interval] "
                 "offset -$__interval)) / ($__interval_ms / 3600000)"
             ),
-            history.whole_range(of_history, "service_name"),
+            history.whole_range(f"spend_daily_usd{{{of_history}}}", "service_name"),
             "service_name",
             empty=reasons.NO_HISTORY,
             link=filtering("service_name"),

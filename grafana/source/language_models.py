@@ -6,7 +6,7 @@ from typing import Final
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source import links, reasons
+from grafana.source import history, links, reasons
 from grafana.source.boards import BUDGET_CROSSINGS, Choice, Section, board
 from grafana.source.charts import by_day, over_time, ranked
 from grafana.source.colours import BLUE, GREEN, ORANGE
@@ -16,11 +16,10 @@ from grafana.source.panel_parts import Placed
 from grafana.source.panels import number, ranking
 from grafana.source.tables import Column, listing
 
-SERVICES: Final = "Vertex AI|Gemini API|OpenAI API|Claude.*|LLM API|Amazon Bedrock|Azure OpenAI.*"
-"""Services that count as language models, from any provider."""
 BILLED: Final = 'provider=~"$provider", project_id=~"$project_id", model=~"$model"'
 USED: Final = 'provider=~"$provider", model=~"$model"'
-HISTORY: Final = f'provider=~"$provider", project_id=~"$project_id", service_name=~"{SERVICES}"'
+MONTH: Final = f"spend_llm_month_to_date_usd{{{BILLED}}}"
+DAYS: Final = f"spend_llm_daily_usd{{{BILLED}}}"
 BARS: Final = Reading(WHOLE_USD, 0, minimum=0)
 STEP: Final = "10m"
 """Some providers report usage by the hour, others by the minute."""
@@ -73,8 +72,9 @@ def _totals() -> list[Placed]:
     return [
         number(
             "Month, USD",
-            "Billed net cost of this month. It is part of the total spend, not additional to it.",
-            Query(f"sum(spend_llm_month_to_date_usd{{{BILLED}}})"),
+            "Billed net cost of the month in which the time range ends. It is part of the total spend, not "
+            "additional to it.",
+            Query(history.now_or_history(f"sum({MONTH})", history.month_so_far(DAYS))),
             empty=reasons.NO_LLM,
             reading=DOLLARS,
             size=(5, 4),
@@ -118,30 +118,34 @@ def _totals() -> list[Placed]:
 
 
 def _days() -> list[Placed]:
-    """History has no models: the days are those of services, of which each provider has its own."""
     return [
         by_day(
-            "Billed net cost of each billing day of the services that are language models; all of Vertex AI "
-            "counts. Of the filters, the provider and the project apply.",
-            HISTORY,
-            "service_name",
+            "Billed net cost of each billing day, by model.",
+            DAYS,
+            "model",
+            link=_narrowing("model"),
             size=(24, 11),
         )
     ]
 
 
-def _who() -> list[Placed]:
-    month = f"spend_llm_month_to_date_usd{{{BILLED}}}"
+def _narrowing(label: str) -> To:
+    """A click on a value of the label filters this board by it."""
+    others = [name for name in ("provider", "model", "project_id") if name != label]
+    return To(links.LANGUAGE_MODELS, (label,), others)
 
+
+def _who() -> list[Placed]:
     def narrowing(label: str, title: str) -> Placed:
-        others = [name for name in ("provider", "model", "project_id") if name != label]
+        cost = history.now_or_history(f"sum by ({label}) ({MONTH})", history.month_so_far(DAYS, label))
         return ranking(
             title,
-            f"Billed net cost of this month, USD, by {label.removesuffix('_id')}, the twelve highest.",
-            Query(f"topk(12, sum by ({label}) ({month}))", f"{{{{{label}}}}}"),
+            "Billed net cost of the month in which the time range ends, USD, by "
+            f"{label.removesuffix('_id')}, the twelve highest.",
+            Query(f"topk(12, {cost})", f"{{{{{label}}}}}"),
             empty=reasons.NO_LLM,
             reading=BARS,
-            link=To(links.LANGUAGE_MODELS, (label,), others),
+            link=_narrowing(label),
         )
 
     return [
@@ -163,7 +167,7 @@ def _use() -> list[Placed]:
             f"sum by (model) (increase(spend_llm_estimated_usd_total{{{USED}}}[$__range] @ end()))",
             "model",
             empty=reasons.NO_LLM,
-            link=To(links.LANGUAGE_MODELS, ("model",), ("provider", "project_id")),
+            link=_narrowing("model"),
             step=STEP,
             size=(12, 8),
         ),

@@ -1,4 +1,4 @@
-"""Overview, first screen: the month, its end, the last full day, budgets, the month's growth, cost by day."""
+"""Overview, first screen: the month, its end, last full day, burn rate, budgets, growth, cost by day."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from grafana.source.charts import by_day, over_time
 from grafana.source.fields import DOLLARS, OF_LIMIT, Query
 from grafana.source.history import GRAPH
 from grafana.source.links import To, by_board
-from grafana.source.overview_details import BY, BY_PROVIDER, PROVIDER, changes, now, trust
+from grafana.source.overview_details import BY, BY_PROVIDER, DAYS, PROVIDER, changes, now, trust
 from grafana.source.panel_parts import Placed
-from grafana.source.panels import number, ranking, trend
+from grafana.source.panels import last_full_day, number, ranking
 
 MONTH_LIMIT: Final = 'spend_budget_limit_usd{period="month"}'
 BUDGETS_SHOWN: Final = 6
@@ -37,40 +37,41 @@ def make() -> model.Dashboard:
 
 
 def _figures() -> list[Placed]:
-    billed = history.month_so_far(PROVIDER)
     return [
         number(
-            "Month so far, USD",
+            "Month, USD",
             "Cost of the month in which the time range ends: billed, and used but not billed yet. Days are "
             "the provider's billing days. A purple line in the graphs marks a bill that begins later.",
-            Query(history.now_or_history(f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})", billed)),
+            Query(
+                history.now_or_history(
+                    f"sum(spend_nowcast_month_to_date_usd{{{PROVIDER}}})", history.month_so_far(DAYS)
+                )
+            ),
             empty=reasons.NO_NOWCAST,
             reading=DOLLARS,
             link=To(links.GOOGLE_CLOUD),
-            size=(6, 5),
+            size=(5, 5),
         ),
         number(
             "Month end, USD",
             "Median of the forecast for the whole month; of a past month, what it has cost.",
-            Query(history.month_end(PROVIDER, _forecast("0.5"))),
+            Query(history.month_end(DAYS, _forecast("0.5"))),
             empty=reasons.NO_NOWCAST,
             reading=DOLLARS,
             link=To(links.BUDGETS),
-            size=(6, 5),
+            size=(5, 5),
         ),
-        trend(
-            "Last full day, USD",
-            "Net cost of the newest day that the bill has in full, its change from the same weekday a week "
-            "before, and the days between. Needs a time range of ten days or more.",
-            Query(
-                history.last_full_days(PROVIDER, 8),
-                "Cost",
-            ),
-            empty=reasons.NO_HISTORY,
+        last_full_day(DAYS, link=To(links.GOOGLE_CLOUD), size=(5, 5)),
+        number(
+            "Burn rate",
+            "Cost per hour of all services at the end of the time range. Without tax and corrections.",
+            Query(f"sum(spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
+            empty=reasons.NO_NOWCAST,
             link=To(links.GOOGLE_CLOUD),
+            size=(4, 5),
         ),
         ranking(
-            "Budgets, forecast",
+            "Budget forecast",
             "Forecast for the whole period as a share of the limit, the highest six. Orange from 90 %, red "
             "when the limit will be exceeded.",
             Query(
@@ -82,7 +83,7 @@ def _figures() -> list[Placed]:
             reading=OF_LIMIT,
             link=To(links.BUDGETS, ("budget", "period")),
             track=True,
-            size=(6, 5),
+            size=(5, 5),
         ),
     ]
 
@@ -104,17 +105,15 @@ def _growth() -> Placed:
         # By the minute for a range that ends now, less often for one that ends with the month.
         end = f"@ end(){GRAPH.offset}"
         latest = f"last_over_time({expr}[25h:1m] {end}) or last_over_time({expr}[31d:10m] {end})"
-        return f"(({latest}) {history.in_month(GRAPH, history.NOON)})"
+        return f"(({latest}) {history.in_month(history.NOON)})"
 
     return over_time(
         "Month and last month",
         "Net cost from the start of the month, day by day, and on the same days of the month before. The "
         "band is the forecast for the month's end, from its 10 % to its 90 % quantile; the limit is that "
         "of the highest monthly budget.",
-        Query(
-            f"{history.month_so_far(PROVIDER, moment=GRAPH)} and on () {history.day(PROVIDER)}", "This month"
-        ),
-        Query(history.last_month_so_far(PROVIDER), "Last month", dashed=True),
+        Query(f"{history.month_so_far(DAYS, moment=GRAPH)} and on () {history.day(DAYS)}", "This month"),
+        Query(history.last_month_so_far(DAYS), "Last month", dashed=True),
         Query(at_the_end(f"max({MONTH_LIMIT})"), "Limit", dashed=True),
         Query(at_the_end(_forecast("0.9")), "High"),
         Query(at_the_end(_forecast("0.1")), "Low"),
@@ -131,7 +130,7 @@ def _growth() -> Placed:
 def _days() -> Placed:
     return by_day(
         "Billed net cost of each billing day, by service.",
-        PROVIDER,
+        DAYS,
         "service_name",
         by=BY,
         shown=by_board,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from grafana.source import history, links, reasons
@@ -14,13 +15,14 @@ from grafana.source.panels import number, ranking
 from grafana.source.tables import Column, listing, movers
 
 PROVIDER: Final = 'provider=~"$provider"'
+DAYS: Final = f"spend_daily_usd{{{PROVIDER}}}"
 BY: Final = "provider, service_name"
 BY_PROVIDER: Final = To(BOARD, ("provider", "service_name"))
 
 
 def changes() -> list[Placed]:
     """What moved beside what each service costs."""
-    moved = history.change_of_week(PROVIDER, BY)
+    moved = history.change_of_week(DAYS, BY)
     return [
         movers(
             "Movers, week on week",
@@ -34,7 +36,7 @@ def changes() -> list[Placed]:
         ),
         costs_of(
             "Services",
-            PROVIDER,
+            DAYS,
             {"service_name": "Service", "provider": "Provider"},
             f"sum by ({BY}) (spend_nowcast_month_to_date_usd{{{PROVIDER}}})",
             said="Billed and estimated cost",
@@ -79,34 +81,25 @@ def now() -> list[Placed]:
 
 def trust() -> list[Placed]:
     """Today, what could be saved, and how far the figures can be trusted."""
+    figure = partial(number, size=(6, 4))
     return [
-        number(
+        figure(
             "Today, USD",
             "Best estimate for the billing day so far: billed cost plus usage that is not billed yet.",
             Query(f"sum(spend_nowcast_today_usd{{{PROVIDER}}})"),
             empty=reasons.NO_NOWCAST,
             reading=DOLLARS,
             link=To(links.BUDGETS),
-            size=(5, 4),
         ),
-        number(
-            "Burn rate",
-            "Cost per hour of all services. Without tax and corrections.",
-            Query(f"sum(spend_burn_rate_usd_per_hour{{{PROVIDER}}})"),
-            empty=reasons.NO_NOWCAST,
-            link=To(links.GOOGLE_CLOUD),
-            size=(5, 4),
-        ),
-        number(
+        figure(
             "Savings, USD",
             "Savings from all current recommendations together, in an average month.",
             Query(f"sum(spend_recommendation_savings_usd_per_month{{{PROVIDER}}})"),
             empty=reasons.NO_FINDINGS,
             reading=DOLLARS,
             link=To(links.GOOGLE_CLOUD),
-            size=(5, 4),
         ),
-        number(
+        figure(
             "Bill age",
             "Time since the provider whose bill is oldest last added to it. Some hours are normal; more than "
             "a day and a half is a problem.",
@@ -116,9 +109,8 @@ def trust() -> list[Placed]:
             empty=reasons.NO_BILL,
             reading=Reading(SECONDS, 1, ((0, GREEN), (86400, ORANGE), (129600, RED))),
             link=To(links.EXPORTER),
-            size=(4, 4),
         ),
-        number(
+        figure(
             "Estimate error",
             "Mean absolute error of a whole day's estimate, made at noon, as a share of the day's final "
             "bill, of the provider with the largest.",
@@ -126,6 +118,5 @@ def trust() -> list[Placed]:
             empty=reasons.NO_GRADES,
             reading=Reading(RATIO, 1, ((0, GREEN), (0.1, ORANGE), (0.25, RED))),
             link=To(links.EXPORTER),
-            size=(5, 4),
         ),
     ]

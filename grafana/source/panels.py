@@ -7,6 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.models import bargauge, common, stat
 from grafana_foundation_sdk.models import dashboard as model
 
+from grafana.source import history, reasons
 from grafana.source.colours import BLUE, TEXT_COLOUR
 from grafana.source.fields import DOLLARS, Query, Reading, coloured, field_defaults, override, unnamed
 from grafana.source.history import DAILY_STEP
@@ -92,6 +93,19 @@ def trend(
     )
     panel.interval = DAILY_STEP
     return Placed(panel, *size)
+
+
+def last_full_day(series: str, *, link: To | None = None, size: tuple[int, int]) -> Placed:
+    """The newest day that the bill has in full, against the same weekday a week before."""
+    return trend(
+        "Last day, USD",
+        "Net cost of the newest day that the bill has in full, its change from the same weekday a week "
+        "before, and the days between. Needs a time range of ten days or more.",
+        Query(history.last_full_days(series, 8), "Cost"),
+        empty=reasons.NO_HISTORY,
+        link=link,
+        size=size,
+    )
 
 
 def ranking(

@@ -27,15 +27,17 @@ class QueryApi:
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         self.asked.append(parameters)
         seconds = int(parameters["step"])
-        [name] = re.findall(rf"sum_over_time\((\w+)\[{seconds}s\]\)", parameters["query"])
+        selector = rf'sum_over_time\((\w+)(?:{{job="([^"]*)"}})?\[{seconds}s\]\)'
+        [(name, job)] = re.findall(selector, parameters["query"])
+        wanted = {("__name__", name), *([("job", job)] if job else [])}
         start, end = (float(parameters[name]) for name in ("start", "end"))
         series: dict[str, list[list[object]]] = {}
         steps = int((end - start) // seconds) + 1
         for at in (start + step * seconds for step in range(steps)):
             sums: dict[str, float] = {}
             for (labels, stamp_ms), value in self.received.stored.items():
-                if ("__name__", name) in labels and at - seconds < stamp_ms / 1000 <= at:
-                    shown = json.dumps({k: v for k, v in labels if k != "__name__"})
+                if wanted <= set(labels) and at - seconds < stamp_ms / 1000 <= at:
+                    shown = json.dumps({k: v for k, v in labels if k not in ("__name__", "job")})
                     sums[shown] = sums.get(shown, 0.0) + value
             for shown, total in sums.items():
                 series.setdefault(shown, []).append([at, repr(total)])

@@ -17,7 +17,7 @@ SCRAPE_INTERVAL_SECONDS: Final = 15
 """Scrape interval of the data source in docker-compose.yml; $__rate_interval is at least four of them."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
+_VARIABLE: Final = re.compile(r"\$\{(\w+(?::date:seconds)?)(?::\w+)?\}|\$(\w+)")
 _LABEL_VALUES: Final = re.compile(r"^label_values\((?P<selector>.*),\s*(?P<label>\w+)\)$")
 
 
@@ -119,6 +119,8 @@ def fill_in(text: str, values: Mapping[str, str], step: int, span: Span) -> str:
         "__interval": f"{step}s",
         "__interval_ms": f"{step * 1000}",
         "__rate_interval": f"{max(step + SCRAPE_INTERVAL_SECONDS, 4 * SCRAPE_INTERVAL_SECONDS)}s",
+        "__to:date:seconds": f"{math.floor(span.end)}",
+        "__to": f"{span.end * 1000:.0f}",
         "__range": f"{math.ceil(span.end - span.start)}s",
     }
 

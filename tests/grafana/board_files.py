@@ -74,7 +74,9 @@ def named(expr: str) -> Named:
     groups = {
         label.strip() for labels in _GROUPING.findall(expr) for label in labels.split(",") if label.strip()
     }
-    bare = _GROUPING.sub(" ", re.sub(r"\[[^]]*\]|@ end\(\)|\boffset\s+-?[\w$]+", " ", expr))
+    bare = _GROUPING.sub(
+        " ", re.sub(r"\[[^]]*\]|@ (?:end\(\)|\$\{__to:date:seconds\})|\boffset\s+-?[\w$]+", " ", expr)
+    )
     metrics: list[tuple[str, set[str]]] = []
     while bare:
         text = re.match(r"\"[^\"]*\"|'[^']*'|[0-9][0-9a-z.]*|\$\w+", bare)

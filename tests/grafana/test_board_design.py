@@ -57,14 +57,15 @@ def test_the_first_screen_of_the_overview_fits_1280_by_800_pixels_and_answers_fi
     assert max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in first) <= SCREEN_ROWS
     shown = [(panel["type"], panel["gridPos"]["w"], panel["title"]) for panel in first]
     assert shown == [
-        ("stat", 6, "Month so far, USD"),
-        ("stat", 6, "Month end, USD"),
-        ("stat", 6, "Last full day, USD"),
-        ("bargauge", 6, "Budgets, forecast"),
+        ("stat", 5, "Month, USD"),
+        ("stat", 5, "Month end, USD"),
+        ("stat", 5, "Last day, USD"),
+        ("stat", 4, "Burn rate"),
+        ("bargauge", 5, "Budget forecast"),
         ("timeseries", 10, "Month and last month"),
         ("timeseries", 14, "Cost by day"),
     ]
-    for panel in first[:3]:
+    for panel in first[:4]:
         assert len(panel["targets"]) == 1, "one value"
 
 
@@ -83,7 +84,7 @@ def test_the_second_screen_of_the_overview_has_movers_beside_one_table_of_servic
 
 def test_the_last_full_day_has_its_change_and_its_course() -> None:
     for uid in (links.OVERVIEW, links.GOOGLE_CLOUD):
-        [panel] = [each for each in of_type(uid, "stat") if each["title"] == "Last full day, USD"]
+        [panel] = [each for each in of_type(uid, "stat") if each["title"] == "Last day, USD"]
         assert (panel["options"]["graphMode"], panel["options"]["showPercentChange"]) == ("area", True)
         assert panel["options"]["percentChangeColorMode"] == "inverted"
         assert panel["interval"] == "1d"
@@ -163,7 +164,7 @@ def test_bars_have_a_size_of_their_own() -> None:
 
 
 def test_a_budget_shows_how_much_there_is_to_its_limit() -> None:
-    for uid, title in ((links.OVERVIEW, "Budgets, forecast"), (links.BUDGETS, "Forecast of limit")):
+    for uid, title in ((links.OVERVIEW, "Budget forecast"), (links.BUDGETS, "Forecast of limit")):
         [panel] = [each for each in of_type(uid, "bargauge") if each["title"] == title]
         assert panel["options"]["showUnfilled"] is True
         assert (panel["fieldConfig"]["defaults"]["min"], panel["fieldConfig"]["defaults"]["max"]) == (0, 1)

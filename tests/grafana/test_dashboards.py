@@ -13,6 +13,7 @@ import pytest
 from grafana.source import links
 from grafana.source.colours import PALETTE, colours_of
 from grafana.source.generate import DASHBOARDS, main
+from grafana.source.jobs import HISTORY
 from tests.grafana.board_files import boards, expressions, labels_by_metric, named, panels
 from tests.grafana.inter import room_for_title, title_pixels
 
@@ -104,7 +105,7 @@ def test_every_query_uses_the_selected_data_source(uid: str) -> None:
 def test_rates_over_time_use_the_interval_that_grafana_computes(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         for target in panel["targets"]:
-            if not target["instant"] and not re.search(r"spend_(daily|hourly)_usd", target["expr"]):
+            if not target["instant"] and not HISTORY.search(target["expr"]):
                 # What is the same at all times of the range ranks its series.
                 of_each_time = re.sub(r"\[[^]]*\] @ end\(\)", "", target["expr"])
                 ranges = re.findall(r"\[([^]]*)\]", re.sub(r"\"[^\"]*\"", "", of_each_time))
@@ -128,7 +129,7 @@ def test_counters_of_figures_are_asked_for_the_range_or_for_a_time_that_the_desc
 def test_a_graph_of_billing_days_has_steps_of_a_day(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         for target in panel["targets"]:
-            drawn = not target["instant"] and "spend_daily_usd" in target["expr"]
+            drawn = not target["instant"] and HISTORY.search(target["expr"])
             if drawn and "spend_hourly_usd" not in target["expr"]:
                 assert target.get("interval", panel.get("interval")) == "1d", panel["title"]
 

@@ -126,7 +126,7 @@ def test_what_is_used_of_a_budget_has_no_colour_and_its_forecast_has() -> None:
     steps = {name: each["thresholds"]["steps"] for name, each in overrides(status) if "thresholds" in each}
     assert "Used" not in steps
     assert [step["color"] for step in steps["Of limit"]] == ["green", "orange", "red"]
-    for uid, title in ((links.BUDGETS, "Forecast of limit"), (links.OVERVIEW, "Budgets, forecast")):
+    for uid, title in ((links.BUDGETS, "Forecast of limit"), (links.OVERVIEW, "Budget forecast")):
         [panel] = [panel for panel in panels(BOARDS[uid]) if panel["title"] == title]
         assert "spend_budget_forecast_usd" in panel["targets"][0]["expr"]
         last = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]

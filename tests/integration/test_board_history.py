@@ -144,15 +144,15 @@ def by_date(series: Series, zone: ZoneInfo) -> dict[date, float]:
 def test_figures_of_now_are_the_exporters_and_those_of_a_past_month_are_the_bills(
     prometheus: Prometheus, zone: str
 ) -> None:
-    assert one(prometheus, "Month so far, USD", last_30_days(zone)) == NOWCAST_USD
+    assert one(prometheus, "Month, USD", last_30_days(zone)) == NOWCAST_USD
     assert one(prometheus, "Month end, USD", last_30_days(zone)) == FORECAST_USD["0.5"]
     # A range that ends with the month has what is billed, and the latest forecast.
-    assert one(prometheus, "Month so far, USD", this_month(zone)) == pytest.approx(
+    assert one(prometheus, "Month, USD", this_month(zone)) == pytest.approx(
         total(date(2026, 3, 1), NOW.date())
     )
     assert one(prometheus, "Month end, USD", this_month(zone)) == FORECAST_USD["0.5"]
     february = pytest.approx(total(date(2026, 2, 1), date(2026, 2, 28)))
-    for title in ("Month so far, USD", "Month end, USD"):
+    for title in ("Month, USD", "Month end, USD"):
         assert one(prometheus, title, previous_month(zone)) == february
 
 
@@ -160,12 +160,12 @@ def test_figures_of_now_are_the_exporters_and_those_of_a_past_month_are_the_bill
 def test_the_last_full_day_is_settled_and_its_change_is_against_a_week_before(
     prometheus: Prometheus, zone: str
 ) -> None:
-    [now] = answers(prometheus, "Last full day, USD", last_30_days(zone))
+    [now] = answers(prometheus, "Last day, USD", last_30_days(zone))
     week = days(LAST_FULL - timedelta(days=7), LAST_FULL)
     assert by_date(now, ZoneInfo(zone)) == pytest.approx({day: total(day, day) for day in week})
-    [same] = answers(prometheus, "Last full day, USD", this_month(zone))
+    [same] = answers(prometheus, "Last day, USD", this_month(zone))
     assert by_date(same, ZoneInfo(zone)) == by_date(now, ZoneInfo(zone))
-    [then] = answers(prometheus, "Last full day, USD", previous_month(zone))
+    [then] = answers(prometheus, "Last day, USD", previous_month(zone))
     assert list(by_date(then, ZoneInfo(zone)))[-1] == date(2026, 2, 28)
     assert len(then.points) == 8
 

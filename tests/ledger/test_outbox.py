@@ -32,7 +32,7 @@ def outbox(
 
 
 def decide(box: Outbox, now: datetime = NOW, limit: int = 1000) -> int:
-    box.know_series()
+    box.know_series(now)
     return sum(box.decide(window, now, limit) for window in box.windows(now))
 
 

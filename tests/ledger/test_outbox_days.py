@@ -37,7 +37,7 @@ def days(ledger: Ledger, since: datetime = NOW - timedelta(days=60)) -> Outbox:
 
 def deliver(box: Outbox, stored: dict[tuple[tuple[str, ...], int], float], now: datetime = NOW) -> int:
     """Send all that is due into a store that keeps the first value of a time; return how many."""
-    box.know_series()
+    box.know_series(now)
     for window in box.windows(now):
         box.decide(window, now, 10_000)
     batch = box.due(now, 10_000)

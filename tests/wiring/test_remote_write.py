@@ -14,6 +14,8 @@ from exporter.core.errors import SourceError
 from exporter.history.remote_write import Receiver
 from exporter.ledger.charges.store import Ledger
 from exporter.wiring.remote_write import history_sender, receiver
+from exporter.wiring.sources import history_divisions
+from tests.fakes.query_api import query_api
 from tests.fakes.remote_receiver import RemoteReceiver
 from tests.support.charge_rows import charge, put
 from tests.support.config_documents import FROM_FILES
@@ -77,6 +79,36 @@ def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path:
         ]
         assert list(server.sums().values()) == [1.0, 1.0]
     ledger.close()
+
+
+def test_two_exporters_with_jobs_of_their_own_do_not_mix_in_one_store(tmp_path: Path) -> None:
+    with RemoteReceiver() as server, query_api(server) as api:
+        for job, usd in (("spend-production", "8"), ("spend-staging", "1")):
+            ledger = Ledger(None)
+            put(ledger, tmp_path, "a", charge(usd))
+            section = {"url": server.url, "since_days": 1, "query_url": api.url}
+            document = {
+                **FROM_FILES,
+                "cost_attribution": {"all": {"projects": ["*"]}},
+                "history": {"job": job, "remote_write": section},
+            }
+            config = parse(json.dumps(document), tmp_path)
+            zones = {"gcp": "America/Los_Angeles"}
+            divided = history_divisions(config)
+            sender = history_sender(config, ledger, ["files"], lambda: NOW, zones, divisions=divided)
+            assert sender is not None
+            assert sender.send() is None
+            # The store is asked for the exporter's own job alone.
+            assert sender.compare() == []
+            assert f'{{job="{job}"}}' in api.asked[-1]["query"]
+            ledger.close()
+        found = {
+            (dict(labels)["job"], dict(labels)["__name__"]): usd for labels, usd in server.sums().items()
+        }
+    names = ("spend_hourly_usd", "spend_daily_usd", "spend_category_daily_usd")
+    assert found == {
+        (job, name): usd for job, usd in (("spend-production", 8.0), ("spend-staging", 1.0)) for name in names
+    }
 
 
 def test_without_the_section_nothing_is_sent(tmp_path: Path) -> None:

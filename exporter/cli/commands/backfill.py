@@ -21,13 +21,14 @@ from exporter.cli.arguments import (
     print_usage_problem,
 )
 from exporter.cli.commands.backfill_blocks import PromtoolError, UnsafeError, check_safe, create_blocks
-from exporter.cli.commands.backfill_files import MonthFile, billing_days, months_of, write_months
+from exporter.cli.commands.backfill_files import History, MonthFile, billing_days, months_of, write_months
 from exporter.cli.commands.backfill_store import compare_or_resend
 from exporter.cli.progress import progress_bar
 from exporter.config.model import Config, load
 from exporter.ledger.charges.hourly import forgotten_before
 from exporter.ledger.charges.windows import Window
 from exporter.wiring.ledger import OpenedLedger, opened_ledger
+from exporter.wiring.sources import history_divisions
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,15 @@ def backfill(
 
     Raises LedgerError, UnsafeError, OSError.
     """
+    job = (config.history.job if config.history else None) or ""
     out.mkdir(parents=True, exist_ok=True)
     with opened_ledger(config, ledger, refresh=refresh) as opened:
         windows = _windows(opened, first, end)
         files: list[MonthFile] = []
         if windows:
             show = progress_bar("writing files", len(months_of(windows)))
-            files = write_months(opened.view, windows, opened.timezones, out, show)
+            history = History(opened.view, opened.timezones, history_divisions(config), job)
+            files = write_months(history, windows, out, show)
         failed = opened.failed
     for name in failed:
         logger.error("source %s could not be read; the files contain what it reported before", name)
@@ -149,7 +152,7 @@ def backfill(
         print(f"{file.path}  {file.samples} samples")  # noqa: T201
     try:
         if blocks is not None:
-            check_safe(files, windows, blocks.data, blocks.retention, now)
+            check_safe(files, windows, blocks.data, blocks.retention, now, job=job)
             made = create_blocks(files, blocks.data, progress_bar("making blocks", len(files)))
             print(f"{blocks.data}  {len(made)} blocks")  # noqa: T201
     except PromtoolError as error:

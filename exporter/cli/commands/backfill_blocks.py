@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-from exporter.cli.commands.backfill_files import FAMILIES, MonthFile
+from exporter.cli.commands.backfill_files import MonthFile
 from exporter.cli.progress import Show
 from exporter.ledger.charges.windows import Window
 from exporter.metrics.families import Family
@@ -41,10 +41,13 @@ def check_safe(
     data: Path,
     retention: timedelta,
     now: datetime,
+    *,
+    job: str,
 ) -> None:
     """Check that blocks of the files can go into a data directory.
 
-    `windows` has the time of each provider's usage that is in them. Raises UnsafeError, PromtoolError.
+    `windows` has the time of each provider's usage that is in them, `job` is the label of their samples.
+    Raises UnsafeError, PromtoolError.
     """
     _check_storage(data)
     first = min(file.first_second for file in files)
@@ -63,10 +66,11 @@ def check_safe(
             f"{_utc(kept_from)}{whole}: start Prometheus with a longer --storage.tsdb.retention.time and "
             f"give the same to --retention, or choose a day after {_utc(kept_from):.10} for --from"
         )
-    for family in FAMILIES:
-        for provider, (begin, end) in windows.items():
-            # Noon of a billing day's date is within the day, of every provider's zone.
-            _check_new(data, family, provider, int(begin.timestamp()), int(end.timestamp()) - 1)
+    families = list(dict.fromkeys(file.family for file in files))
+    for provider, (begin, end) in windows.items():
+        selectors = {family: _selector(family, provider, job) for family in families}
+        # Noon of a billing day's date is within the day, of every provider's zone.
+        _check_new(data, selectors, int(begin.timestamp()), int(end.timestamp()) - 1)
 
 
 def create_blocks(files: Sequence[MonthFile], data: Path, show: Show) -> list[Path]:
@@ -100,23 +104,31 @@ def _check_storage(data: Path) -> None:
         )
 
 
-def _check_new(data: Path, family: Family, provider: str, first: int, last: int) -> None:
-    """Check that no block has a provider's cost from the first to the last second yet."""
-    selector = f"{family.name}{{provider={json.dumps(provider)}}}"
+def _selector(family: Family, provider: str, job: str) -> str:
+    own = f",job={json.dumps(job)}" if job else ""
+    return f"{family.name}{{provider={json.dumps(provider)}{own}}}"
+
+
+def _check_new(data: Path, selectors: Mapping[Family, str], first: int, last: int) -> None:
+    """Check that no block has a provider's cost, of any family, from the first to the last second yet."""
     for meta in sorted(data.glob("*/meta.json")):
-        if not _ULID.fullmatch(meta.parent.name) or not _knows_metric(meta.parent / "index", family):
+        if not _ULID.fullmatch(meta.parent.name):
             continue
         times = json.loads(meta.read_text(encoding="utf-8"))
         begin, end = max(first * 1000, times["minTime"]), min(last * 1000, times["maxTime"] - 1)
-        if begin > end or not _has_samples(data, family, selector, begin, end):
-            continue
-        which = urlencode({"match[]": selector, "start": first, "end": last})
-        raise UnsafeError(
-            f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would keep "
-            "one of the two values for a time, either of them, so delete the old ones first: with "
-            "--web.enable-admin-api, "
-            f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
-        )
+        for family, selector in selectors.items():
+            if begin > end or not _knows_metric(meta.parent / "index", family):
+                continue
+            if not _has_samples(data, family, selector, begin, end):
+                continue
+            matches = [("match[]", each) for each in selectors.values()]
+            which = urlencode([*matches, ("start", str(first)), ("end", str(last))])
+            raise UnsafeError(
+                f"{data} already has {selector} of that time, in block {meta.parent.name}. Prometheus would "
+                "keep one of the two values for a time, either of them, so delete the old ones first: with "
+                "--web.enable-admin-api, "
+                f"POST /api/v1/admin/tsdb/delete_series?{which} and then /api/v1/admin/tsdb/clean_tombstones"
+            )
 
 
 def _knows_metric(index: Path, family: Family) -> bool:

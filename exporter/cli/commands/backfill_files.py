@@ -1,23 +1,22 @@
-"""The files of a backfill: hourly and daily cost as OpenMetrics, a file of each for each UTC month."""
+"""The files of a backfill: each family of history as OpenMetrics, a file for each UTC month."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.cli.progress import Show
-from exporter.ledger.charges.daily import daily_costs
+from exporter.ledger.charges.daily import DAY_STAMP_SECONDS, daily_costs
+from exporter.ledger.charges.daily_parts import Division, daily_parts
 from exporter.ledger.charges.hourly import StampedCost, hourly_costs
 from exporter.ledger.charges.windows import LedgerView, Window
+from exporter.metrics.daily_parts import FAMILIES
 from exporter.metrics.exposition.exposition import TimedSample, timed_openmetrics
-from exporter.metrics.families import SPEND_DAILY_USD, SPEND_HOURLY_USD, Family
-
-FAMILIES: Final = (SPEND_HOURLY_USD, SPEND_DAILY_USD)
+from exporter.metrics.families import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,22 @@ class _Written:
     last: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is written: hours and billing days of the bill, and parts of these days."""
+
+    view: LedgerView
+    zones: Mapping[str, str]
+    """Billing zones by provider."""
+    divisions: Sequence[Division] = ()
+    job: str = ""
+    """A label of every sample; none where it is empty."""
+
+    def contents(self) -> dict[str, Division | None]:
+        """Return what has a file for each month, by the key of its family."""
+        return {"hour": None, "day": None, **{each.name: each for each in self.divisions}}
+
+
 def billing_days(first: date, end: date, timezone: str) -> Window:
     """Return the time from the start of a billing day to that of another, in UTC."""
     zone = ZoneInfo(timezone)
@@ -47,18 +62,19 @@ def billing_days(first: date, end: date, timezone: str) -> Window:
 
 
 def write_months(
-    view: LedgerView, windows: Mapping[str, Window], zones: Mapping[str, str], folder: Path, show: Show
+    history: History, windows: Mapping[str, Window], folder: Path, show: Show
 ) -> list[MonthFile]:
     """Write the files of the hours and days in each provider's window; a month without cost has no file.
 
-    `zones` are the billing zones by provider. Each file appears in one step. Raises OSError.
+    Each file appears in one step. Raises OSError.
     """
     written = []
     months = months_of(windows)
     for number, month in enumerate(months):
         show(number, f"{month[0]:%Y-%m}")
-        for family in FAMILIES:
-            file = _write_month(family, _costs(family, view, windows, zones, month), month, folder)
+        for contents in history.contents():
+            costs = _costs(contents, history, windows, month)
+            file = _write_month(FAMILIES[contents], history.job, costs, month, folder)
             if file is not None:
                 written.append(file)
     show(len(months), "")
@@ -79,14 +95,16 @@ def months_of(windows: Mapping[str, Window]) -> list[Window]:
 
 
 def _write_month(
-    family: Family, costs: Iterator[StampedCost], month: Window, folder: Path
+    family: Family, job: str, costs: Iterator[StampedCost], month: Window, folder: Path
 ) -> MonthFile | None:
+    of_job = (job,) if job else ()
+    labelled = replace(family, labels=("job", *family.labels)) if job else family
     path = folder / f"{family.name}-{month[0]:%Y-%m}.om"
     written = _Written()
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            for text in timed_openmetrics(family, _samples(costs, written)):
+            for text in timed_openmetrics(labelled, _samples(costs, of_job, written)):
                 file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -100,31 +118,38 @@ def _write_month(
     return MonthFile(path, family, written.samples, written.first, written.last)
 
 
-def _samples(costs: Iterator[StampedCost], written: _Written) -> Iterator[TimedSample]:
+def _samples(
+    costs: Iterator[StampedCost], of_job: tuple[str, ...], written: _Written
+) -> Iterator[TimedSample]:
     for labels, second, usd in costs:
         written.samples += 1
         written.first = min(written.first, second)
         written.last = max(written.last, second)
-        yield labels, float(usd), second
+        yield (*of_job, *labels), float(usd), second
 
 
 def _costs(
-    family: Family,
-    view: LedgerView,
-    windows: Mapping[str, Window],
-    zones: Mapping[str, str],
-    month: Window,
+    contents: str, history: History, windows: Mapping[str, Window], month: Window
 ) -> Iterator[StampedCost]:
+    division = history.contents()[contents]
     for provider, (begin, end) in sorted(windows.items()):
-        if family is SPEND_HOURLY_USD:
+        if contents == "hour":
             since, until = max(begin, month[0]), min(end, month[1])
         else:
             # The whole billing days whose date is in the month.
-            first, last = billing_days(month[0].date(), month[1].date(), zones[provider])
+            first, last = billing_days(month[0].date(), month[1].date(), history.zones[provider])
             since, until = max(begin, first), min(end, last)
         if since >= until:
             continue
-        if family is SPEND_HOURLY_USD:
-            yield from hourly_costs(view, provider, since, until, order="series")
+        if contents == "hour":
+            yield from hourly_costs(history.view, provider, since, until, order="series")
+        elif division is None:
+            yield from daily_costs(history.view, provider, history.zones[provider], since, until)
         else:
-            yield from daily_costs(view, provider, zones[provider], since, until)
+            yield from _stamped(history, division, provider, (since, until))
+
+
+def _stamped(history: History, division: Division, provider: str, days: Window) -> Iterator[StampedCost]:
+    for part in daily_parts(history.view, division, history.zones, days, provider=provider):
+        if part.usd is not None:
+            yield part.labels, int(part.day.timestamp()) + DAY_STAMP_SECONDS, part.usd

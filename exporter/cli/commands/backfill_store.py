@@ -17,7 +17,7 @@ from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.sources.base import billing_zones
 from exporter.wiring.remote_write import history_sender
-from exporter.wiring.sources import configured_sources
+from exporter.wiring.sources import configured_sources, history_divisions
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ def compare_or_resend(config: Config, ledger: str | None, since: date | None, no
     sources = configured_sources(config, os.environ)
     names = [source.name for source in sources]
     with closing(Ledger(Path(ledger) if ledger else config.ledger)) as opened:
-        sender = history_sender(config, opened, names, lambda: now, billing_zones(sources))
+        sender = history_sender(
+            config, opened, names, lambda: now, billing_zones(sources), divisions=history_divisions(config)
+        )
         if sender is None:
             logger.error("history.remote_write is not set, so nothing was sent to any store")
             return False

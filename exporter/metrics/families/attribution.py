@@ -25,6 +25,21 @@ SPEND_LABEL_MONTH_TO_DATE_USD = gauge(
     "label, `other` the sum of all but the 100 most expensive values.",
     "usd",
 )
+SPEND_CATEGORY_DAILY_USD = gauge(
+    "spend_category_daily_usd",
+    ("provider", "category"),
+    "Billed net cost of one billing day by category of cost_attribution, with the time and the sum of "
+    "spend_daily_usd. It comes from backfill or remote write and is never scraped.",
+    "usd",
+)
+SPEND_LABEL_DAILY_USD = gauge(
+    "spend_label_daily_usd",
+    ("provider", "label", "value"),
+    "Billed net cost of one billing day by value of each label in label_costs, with the time of "
+    "spend_daily_usd. `unlabelled` is cost without the label, `other` the sum of all but the day's "
+    "100 most expensive values. It comes from backfill or remote write and is never scraped.",
+    "usd",
+)
 SPEND_UNIT_COST_USD = gauge(
     "spend_unit_cost_usd",
     ("unit",),

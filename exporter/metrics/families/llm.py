@@ -49,6 +49,14 @@ SPEND_LLM_MONTH_TO_DATE_USD = gauge(
     "it.",
     "usd",
 )
+SPEND_LLM_DAILY_USD = gauge(
+    "spend_llm_daily_usd",
+    _BILLED_MODEL,
+    "Billed net cost of language models on one billing day, with the time of spend_daily_usd and a part of "
+    "it. `other` is the sum of all but the day's 100 most expensive pairs of project and model. It comes "
+    "from backfill or remote write and is never scraped.",
+    "usd",
+)
 SPEND_LLM_PROXY_USD_TOTAL = counter(
     "spend_llm_proxy_usd_total",
     _PROXY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -92,6 +93,34 @@ def test_each_billing_day_has_a_sample_at_noon_of_its_date_in_the_file_of_its_mo
     }
 
 
+def test_days_are_divided_by_category_label_and_model_and_carry_the_job(config: Path) -> None:
+    written = json.loads(config.read_text())
+    rules = {"cost_attribution": {"models": {"services": ["OpenAI API"]}}, "label_costs": ["team"]}
+    config.write_text(json.dumps({**written, **rules, "history": {"job": "spend-staging"}}))
+    assert backfill(config) == 0
+    out = config.parent / "out"
+    by_file: dict[str, dict[tuple[str, ...], float]] = {}
+    for file in sorted(out.glob("*-2026-01.om")):
+        by_file[file.stem.partition("-")[0]] = samples(file)
+    assert {key[0] for each in by_file.values() for key in each} == {"spend-staging"}
+
+    def sums(name: str, provider: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for key, usd in by_file[name].items():
+            if key[1] == provider:
+                found[key[-1]] = found.get(key[-1], 0.0) + usd
+        return found
+
+    for provider in ("gcp", "openai"):
+        days = pytest.approx(sums("spend_daily_usd", provider))
+        assert sums("spend_category_daily_usd", provider) == days
+        assert sums("spend_label_daily_usd", provider) == days
+    assert sums("spend_llm_daily_usd", "openai") == pytest.approx(sums("spend_daily_usd", "openai"))
+    assert sums("spend_llm_daily_usd", "gcp") == {}
+    categories = {key[1:3] for key in by_file["spend_category_daily_usd"]}
+    assert categories == {("gcp", "unattributed"), ("openai", "models")}
+
+
 @pytest.mark.slow
 def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Path) -> None:
     assert backfill(config) == 0
@@ -103,6 +132,7 @@ def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Pat
         "spend_daily_usd-2026-01.om",
         "spend_daily_usd-2026-02.om",
         "spend_hourly_usd-2026-02.om",
+        "spend_llm_daily_usd-2026-02.om",
     ]
 
 
@@ -166,7 +196,11 @@ def test_what_retention_would_drop_is_reported_and_nothing_is_made(
     assert backfill(config, "--create-blocks", str(data)) == 2
     errors = capsys.readouterr().err
     assert "with a retention of 15 days" in errors
-    files = [f"spend_{each}_usd-2026-{month}.om" for month in ("01", "02") for each in ("hourly", "daily")]
+    files = [
+        f"spend_{each}_usd-2026-{month}.om"
+        for month in ("01", "02")
+        for each in ("hourly", "daily", "llm_daily")
+    ]
     assert f"all of {', '.join(files)}" in errors
     assert list(data.iterdir()) == []
 
