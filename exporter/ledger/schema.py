@@ -162,6 +162,11 @@ UPDATE usage_series SET counted_from = coalesce(
 WHERE counted_from IS NULL;
 """
 
+_ADD_LIST_PRICES: Final = """
+-- Cost at list prices less the billed cost; NULL: not known. It is mostly 0, so that it takes little room.
+ALTER TABLE charge ADD COLUMN list_above_billed_usd DECIMAL(38,18);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -171,6 +176,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_PERIOD_END,
     _ADD_INVOICE_PARTS,
     _ADD_COUNTED_FROM,
+    _ADD_LIST_PRICES,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 
