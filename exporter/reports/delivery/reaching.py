@@ -32,14 +32,14 @@ def reach(url: str, what: str, key: str, ca_file: Path | None) -> str:
     if select_proxy(url, get_environ_proxies(url)) is not None:
         return f"{what} is reached by the proxy of this machine, which was not tried"
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise DeliveryError(
             f"the name of the server of {what} is not known; check {key} and the DNS of this machine",
             transient=True,
         ) from None
     try:
-        with socket.create_connection(found[0][4][:2], _TIMEOUT_SECONDS) as connection:
+        with socket.create_connection((host, port), _TIMEOUT_SECONDS) as connection:
             if parts.scheme == "https":
                 context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
                 with context.wrap_socket(connection, server_hostname=host):
