@@ -79,7 +79,7 @@ class SpendClient:
         step: Literal["hour", "day", "week", "month", "total"] = "day",
         by: str | Sequence[str] = (),
         where: Where = "",
-        measure: Literal["net", "gross", "credits", "usage"] = "net",
+        measure: Literal["net", "gross", "credits", "list", "usage"] = "net",
         top: int = 20,
         compare: Literal["previous", "week", "none"] = "none",
     ) -> Costs:

@@ -67,6 +67,10 @@ class Charge:
     corrects: bool | None = None
     """Whether it changes what was billed before; None: it does if its category is `adjustment`. The rounding
     of an invoice is an adjustment that corrects nothing."""
+    list_cost_usd: Decimal | None = None
+    """The same usage at the provider's list prices, in US dollars; None where the bill does not have it. Rows
+    with and without it are different charges, so that it is known for all of a charge or for nothing of it.
+    None for credits."""
 
 
 def tags_text(tags: Mapping[str, str]) -> str:
@@ -105,6 +109,7 @@ CHARGE_COLUMNS: Final[dict[str, str]] = {
     "tags": "VARCHAR",
     "charge_period_end": "TIMESTAMP",
     "corrects": "BOOLEAN",
+    "list_cost_usd": "DECIMAL(38,18)",
 }
 """The fields of a Charge and their DuckDB types, in order. Timestamps are UTC without a zone.
 

@@ -170,6 +170,11 @@ ALTER TABLE remote_series RENAME service_name TO label_3;
 ALTER TABLE remote_series RENAME charge_category TO label_4;
 """
 
+_ADD_LIST_PRICES: Final = """
+-- Cost at list prices less the billed cost; NULL: not known. It is mostly 0, so that it takes little room.
+ALTER TABLE charge ADD COLUMN list_above_billed_usd DECIMAL(38,18);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -180,6 +185,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_INVOICE_PARTS,
     _ADD_COUNTED_FROM,
     _NAME_LABELS_BY_PLACE,
+    _ADD_LIST_PRICES,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import inf
 from typing import TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
@@ -48,8 +47,8 @@ from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
 from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
 from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
 from exporter.metrics.savings import Savings
-from exporter.metrics.settled_day import settled_day_families
-from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
+from exporter.metrics.spikes import Judged, spike_families
+from exporter.metrics.unusual_cost import Explain, UnusualCost, explain_nothing
 from exporter.sources.base import Source, billing_zones, reads_bill
 from exporter.sources.registry import HOURLY_BILLS
 from exporter.sources.status import SourceStatus
@@ -93,9 +92,13 @@ class SnapshotCollector:
         settings: FigureSettings,
         *,
         provider_budgets: Callable[[], Sequence[Budget]] = tuple,
+        explain: Explain = explain_nothing,
         outcomes: Outcomes | None = None,
     ) -> None:
-        """`provider_budgets` returns the budgets that sources read from their providers."""
+        """`provider_budgets` returns the budgets that sources read from their providers.
+
+        `explain` says why services rose.
+        """
         self._ledger = ledger
         live_of = {source.provider for source in sources if source.reads_live_usage}
         # The bill of the same provider has the prices.
@@ -113,7 +116,7 @@ class SnapshotCollector:
         self._budgeting = Budgeting()
         self._provider_budgets = provider_budgets
         self._exporter_cost = ExporterCost()
-        self._settled: tuple[object, list[FamilySamples]] | None = None
+        self._unusual = UnusualCost(settings.alert_thresholds, explain)
         self.outcomes = outcomes or Outcomes()
 
     def timezones(self, view: LedgerView) -> dict[str, str]:
@@ -256,30 +259,31 @@ class SnapshotCollector:
         statuses: Sequence[SourceStatus],
     ) -> Sequence[FamilySamples]:
         """Return the figures of alerts: budgets, spikes, settled days, the exporter's cost, thresholds."""
-        exporter_cost = self._exporter_cost
+        exporter_cost, unusual = self._exporter_cost, self._unusual
+        usage = LlmView(view.connection, view.sources) if view.exported_before is None else None
+        found: list[Judged] = []
+        spikes = self._compute("spikes", lambda: unusual.spikes(view, usage, now, outlooks), found, now, view)
+        days = self._compute(
+            "settled_days",
+            lambda: unusual.settled_days(view, now, self.timezones(view)),
+            _NO_FAMILIES,
+            now,
+            view,
+        )
         return (
             *self._compute("budget_series", lambda: budget_families(budgets, now), _NO_FAMILIES, now),
+            *spike_families(spikes),
+            *days,
             *self._compute(
-                "spikes", lambda: spike_families(self._spikes(view, now, outlooks)), _NO_FAMILIES, now, view
+                "explanations",
+                lambda: unusual.explanations(view, now, self.timezones(view), spikes, days),
+                _NO_FAMILIES,
+                now,
+                view,
             ),
-            *self._compute("settled_days", lambda: self._settled_days(view, now), _NO_FAMILIES, now, view),
             *self._compute("exporter_cost", lambda: [exporter_cost.family(statuses, now)], _NO_FAMILIES, now),
             threshold_family(self._settings.alert_thresholds),
         )
-
-    def _spikes(self, view: LedgerView, now: datetime, outlooks: Sequence[Outlook]) -> list[Judged]:
-        thresholds = self._settings.alert_thresholds
-        floors = Floors(thresholds.get("hourly_spike_usd", inf), thresholds.get("spike_score", inf))
-        found = billed_spikes(view, outlooks, floors)
-        if view.exported_before is None:
-            found += usage_spikes(view, LlmView(view.connection, view.sources), outlooks, floors, now)
-        return found
-
-    def _settled_days(self, view: LedgerView, now: datetime) -> list[FamilySamples]:
-        state = (_hour(now), view.exported_before, view.state())
-        if self._settled is None or self._settled[0] != state:
-            self._settled = (state, settled_day_families(view, now, self.timezones(view)))
-        return self._settled[1]
 
     def _compute(
         self,

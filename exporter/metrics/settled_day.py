@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.analysis.bill.spikes import COMPARED_DAYS, recurring_usd
 from exporter.analysis.bill.windows import billing_day
-from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView
+from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView, Window
 from exporter.metrics import families as metrics
 from exporter.metrics.billed import settled_times
 from exporter.metrics.families import FamilySamples
@@ -32,19 +32,10 @@ def settled_day_families(
     A service without cost on a day has 0 for it. Days before the start of the bill are left out. `timezones`
     has the billing zone of each provider.
     """
-    settled: dict[str, datetime] = {}
-    for (provider, _), through in settled_times(view, now).items():
-        settled[provider] = min(through, settled.get(provider, through))
     samples: list[tuple[tuple[str, ...], float]] = []
     recurring: list[tuple[tuple[str, ...], float]] = []
-    for provider, through in sorted(settled.items()):
-        # At a midnight, the day of the moment just before is complete.
-        last = through - timedelta(microseconds=1)
-        ends = billing_day(last, timezones[provider], 0)[1]
-        skipped = 0 if ends <= through else 1
-        days = {
-            str(before): billing_day(last, timezones[provider], before + skipped) for before in _READ_DAYS
-        }
+    for provider, windows in settled_days(view, now, timezones).items():
+        days = {str(before): window for before, window in enumerate(windows)}
         sums: dict[str, list[Decimal]] = {}
         known = [False] * len(days)
         for labels, usd in view.window_sums(provider, days):
@@ -66,3 +57,22 @@ def settled_day_families(
         FamilySamples(metrics.SPEND_SETTLED_DAY_USD, samples),
         FamilySamples(metrics.SPEND_SETTLED_DAY_RECURRING_USD, recurring),
     ]
+
+
+def settled_days(
+    view: LedgerView, now: datetime, timezones: Mapping[str, str]
+) -> dict[str, tuple[Window, ...]]:
+    """Return the latest settled billing day of each provider, and the days before it."""
+    settled: dict[str, datetime] = {}
+    for (provider, _), through in settled_times(view, now).items():
+        settled[provider] = min(through, settled.get(provider, through))
+    found: dict[str, tuple[Window, ...]] = {}
+    for provider, through in sorted(settled.items()):
+        # At a midnight, the day of the moment just before is complete.
+        last = through - timedelta(microseconds=1)
+        ends = billing_day(last, timezones[provider], 0)[1]
+        skipped = 0 if ends <= through else 1
+        found[provider] = tuple(
+            billing_day(last, timezones[provider], before + skipped) for before in _READ_DAYS
+        )
+    return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from exporter.analysis.bill.coverage import covered_from
 from exporter.analysis.bill.settlement import LEARNT_UNTIL
+from exporter.ledger.charges.bill_begins import bill_begins
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.billed import settled_times
 from exporter.questions.cost_answer import ProviderBill
@@ -25,7 +27,7 @@ class Bill:
     provider: str
     timezone: str
     since: datetime
-    """Begin of its first usage hour."""
+    """Begin of its first usage hour, of its oldest billing account."""
     through: datetime
     """End of its last usage hour, without usage that was billed ahead."""
     last_usage: datetime
@@ -39,6 +41,8 @@ class Bills:
     """What answers are made from."""
 
     by_provider: Mapping[str, Bill]
+    begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """Begin of the first usage hour by provider and billing account, as in the summary and the metrics."""
     missing_sources: tuple[str, ...] = ()
     """Sources that were never read to their end."""
 
@@ -53,9 +57,10 @@ class Bills:
         return bool(bills) and all(slot.ends[bill.timezone] <= bill.settled_to for bill in bills)
 
     def partial(self, span: Span, providers: Sequence[str]) -> bool:
-        """Whether the span begins before the bill of one of these providers does."""
+        """Whether the span begins before a bill of one of these providers does, as in the summary."""
         bills = [self.by_provider[provider] for provider in providers]
-        return any(span.windows[bill.timezone][0] < bill.since for bill in bills)
+        starts = {bill.provider: span.windows[bill.timezone][0] for bill in bills}
+        return covered_from(self.begins, starts) is not None
 
     def described(self) -> list[ProviderBill]:
         """Return the bills for an answer."""
@@ -78,6 +83,10 @@ def bills_of(
     settled: dict[str, datetime] = {}
     for (provider, _), until in settled_times(view, now).items():
         settled[provider] = min(until, settled.get(provider, until))
+    begins = bill_begins(view)
+    since: dict[str, datetime] = {}
+    for (provider, _), begin in begins.items():
+        since[provider] = min(begin, since.get(provider, begin))
     rows = view.connection.execute(
         """SELECT provider, min(first), least(max(last), max(export)) + INTERVAL 1 HOUR, max(last) FROM (
              SELECT series_id, min(charge_period_start) AS first, max(charge_period_start) AS last,
@@ -90,14 +99,15 @@ def bills_of(
         provider: Bill(
             provider,
             zones.get(provider, "UTC"),
-            _aware(since),
+            # A bill without usage begins with its first charge.
+            since.get(provider, _aware(first)),
             _aware(through) + (timedelta() if provider in HOURLY_BILLS else _REST_OF_DAY),
             _aware(last),
             settled.get(provider) or min(now, _aware(through)) - LEARNT_UNTIL,
         )
-        for provider, since, through, last in rows
+        for provider, first, through, last in rows
     }
-    return Bills(found, tuple(missing_sources))
+    return Bills(found, begins, tuple(missing_sources))
 
 
 def _aware(moment: datetime) -> datetime:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Measure = Literal["net", "gross", "credits", "usage"]
+Measure = Literal["net", "gross", "credits", "list", "usage"]
 
 Amount = Annotated[
     str,
@@ -23,6 +23,15 @@ def amount_text(amount: Decimal | None) -> str | None:
     text = f"{amount:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
+
+
+def _none(value: object) -> bool:
+    return value is None
+
+
+Unlisted = Annotated[Amount | None, Field(exclude_if=_none)]
+"""For `list`, the billed cost of charges without a list price: what the sum beside it lacks. Left out where
+every charge has one."""
 
 
 class Part(BaseModel):
@@ -42,6 +51,9 @@ class Point(Part):
     """Null where nothing was billed, which is not the same as 0."""
     settled: bool
     """Whether nearly all of the cost has arrived."""
+    without_list_price: Unlisted = None
+    """For `list`: what was billed, without credits, for charges of the period that have no list price. It is
+    not in `value`. Left out where there are none."""
 
 
 class CostGroup(Part):
@@ -55,6 +67,8 @@ class CostGroup(Part):
     """Sum over the span of `compared_with`; null without a comparison, and where nothing was billed."""
     points: list[Point]
     """One for each period, in order; the same periods in all groups."""
+    without_list_price: Unlisted = None
+    """As in the points: it is not in `total`."""
 
 
 class OtherGroups(Part):
@@ -65,6 +79,7 @@ class OtherGroups(Part):
     total: Amount | None
     previous: Amount | None
     points: list[Point]
+    without_list_price: Unlisted = None
 
 
 class ComparedSpan(Part):
@@ -73,6 +88,8 @@ class ComparedSpan(Part):
     from_: str = Field(alias="from")
     to: str
     """Excluded."""
+    without_list_price: Unlisted = None
+    """As in the points: it is not in `previous`."""
 
 
 class ProviderBill(Part):
@@ -116,6 +133,10 @@ class CostAnswer(Part):
     previous: Amount | None
     points: list[Point]
     """The sum of all groups."""
+    without_list_price: Unlisted = None
+    """For `list`: what was billed, without credits, for charges that have no list price, because their bill
+    does not give one or was read before list prices were kept. It is not in `total`. Left out where there are
+    none."""
     truncated: bool
     """Whether some groups are only in `other`."""
     settled: bool

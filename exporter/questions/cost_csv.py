@@ -1,4 +1,7 @@
-"""The answer of /api/v1/costs as CSV: a row for each period of each group in which something was billed."""
+"""The answer of /api/v1/costs as CSV: a row for each period of each group in which something was billed.
+
+Of list prices there is one more column: what was billed for charges that have none.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,19 @@ def costs_csv(answer: CostAnswer) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     value = answer.measure if answer.currency is None else f"{answer.measure}_usd"
-    writer.writerow(["start", "end", *answer.by, value, "settled"])
+    lists = answer.measure == "list"
+    unlisted = ["without_list_price_usd"] if lists else []
+    writer.writerow(["start", "end", *answer.by, value, "settled", *unlisted])
     for group in answer.groups:
-        writer.writerows(_rows(list(group.keys.values()), group.points))
+        writer.writerows(_rows(list(group.keys.values()), group.points, lists=lists))
     if answer.other is not None:
-        writer.writerows(_rows([OTHER] * len(answer.by), answer.other.points))
+        writer.writerows(_rows([OTHER] * len(answer.by), answer.other.points, lists=lists))
     return text.getvalue()
 
 
-def _rows(keys: list[str], points: list[Point]) -> Iterator[list[str]]:
+def _rows(keys: list[str], points: list[Point], *, lists: bool) -> Iterator[list[str]]:
     for point in points:
-        if point.value is not None:
-            yield [point.start, point.end, *keys, point.value, "true" if point.settled else "false"]
+        if point.value is not None or point.without_list_price is not None:
+            unlisted = [point.without_list_price or ""] if lists else []
+            settled = "true" if point.settled else "false"
+            yield [point.start, point.end, *keys, point.value or "", settled, *unlisted]

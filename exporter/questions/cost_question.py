@@ -17,8 +17,6 @@ _LISTS: Final = ("by", "where")
 _MAY_BE_EMPTY: Final = (*_LISTS, "from", "to")
 """Parameters of which an empty value is as good as none."""
 
-_UNKEPT: Final = "list"
-
 
 class Parameters(BaseModel):
     """Parameters that questions share."""
@@ -48,9 +46,10 @@ class CostParameters(Parameters):
     """Dimensions separated by commas: provider, billing_account, project, service, service_id, sku, sku_id,
     region, charge_category, category (your cost attribution), model, unit, and label.KEY or tag.KEY of the
     labels and tags that the configuration uses. Without it there is one group."""
-    measure: Literal["net", "gross", "credits", "usage"] = "net"
+    measure: Literal["net", "gross", "credits", "list", "usage"] = "net"
     """`net`: all charges, as in /metrics. `gross`: without credits. `credits`: credits alone, negative.
-    `usage`: the quantity of usage, by unit, rounded to 15 digits."""
+    `list`: what the charges of `gross` cost at the provider's list prices. `usage`: the quantity of usage, by
+    unit, rounded to 15 digits."""
     top: int = Field(20, ge=1, le=10_000)
     """How many groups are shown on their own; the others are added up in `other`."""
     compare: Compared = "none"
@@ -76,10 +75,6 @@ def read_parameters(model: type[Model], given: Iterable[tuple[str, str]]) -> Mod
         if name in values and name not in _LISTS:
             raise QuestionError(name, "is given twice")
         values[name] = f"{values[name]},{value}" if name in values else value
-    if values.get("measure") == _UNKEPT:
-        raise QuestionError(
-            "measure", "the ledger keeps what was billed, not list prices; use net, gross, credits or usage"
-        )
     try:
         return model.model_validate(
             {name: value for name, value in values.items() if value or name not in _MAY_BE_EMPTY}

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from exporter.analysis.explain.change import NO_CHANGE, Change, Kind, Side, change_of, summed
 from exporter.analysis.explain.sentences import Line, money, sentence, signed_dollars
-from exporter.ledger.charges.cost_sums import CostSums
+from exporter.ledger.charges.cost_sums import Amount, CostSums
 from exporter.ledger.charges.windows import LedgerView
 from exporter.questions.bills import Bills
 from exporter.questions.choosing import Choice, choose
@@ -44,7 +44,9 @@ _Key = TypeVar("_Key", tuple[Line], tuple[Line, str])
 
 
 @dataclass(frozen=True, slots=True)
-class _Spans:
+class Spans:
+    """What is compared."""
+
     before: Span
     now: Span
 
@@ -95,7 +97,40 @@ def answer_explain(
     )
 
 
-def _spans(parameters: ExplainParameters, bills: Bills, now: datetime) -> _Spans:
+def reason_of(
+    view: LedgerView, dimensions: Dimensions, bills: Bills, *, provider: str, service: str, spans: Spans
+) -> tuple[str, Side] | None:
+    """Return why the cost of a service changed, from its project that changed most, and the cost since.
+
+    None where the change cannot be told: a bill that begins later, or none at all.
+    """
+    bill = bills.by_provider.get(provider)
+    if bill is None or spans.before.whole[0] < bill.since:
+        return None
+    choice = choose(
+        CostSums(view),
+        dimensions,
+        bills,
+        by=_OF_LINE,
+        where={},
+        span=(spans.before.whole[0], spans.now.whole[1]),
+        wanted=lambda series: (series.provider, series.service_name) == (provider, service),
+    )
+    lines = {
+        line: change
+        for (line,), change in _compared(
+            _sides(CostSums(view), choice, spans), lambda line, _: (line,)
+        ).items()
+    }
+    projects = summed((line.project, change) for line, change in lines.items())
+    if not projects:
+        return None
+    largest = next(iter(projects))
+    own = {line: change for line, change in lines.items() if line.project == largest}
+    return sentence(service, own), sum(lines.values(), NO_CHANGE).now
+
+
+def _spans(parameters: ExplainParameters, bills: Bills, now: datetime) -> Spans:
     first, end = parameters.from_, parameters.to
     if parameters.day is not None and (first or end):
         raise QuestionError("day", "is given together with from or to; give either")
@@ -108,7 +143,7 @@ def _spans(parameters: ExplainParameters, bills: Bills, now: datetime) -> _Spans
     before = span_before(span, parameters.compare)
     if before is None:
         raise QuestionError("compare", "is needed; write previous or week")
-    return _Spans(before, span)
+    return Spans(before, span)
 
 
 def _one_day(text: str, bills: Bills, now: datetime) -> Span:
@@ -132,7 +167,7 @@ def _chosen(
     view: LedgerView,
     dimensions: Dimensions,
     bills: Bills,
-    spans: _Spans,
+    spans: Spans,
     *,
     where: Conditions,
     labels: Sequence[str],
@@ -141,12 +176,12 @@ def _chosen(
     return choose(CostSums(view), dimensions, bills, by=(*_OF_LINE, *labels), where=where, span=reach)
 
 
-def _sides(sums: CostSums, choice: Choice, spans: _Spans) -> _Sides:
+def _sides(sums: CostSums, choice: Choice, spans: Spans) -> _Sides:
     """Return both sides of each line, by the values of its labels."""
     found: dict[tuple[Line, _Labels], tuple[Side, Side]] = {}
     for earlier, span in ((True, spans.before), (False, spans.now)):
-        quantities = dict(_read(sums, choice, span, quantity=True))
-        for group, usd in _read(sums, choice, span, quantity=False):
+        quantities = dict(_read(sums, choice, span, "quantity"))
+        for group, usd in _read(sums, choice, span, "billed"):
             values = choice.groups[group]
             key = _line(values[: len(_OF_LINE)]), values[len(_OF_LINE) :]
             side = Side(usd, float(quantities.get(group, 0)), known=True)
@@ -219,10 +254,8 @@ def _whole_sentence(whole: Change, compared: ComparedSpan) -> str:
     return f"{money(whole.now.usd)}, {change} from {money(before)} ({days})"
 
 
-def _read(sums: CostSums, choice: Choice, span: Span, *, quantity: bool) -> Iterable[tuple[int, Any]]:
-    rows = sums.sums(
-        choice.kinds, span.windows, "whole", tags=choice.tags, units=choice.units, quantity=quantity
-    )
+def _read(sums: CostSums, choice: Choice, span: Span, amount: Amount) -> Iterable[tuple[int, Any]]:
+    rows = sums.sums(choice.kinds, span.windows, "whole", tags=choice.tags, units=choice.units, amount=amount)
     return ((group, amount) for group, _, amount in rows)
 
 

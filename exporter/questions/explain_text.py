@@ -6,25 +6,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from exporter.analysis.explain.sentences import money, signed_dollars
+from exporter.analysis.explain.sentences import PART_WORDS, money, signed_dollars
 from exporter.core.printable import printable
 from exporter.questions.explain_answer import ExplainAnswer, ExplainedChange, ExplainedDimension
 
 _NAME_WIDTH: Final = 32
 _MOST_GROUPS: Final = 5
 _LEAST_SHOWN: Final = Decimal("0.005")
-_WORDS: Final = {
-    "new": "new",
-    "gone": "gone",
-    "more_use": "more use",
-    "less_use": "less use",
-    "dearer": "dearer",
-    "cheaper": "cheaper",
-    "unmeasured": "fees and others without a quantity",
-    "credits_and_commitments": "credits and commitments",
-    "corrections": "corrections",
-    "taxes": "taxes",
-}
 
 
 def explain_text(answer: ExplainAnswer) -> str:
@@ -56,7 +44,7 @@ def _shown(change: ExplainedChange) -> bool:
 
 
 def _parts(change: ExplainedChange) -> Iterator[str]:
-    for name, word in _WORDS.items():
+    for name, word in PART_WORDS.items():
         usd = getattr(change.parts, name)
         if usd is not None and abs(Decimal(usd)) >= _LEAST_SHOWN:
             yield f"{word:<40}{signed_dollars(Decimal(usd)):>14}"

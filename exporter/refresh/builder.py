@@ -46,16 +46,18 @@ class SnapshotBuilder:
         *,
         max_series: int,
         units: UnitCounts | None,
+        more_families: Callable[[], Sequence[FamilySamples]] = tuple,
         history_sender: HistorySender | None,
         clock: Callable[[], datetime],
     ) -> None:
-        """`statuses` returns the state of each source."""
+        """`statuses` returns the state of each source, `more_families` what is known elsewhere."""
         self._ledger = ledger
         self._collector = collector
         self._outcomes = collector.outcomes
         self._statuses = statuses
         self._max_series = max_series
         self._units = units
+        self._more_families = more_families
         self._history_sender = history_sender
         self._clock = clock
         self._grades: list[FamilySamples] = []
@@ -171,6 +173,7 @@ class SnapshotBuilder:
             *(collector.attributed(view, now, self._unit_counts) if whole else ()),
             *collector.savings(view, now),
             *self._grades,
+            *self._more_families(),
             *(remote_write_families(sender.status) if sender else ()),
         )
 

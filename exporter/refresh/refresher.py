@@ -26,9 +26,11 @@ from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import FigureSettings, SnapshotCollector
 from exporter.metrics.counters import ZERO_FOR
+from exporter.metrics.families import FamilySamples
 from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import Snapshot
+from exporter.metrics.unusual_cost import Explain, explain_nothing
 from exporter.refresh.builder import SnapshotBuilder
 from exporter.refresh.estimation.estimator import Estimator
 from exporter.refresh.estimation_loop import EstimationLoop
@@ -70,6 +72,8 @@ class Refresher:
         max_series: int,
         settings: FigureSettings = FigureSettings(),  # noqa: B008 - frozen
         provider_budgets: Callable[[], Sequence[Budget]] = tuple,
+        explain: Explain = explain_nothing,
+        more_families: Callable[[], Sequence[FamilySamples]] = tuple,
         units: UnitCounts | None = None,
         log: HistoryLog | None = None,
         history_sender: HistorySender | None = None,
@@ -83,8 +87,8 @@ class Refresher:
         """`spool` is an existing folder of this process's own; `keep` is how long usage is kept.
 
         `interval` is for sources without their own, `refresh_seconds` for each refresh; `provider_budgets`
-        returns budgets that sources read; `zero_for` is how long, once started, counters that begin are
-        exposed as zero.
+        returns budgets that sources read; `explain` says why services rose, for alerts; `more_families` are
+        metrics of others; `zero_for` is how long, once started, counters that begin are exposed as zero.
         """
         self._sources = list(sources)
         self._interval = interval
@@ -109,10 +113,11 @@ class Refresher:
         }
         self._builder = SnapshotBuilder(
             ledger,
-            SnapshotCollector(ledger, sources, settings, provider_budgets=provider_budgets),
+            SnapshotCollector(ledger, sources, settings, provider_budgets=provider_budgets, explain=explain),
             lambda: [health.status for health in self._healths.values()],
             max_series=max_series,
             units=units,
+            more_families=more_families,
             history_sender=history_sender,
             clock=clock,
         )
@@ -158,6 +163,10 @@ class Refresher:
         self._threads = [threading.Thread(target=job, name=name, daemon=True) for name, job in jobs]
         for thread in self._threads:
             thread.start()
+
+    def wake(self) -> None:
+        """Build a new snapshot soon. Any thread may call it."""
+        self._changed.set()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:
         """Stop the threads and return whether all have ended; a running refresh stops after its partition."""

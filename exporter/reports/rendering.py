@@ -12,7 +12,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from exporter.analysis.explain.sentences import money, signed_dollars
+from exporter.analysis.explain.sentences import PART_WORDS, money, signed_dollars
 from exporter.core.printable import printable
 from exporter.questions.cost_answer import Point
 from exporter.questions.report_answer import Report, UnitPrice
@@ -25,18 +25,6 @@ _TITLES: Final = {
     "model": "By model",
     "sku": "By SKU",
     "region": "By region",
-}
-_PARTS: Final = {
-    "new": "new",
-    "gone": "gone",
-    "more_use": "more use",
-    "less_use": "less use",
-    "dearer": "dearer",
-    "cheaper": "cheaper",
-    "unmeasured": "fees without a quantity",
-    "credits_and_commitments": "credits and commitments",
-    "corrections": "corrections",
-    "taxes": "taxes",
 }
 _MINUS: Final = "\N{MINUS SIGN}"
 _SAME_PRICE: Final = 0.0005
@@ -130,7 +118,7 @@ def _values(report: Report) -> Mapping[str, object]:
         },
         "parts": [
             (word, usd)
-            for name, word in _PARTS.items()
+            for name, word in PART_WORDS.items()
             if (usd := Decimal(getattr(report.parts, name) or 0)) and abs(usd) >= _LEAST_SHOWN
         ],
         "causes": [each for each in report.causes if abs(Decimal(each.change)) >= _LEAST_SHOWN],

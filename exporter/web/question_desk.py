@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
 
 import duckdb
 from aiohttp import web
@@ -19,11 +18,9 @@ from exporter.ledger.opening import LedgerError
 from exporter.questions.asking import Answered, Query, Running
 from exporter.questions.cost_answer import Problem
 from exporter.questions.problem import QuestionError
+from exporter.web.running_question import ended_or_stopped
 
 Answer = Callable[[Query, Running], Answered]
-
-_LOOK_SECONDS: Final = 0.05
-"""How often a running question is looked after."""
 
 log = logging.getLogger(__name__)
 
@@ -70,21 +67,14 @@ class QuestionDesk:
         """Wait until the question has ended; return why it was stopped before its end, if it was."""
         clock = asyncio.get_running_loop().time
         deadline: float | None = None
-        why: str | None = None
-        ended = asyncio.wrap_future(asked)
-        while not ended.done():
-            await asyncio.wait({ended}, timeout=_LOOK_SECONDS)
+
+        def why_stop() -> str | None:
+            nonlocal deadline
             if deadline is None and asked.running():
                 deadline = clock() + self._time_limit_seconds
-            if why is None:
-                why = self._why_stop(request, late=deadline is not None and clock() > deadline)
-            if why is not None and not ended.done():
-                asked.cancel()
-                # Again each time: between two statements there is nothing to stop.
-                running.stop()
-        if not ended.cancelled():
-            ended.exception()
-        return why
+            return self._why_stop(request, late=deadline is not None and clock() > deadline)
+
+        return await ended_or_stopped(asked, running, why_stop)
 
     def _why_stop(self, request: web.BaseRequest, *, late: bool) -> str | None:
         if self._closing:

@@ -7,23 +7,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
-from exporter.analysis.bill.attribution import Attribution
 from exporter.config.model import Config
 from exporter.ledger.charges.windows import LedgerView
-from exporter.metrics.model_names import ModelNames
 from exporter.questions.asking import Questions
-from exporter.questions.dimensions import Dimensions
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Source, billing_zones
-from exporter.wiring.budgets import kept_tags
-from exporter.wiring.sources import figure_settings
-
-
-def configured_dimensions(config: Config) -> Dimensions:
-    """Return the dimensions by which cost can be asked for."""
-    settings = figure_settings(config)
-    rules = settings.attribution.rules if settings.attribution else ()
-    return Dimensions(kept_tags(config), Attribution(rules), ModelNames(settings.llm_service_ids))
+from exporter.wiring.dimensions import configured_dimensions
 
 
 def refresher_questions(

@@ -13,8 +13,10 @@ from exporter.config.model import Config
 from exporter.history.log import HistoryLog
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
+from exporter.metrics.families import FamilySamples
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Source, billing_zones
+from exporter.wiring.dimensions import configured_reasons
 from exporter.wiring.provider_budgets import provider_budgets
 from exporter.wiring.remote_write import history_sender
 from exporter.wiring.sources import business_units, figure_settings, history_divisions
@@ -28,9 +30,11 @@ def opened_refresher(
     sources: Sequence[Source],
     ledger_path: Path | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    more_families: Callable[[], Sequence[FamilySamples]] = tuple,
 ) -> Iterator[Refresher]:
     """Open the ledger (None: in memory) and yield a refresher of the sources; closes everything afterwards.
 
+    `more_families` are metrics that others know, as each snapshot is built.
     Raises LedgerError.
     """
     if ledger_path is not None:
@@ -52,6 +56,8 @@ def opened_refresher(
                 max_series=config.max_series,
                 settings=settings,
                 provider_budgets=lambda: provider_budgets(sources, named),
+                more_families=more_families,
+                explain=configured_reasons(config, sources),
                 units=business_units(config),
                 log=_history_log(config),
                 history_sender=history_sender(

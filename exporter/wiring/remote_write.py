@@ -72,7 +72,7 @@ def receiver(wanted: RemoteWrite, timeout_seconds: float) -> Receiver:
 def _authorization(wanted: RemoteWrite) -> Callable[[], tuple[str, ...]] | None:
     if wanted.basic_auth is not None:
         user = wanted.basic_auth.username
-        password = _secret("basic_auth.password_file", wanted.basic_auth.password_file)
+        password = _secret("basic_auth.password_file", wanted.basic_auth.password_file, spaces=True)
         return lambda: (user, password())
     if wanted.bearer_token_file is not None:
         token = _secret("bearer_token_file", wanted.bearer_token_file)
@@ -80,5 +80,5 @@ def _authorization(wanted: RemoteWrite) -> Callable[[], tuple[str, ...]] | None:
     return None
 
 
-def _secret(key: str, path: Path) -> Callable[[], str]:
-    return secret_reader(f"{_SECTION}.{key}", path, None, {})
+def _secret(key: str, path: Path, *, spaces: bool = False) -> Callable[[], str]:
+    return secret_reader(f"{_SECTION}.{key}", path, None, {}, spaces=spaces)

@@ -31,11 +31,13 @@ from exporter.reports.delivery.mail import MailServer
 from exporter.reports.delivery.schedule import Schedule
 from exporter.reports.delivery.sender import ReportSender, Scheduled
 from exporter.reports.delivery.sent import SentReports
+from exporter.reports.delivery.status import DeliveryStatus
 from exporter.reports.delivery.web import SlackHook, WebHook
 from exporter.reports.reporting import Reports
 from exporter.sources.base import Source, billing_zones
 from exporter.sources.registry import HOURLY_BILLS
-from exporter.wiring.questions import configured_dimensions, ledger_state, missing_bills
+from exporter.wiring.dimensions import configured_dimensions
+from exporter.wiring.questions import ledger_state, missing_bills
 from exporter.wiring.sources import business_units, figure_settings
 
 _COUNT_SECONDS: Final = 5.0
@@ -147,8 +149,14 @@ def report_sender(
     reports: Reports,
     clock: Callable[[], datetime],
     ready: Callable[[], bool],
+    *,
+    status: DeliveryStatus,
+    changed: Callable[[], None],
 ) -> ReportSender | None:
-    """Return what sends the configured reports; None where there are none. Nothing is read yet."""
+    """Return what sends the configured reports; None where there are none. Nothing is read yet.
+
+    `changed` is called when `status` has changed.
+    """
     if not config.reports:
         return None
     return ReportSender(
@@ -157,6 +165,8 @@ def report_sender(
         SentReports(sent_file(config.ledger)),
         clock=clock,
         ready=ready,
+        status=status,
+        changed=changed,
     )
 
 
@@ -190,7 +200,7 @@ def _mail(section: Mail, place: str) -> MailServer:
     password = None
     if section.username is not None:
         key = f"{place}.mail.password_file"
-        password = secret_reader(key, section.password_file, section.password_env, os.environ)
+        password = secret_reader(key, section.password_file, section.password_env, os.environ, spaces=True)
     return MailServer(
         section.host,
         section.port or {"starttls": 587, "tls": 465, "none": 25}[section.encryption],

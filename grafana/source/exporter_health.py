@@ -111,6 +111,16 @@ def _health() -> list[Placed]:
             stacked=True,
             size=(10, 9),
         ),
+        listing(
+            "Reports",
+            "Scheduled reports: whether the last one that was due was sent. One that could not be sent is "
+            "tried again; the exporter's log has the receiver's answer.",
+            {"report": "Report", "destination": "To"},
+            Column("State", "min by (report, destination) (spend_report_success)", STATE),
+            empty=reasons.NO_REPORTS,
+            ascending=True,
+            size=(24, 5),
+        ),
     ]
 
 

@@ -277,6 +277,7 @@ def test_result_rows_become_charges_with_their_tags() -> None:
             "export_rows": 1,
             "example": None,
             "corrects": None,
+            "list_cost": None,
         },
     }
     taken = PartitionCharges("table/partition", kept)

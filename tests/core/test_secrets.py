@@ -27,6 +27,19 @@ def test_a_variable_is_read_from_the_environment() -> None:
     assert "sk-one" not in repr(read)
 
 
+def test_a_password_may_have_spaces_within_and_a_key_may_not(tmp_path: Path) -> None:
+    file = tmp_path / "mail.password"
+    file.write_text("abcd efgh ijkl mnop\n")
+    assert secret_reader("mail", file, None, {}, spaces=True)() == "abcd efgh ijkl mnop"
+    assert secret_reader("mail", None, "PASSWORD", {"PASSWORD": "a b\n"}, spaces=True)() == "a b"
+    for broken in ("one\ntwo\n", "tab\there"):
+        file.write_text(broken)
+        with pytest.raises(SourceError, match="contains more than a key"):
+            secret_reader("mail", file, None, {}, spaces=True)()
+    with pytest.raises(SourceError, match="contains more than a key"):
+        secret_reader("llm.openai", None, "KEY", {"KEY": "a b"})()
+
+
 @pytest.mark.parametrize(
     "contents", [None, b"", b" \n", b"sk-hidden\nsk-hidden2", b"\xff\xfe", "sk-hid\u00e9den".encode()]
 )

@@ -35,6 +35,7 @@ CHARGE_FIELDS = (
     ("export_hour", "TIMESTAMP"),
     ("conversion_rate", "FLOAT"),
     ("billed_cost", "BIGNUMERIC"),
+    ("list_cost", "BIGNUMERIC"),
     ("consumed_quantity", "FLOAT"),
     ("export_rows", "INTEGER"),
     ("exported_at", "TIMESTAMP"),
@@ -127,6 +128,7 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
             row.reason,
             *empty,
             "0",
+            None,
             "0.0",
             "1",
             micros(row.exported),
@@ -149,5 +151,5 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
     category = "usage" if row.part == "cost" else "credit"
     return [
         *(micros(start), row.part, None, *names, category, "seconds"),
-        *(hour, hour, "1.0", amount, "60.0", "1", micros(row.exported), None, None, None),
+        *(hour, hour, "1.0", amount, None, "60.0", "1", micros(row.exported), None, None, None),
     ]

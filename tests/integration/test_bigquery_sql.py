@@ -419,9 +419,46 @@ def test_the_real_row_becomes_one_charge(client: bigquery.Client, tmp_path: Path
         "tags": "",
         "charge_period_end": "2024-05-12 23:00:00.000000",
         "corrects": NOTHING,
+        "list_cost_usd": charge["billed_cost_usd"],
     }
     in_usd = Decimal("0.012434") / Decimal("0.93364999999987552")
     assert abs(Decimal(charge["billed_cost_usd"]) - in_usd) < EXACT * in_usd
+
+
+def test_list_prices_are_kept_exactly_and_rows_without_one_stay_apart(
+    client: bigquery.Client, tmp_path: Path
+) -> None:
+    (row,) = json.loads((DATA / "gcp_export_resource_v1_real_row_anonymised.json").read_text())
+    row |= {"ingested_at": "2024-05-13 00:00:00 UTC", "currency_conversion_rate": 0.5}
+    rows = [
+        {**row, "cost": 1.25, "cost_at_list": 1.5, "credits": [{"name": "SUD", "amount": -0.25}]},
+        {**row, "cost": 0.1, "cost_at_list": 0.2},
+        {**row, "cost": 3.0, "cost_at_list": None, "credits": [{"name": "SUD", "amount": -1.0}]},
+        {**row, "cost": 4.0, "cost_at_list": 0.0},
+    ]
+    ledger = ledger_of(client, make_table(client, "list_prices", rows, DAY), tmp_path)
+
+    ledger.refresh()
+
+    ((*charges,),) = ledger.charges.values()
+    found = {Decimal(each["billed_cost_usd"]): each["list_cost_usd"] for each in charges}
+    assert {usd: at_list if at_list == NOTHING else Decimal(at_list) for usd, at_list in found.items()} == {
+        Decimal("2.7"): Decimal("3.4"),
+        Decimal(14): NOTHING,
+        Decimal("-2.5"): NOTHING,
+    }
+
+
+def test_a_table_without_list_prices_has_none(client: bigquery.Client, tmp_path: Path) -> None:
+    (row,) = json.loads((DATA / "gcp_export_resource_v1_real_row_anonymised.json").read_text())
+    row["ingested_at"] = "2024-05-13 00:00:00 UTC"
+    columns = {"cost", "currency", "usage_start_time", "export_time", "service"}
+    ledger = ledger_of(client, make_table(client, "without_list", [row], DAY, columns), tmp_path)
+
+    ledger.refresh()
+
+    ((charge,),) = ledger.charges.values()
+    assert charge["list_cost_usd"] == NOTHING
 
 
 def test_a_correction_in_a_later_partition_is_added_and_earlier_partitions_are_left_alone(

@@ -190,9 +190,15 @@ def spike_text(figures: Samples, provider: str, service: str) -> str:
         of(figures, f"spend_spike_{each}usd", **of_service, sku="") for each in ("", "hour_", "normal_")
     )
     sku, most = dearest(figures, "spend_spike_usd", "sku", **of_service)
+    reasons = [
+        labels["explanation"]
+        for labels in map(dict, figures["spend_unusual_cost_info"])
+        if {**of_service, "about": "spike_hour"}.items() <= labels.items()
+    ]
     return (
         f"{service} ({provider}): +${above:,.2f} above normal in one hour. The hour from HOUR cost "
         f"${cost:,.2f}; ${normal:,.2f} is normal. Largest part: {sku}, +${most:,.2f}."
+        + "".join(f" Against the same hour a week before: {reason}." for reason in reasons)
     )
 
 

@@ -38,9 +38,8 @@ def as_version_1(newest: Path, old: Path) -> None:
     connection.execute("INSERT INTO setting SELECT * FROM newest.setting WHERE name <> 'schema_version'")
     for table, later in (("partition", ""), ("series", " EXCLUDE (counted_from, unseen)"), ("restated", "")):
         connection.execute(f"INSERT INTO {table} SELECT *{later} FROM newest.{table}")
-    connection.execute(
-        "INSERT INTO charge SELECT * EXCLUDE (tags, charge_period_end, corrects) FROM newest.charge"
-    )
+    later = "tags, charge_period_end, corrects, list_above_billed_usd"
+    connection.execute(f"INSERT INTO charge SELECT * EXCLUDE ({later}) FROM newest.charge")
     assert version_of(connection) == 1
     connection.close()
 

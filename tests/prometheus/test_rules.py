@@ -68,7 +68,10 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                 _ADVICE,
             ),
             (
-                ("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed", "SpendHistoryIncomplete"),
+                (
+                    *("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed"),
+                    *("SpendHistoryIncomplete", "SpendReportNotSent"),
+                ),
                 ("month rollover", "downward restatement", "credits-only day"),
                 _NO_MONEY,
             ),
@@ -229,4 +232,6 @@ def test_a_rule_uses_only_series_and_labels_that_exist(rule: Rule) -> None:
 def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     assert set[str]().union(*(rule.thresholds() for rule in RULES)) == THRESHOLDS.keys()
     without = {rule.name for rule in ALERTS if not rule.thresholds()}
-    assert without == {"SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed"}
+    assert without == {
+        *("SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed", "SpendReportNotSent"),
+    }

@@ -280,7 +280,7 @@ BAD = {
     "an unknown step": ({"step": "year"}, "step: 'year' is not one of hour, day, week, month or total"),
     "no number": ({"top": "many"}, "top: 'many'"),
     "top zero": ({"top": "0"}, "greater than or equal to 1"),
-    "list prices": ({"measure": "list"}, "the ledger keeps what was billed, not list prices"),
+    "an unknown measure": ({"measure": "lst"}, "'lst' is not one of net, gross, credits, list or usage"),
     "an unknown parameter": ({"frm": "now"}, "'frm': is no parameter; did you mean from"),
     "a zero byte": ({"where": "project:\0"}, "zero byte"),
 }

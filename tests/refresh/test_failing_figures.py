@@ -34,8 +34,9 @@ FIGURES = {
     "attribution": "attributed_costs",
     "budgets": "Budgeting.outlooks",
     "budget_series": "budget_families",
-    "spikes": "spike_families",
-    "settled_days": "settled_day_families",
+    "spikes": "UnusualCost.spikes",
+    "settled_days": "UnusualCost.settled_days",
+    "explanations": "UnusualCost.explanations",
     "exporter_cost": "ExporterCost.family",
 }
 """What computes each figure, by its name in the collector."""

@@ -26,7 +26,8 @@ def charges(first: date, end: date, seed: int = 1) -> Iterator[Charge]:
 
     hour, last = (datetime.combine(day, time(), PACIFIC).astimezone(UTC) for day in (first, end))
     while hour < last:
-        yield charge(usd(3), charge_period_start=hour)
+        billed = usd(3)
+        yield charge(billed, charge_period_start=hour, list_cost_usd=2 * billed)
         yield charge(-usd(1), charge_period_start=hour, charge_category="credit")
         yield charge(usd(2), charge_period_start=hour, sku_id="another", project_id='odd "name"')
         hour += HOUR

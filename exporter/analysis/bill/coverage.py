@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,10 @@ from exporter.analysis.bill.windows import Window
 
 Bill = tuple[str, str]
 """Provider and billing account; the account is empty where the provider does not name any."""
+
+BEGINS_ON_TIME: Final = timedelta(hours=3)
+"""A bill that begins so soon after a period covers it: at night a small account has hours without usage, and
+three hours are less of a month than what corrections change."""
 
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -59,8 +63,12 @@ class BillCoverage:
         return [
             beginning_text(bill, begin, self.zones[bill[0]])
             for bill, begin in sorted(self.begins.items())
-            if begin > min((start for start, _ in self.windows.get(bill[0], {}).values()), default=begin)
+            if covered_from({bill: begin}, self._earliest(bill[0])) is not None
         ]
+
+    def _earliest(self, provider: str) -> dict[str, datetime]:
+        starts = [start for start, _ in self.windows.get(provider, {}).values()]
+        return {provider: min(starts)} if starts else {}
 
     def _latest_of_all(self, name: str) -> tuple[datetime, str] | None:
         found = [(self._latest(name, provider), provider) for provider in self.windows]
@@ -71,12 +79,15 @@ class BillCoverage:
 
 
 def covered_from(begins: Mapping[Bill, datetime], starts: Mapping[str, datetime]) -> datetime | None:
-    """Return the latest beginning of a bill that is after the start of the period; None without any.
+    """Return the latest beginning of a bill that is well after the start of the period; None without any.
 
-    `starts` has the period's start of each provider; bills of others do not count.
+    `starts` has the period's start of each provider; bills of others do not count. Of every figure that is
+    called partial, this decides.
     """
     late = [
-        begin for (provider, _), begin in begins.items() if provider in starts and begin > starts[provider]
+        begin
+        for (provider, _), begin in begins.items()
+        if provider in starts and begin > starts[provider] + BEGINS_ON_TIME
     ]
     return max(late, default=None)
 

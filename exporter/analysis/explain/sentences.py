@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
-from exporter.analysis.explain.change import Change, Kind
+from exporter.analysis.explain.change import Change, Kind, PartName
+
+PART_WORDS: Final[Mapping[PartName, str]] = {
+    "new": "new",
+    "gone": "gone",
+    "more_use": "more use",
+    "less_use": "less use",
+    "dearer": "dearer",
+    "cheaper": "cheaper",
+    "unmeasured": "fees and others without a quantity",
+    "credits_and_commitments": "credits and commitments",
+    "corrections": "corrections",
+    "taxes": "taxes",
+}
+"""How the parts of a change are called, in the order in which they are shown."""
 
 _UNCHANGED: Final = 0.005
 """Below half a percent a price or a quantity is called unchanged."""

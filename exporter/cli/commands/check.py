@@ -21,6 +21,7 @@ from exporter.cli.commands.check_attribution import attribution_findings, unit_f
 from exporter.cli.commands.check_bill import bill_findings
 from exporter.cli.commands.check_live_usage import live_usage_findings
 from exporter.cli.commands.check_report import JsonReport, Report, TextReport
+from exporter.cli.commands.check_reports import report_findings
 from exporter.config.model import Config, load
 from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
@@ -34,6 +35,7 @@ from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source,
 from exporter.sources.registry import OWNERSHIP
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.budgets import budget_rules
+from exporter.wiring.reports import scheduled
 from exporter.wiring.secret_files import open_secrets
 from exporter.wiring.sources import attribution_of, business_units, configured_sources
 
@@ -71,6 +73,7 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
         well &= _report(report, "live usage", live_usage_findings(config.ledger, bills, now))
     well &= _report(report, "bill", _of_bill(config, sources, now))
     well &= _report(report, "attribution", _of_attribution(config, sources, now))
+    well &= _report(report, "reports", report_findings([scheduled(each) for each in config.reports or ()]))
     report.end()
     return well
 

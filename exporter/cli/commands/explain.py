@@ -23,8 +23,8 @@ from exporter.questions.explain import answer_explain
 from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
 from exporter.questions.explain_text import explain_text
 from exporter.questions.problem import QuestionError
+from exporter.wiring.dimensions import configured_dimensions
 from exporter.wiring.ledger import opened_ledger
-from exporter.wiring.questions import configured_dimensions
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from exporter.cli.arguments import (
 )
 from exporter.cli.commands.history_from_log import GROUPS, history_from_log
 from exporter.cli.commands.history_from_questions import history_from_questions
-from exporter.cli.commands.history_question import STEPS, HistoryQuestion, print_answer
+from exporter.cli.commands.history_question import MEASURES, STEPS, HistoryQuestion, print_answer
 from exporter.cli.commands.history_report import Form
 from exporter.cli.running_exporter import Chosen, access_of, add_access
 from exporter.config.model import Config, load
@@ -58,6 +58,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--to", dest="end", type=argument_types.day, metavar="DATE", help="end, excluded (default: tomorrow)"
+    )
+    command.add_argument(
+        "--measure",
+        choices=MEASURES,
+        default="net",
+        help="net: all charges; gross: without credits; credits: alone; list: gross at list prices "
+        "(default: %(default)s)",
     )
     command.add_argument("--compare", action="store_true", help="compare with the previous period")
     command.add_argument(
@@ -100,6 +107,7 @@ def run(chosen: argparse.Namespace) -> int:
         chosen.compare,
         chosen.top,
         chosen.where,
+        chosen.measure,
     )
     config = load(chosen.config)
     now = datetime.now(UTC)
@@ -128,6 +136,8 @@ def run(chosen: argparse.Namespace) -> int:
 def _problem_of_log(chosen: argparse.Namespace, question: HistoryQuestion) -> str | None:
     if question.group not in GROUPS or question.where:
         return f"the log has no cost by {question.group}: use --by service or --by provider, without --where"
+    if question.measure != "net":
+        return "the log has what was shown then, net: remove --measure, or remove --from-log"
     if chosen.ledger or chosen.refresh or chosen.url:
         return (
             "--from-log does not read the ledger: remove --ledger, --refresh and --url, or remove --from-log"

@@ -16,8 +16,8 @@ from exporter.questions.bills import bills_of
 from exporter.questions.cost_answer import CostAnswer, Point
 from exporter.questions.cost_question import CostParameters, read_parameters
 from exporter.questions.costs import answer_costs
+from exporter.wiring.dimensions import configured_dimensions
 from exporter.wiring.ledger import opened_ledger
-from exporter.wiring.questions import configured_dimensions
 
 _MOST_ROWS: Final = 1_000_000
 """Of an answer that is made here."""
@@ -60,9 +60,10 @@ def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:
     query = {
         "step": question.by,
         "by": question.group,
-        "from": first and str(first),
-        "to": end and str(end),
+        "from": str(first or ""),
+        "to": str(end or ""),
         "where": where,
+        "measure": question.measure,
         "top": str(question.top),
         "compare": "previous" if question.compare else "none",
     }
@@ -97,7 +98,15 @@ def _shown(question: HistoryQuestion, answer: CostAnswer) -> HistoryAnswer:
         bill.provider: (datetime.fromisoformat(bill.billed_from), datetime.fromisoformat(bill.billed_to))
         for bill in answer.providers
     }
-    return HistoryAnswer(table, question.by, " / ".join(answer.by), billed)
+    return HistoryAnswer(
+        table,
+        question.by,
+        " / ".join(answer.by),
+        billed,
+        measure=answer.measure,
+        unlisted_usd=_number(answer.without_list_price),
+        before_unlisted_usd=_number(before.without_list_price) if before else None,
+    )
 
 
 _Sums = tuple[Decimal | None, Decimal | None]

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from exporter.analysis.bill.periods import (
@@ -18,10 +18,14 @@ from exporter.analysis.bill.periods import (
     periods_before,
     start_of,
 )
-from exporter.cli.commands.history_report import Form, HistoryAnswer, write
+from exporter.cli.commands.history_report import Form, HistoryAnswer, unlisted_text, write
 
 logger = logging.getLogger(__name__)
 
+
+HistoryMeasure = Literal["net", "gross", "credits", "list"]
+
+MEASURES: Final[tuple[HistoryMeasure, ...]] = get_args(HistoryMeasure)
 
 STEPS: Final[dict[str, By]] = {"day": "day", "week": "week", "month": "month"}
 """The lengths of periods, by name."""
@@ -45,6 +49,8 @@ class HistoryQuestion:
     top: int
     where: str | None = None
     """Conditions, as in /api/v1/costs."""
+    measure: HistoryMeasure = "net"
+    """As in /api/v1/costs."""
 
 
 def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:
@@ -52,6 +58,9 @@ def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:
     table = answer.table
     if table.total_usd is None:
         first, end = table.periods[0].first, table.periods[-1].end
+        if answer.unlisted_usd is not None:
+            logger.error("%s", unlisted_text(answer.unlisted_usd))
+            return False
         logger.error(
             "the %s has no such cost for the days from %s to before %s (--from, --to)",
             answer.origin,
@@ -60,6 +69,8 @@ def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:
         )
         return False
     write(answer, form, sys.stdout)
+    if form == "csv" and answer.unlisted_usd is not None:
+        logger.warning("%s", unlisted_text(answer.unlisted_usd))
     if plot:
         # matplotlib is an optional library, and only plots need it.
         from exporter.cli.commands.history_plot import png  # noqa: PLC0415

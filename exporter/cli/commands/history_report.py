@@ -12,12 +12,18 @@ from typing import Any, Final, Literal, TextIO
 
 from exporter.analysis.bill.periods import OTHER, By, CostPeriods, Group, Period
 from exporter.core.printable import printable
+from exporter.questions.cost_answer import Measure
 
 Form = Literal["table", "csv", "json"]
 
 Origin = Literal["ledger", "log"]
 """The ledger has what is billed by now; the log has what was shown then, estimates included."""
 
+_HEADINGS: Final[Mapping[Measure, str]] = {
+    "gross": "Billed cost without credits",
+    "credits": "Credits",
+    "list": "Cost at list prices",
+}
 _NAME_WIDTH: Final = 32
 _BAR_WIDTH: Final = 24
 
@@ -32,6 +38,11 @@ class HistoryAnswer:
     billed: Mapping[str, tuple[datetime, datetime]]
     """From when to when the ledger has charges of each provider, or the log has lines about it."""
     origin: Origin = "ledger"
+    measure: Measure = "net"
+    unlisted_usd: Decimal | None = None
+    """For list prices: what was billed for charges that have none, and so is missing; None without any."""
+    before_unlisted_usd: Decimal | None = None
+    """The same of the periods to compare with."""
 
     @property
     def begins_late(self) -> Mapping[str, date]:
@@ -68,10 +79,16 @@ def period_label(first: date, by: By) -> str:
 def heading(answer: HistoryAnswer) -> str:
     """Return what is shown, in one line."""
     first, last = answer.table.periods[0].first, answer.table.periods[-1].end
-    what = "Billed cost of language models" if answer.group == "model" else "Billed cost"
+    what = _HEADINGS.get(answer.measure, "Billed cost")
+    what = f"{what} of language models" if answer.group == "model" else what
     if answer.origin == "log":
         what = "Cost as known at each day's end"
     return f"{what}, usage from {first} to before {last}"
+
+
+def unlisted_text(usd: Decimal) -> str:
+    """Return what sums of list prices lack."""
+    return f"Not in these sums: ${usd:,.2f} billed for charges that have no list price in the ledger."
 
 
 def _lines(answer: HistoryAnswer) -> Iterator[str]:
@@ -86,6 +103,9 @@ def _lines(answer: HistoryAnswer) -> Iterator[str]:
     yield f"{'total':<20}{_usd(table.total_usd):>14}"
     yield ""
     yield from _compared(answer) if table.before else _shares(answer)
+    for usd, when in ((answer.unlisted_usd, ""), (answer.before_unlisted_usd, " In the time before:")):
+        if usd is not None:
+            yield f"{when} {unlisted_text(usd)}".lstrip()
     yield ""
     has = "The ledger has the bill of" if answer.origin == "ledger" else "The log covers"
     for provider, (begin, end) in sorted(answer.billed.items()):
@@ -197,9 +217,11 @@ def _document(answer: HistoryAnswer) -> dict[str, Any]:
         "currency": "USD",
         "by": answer.by,
         "group": answer.group,
+        "measure": answer.measure,
         "from": str(table.periods[0].first),
         "to": str(table.periods[-1].end),
         "total_usd": _number(table.total_usd),
+        **_unlisted(answer.unlisted_usd),
         "groups": groups,
         "periods": [_period(table, number, period) for number, period in enumerate(table.periods)],
         "billed" if answer.origin == "ledger" else "logged": {
@@ -212,9 +234,14 @@ def _document(answer: HistoryAnswer) -> dict[str, Any]:
             "from": str(table.before[0].first),
             "to": str(table.before[-1].end),
             "total_usd": _number(table.before_usd),
+            **_unlisted(answer.before_unlisted_usd),
             "partial": bool(answer.begins_late),
         }
     return document
+
+
+def _unlisted(usd: Decimal | None) -> dict[str, float]:
+    return {} if usd is None else {"without_list_price_usd": float(usd)}
 
 
 def _period(table: CostPeriods, number: int, period: Period) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from exporter.config.model import Config, load
 from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.freed_memory import share_heaps
 from exporter.reports.delivery.sender import ReportSender
+from exporter.reports.delivery.status import DeliveryStatus
 from exporter.sources.base import Source
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
@@ -78,7 +79,8 @@ def serve(
         logger.info(
             "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)
         )
-    with opened_refresher(config, sources, config.ledger, clock) as refresher:
+    deliveries = DeliveryStatus()
+    with opened_refresher(config, sources, config.ledger, clock, deliveries.families) as refresher:
         reports = refresher_reports(config, sources, refresher, clock)
         server = Server(
             listen,
@@ -95,7 +97,15 @@ def serve(
         try:
             refresher.start()
             announce(server.url.rstrip("/"))
-            with _sending(report_sender(config, reports, clock, lambda: _bills_read(refresher.snapshot))):
+            sender = report_sender(
+                config,
+                reports,
+                clock,
+                lambda: _bills_read(refresher.snapshot),
+                status=deliveries,
+                changed=refresher.wake,
+            )
+            with _sending(sender):
                 # A signal may reach another thread; Python handles it only when this thread wakes.
                 while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
                     pass

@@ -16,12 +16,22 @@ from exporter.core.charges import SERIES_COLUMNS
 from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.windows import LedgerView, Window
 
+Amount = Literal["billed", "listed", "unlisted", "quantity"]
+"""What is summed: US dollars as billed; those at list prices, of charges that have one; dollars as billed of
+charges that have none; or the quantity."""
+
 NumberedBy = Literal["hour", "day", "whole"]
 """Hours since 1970-01-01 00:00 UTC, billing days since 1970-01-01, or 0 for everything."""
 
 Sums = tuple[int, int, Decimal | float]
 """Number of the group, number of the hour or day, amount."""
 
+_SUMS: Final[Mapping[Amount, str]] = {
+    "billed": "sum(billed_cost_usd)",
+    "listed": "sum(billed_cost_usd + list_above_billed_usd)",
+    "unlisted": "sum(billed_cost_usd) FILTER (list_above_billed_usd IS NULL)",
+    "quantity": "sum(consumed_quantity)",
+}
 _ROWS_AT_ONCE: Final = 1024
 _SERIES: Final = ", ".join(SERIES_COLUMNS)
 
@@ -93,9 +103,9 @@ class CostSums:
         *,
         tags: bool,
         units: bool,
-        quantity: bool = False,
+        amount: Amount = "billed",
     ) -> Iterator[Sums]:
-        """Yield the sums of the chosen kinds in the window of their zone: US dollars, or a quantity.
+        """Yield the sums of the chosen kinds in the window of their zone, where there is anything to sum.
 
         `tags` and `units` are as the kinds were read.
         """
@@ -118,13 +128,13 @@ class CostSums:
                     {", unnest($units::VARCHAR[]) AS chosen_unit" if units else ""}
                 )
                 SELECT number, {_numbered(by, windows, places)} AS period,
-                  {"sum(consumed_quantity)" if quantity else "sum(billed_cost_usd)"}
+                  {_SUMS[amount]} AS amount
                 FROM charge JOIN chosen ON charge.series_id = chosen.series_id
                   {"AND coalesce(charge.tags, '') = chosen_tags" if tags else ""}
                   {"AND consumed_unit = chosen_unit" if units else ""}
                 WHERE charge_period_start >= {sql_time(first)} AND charge_period_start < {sql_time(end)}
                   AND ({inside if len(zones) > 1 else "true"})
-                GROUP BY number, period""",
+                GROUP BY number, period HAVING amount IS NOT NULL""",
             series=[each.kind.series_id for each in chosen],
             groups=[each.group for each in chosen],
             zones=[places[each.zone] for each in chosen],

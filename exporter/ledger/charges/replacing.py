@@ -12,7 +12,7 @@ from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
 from exporter.ledger.counter_starts import began_after_first_read
 
 _DIMENSIONS = ", ".join(SERIES_COLUMNS)
-_FACTS = ", ".join(name for name in CHARGE_COLUMNS if name not in SERIES_COLUMNS)
+_FACTS = ", ".join(name for name in CHARGE_COLUMNS if name not in (*SERIES_COLUMNS, "list_cost_usd"))
 
 SAME_CHARGE: Final = (
     "series_id, charge_period_start, export_hour, invoice_month, billing_currency, consumed_unit"
@@ -39,7 +39,9 @@ FROM (SELECT {_DIMENSIONS}, min(export_hour) AS counted_from FROM incoming GROUP
 """Give an id to every combination of dimensions in `incoming` that this source has not had yet."""
 
 INSERT_CHARGES: Final = f"""
-INSERT INTO charge BY NAME SELECT partition_id, series_id, {_FACTS} FROM arrived
+INSERT INTO charge BY NAME SELECT partition_id, series_id, {_FACTS},
+  list_cost_usd - billed_cost_usd AS list_above_billed_usd
+FROM arrived
 """
 
 BILLED_USD: Final = """

@@ -70,6 +70,12 @@ SPEND_BIGQUERY_BILLED_BYTES_TOTAL = counter(
 SPEND_SERIES_FOLDED = gauge(
     "spend_series_folded", ("metric",), "Series that max_series adds up as `other`; their sum stays exact."
 )
+SPEND_REPORT_SUCCESS = gauge(
+    "spend_report_success",
+    ("report", "destination"),
+    "1 if the last report that was due was sent (`destination` is mail, slack or webhook), 0 while it could "
+    "not be sent. Missing until that is known, and without `reports`.",
+)
 SPEND_EXPORTER_BUILD_INFO = gauge(
     "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels have the versions."
 )

@@ -30,6 +30,12 @@ SPEND_SPIKE_HOUR = gauge(
     "Start of the hour of spend_spike_usd.",
     "seconds",
 )
+SPEND_UNUSUAL_COST_INFO = gauge(
+    "spend_unusual_cost_info",
+    ("provider", "service_name", "about", "explanation"),
+    "Always 1. Why a service rose beyond the thresholds: in `settled_day` from the day before, in "
+    "`spike_hour` from the same hour a week before.",
+)
 SPEND_SETTLED_DAY_USD = gauge(
     "spend_settled_day_usd",
     ("provider", "service_name", "days_before"),

@@ -24,6 +24,12 @@ class Destination(Protocol):
     def kind(self) -> str:
         """Its key in the configuration: mail, slack or webhook."""
 
+    def check(self) -> str:
+        """Go as far as possible without sending, and return what works.
+
+        Raises DeliveryError and SourceError.
+        """
+
     def send(self, name: str, report: Report) -> None:
         """Send a report, and return when it was taken. Raises DeliveryError and SourceError."""
 

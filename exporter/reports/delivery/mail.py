@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -42,15 +43,33 @@ class MailServer:
         """Its key in the configuration."""
         return "mail"
 
+    def check(self) -> str:
+        """Connect and log in, and return what works; nobody gets a mail.
+
+        Raises DeliveryError and SourceError.
+        """
+        with self._session() as server:
+            server.noop()
+        how = {"starttls": "TLS (STARTTLS)", "tls": "TLS", "none": "without TLS"}[self.encryption]
+        user = f"logged in as {self.username}" if self.username is not None else "without a user"
+        rest = f"whether it takes mail for {', '.join(self.to)} is not known until it gets one"
+        return f"{self._place} answers, {how}, {user}; {rest}"
+
     def send(self, name: str, report: Report) -> None:
         """Send a report. Raises DeliveryError and SourceError."""
         message = mail_of(name, report, self.sender, self.to)
+        with self._session() as server:
+            self._hand_over(server, message)
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
+        """Yield a connection that has logged in. Raises DeliveryError and SourceError."""
         password = self.password() if self.password is not None else None
         try:
             with self._connected() as server:
                 if self.username is not None and password is not None:
                     self._log_in(server, self.username, password)
-                self._hand_over(server, message)
+                yield server
         except ssl.SSLError as error:
             raise DeliveryError(
                 f"{self._place} has no certificate that is trusted for {self.host} "

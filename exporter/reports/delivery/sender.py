@@ -22,6 +22,7 @@ from exporter.questions.report_question import ReportParameters
 from exporter.reports.delivery.destination import DeliveryError, Destination
 from exporter.reports.delivery.schedule import Schedule
 from exporter.reports.delivery.sent import SentError, SentReports
+from exporter.reports.delivery.status import DeliveryStatus
 from exporter.reports.period import ReportPeriod
 
 logger = logging.getLogger(__name__)
@@ -63,13 +64,20 @@ class ReportSender:
         *,
         clock: Callable[[], datetime],
         ready: Callable[[], bool] = lambda: True,
+        status: DeliveryStatus | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ready` says whether the bills have been read since the start, so that figures are up to date."""
+        """`ready` says whether the bills have been read since the start, so that figures are up to date.
+
+        `changed` is called when `status` has changed.
+        """
         self._reports = reports
         self._make = make
         self._sent = sent
         self._clock = clock
         self._ready = ready
+        self._status = status or DeliveryStatus()
+        self._changed = changed
         self._stopping = threading.Event()
         self._waiting: dict[tuple[str, str], _Waiting] = {}
 
@@ -100,12 +108,18 @@ class ReportSender:
             last = self._sent.last(*key)
             if last is None:
                 self._sent.note(*key, period.name, now, sent=False)
-            elif last != period.name and self._ready():
+            elif last != period.name and not self._ready():
+                return
+            elif last != period.name:
                 self._deliver(report, destination, period)
         except _FAILURES as error:
             self._try_later(key, now, period, error)
+            sent = False
         else:
             self._waiting.pop(key, None)
+            sent = True
+        if self._status.note(*key, sent=sent):
+            self._changed()
 
     def _deliver(self, report: Scheduled, destination: Destination, period: ReportPeriod) -> None:
         made = self._make(of_period(report.parameters, period))

@@ -12,6 +12,7 @@ import requests
 from exporter.core.printable import host_of
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError, delivery_id
+from exporter.reports.delivery.reaching import reach
 from exporter.reports.rendering import headline, html_mail, markdown, slack_text
 from exporter.sources.http.deadline import cuttable, within
 
@@ -29,6 +30,11 @@ class SlackHook:
     def kind(self) -> str:
         """Its key in the configuration."""
         return "slack"
+
+    def check(self) -> str:
+        """Connect, and return what works; nothing is posted. Raises DeliveryError and SourceError."""
+        found = reach(self.url(), "Slack's webhook", "slack.url_file", None)
+        return f"{found}; whether Slack knows the address is not known until it is used"
 
     def send(self, name: str, report: Report) -> None:
         """Send a report. Raises DeliveryError and SourceError."""
@@ -50,6 +56,13 @@ class WebHook:
     def kind(self) -> str:
         """Its key in the configuration."""
         return "webhook"
+
+    def check(self) -> str:
+        """Connect, and return what works; nothing is posted. Raises DeliveryError and SourceError."""
+        if self.token is not None:
+            self.token()
+        found = reach(self.url, f"the webhook {self.url}", "webhook.url", self.ca_file)
+        return f"{found}; whether it takes a report is not known until it gets one"
 
     def send(self, name: str, report: Report) -> None:
         """Send a report. Raises DeliveryError and SourceError."""

@@ -40,7 +40,7 @@ from exporter.sources.google.export.sql import (
     judged_rows,
 )
 
-_READING_VERSION: Final = "4"
+_READING_VERSION: Final = "5"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system_labels", "tags"))

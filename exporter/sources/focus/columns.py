@@ -34,6 +34,10 @@ USD_COLUMNS: Final[Mapping[Cost, str]] = {
 }
 """The columns in which Azure gives the same cost in dollars, converted by its own rate."""
 
+LIST_COLUMN: Final = "ListCost"
+LIST_USD_COLUMN: Final = "x_ListCostInUsd"
+"""The cost at list prices, and the same in dollars as Azure gives it."""
+
 PROVIDER_COLUMNS: Final = ("ServiceProviderName", "ProviderName", "Provider")
 CATEGORY_COLUMNS: Final = ("ChargeCategory", "ChargeType")
 

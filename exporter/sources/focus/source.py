@@ -47,7 +47,7 @@ from exporter.sources.focus.sql import (
 
 logger = logging.getLogger(__name__)
 
-_READING_VERSION: Final = "3"
+_READING_VERSION: Final = "4"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
 
 _RESOURCES: Final = ResourceColumns(

@@ -26,12 +26,15 @@ from exporter.sources.files.formats import quoted
 from exporter.sources.focus.columns import (
     CATEGORY_COLUMNS,
     COST_COLUMNS,
+    LIST_COLUMN,
+    LIST_USD_COLUMN,
     PROVIDER_COLUMNS,
     USD_COLUMNS,
     Cost,
     FocusColumns,
 )
 from exporter.sources.google.export.columns import MONEY
+from exporter.sources.google.export.sql import list_cost
 
 REASONS: Final[Mapping[str, str]] = {
     "bad_provider": "no column names the provider or the publisher (ServiceProviderName, ProviderName, "
@@ -125,6 +128,8 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           {columns.money(*COST_COLUMNS["billed"])} AS as_billed,
           {columns.money(*COST_COLUMNS["effective"])} AS as_effective,
           {_told_usd(columns, reading.cost)} AS told_usd,
+          {_list_cost(columns, LIST_COLUMN, reading.cost)} AS list_cost,
+          {_list_cost(columns, LIST_USD_COLUMN, reading.cost)} AS told_list_usd,
           TRY_CAST({columns.text("ConsumedQuantity", "UsageQuantity")} AS DOUBLE) AS quantity,
           {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
           {tags} AS tags,
@@ -150,7 +155,10 @@ def aggregate(judged: str) -> str:
       {invoice_month("billing_period")} AS invoice_month,
       billing_currency, coalesce(consumed_unit, '') AS consumed_unit, tags, reason,
       told_usd IS NOT NULL AND billing_currency <> 'USD' AS has_usd,
+      list_cost IS NOT NULL AS listed, told_list_usd IS NOT NULL AS listed_in_usd,
       sum(told_usd) AS told_usd,
+      sum(list_cost) AS list_cost,
+      sum(told_list_usd) AS told_list_usd,
       max(exported) AS exported_at,
       max(period_end) AS charge_period_end,
       sum(cost) AS billed_cost,
@@ -162,17 +170,16 @@ def aggregate(judged: str) -> str:
 
 def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
     """Return a SELECT of the columns CHARGE_COLUMNS from a table made by `aggregate`."""
-    rates = "".join(
-        f" WHEN {quoted(currency)} THEN {_times('billed_cost', rate)}"
-        for currency, rate in sorted(usd_per.items())
-        if currency != "USD"
-    )
     made = {
         "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
         "billed_cost_usd": (
-            "CASE WHEN reason IS NOT NULL THEN NULL WHEN has_usd THEN told_usd ELSE "
-            f"CASE billing_currency WHEN 'USD' THEN billed_cost{rates} END END"
+            "CASE WHEN reason IS NOT NULL THEN NULL WHEN has_usd THEN told_usd "
+            f"ELSE {_in_usd('billed_cost', usd_per)} END"
+        ),
+        "list_cost_usd": (
+            "CASE WHEN reason IS NOT NULL OR charge_category = 'credit' THEN NULL WHEN has_usd "
+            f"THEN told_list_usd ELSE {_in_usd('list_cost', usd_per)} END"
         ),
     }
     selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)
@@ -191,6 +198,29 @@ def _told_usd(columns: FocusColumns, cost: Cost) -> str:
     """Return the dollars that the file itself gives; NULL where it gives none that can be true."""
     usd = columns.money(USD_COLUMNS[cost])
     return f"CASE WHEN abs({usd}) < {LARGEST_PLAUSIBLE} THEN {usd} END"
+
+
+def _list_cost(columns: FocusColumns, name: str, cost: Cost) -> str:
+    """Return what a row costs at list prices; NULL where it does not tell.
+
+    A commitment and what it covers both have a list price. Of the two, the one that the counted cost leaves
+    out is 0, so that nothing is there twice: FOCUS asks for that of sums of ListCost.
+    """
+    counted = columns.money(*COST_COLUMNS[cost])
+    elsewhere = f"{columns.text('CommitmentDiscountId')} IS NOT NULL AND {counted} = 0"
+    told = columns.money(name)
+    zero = f"CAST(0 AS {MONEY})"
+    return f"CASE WHEN {told} IS NOT NULL AND {elsewhere} THEN {zero} ELSE {list_cost(told, counted)} END"
+
+
+def _in_usd(amount: str, usd_per: Mapping[str, Decimal]) -> str:
+    """Return dollars of an amount in billing currency; NULL where there is no rate."""
+    rates = "".join(
+        f" WHEN {quoted(currency)} THEN {_times(amount, rate)}"
+        for currency, rate in sorted(usd_per.items())
+        if currency != "USD"
+    )
+    return f"CASE billing_currency WHEN 'USD' THEN {amount}{rates} END"
 
 
 def known_category(name: str) -> str:

@@ -23,6 +23,7 @@ from exporter.questions.cost_answer import CostAnswer
 from exporter.questions.cost_question import CostParameters
 from exporter.questions.explain_answer import ExplainAnswer, ExplainParameters
 from exporter.questions.problem import QuestionError
+from exporter.web.running_question import ended_or_stopped
 
 DAYS: Final = 45
 """How many days the page shows."""
@@ -31,7 +32,6 @@ _COMPARED_DAYS: Final = 7
 _CAUSES: Final = 6
 
 _LONGEST_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.05
 _REST: Final = 9.0
 """The thread rests for so many times as long as it has worked."""
 
@@ -90,13 +90,13 @@ class AskedOnce:
     async def _ask(self, version: datetime) -> None:
         loop = asyncio.get_running_loop()
         running, started = Running(), loop.time()
-        asked = loop.run_in_executor(self._executor, self._found, version, running)
-        while not asked.done():
-            await asyncio.wait({asked}, timeout=_LOOK_SECONDS)
-            if not asked.done() and (self._closing or loop.time() > started + _LONGEST_SECONDS):
-                # Again each time: between two statements there is nothing to stop.
-                running.stop()
-        found = asked.result()
+        asked = self._executor.submit(self._found, version, running)
+
+        def why_stop() -> str | None:
+            return "late" if self._closing or loop.time() > started + _LONGEST_SECONDS else None
+
+        await ended_or_stopped(asked, running, why_stop)
+        found = None if asked.cancelled() else asked.result()
         if found is not None:
             self._latest = found
         self._version = version

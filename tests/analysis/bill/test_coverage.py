@@ -31,9 +31,11 @@ def coverage(begins: dict[tuple[str, str], datetime]) -> BillCoverage:
     ("begin", "partial"),
     [
         (LAST_MONTH_BEGINS, []),
-        (LAST_MONTH_BEGINS + HOUR, ["last_month"]),
+        (LAST_MONTH_BEGINS + 3 * HOUR, []),
+        (LAST_MONTH_BEGINS + 4 * HOUR, ["last_month"]),
         (MONTH_BEGINS, ["last_month"]),
-        (MONTH_BEGINS + HOUR, ["month_to_date", "last_month"]),
+        (MONTH_BEGINS + 3 * HOUR, ["last_month"]),
+        (MONTH_BEGINS + 4 * HOUR, ["month_to_date", "last_month"]),
         (datetime(2026, 11, 25, 8, tzinfo=UTC), ["month_to_date", "last_month"]),
         (NOW - HOUR, ["today", "yesterday", "month_to_date", "last_month"]),
     ],

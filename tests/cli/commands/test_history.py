@@ -190,3 +190,18 @@ def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
     assert "spend_month_to_date_usd{" in scraped
     assert "spend_hourly_usd" not in scraped
     assert len(set(totals)) == 1
+
+
+def test_list_prices_are_shown_with_what_has_none(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = 2 * billed(provider="gcp", project_id="shop-prod", charge_category="usage")
+    unlisted = billed(project_id='odd "name"') + billed(provider="openai")
+    found = document(config, "--measure", "list", capsys=capsys)
+    assert (found["measure"], found["total_usd"]) == ("list", float(listed))
+    assert found["without_list_price_usd"] == float(unlisted)
+    text = answer(config, "--measure", "list", capsys=capsys)
+    assert text.startswith("Cost at list prices, usage from 2026-10-26 to before 2026-11-09")
+    said = f"${unlisted:,.2f} billed for charges that have no list price in the ledger."
+    assert said in text
+    days = ["--from", FIRST.isoformat(), "--to", END.isoformat()]
+    assert main(["history", "--config", str(config), *days, "--measure", "list", "--format", "csv"]) == 0
+    assert said in capsys.readouterr().err

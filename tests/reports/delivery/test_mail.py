@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -102,6 +103,24 @@ def test_a_wrong_password_is_told_without_it(secured: MailHost, authority: Autho
     assert "wr0ng" not in str(found)
     assert not found.transient
     assert secured.received == []
+
+
+def test_check_logs_in_and_sends_nothing(secured: MailHost, authority: Authority) -> None:
+    said = server(secured, authority).check()
+    assert f"localhost:{secured.port} answers, TLS (STARTTLS), logged in as {USER}" in said
+    assert secured.received == []
+
+
+def test_check_tells_what_sending_would(secured: MailHost, authority: Authority) -> None:
+    good = server(secured, authority)
+    for broken, told in (
+        (replace(good, password=lambda: "wr0ng"), "check mail.username and the password"),
+        (replace(good, ca_file=None), "has no certificate that is trusted for localhost"),
+        (replace(good, host="nowhere.invalid"), "check mail.host"),
+    ):
+        with pytest.raises(DeliveryError, match=re.escape(told)) as caught:
+            broken.check()
+        assert "wr0ng" not in str(caught.value)
 
 
 def test_a_missing_password_is_told_with_its_key(

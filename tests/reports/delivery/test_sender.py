@@ -14,6 +14,7 @@ from exporter.reports.delivery.destination import DeliveryError
 from exporter.reports.delivery.schedule import Schedule
 from exporter.reports.delivery.sender import ReportSender, Scheduled
 from exporter.reports.delivery.sent import SentReports
+from exporter.reports.delivery.status import DeliveryStatus
 from tests.support.question_world import many_charges
 from tests.support.report_world import made
 
@@ -32,6 +33,8 @@ class World:
         self.sent: list[tuple[str, str]] = []
         self.asked: list[str | None] = []
         self.ready = True
+        self.status = DeliveryStatus()
+        self.woken = 0
         self._report = report
         self.kind = "mail"
 
@@ -39,6 +42,9 @@ class World:
         if self.failures:
             raise self.failures.pop(0)
         self.sent.append((name, report.name))
+
+    def check(self) -> str:
+        return "works"
 
     def make(self, parameters: ReportParameters) -> Report:
         self.asked.append(parameters.month)
@@ -52,7 +58,16 @@ class World:
             SentReports(self.file),
             clock=lambda: self.now,
             ready=lambda: self.ready,
+            status=self.status,
+            changed=self._wake,
         )
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def success(self) -> dict[tuple[str, ...], float]:
+        [family] = self.status.families()
+        return dict(family.samples)
 
     def goes_on(self, sender: ReportSender, until: datetime) -> None:
         while self.now < until:
@@ -114,6 +129,27 @@ def test_a_refusal_for_good_is_tried_again_each_hour(world: World) -> None:
     sender.send_due()
     world.failures = [DeliveryError("wrong password", transient=False) for _ in range(2)]
     assert _tries(world, sender, DUE + timedelta(minutes=150)) == [0, 60, 120]
+
+
+def test_whether_the_last_report_was_sent_is_a_metric(world: World) -> None:
+    sender, key = world.sender(), ("monthly", "mail")
+    assert world.success() == {}
+    sender.send_due()
+    assert world.success() == {key: 1.0}
+    world.failures = [DeliveryError("it is away", transient=True) for _ in range(2)]
+    world.goes_on(sender, DUE + timedelta(minutes=1))
+    assert world.success() == {key: 0.0}
+    world.goes_on(sender, DUE + timedelta(minutes=5))
+    assert world.success() == {key: 1.0}
+    # Each change, and nothing else, makes a new snapshot.
+    assert world.woken == 3
+
+
+def test_what_is_due_before_the_bills_were_read_is_neither_sent_nor_failed(world: World) -> None:
+    world.sender().send_due()
+    world.status, world.ready = DeliveryStatus(), False
+    world.goes_on(world.sender(), DUE + timedelta(hours=1))
+    assert world.success() == {("monthly", "mail"): 1.0}
 
 
 def test_nothing_is_sent_before_the_bills_were_read(world: World) -> None:

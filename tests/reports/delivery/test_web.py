@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from exporter.questions.report_answer import Report
 from exporter.reports.delivery.destination import DeliveryError
 from exporter.reports.delivery.web import SlackHook, WebHook
+from tests.support.certificates import Authority
 from tests.support.question_world import many_charges
 from tests.support.report_world import made
 
@@ -27,7 +30,7 @@ class Hook:
 
 
 @contextmanager
-def hook() -> Iterator[Hook]:
+def hook(tls: ssl.SSLContext | None = None) -> Iterator[Hook]:
     found = Hook()
 
     class Receive(BaseHTTPRequestHandler):
@@ -44,6 +47,9 @@ def hook() -> Iterator[Hook]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
         found.url = f"http://127.0.0.1:{server.server_port}/hooks/T0/s3cr3t"
+        if tls is not None:
+            found.url = f"https://localhost:{server.server_port}/hooks/T0/s3cr3t"
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -99,3 +105,38 @@ def test_an_address_where_nobody_is_is_not_shown(report: Report, url: str, trans
     assert "Slack's webhook cannot be reached" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.transient is transient
+
+
+def test_check_connects_and_posts_nothing() -> None:
+    with hook() as receiver:
+        said = WebHook(receiver.url, lambda: "t0ken").check()
+        assert said.startswith(f"the webhook {receiver.url} answers, without TLS; whether it takes a report")
+        assert "s3cr3t" not in SlackHook(lambda: receiver.url).check()
+    assert receiver.received == []
+
+
+def test_check_verifies_the_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("localhost", ["localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    with hook(context) as receiver:
+        assert "answers, TLS; " in WebHook(receiver.url, None, authority.certificate).check()
+        with pytest.raises(DeliveryError, match=r"no certificate that is trusted .* set its ca_file"):
+            WebHook(receiver.url).check()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://127.0.0.1:9/s3cr3t", "the server of Slack's webhook takes no connection"),
+        ("https://hooks.invalid/s3cr3t", "the name of the server of Slack's webhook is not known"),
+        ("s3cr3t", "Slack's webhook is no web address"),
+    ],
+)
+def test_check_says_what_is_wrong_without_the_secret(url: str, told: str) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        SlackHook(lambda: url).check()
+    assert told in str(caught.value)
+    assert "check slack.url_file" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)

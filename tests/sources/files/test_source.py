@@ -103,6 +103,7 @@ def test_every_format_gives_the_same_charges(context: RefreshContext, tmp_path: 
         "tags": "",
         "charge_period_end": datetime(2026, 11, 10, 9),
         "corrects": None,
+        "list_cost_usd": None,
     }
     assert (tax["charge_category"], tax["billed_cost"], tax["project_id"]) == ("tax", Decimal("0.1"), "")
     assert (credit["charge_category"], credit["billed_cost"]) == ("credit", Decimal("-0.875"))
@@ -118,6 +119,48 @@ def test_the_real_row_of_an_export_is_read_as_google_shows_it(context: RefreshCo
     assert charge["export_hour"] == datetime(2024, 5, 13, 1)
     assert charge["consumed_unit"] == "byte-seconds"
     assert charge["charge_category"] == "usage"
+
+
+@FORMATS
+def test_list_prices_are_kept_exactly_and_rows_without_one_stay_apart(
+    context: RefreshContext, tmp_path: Path, suffix: str
+) -> None:
+    rows = [
+        export_row(cost=1.25, cost_at_list=1.5, credits=[{"amount": -0.25}]),
+        export_row(cost=0.1, cost_at_list=0.2),
+        export_row(cost=3.0, credits=[{"amount": -1.0}]),
+        export_row(cost=0.5, cost_at_list=0.0, export_time="2026-11-10 14:00:00 UTC"),
+        export_row(cost=0.0, cost_at_list=0.0, export_time="2026-11-10 15:00:00 UTC"),
+    ]
+    found = only_charges(context, WRITERS[suffix](tmp_path / f"export{suffix}", rows))
+    assert [(each["billed_cost_usd"], each["list_cost_usd"]) for each in found] == [
+        (Decimal(0), Decimal(0)),
+        # What costs something has no list price of nothing: it is unknown.
+        (Decimal("0.5"), None),
+        (Decimal("1.35"), Decimal("1.7")),
+        (Decimal(3), None),
+        (Decimal("-1.25"), None),
+    ]
+
+
+def test_a_list_price_in_another_currency_is_in_dollars_by_the_rows_own_rate(
+    context: RefreshContext, tmp_path: Path
+) -> None:
+    rows = [
+        export_row(cost=8.0, cost_at_list=10.0, currency="EUR", currency_conversion_rate=0.8),
+        export_row(cost=9.0, cost_at_list=9.0, currency="EUR", currency_conversion_rate=0.9),
+    ]
+    (charge,) = only_charges(context, write_json_lines(tmp_path / "export.jsonl", rows))
+    assert (charge["billed_cost_usd"], charge["list_cost_usd"]) == (Decimal(20), Decimal("22.5"))
+
+
+@pytest.mark.parametrize("told", ["dear", "1e30", "NaN", "Infinity"])
+def test_a_list_price_that_is_none_sets_no_money_aside(
+    context: RefreshContext, tmp_path: Path, told: str
+) -> None:
+    path = write_json_lines(tmp_path / "export.jsonl", [export_row(cost_at_list=told)])
+    (charge,) = only_charges(context, path)
+    assert (charge["billed_cost"], charge["list_cost_usd"]) == (Decimal("1.25"), None)
 
 
 @pytest.mark.parametrize(

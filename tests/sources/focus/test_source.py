@@ -150,8 +150,48 @@ def test_every_version_gives_the_same_charge(context: RefreshContext, version: s
             "tags": "",
             "charge_period_end": datetime(2026, 11, 10, 9),
             "corrects": None,
+            "list_cost_usd": Decimal(2),
         }
     ]
+
+
+def test_list_prices_are_in_dollars_and_unknown_where_the_row_tells_none(context: RefreshContext) -> None:
+    rows = [
+        focus_row(ListCost="2.5", BillingCurrency="EUR"),
+        focus_row(ListCost=None, BilledCost="3"),
+        focus_row(ListCost="0", BilledCost="5", RegionId="azure writes 0 where it knows none"),
+        focus_row(ChargeCategory="Credit", BilledCost="-1", ListCost="0"),
+        focus_row(BillingCurrency="GBP", BilledCost="8", x_BilledCostInUsd="10", x_ListCostInUsd="12"),
+    ]
+    rows = [{"x_BilledCostInUsd": None, "x_ListCostInUsd": None, **row} for row in rows]
+    found = only_charges(context, rows, usd_per={"EUR": Decimal(2)})
+    assert sorted(
+        (each["billed_cost_usd"], each["list_cost_usd"]) for each in found if each["list_cost_usd"]
+    ) == [
+        (Decimal("2.5"), Decimal(5)),
+        (Decimal(10), Decimal(12)),
+    ]
+    unknown = {each["billed_cost_usd"] for each in found if each["list_cost_usd"] is None}
+    assert unknown == {Decimal(3), Decimal(5), Decimal(-1)}
+
+
+@pytest.mark.parametrize(("cost", "billed_at_list"), [("billed", "Purchase"), ("effective", "Usage")])
+def test_a_commitment_and_what_it_covers_are_not_both_counted_at_list_prices(
+    context: RefreshContext, cost: str, billed_at_list: str
+) -> None:
+    fee = focus_row(ChargeCategory="Purchase", BilledCost="70", EffectiveCost="0", ListCost="70")
+    use = focus_row(BilledCost="0", EffectiveCost="70", ListCost="100")
+    rows = [{**row, "CommitmentDiscountId": "plan-1"} for row in (fee, use)]
+    found = {
+        each["charge_category"]: each["list_cost_usd"] for each in only_charges(context, rows, cost=cost)
+    }
+    assert {name for name, usd in found.items() if usd} == {billed_at_list.lower()}
+    assert set(found.values()) == {Decimal(0), Decimal(70 if cost == "billed" else 100)}
+
+
+def test_without_the_column_no_list_price_is_known(context: RefreshContext) -> None:
+    (charge,) = only_charges(context, [without(focus_row(), "ListCost")])
+    assert charge["list_cost_usd"] is None
 
 
 def test_version_1_3_needs_no_provider_name_and_older_ones_no_other(context: RefreshContext) -> None:

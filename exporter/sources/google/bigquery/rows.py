@@ -14,7 +14,7 @@ from exporter.sources.base import Rejected
 from exporter.sources.google.bigquery.sql import DIMENSIONS, tag_column
 from exporter.sources.google.export.sql import INVOICE_ONLY, REASONS
 
-_READING_VERSION: Final = "2"
+_READING_VERSION: Final = "3"
 """Raised when the same rows would be read to other charges, so that ledgers read them again."""
 
 _EIGHTEEN_DECIMALS: Final = Decimal("1e-18")
@@ -76,10 +76,11 @@ def cursor_of(latest_export: datetime | None, rows: int, kept: tuple[KeptTag, ..
 def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
     values = {tag.name: group[tag_column(number)] for number, tag in enumerate(kept)}
     cost = Decimal(group["billed_cost"])
-    usd = None
+    usd = list_usd = None
     if group["reason"] is None:
         rate = Decimal(repr(float(group["conversion_rate"])))
-        usd = _MONEY.divide(cost, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY)
+        usd = _in_usd(cost, rate)
+        list_usd = None if group["list_cost"] is None else _in_usd(Decimal(group["list_cost"]), rate)
     return Charge(
         provider="gcp",
         **{name: group[name] for name in DIMENSIONS},
@@ -94,4 +95,9 @@ def _charge(group: Mapping[str, Any], kept: tuple[KeptTag, ...]) -> Charge:
         charge_period_end=group.get("charge_period_end"),
         corrects=group["corrects"] if group["part"] == "cost" else None,
         tags=tags_text({name: value for name, value in values.items() if value is not None}),
+        list_cost_usd=list_usd,
     )
+
+
+def _in_usd(amount: Decimal, rate: Decimal) -> Decimal:
+    return _MONEY.divide(amount, rate).quantize(_EIGHTEEN_DECIMALS, context=_MONEY)

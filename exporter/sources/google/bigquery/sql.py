@@ -65,6 +65,7 @@ def charges_query(
         *(f"  IF(counts, {name}, NULL) AS {name}," for name in DIMENSIONS),
         "  IF(counts, IF(part = 'credit', 'credit', category), NULL) AS charge_category,",
         "  IF(counts, IF(part = 'credit', '', unit), NULL) AS consumed_unit,",
+        "  IF(counts AND part = 'cost', at_list IS NOT NULL, NULL) AS listed,",
         f"  IF(counts, TIMESTAMP_TRUNC({begins}, HOUR), NULL) AS charge_period_start,",
         "  IF(counts, TIMESTAMP_TRUNC(exported, HOUR), NULL) AS export_hour,",
         "  IF(reason IS NULL, rate, NULL) AS conversion_rate,",
@@ -82,6 +83,7 @@ def charges_query(
             "SELECT",
             *grouped,
             "  SUM(IF(part = 'credit', credit, exact_cost)) AS billed_cost,",
+            "  SUM(IF(part = 'credit', NULL, at_list)) AS list_cost,",
             "  SUM(IF(part = 'credit', 0.0, quantity)) AS consumed_quantity,",
             "  COUNT(*) AS export_rows,",
             "  MAX(exported) AS exported_at,",
@@ -137,6 +139,7 @@ def _export_rows(table: ExportTable, starts: Iterable[datetime | None], kept: Se
     export_time AS exported,
     cost,
     {_exact("cost")} AS exact_cost,
+    {_list_cost() if "cost_at_list" in table.columns else "CAST(NULL AS BIGNUMERIC)"} AS at_list,
     {leaf("currency_conversion_rate", "CAST(NULL AS FLOAT64)")} AS given_rate,
     {"IFNULL(ARRAY_LENGTH(credits), 0)" if credited else "0"} AS credit_count,
     {f"(SELECT COUNTIF({refused}) {credits}" if credited else "0"} AS refused_credits,
@@ -205,6 +208,12 @@ _LIMIT: Final = f"{float(LARGEST_PLAUSIBLE)!r}"
 
 def _implausible(amount: str) -> str:
     return f"{amount} IS NULL OR IS_NAN({amount}) OR IS_INF({amount}) OR ABS({amount}) >= {_LIMIT}"
+
+
+def _list_cost() -> str:
+    """The same as `list_cost` of files."""
+    unknown = f"{_implausible('cost_at_list')} OR (cost_at_list = 0 AND cost != 0)"
+    return f"IF({unknown}, NULL, {_exact('cost_at_list')})"
 
 
 def _exact(amount: str) -> str:

@@ -26,6 +26,7 @@ EXPORT_COLUMNS: Final[Mapping[str, str]] = {
     "invoice": "JSON",
     "cost_type": "VARCHAR",
     "adjustment_info": "JSON",
+    "cost_at_list": "VARCHAR",
 }
 """The columns that a charge is made from, with the types in which text formats are read.
 

@@ -39,7 +39,15 @@ SMALLEST_RATE, LARGEST_RATE = "1e-4", "1e9"
 """Units of a currency for a dollar: beyond these no currency has ever been, and dollars stay within MONEY."""
 
 _SUMMED: Final = frozenset(
-    {"exported_at", "billed_cost", "billed_cost_usd", "consumed_quantity", "charge_period_end", "corrects"}
+    {
+        "exported_at",
+        "billed_cost",
+        "billed_cost_usd",
+        "consumed_quantity",
+        "charge_period_end",
+        "corrects",
+        "list_cost_usd",
+    }
 )
 _GROUPED: Final = tuple(name for name in CHARGE_COLUMNS if name not in _SUMMED)
 
@@ -86,6 +94,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
           AS invoice_month,
         coalesce({text("currency")}, '') AS billing_currency,
         TRY_CAST({number("cost")} AS {MONEY}) AS cost,
+        {list_cost(f"TRY_CAST({number('cost_at_list')} AS {MONEY})", "cost")} AS at_list,
         coalesce(
           TRY_CAST({number("currency_conversion_rate")} AS DOUBLE),
           CASE WHEN {number("currency_conversion_rate")} IS NULL AND {text("currency")} = 'USD' THEN 1 END
@@ -135,11 +144,12 @@ def aggregate(judged: str) -> str:
       END AS charge_category,
       date_trunc('hour', greatest(period, TIMESTAMP '1970-01-01')) AS charge_period_start,
       date_trunc('hour', exported) AS export_hour,
-      invoice_month, billing_currency, consumed_unit, tags, reason,
+      invoice_month, billing_currency, consumed_unit, tags, reason, at_list IS NOT NULL AS listed,
       max(exported) AS exported_at,
       max(period_end) AS charge_period_end,
       CASE WHEN bool_and(coalesce(cost_type = 'rounding_error', false)) THEN false END AS corrects,
       sum(cost) AS billed_cost,
+      sum({in_usd.format("at_list")}) AS list_cost_usd,
       sum({in_usd.format("cost")}) AS billed_cost_usd,
       sum(list_sum(credit_amounts)) AS credit,
       sum({in_usd.format("list_sum(credit_amounts)")}) AS credit_usd,
@@ -161,10 +171,19 @@ def charges_of(aggregated: str) -> str:
     return f"""
     SELECT {names} FROM {aggregated} WHERE {known}
     UNION ALL BY NAME
-    SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at,
+    SELECT {shared}, 'credit' AS charge_category, max(exported_at) AS exported_at, NULL AS list_cost_usd,
       max(charge_period_end) AS charge_period_end, NULL::BOOLEAN AS corrects, sum(credit) AS billed_cost,
       sum(credit_usd) AS billed_cost_usd, 0 AS consumed_quantity, '' AS consumed_unit
     FROM {aggregated} WHERE {known} AND credit IS NOT NULL GROUP BY ALL"""
+
+
+def list_cost(told: str, cost: str) -> str:
+    """Return an expression for the cost at list prices that a row tells; NULL where it tells none.
+
+    Some bills write 0 where they have no list price: what costs something has one that is not 0. A row is
+    never set aside for it.
+    """
+    return f"CASE WHEN abs({told}) < {LARGEST_PLAUSIBLE} AND NOT ({told} = 0 AND {cost} <> 0) THEN {told} END"
 
 
 def _quoted(text: str) -> str:
