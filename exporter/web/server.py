@@ -1,14 +1,15 @@
 """The HTTP server: serves the current snapshot, in its own thread and event loop.
 
 No request waits for a refresh or a lock: every answer is made from bytes in memory, but those to questions,
-which are answered in threads of their own.
+which are answered in threads of their own. With a front, a process of its own accepts connections and answers
+scrapes, so that they do not even wait for this interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -23,13 +24,17 @@ from aiohttp.http_exceptions import HttpProcessingError
 from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
 from exporter.web.endpoints import Endpoints
+from exporter.web.front.front import Front, Peer
+from exporter.web.front.settings import FrontSettings
+from exporter.web.listening import BACKLOG, listening_socket
 from exporter.web.question_desk import Answer
 from exporter.web.web_config import WebConfig
 
 _KEEP_ALIVE_SECONDS: Final = 150.0
 """Longer than the usual scrape intervals, so that a scraper's connection stays open."""
-_BACKLOG: Final = 128
 _PAUSE_SECONDS: Final = 0.005
+_TAIL_SECONDS: Final = 1.0
+"""How old the metrics of this process may be in a scrape that the front answers."""
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +62,18 @@ class Server:
         questions: Questions | None = None,
         grafana_url: str | None = None,
         report: Answer | None = None,
+        front: bool = False,
+        when_front_ends: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
         or event that its reader has not taken within `response_timeout_seconds` is aborted. `questions`
-        answers those to the ledger, `report` those for reports; the page links to `grafana_url`.
+        answers those to the ledger, `report` those for reports; the page links to `grafana_url`. With
+        `front`, scrapes show what `show` was last given; `when_front_ends` is called if its process ends by
+        itself.
         """
+        self._get_snapshot = get_snapshot
         self._listen = listen
         self._web_config = web_config or WebConfig()
         self._endpoints = Endpoints(
@@ -78,7 +88,29 @@ class Server:
             questions=questions,
             grafana_url=grafana_url,
             report=report,
+            peer=self._peer,
         )
+        self._front = (
+            Front(
+                FrontSettings(
+                    headers=self._endpoints.headers,
+                    max_concurrent_scrapes=max_concurrent_scrapes,
+                    response_timeout_seconds=response_timeout_seconds,
+                    keep_alive_seconds=_KEEP_ALIVE_SECONDS,
+                    tls=self._web_config.tls,
+                    client_allowed_sans=self._web_config.client_allowed_sans,
+                    password_hashes=self._web_config.password_hashes,
+                    log_level=logging.getLogger().getEffectiveLevel(),
+                )
+            )
+            if front
+            else None
+        )
+        self._when_front_ends = when_front_ends
+        self._peers: dict[int, Peer] = {}
+        """By descriptor; those of closed connections stay until it is used again."""
+        self._showing = threading.Lock()
+        self._shown: Snapshot | None = None
         self._stop_timeout_seconds = stop_timeout_seconds
         self._address: tuple[str, int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,11 +120,28 @@ class Server:
 
     def start(self) -> None:
         """Listen, and return once requests are answered. Raises OSError if the address cannot be used."""
-        listening = _listening_socket(*self._listen)
+        listening = listening_socket(*self._listen)
         self._address = listening.getsockname()[:2]
+        if self._front is not None:
+            self._front.start(listening)
+            self.show(self._get_snapshot())
         self._thread = threading.Thread(target=self._run, args=(listening,), name="http-server", daemon=True)
         self._thread.start()
         self._started.result()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Have the front show a snapshot, in the next scrape on. Any thread may call it."""
+        with self._showing:
+            self._shown = snapshot
+            self._hand_over(snapshot)
+
+    def _hand_over(self, snapshot: Snapshot) -> None:
+        if self._front is None:
+            return
+        try:
+            self._front.show(snapshot.exposition, self._endpoints.tail_for_front(snapshot))
+        except OSError as error:
+            log.error("scrapes show the last snapshot: there is no memory for the next one (%s)", error)  # noqa: TRY400
 
     def stop(self) -> None:
         """Accept no more, let running responses finish, close. Returns within `stop_timeout_seconds`."""
@@ -123,6 +172,11 @@ class Server:
         scheme = "http" if self._web_config.ssl_context is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
+    @property
+    def front_process_id(self) -> int | None:
+        """The front's process, if there is one."""
+        return self._front.process_id if self._front is not None else None
+
     def _run(self, listening: socket.socket) -> None:
         try:
             asyncio.run(self._serve(listening))
@@ -137,7 +191,7 @@ class Server:
         request_log.addFilter(_is_our_fault)
         server = web.Server(
             self._endpoints.answer,
-            request_factory=_request_factory(self._endpoints.headers),
+            request_factory=_request_factory(self._endpoints.headers, self._peer),
             logger=request_log,
             access_log=None,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -145,17 +199,59 @@ class Server:
         # Running responses get this long to finish; the others get the same time to be cancelled.
         runner = web.ServerRunner(server, shutdown_timeout=self._stop_timeout_seconds / 2)
         await runner.setup()
-        site = web.SockSite(runner, listening, ssl_context=self._web_config.ssl_context, backlog=_BACKLOG)
-        await site.start()
         self._loop = asyncio.get_running_loop()
-        self._started.set_result(None)
-        await self._stopping.wait()
+        if self._front is None:
+            site = web.SockSite(runner, listening, ssl_context=self._web_config.ssl_context, backlog=BACKLOG)
+            await site.start()
+            self._started.set_result(None)
+            await self._stopping.wait()
+            # asyncio drops a just accepted connection if the listener closes then: stop accepting first.
+            self._loop.remove_reader(listening)
+        else:
+            listening.close()
+            await self._serve_behind(self._front, server)
         self._endpoints.end_streams()
-        # asyncio drops a just accepted connection if the listener closes then: stop accepting first.
-        self._loop.remove_reader(listening)
         await asyncio.sleep(_PAUSE_SECONDS)
         await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
         self._endpoints.close()
+        if self._front is not None:
+            await asyncio.to_thread(self._front.end, self._stop_timeout_seconds)
+
+    async def _serve_behind(self, front: Front, server: web.Server) -> None:
+        """Answer what the front passes on, until the stop."""
+        loop = asyncio.get_running_loop()
+        connecting: set[asyncio.Task[Any]] = set()
+
+        def connected(connection: socket.socket, peer: Peer) -> None:
+            self._peers[connection.fileno()] = peer
+            task = loop.create_task(loop.connect_accepted_socket(server, connection))
+            connecting.add(task)
+            task.add_done_callback(connecting.discard)
+
+        def take_messages() -> None:
+            if not front.take_messages(connected, self._endpoints.counts.know):
+                loop.remove_reader(front.fileno())
+                if not self._stopping.is_set():
+                    log.critical("the process that answers scrapes has ended, and the exporter with it")
+                    self._when_front_ends()
+
+        loop.add_reader(front.fileno(), take_messages)
+        self._started.set_result(None)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TAIL_SECONDS):
+                    await self._stopping.wait()
+            # A snapshot that is being handed over brings its own.
+            if self._showing.acquire(blocking=False):
+                try:
+                    self._hand_over(self._shown or self._get_snapshot())
+                finally:
+                    self._showing.release()
+        front.stop(self._stop_timeout_seconds)
+
+    def _peer(self, request: web.BaseRequest) -> Peer | None:
+        connection = request.get_extra_info("socket")
+        return self._peers.get(connection.fileno()) if connection is not None else None
 
 
 async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
@@ -176,31 +272,21 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-def _request_factory(headers: Mapping[str, str]) -> Callable[..., web.BaseRequest]:
-    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests."""
+def _request_factory(
+    headers: Mapping[str, str], peer_of: Callable[[web.BaseRequest], Peer | None]
+) -> Callable[..., web.BaseRequest]:
+    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests.
+
+    Requests that the front has passed on have the address of their client.
+    """
 
     class Request(web.BaseRequest):
         async def _prepare_hook(self, response: web.StreamResponse) -> None:
             response.headers.update(headers)
 
     def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        return Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+        request = Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+        peer = peer_of(request)
+        return request.clone(remote=peer.remote) if peer is not None else request
 
     return make
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; an empty host or `::` is every interface, IPv4 and IPv6."""
-    everywhere = host in ("", "::") and socket.has_dualstack_ipv6()
-    try:
-        if everywhere:
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-            )
-        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - the user chose it
-        family, *_, address = found[0]
-        return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        text = f"cannot listen on {host}:{port} ({reason}); free that address or set another `listen`"
-        raise OSError(text) from error

@@ -54,6 +54,8 @@ class WebConfig:
     """How the server is reached: by default plain HTTP without users."""
 
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    tls: TlsSettings | None = None
+    """What `ssl_context` was made from."""
     client_allowed_sans: frozenset[str] = frozenset()
     """If not empty: a client's certificate must have one of these names (IP addresses canonical)."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -258,7 +260,7 @@ class _WebFile(Section):
 
 def _web_config(parsed: _WebFile) -> WebConfig:
     tls, http = parsed.tls_server_config, parsed.http_server_config
-    context = None
+    context = settings = None
     if tls is not None and tls.cert_file is not None and tls.key_file is not None:
         settings = TlsSettings(
             cert_file=tls.cert_file,
@@ -275,6 +277,7 @@ def _web_config(parsed: _WebFile) -> WebConfig:
     hashes = parsed.basic_auth_users or {}
     return WebConfig(
         ssl_context=context,
+        tls=settings,
         client_allowed_sans=frozenset(map(canonical_name, tls.client_allowed_sans)) if tls else frozenset(),
         headers={name: value for name, value in http.headers.items() if value} if http else {},
         password_hashes={name: secret.get_secret_value() for name, secret in hashes.items()},
