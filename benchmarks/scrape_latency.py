@@ -1,13 +1,18 @@
-"""Rendering and scraping 100,000 series: beside prometheus_client, idle and during refreshes.
+"""Scraping 100,000 series: what a scrape takes, idle and while its exporter is busy.
 
-Run: python benchmarks/scrape_latency.py [--series 100000] [--scrapes 100]
-The client is a process of its own, so that its work is not on the server's interpreter.
+    python benchmarks/scrape_latency.py [--series 100000] [--scrapes 100] [--scrapers 8]
+
+Four servers of the same bytes: one that does nothing but send, which is what the machine allows, the
+exporter with its front, its server without one, and prometheus_client's own. While busy, the server's process
+renders snapshots without a pause and writes large answers. Scrapers are processes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -15,14 +20,16 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from exporter.cli.commands.serve import THREAD_SWITCH_SECONDS
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import (
     SPEND_LAST_MONTH_USD,
@@ -35,7 +42,6 @@ from exporter.metrics.snapshot import Snapshot
 from exporter.web.server import Server
 
 WINDOWS = (SPEND_TODAY_USD, SPEND_YESTERDAY_USD, SPEND_MONTH_TO_DATE_USD, SPEND_LAST_MONTH_USD)
-SWITCH_INTERVALS = (0.005, 0.001, 0.0005, 0.0002, 0.0001)
 ENCODINGS = ("gzip", "identity")
 
 
@@ -102,92 +108,134 @@ def compare_rendering(all_samples: list[FamilySamples]) -> None:
 
 
 @contextmanager
-def rendering_all_the_time(
-    all_samples: list[FamilySamples], publish: Callable[[Snapshot], None]
-) -> Iterator[None]:
-    """New snapshots, one after the other, in a thread of this process."""
+def busy(all_samples: list[FamilySamples], publish: Callable[[Snapshot], None]) -> Iterator[None]:
+    """New snapshots, one after the other, and the text of large answers, in threads of this process."""
     stopping = threading.Event()
+    rows = [list(values) for values, _ in all_samples[0].samples]
 
-    def run() -> None:
+    def render_snapshots() -> None:
         while not stopping.is_set():
             publish(snapshot(all_samples))
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    def write_answers() -> None:
+        while not stopping.is_set():
+            # In one call that lets no other thread run, as the writers of JSON do.
+            json.dumps(rows)
+
+    threads = [threading.Thread(target=work) for work in (render_snapshots, write_answers)]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def snapshot(all_samples: list[FamilySamples]) -> Snapshot:
     return Snapshot(render(all_samples), datetime.now(UTC), True, (), ())
 
 
-def measure(server: Server, scrapes: int, encoding: str) -> str:
-    host, port = server.address
-    command = [sys.executable, __file__, "--client", host, str(port), encoding, "--scrapes", str(scrapes)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    milliseconds = sorted(1000 * seconds for seconds in json.loads(output))
-    return f"{statistics.median(milliseconds):8.1f} {milliseconds[int(len(milliseconds) * 0.99)]:8.1f}"
+@contextmanager
+def sending_alone(body: bytes) -> Iterator[tuple[str, int]]:
+    """A process that answers everything with the same bytes."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection: socket.socket) -> None:
+        while connection.recv(4096):
+            connection.sendall(head)
+            connection.sendall(body)
+
+    if (child := os.fork()) == 0:
+        while True:
+            threading.Thread(target=answer, args=listening.accept()[:1], daemon=True).start()
+    try:
+        yield listening.getsockname()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        listening.close()
 
 
-def scrape_repeatedly(host: str, port: int, encoding: str, scrapes: int) -> list[float]:
-    """Seconds from sending a request to having its last byte, over one connection."""
-    request = (
-        f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text;version=1.0.0\r\n"
-        f"Accept-Encoding: {encoding}\r\n\r\n"
-    ).encode()
-    buffer = memoryview(bytearray(64 << 20))
-    pause = threading.Event()
-    seconds = []
-    with socket.create_connection((host, port)) as connection:
-        for number in range(scrapes + 3):
-            # Apart from each other, as scrapes are, at moments that fall anywhere in a refresh.
-            pause.wait(0.011 + 0.0037 * (number % 7))
-            begin = time.perf_counter()
-            connection.sendall(request)
-            read, end = 0, len(buffer)
-            while read < end:
-                read += connection.recv_into(buffer[read:end])
-                if end == len(buffer) and (head := bytes(buffer[: min(read, 4096)]).find(b"\r\n\r\n")) >= 0:
-                    headers = bytes(buffer[:head]).decode().lower()
-                    end = head + 4 + int(headers.split("content-length: ")[1].split("\r\n")[0])
-            seconds.append(time.perf_counter() - begin)
-    return seconds[3:]
+def measure(address: tuple[str, int], scrapes: int, encoding: str, scrapers: int) -> str:
+    """Median and 99th percentile of scrapers that begin together."""
+    host, port = address
+    command = [
+        sys.executable,
+        Path(__file__).with_name("scraper.py"),
+        host,
+        str(port),
+        encoding,
+        str(scrapes),
+    ]
+    clients = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(scrapers)]
+    found = [seconds for client in clients for seconds in json.loads(client.communicate()[0])]
+    milliseconds = sorted(1000 * seconds for seconds in found)
+    return f"{statistics.median(milliseconds):9.1f} {milliseconds[int(len(milliseconds) * 0.99)]:8.1f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=100_000)
     parser.add_argument("--scrapes", type=int, default=100)
-    parser.add_argument("--client", nargs=3, metavar=("HOST", "PORT", "ENCODING"), help=argparse.SUPPRESS)
+    parser.add_argument("--scrapers", type=int, default=8)
+    parser.add_argument("--rendering", action="store_true", help="also compare rendering")
     arguments = parser.parse_args()
-    if arguments.client:
-        host, port, encoding = arguments.client
-        print(json.dumps(scrape_repeatedly(host, int(port), encoding, arguments.scrapes)))
-        return
     all_samples = families(arguments.series)
     print(f"{arguments.series} series, Python {sys.version.split()[0]}")
-    compare_rendering(all_samples)
+    if arguments.rendering:
+        compare_rendering(all_samples)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     current = snapshot(all_samples)
+    sizes = {"gzip": current.exposition.openmetrics_gzip, "identity": current.exposition.openmetrics}
 
-    def publish(newer: Snapshot) -> None:
-        nonlocal current
-        current = newer
+    def line(name: str, address: tuple[str, int], encodings: Sequence[str] = ENCODINGS) -> None:
+        figures = [
+            measure(address, arguments.scrapes, encoding, scrapers)
+            for encoding in encodings
+            for scrapers in (1, arguments.scrapers)
+        ]
+        print(f"{name:32}" + " |".join(figures), flush=True)
 
-    print("request sent to last byte received, ms")
-    print(f"{'':34}" + "".join(f"{encoding + ' median':>17} {'p99':>8}" for encoding in ENCODINGS))
-    with Server(("127.0.0.1", 0), lambda: current) as server:
-        idle = [measure(server, arguments.scrapes, encoding) for encoding in ENCODINGS]
-        print(f"{'idle':34}" + "".join(f"{figures:>26}" for figures in idle))
-        for interval in SWITCH_INTERVALS:
-            sys.setswitchinterval(interval)
-            with rendering_all_the_time(all_samples, publish):
-                busy = [measure(server, arguments.scrapes, encoding) for encoding in ENCODINGS]
-            label = f"rendering, switch interval {interval * 1000:g} ms"
-            print(f"{label:34}" + "".join(f"{figures:>26}" for figures in busy))
+    print("from the request to the last byte, ms: median and p99, of 1 scraper and of several at once")
+    print(
+        f"{'':32}"
+        + " |".join(f"{e[:8] + ' x' + str(n):>18}" for e in ENCODINGS for n in (1, arguments.scrapers))
+    )
+    for encoding, body in sizes.items():
+        with sending_alone(body) as address:
+            line(f"sending alone, {encoding}", address, [encoding])
+    for front in (True, False):
+        name = "exporter" if front else "its server without a front"
+
+        def publish(newer: Snapshot) -> None:
+            nonlocal current
+            current = newer
+            server.show(newer)
+
+        with Server(("127.0.0.1", 0), lambda: current, front=front, max_concurrent_scrapes=64) as server:
+            line(f"{name}, idle", server.address)
+            with busy(all_samples, publish):
+                line(f"{name}, busy", server.address)
+            if front and server.front_process_id is not None:
+                print(f"the front's memory: {megabytes(server.front_process_id)}")
+    registry = CollectorRegistry()
+    registry.register(Prebuilt(all_samples))
+    theirs, thread = start_http_server(0, "127.0.0.1", registry)
+    arguments.scrapes = min(arguments.scrapes, 5)
+    line("prometheus_client, idle", theirs.server_address[:2])
+    theirs.shutdown()
+    thread.join()
+
+
+def megabytes(process_id: int) -> str:
+    """Its own memory, and its share of what it has in common with others."""
+    lines = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    kilobytes = {name: int(value) for name, value, *_ in map(str.split, lines)}
+    shared = kilobytes["Pss_Shmem:"] // 1024
+    return f"{kilobytes['Pss:'] // 1024} MB, {shared} of them the exposition that it shares"
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ class SnapshotBuilder:
         self._building = threading.Lock()
         self.counters = Counters(clock())
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
+        self.before_showing: Callable[[Snapshot], None] = lambda _snapshot: None
+        """Gets each snapshot before any reader of `snapshot` does, so that what it shows is never behind."""
 
     @contextmanager
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
@@ -109,7 +111,7 @@ class SnapshotBuilder:
                 return
             if as_of is None:
                 self._remember(built, exposed)
-            self.snapshot = built.snapshot
+            self._show(built.snapshot)
             complete = all(status.up is not None for status in statuses if status.reads_bill)
             if as_of is None and complete:
                 if estimated is None:
@@ -184,12 +186,18 @@ class SnapshotBuilder:
         else:
             logger.error("the snapshot could not be built; the last one stays", exc_info=error)
         self._outcomes.note(BILL, success=False, seconds=seconds)
-        self.snapshot = replace(
-            self.snapshot,
-            outcomes=render(self._outcomes.families()),
-            failed_figures=self._outcomes.failed,
-            sources=tuple(statuses),
+        self._show(
+            replace(
+                self.snapshot,
+                outcomes=render(self._outcomes.families()),
+                failed_figures=self._outcomes.failed,
+                sources=tuple(statuses),
+            )
         )
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self.before_showing(snapshot)
+        self.snapshot = snapshot
 
     def take_estimates(self, grades: Sequence[FamilySamples], outcomes: Mapping[str, Outcome]) -> None:
         """Show grades, and the outcomes of figures computed elsewhere, from the next snapshot on."""

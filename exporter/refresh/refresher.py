@@ -138,6 +138,10 @@ class Refresher:
         """The latest snapshot."""
         return self._builder.snapshot
 
+    def show_first(self, show: Callable[[Snapshot], None]) -> None:
+        """Have `show` get each snapshot before `snapshot` is it; it must return soon and not fail."""
+        self._builder.before_showing = show
+
     @property
     def timezones(self) -> Mapping[str, str]:
         """Billing zone of each provider whose bill is read and has the hour of each cost."""

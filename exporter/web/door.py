@@ -84,6 +84,10 @@ class Door:
             self.close_idle(1)
             self._loop.call_later(_PAUSE_SECONDS, self._take_again)
             return
+        self.admit(accepted)
+
+    def admit(self, accepted: socket.socket) -> None:
+        """Take over a connection that was accepted, here or by another process."""
         accepted.setblocking(False)
         if len(self._arriving) >= self.limits.handshakes:
             next(iter(self._arriving)).cancel()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -19,9 +19,11 @@ from exporter.questions.openapi import openapi_json
 from exporter.web.basic_auth import BasicAuth
 from exporter.web.content_negotiation import CONTENT_TYPES, Format, accepts_gzip, negotiate_format
 from exporter.web.event_stream import EventStream
+from exporter.web.front.front import Peer
 from exporter.web.page.page import POLICY, LandingPage
 from exporter.web.process_metrics import ProcessMetrics
 from exporter.web.question_desk import Answer, QuestionDesk
+from exporter.web.scrape_counts import ScrapeCounts
 from exporter.web.tls import client_names
 from exporter.web.web_config import WebConfig
 
@@ -48,8 +50,11 @@ class Endpoints:
         questions: Questions | None = None,
         grafana_url: str | None = None,
         report: Answer | None = None,
+        peer: Callable[[web.BaseRequest], Peer | None] = lambda _request: None,
     ) -> None:
+        """`peer` returns the client of a request that the front has passed on."""
         self._get_snapshot = get_snapshot
+        self._peer = peer
         self._auth = BasicAuth(web_config.password_hashes) if web_config.password_hashes else None
         self._client_allowed_sans = web_config.client_allowed_sans
         self._page = LandingPage(version, questions, grafana_url)
@@ -57,6 +62,7 @@ class Endpoints:
         self._response_timeout_seconds = response_timeout_seconds
         self._now = now
         self._process_metrics = ProcessMetrics()
+        self.counts = ScrapeCounts()
         self._running_scrapes = 0
         self._questions = questions
         self._report_answer = report
@@ -122,8 +128,9 @@ class Endpoints:
 
     async def _denied(self, request: web.BaseRequest) -> web.Response | None:
         if self._client_allowed_sans:
-            certificate = request.get_extra_info("peercert")
-            if not client_names(certificate) & self._client_allowed_sans:
+            peer = self._peer(request)
+            names = peer.names if peer else client_names(request.get_extra_info("peercert"))
+            if not names & self._client_allowed_sans:
                 return web.Response(
                     status=403, text="The client certificate has no name that is allowed here.\n"
                 )
@@ -188,7 +195,7 @@ class Endpoints:
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._running_scrapes >= self._max_concurrent_scrapes:
-            self._process_metrics.count_scrape(503)
+            self.counts.count(503)
             text = f"{self._max_concurrent_scrapes} scrapes are running already.\n"
             return web.Response(status=503, text=text, headers={"Retry-After": "1"})
         self._running_scrapes += 1
@@ -220,20 +227,30 @@ class Endpoints:
         except ConnectionError as error:
             log.debug("%s closed the connection during a scrape: %s", request.remote, error)
         else:
-            self._process_metrics.count_scrape(200)
+            self.counts.count(200)
         return response
 
     def _body(self, form: Format, gzipped: bool) -> tuple[memoryview, bytes]:
         """Return the cached bytes of one snapshot, then the process metrics."""
         snapshot = self._get_snapshot()
-        exposition, outcomes = snapshot.exposition, snapshot.outcomes
+        exposition, outcomes, process = snapshot.exposition, snapshot.outcomes, self._process_metrics
+        counts = self.counts.rendered(process.began)
         if form == "openmetrics":
             whole, member = exposition.openmetrics, exposition.openmetrics_gzip
-            tail = outcomes.openmetrics + self._process_metrics.openmetrics()
+            tail = outcomes.openmetrics + process.openmetrics() + counts.openmetrics + b"# EOF\n"
         else:
             whole, member = exposition.text, exposition.text_gzip
-            tail = outcomes.text + self._process_metrics.text()
+            tail = outcomes.text + process.text() + counts.text
         return gzip_member.extend(member, tail) if gzipped else (memoryview(whole), tail)
+
+    def tail_for_front(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Return what follows the exposition but the counts of scrapes, and what those begin with."""
+        return {
+            "text": (snapshot.outcomes.text + self._process_metrics.text()).decode(),
+            "openmetrics": (snapshot.outcomes.openmetrics + self._process_metrics.openmetrics()).decode(),
+            "began": self._process_metrics.began,
+            "scrapes": self.counts.here,
+        }
 
 
 async def _send(

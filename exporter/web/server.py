@@ -1,14 +1,15 @@
 """The HTTP server: serves the current snapshot, in its own thread and event loop.
 
 No request waits for a refresh or a lock: every answer is made from bytes in memory, but those to questions,
-which are answered in threads of their own.
+which are answered in threads of their own. With a front, a process of its own accepts connections and answers
+scrapes, so that they do not even wait for this interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,16 +26,20 @@ from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
 from exporter.web.door import Door
 from exporter.web.endpoints import Endpoints
+from exporter.web.front.front import Front, Peer
+from exporter.web.front.settings import FrontSettings
 from exporter.web.limits import ConnectionLimits, refused_body
+from exporter.web.listening import listening_socket
 from exporter.web.question_desk import Answer
 from exporter.web.web_config import WebConfig
 
 _KEEP_ALIVE_SECONDS: Final = 150.0
 """Longer than the usual scrape intervals, so that a scraper's connection stays open."""
-_BACKLOG: Final = 128
 _PAUSE_SECONDS: Final = 0.005
 _LINGERING_SECONDS: Final = 1.0
 """How long what is left of a request's body is thrown away, so that its client can read the answer."""
+_TAIL_SECONDS: Final = 1.0
+"""How old the metrics of this process may be in a scrape that the front answers."""
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +68,18 @@ class Server:
         grafana_url: str | None = None,
         report: Answer | None = None,
         limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
+        front: bool = False,
+        when_front_ends: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
         `get_snapshot` is called by the server's thread at each request and must return at once. A response
         or event that its reader has not taken within `response_timeout_seconds` is aborted. `questions`
-        answers those to the ledger, `report` those for reports; the page links to `grafana_url`.
+        answers those to the ledger, `report` those for reports; the page links to `grafana_url`. With
+        `front`, scrapes show what `show` was last given; `when_front_ends` is called if its process ends by
+        itself.
         """
+        self._get_snapshot = get_snapshot
         self._listen = listen
         self._web_config = web_config or WebConfig()
         self._endpoints = Endpoints(
@@ -84,7 +94,29 @@ class Server:
             questions=questions,
             grafana_url=grafana_url,
             report=report,
+            peer=self._peer,
         )
+        self._front = (
+            Front(
+                FrontSettings(
+                    headers=self._endpoints.headers,
+                    max_concurrent_scrapes=max_concurrent_scrapes,
+                    response_timeout_seconds=response_timeout_seconds,
+                    keep_alive_seconds=_KEEP_ALIVE_SECONDS,
+                    tls=self._web_config.tls,
+                    client_allowed_sans=self._web_config.client_allowed_sans,
+                    password_hashes=self._web_config.password_hashes,
+                    log_level=logging.getLogger().getEffectiveLevel(),
+                )
+            )
+            if front
+            else None
+        )
+        self._when_front_ends = when_front_ends
+        self._peers: dict[int, Peer] = {}
+        """By descriptor; those of closed connections stay until it is used again."""
+        self._showing = threading.Lock()
+        self._shown: Snapshot | None = None
         self._stop_timeout_seconds = stop_timeout_seconds
         self._limits = limits
         self._address: tuple[str, int] | None = None
@@ -95,11 +127,28 @@ class Server:
 
     def start(self) -> None:
         """Listen, and return once requests are answered. Raises OSError if the address cannot be used."""
-        listening = _listening_socket(*self._listen)
+        listening = listening_socket(*self._listen)
         self._address = listening.getsockname()[:2]
+        if self._front is not None:
+            self._front.start(listening)
+            self.show(self._get_snapshot())
         self._thread = threading.Thread(target=self._run, args=(listening,), name="http-server", daemon=True)
         self._thread.start()
         self._started.result()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Have the front show a snapshot, in the next scrape on. Any thread may call it."""
+        with self._showing:
+            self._shown = snapshot
+            self._hand_over(snapshot)
+
+    def _hand_over(self, snapshot: Snapshot) -> None:
+        if self._front is None:
+            return
+        try:
+            self._front.show(snapshot.exposition, self._endpoints.tail_for_front(snapshot))
+        except OSError as error:
+            log.error("scrapes show the last snapshot: there is no memory for the next one (%s)", error)  # noqa: TRY400
 
     def stop(self) -> None:
         """Accept no more, let running responses finish, close. Returns within `stop_timeout_seconds`."""
@@ -130,6 +179,11 @@ class Server:
         scheme = "http" if self._web_config.ssl_context is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
+    @property
+    def front_process_id(self) -> int | None:
+        """The front's process, if there is one."""
+        return self._front.process_id if self._front is not None else None
+
     def _run(self, listening: socket.socket) -> None:
         try:
             asyncio.run(self._serve(listening))
@@ -145,7 +199,7 @@ class Server:
         server = web.Server(
             lambda request: _answered(request, self._endpoints.answer, door),
             request_factory=_request_factory(
-                self._endpoints.headers, lambda *of_request: _note_request(door, *of_request)
+                self._endpoints.headers, self._peer, lambda *of_request: _note_request(door, *of_request)
             ),
             logger=request_log,
             access_log=None,
@@ -156,7 +210,8 @@ class Server:
         )
         door = Door(
             server,
-            ssl_context=self._web_config.ssl_context,
+            # What the front passes on has been decrypted.
+            ssl_context=self._web_config.ssl_context if self._front is None else None,
             limits=self._limits,
             headers=self._endpoints.headers,
         )
@@ -164,15 +219,54 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=self._stop_timeout_seconds / 2)
         await runner.setup()
         self._loop = asyncio.get_running_loop()
-        door.open(listening)
-        self._started.set_result(None)
-        await self._stopping.wait()
+        if self._front is None:
+            door.open(listening)
+            self._started.set_result(None)
+            await self._stopping.wait()
+        else:
+            listening.close()
+            await self._serve_behind(self._front, door)
         self._endpoints.end_streams()
         door.stop()
         await asyncio.sleep(_PAUSE_SECONDS)
         await door.close()
         await _close(runner, server, self._loop.time() + self._stop_timeout_seconds)
         self._endpoints.close()
+        if self._front is not None:
+            await asyncio.to_thread(self._front.end, self._stop_timeout_seconds)
+
+    async def _serve_behind(self, front: Front, door: Door) -> None:
+        """Answer what the front passes on, until the stop."""
+        loop = asyncio.get_running_loop()
+
+        def connected(connection: socket.socket, peer: Peer) -> None:
+            self._peers[connection.fileno()] = peer
+            door.admit(connection)
+
+        def take_messages() -> None:
+            if not front.take_messages(connected, self._endpoints.counts.know):
+                loop.remove_reader(front.fileno())
+                if not self._stopping.is_set():
+                    log.critical("the process that answers scrapes has ended, and the exporter with it")
+                    self._when_front_ends()
+
+        loop.add_reader(front.fileno(), take_messages)
+        self._started.set_result(None)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TAIL_SECONDS):
+                    await self._stopping.wait()
+            # A snapshot that is being handed over brings its own.
+            if self._showing.acquire(blocking=False):
+                try:
+                    self._hand_over(self._shown or self._get_snapshot())
+                finally:
+                    self._showing.release()
+        front.stop(self._stop_timeout_seconds)
+
+    def _peer(self, request: web.BaseRequest) -> Peer | None:
+        connection = request.get_extra_info("socket")
+        return self._peers.get(connection.fileno()) if connection is not None else None
 
 
 async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) -> None:
@@ -193,11 +287,10 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-def _note_request(door: Door, message: Any, protocol: web.RequestHandler) -> None:
+def _note_request(door: Door, message: Any, protocol: web.RequestHandler, remote: str | None) -> None:
     door.request_begins(protocol)
     if message is MALFORMED:
-        peer = protocol.transport.get_extra_info("peername") if protocol.transport else None
-        door.seldom("%s sent what is not an HTTP request; answered with 400", peer[0] if peer else "someone")
+        door.seldom("%s sent what is not an HTTP request; answered with 400", remote or "someone")
 
 
 async def _answered(
@@ -210,11 +303,14 @@ async def _answered(
 
 
 def _request_factory(
-    headers: Mapping[str, str], note: Callable[[Any, Any], None]
+    headers: Mapping[str, str],
+    peer_of: Callable[[web.BaseRequest], Peer | None],
+    note: Callable[[Any, Any, str | None], None],
 ) -> Callable[..., web.BaseRequest]:
     """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests.
 
-    `note` is called for each request with its message and protocol.
+    Requests that the front has passed on have the address of their client. `note` is called for each request
+    with its message, its protocol and that address.
     """
 
     class Request(web.BaseRequest):
@@ -222,24 +318,13 @@ def _request_factory(
             response.headers.update(headers)
 
     def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        note(message, protocol)
-        return Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+        request: web.BaseRequest = Request(
+            message, payload, protocol, writer, task, asyncio.get_running_loop()
+        )
+        peer = peer_of(request)
+        if peer is not None:
+            request = request.clone(remote=peer.remote)
+        note(message, protocol, request.remote)
+        return request
 
     return make
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; an empty host or `::` is every interface, IPv4 and IPv6."""
-    everywhere = host in ("", "::") and socket.has_dualstack_ipv6()
-    try:
-        if everywhere:
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-            )
-        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104 - the user chose it
-        family, *_, address = found[0]
-        return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        text = f"cannot listen on {host}:{port} ({reason}); free that address or set another `listen`"
-        raise OSError(text) from error

@@ -55,7 +55,7 @@ class WebConfig:
 
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     tls: TlsSettings | None = None
-    """What the context was made from."""
+    """What `ssl_context` was made from."""
     client_allowed_sans: frozenset[str] = frozenset()
     """If not empty: a client's certificate must have one of these names (IP addresses canonical)."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -265,7 +265,7 @@ class _WebFile(Section):
 
 def _web_config(parsed: _WebFile) -> WebConfig:
     tls, http = parsed.tls_server_config, parsed.http_server_config
-    context, settings = None, None
+    context = settings = None
     if tls is not None and tls.cert_file is not None and tls.key_file is not None:
         settings = TlsSettings(
             cert_file=tls.cert_file,

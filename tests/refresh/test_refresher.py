@@ -19,6 +19,7 @@ from exporter.core.errors import SourceError
 from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
+from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
 from exporter.sources.base import (
@@ -631,3 +632,14 @@ def test_the_sum_of_decimals_is_exact(make: Make) -> None:
     parts = [charge(Decimal("0.1"), sku_id=str(number)) for number in range(1000)]
     refresher = make(Scripted([gives(*parts, charge("-100", charge_category="credit"))]))
     assert dict(refresher.refresh_all().totals)["Month to date"] == Decimal(0)
+
+
+def test_a_snapshot_is_given_away_before_anyone_reads_it(make: Make, ledger: Ledger) -> None:
+    refresher = make(Scripted([gives(charge("1")), nothing_new]))
+    seen: list[tuple[Snapshot, Snapshot]] = []
+    refresher.show_first(lambda snapshot: seen.append((snapshot, refresher.snapshot)))
+    first = refresher.refresh_all()
+    ledger.close()
+    last = refresher.refresh_all()
+    assert [given for given, _ in seen] == [first, last]
+    assert [before for _, before in seen][1] is first

@@ -21,6 +21,7 @@ from exporter.refresh.freed_memory import share_heaps
 from exporter.reports.delivery.sender import ReportSender
 from exporter.reports.delivery.status import DeliveryStatus
 from exporter.sources.base import Source
+from exporter.web.front.front import AVAILABLE as FRONT_AVAILABLE
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.questions import refresher_questions
@@ -66,7 +67,8 @@ def serve(
 
     `more_sources` are read in addition to the configured ones; `clock` is the time of everything shown.
 
-    Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken.
+    Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken or
+    the process that answers scrapes has ended.
     """
     share_heaps()
     sources = [*configured_sources(config, os.environ), *more_sources]
@@ -82,6 +84,12 @@ def serve(
     deliveries = DeliveryStatus()
     with opened_refresher(config, sources, config.ledger, clock, deliveries.families) as refresher:
         reports = refresher_reports(config, sources, refresher, clock)
+        front_ended = threading.Event()
+
+        def stop_without_front() -> None:
+            front_ended.set()
+            stopping.set()
+
         server = Server(
             listen,
             lambda: refresher.snapshot,
@@ -92,7 +100,10 @@ def serve(
             questions=refresher_questions(config, sources, refresher, clock),
             grafana_url=config.grafana_url,
             report=reports.answer,
+            front=FRONT_AVAILABLE,
+            when_front_ends=stop_without_front,
         )
+        refresher.show_first(server.show)
         server.start()
         try:
             refresher.start()
@@ -115,6 +126,8 @@ def serve(
                 logger.warning("a refresh is still running and is aborted; the next start continues it")
                 atexit.register(_leave_at_once, 0)
             server.stop()
+        if front_ended.is_set():
+            raise OSError("the process that answers scrapes has ended; start the exporter again")
 
 
 @contextmanager

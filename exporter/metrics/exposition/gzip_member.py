@@ -25,7 +25,7 @@ def compress(data: bytes) -> bytes:
     return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH) + deflate.flush(zlib.Z_FINISH)
 
 
-def extend(member: bytes, tail: bytes) -> tuple[memoryview, bytes]:
+def extend(member: bytes | memoryview, tail: bytes) -> tuple[memoryview, bytes]:
     """Return two pieces that follow each other as one gzip member of the data of `member`, then `tail`.
 
     `member` comes from `compress`; nothing of it is copied or compressed again. Raises ValueError if it

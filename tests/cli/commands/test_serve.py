@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -393,3 +395,20 @@ def test_every_scrape_during_refreshes_of_a_large_export_is_whole_and_agrees_wit
     assert totals == sorted(totals)
     assert set(totals) <= {rows * 0.75 * number for number in range(files + 1)}
     assert len(totals) > 3 * files, "too few scrapes to say anything"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="one process elsewhere")
+def test_it_ends_with_exit_code_1_when_the_process_that_answers_scrapes_has_ended(tmp_path: Path) -> None:
+    with serving(write_config(tmp_path, str(tmp_path / "*.parquet"))) as exporter:
+        exporter.scrape()
+        commands = {path: path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
+        own = f"/proc/{exporter.process.pid}/task/{exporter.process.pid}/children"
+        [front] = [
+            child
+            for child in Path(own).read_text(encoding="ascii").split()
+            if b"exporter.web.front.process" in commands[Path(f"/proc/{child}/cmdline")]
+        ]
+        os.kill(int(front), signal.SIGKILL)
+        assert exporter.process.wait(DEADLINE_SECONDS) == 1
+        assert "the process that answers scrapes has ended" in exporter.log()
