@@ -25,6 +25,7 @@ class Command:
 
 
 COMMANDS: Final = (
+    Command("init", "find what there is to read, write a configuration for it, and check it", "error"),
     Command("serve", "refresh in the background and answer scrapes"),
     Command("demo", "serve the bill of a simulated company, no account needed"),
     Command("snapshot", "refresh every source once, print the metrics, exit"),
