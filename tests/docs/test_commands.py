@@ -17,8 +17,8 @@ from tests.support import places
 
 ROOT = places.REPOSITORY
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "runbooks").glob("*.md"))]
-RUN_FOR_GOOD = {"serve", "demo", "top"}
-"""Commands that run until they are stopped; other tests run them."""
+RUN_FOR_GOOD = {"serve", "demo", "top", "init"}
+"""Commands that run until they are stopped, or look for an account; other tests run them."""
 
 
 def written(page: Path) -> list[str]:
