@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--project", action="append", default=[], metavar="ID", help="look only here; may be repeated"
     )
     google.add_argument(
+        "--no-live-usage", action="store_true", help="read the bill alone, nothing from Cloud Monitoring"
+    )
+    google.add_argument(
         "--export-file", action="append", default=[], metavar="GLOB", help="files in place of BigQuery"
     )
     others = command.add_argument_group("everything else")
@@ -56,6 +60,8 @@ def run(chosen: argparse.Namespace) -> int:
     answers = _of_flags(chosen)
     if not chosen.no_google and not answers.export_files:
         answers = google_answers(answers, chosen.project, questions)
+    if chosen.no_live_usage:
+        answers = replace(answers, project_ids=())
     if questions is not None:
         answers = asked_answers(answers, questions)
     if not answers.has_source:

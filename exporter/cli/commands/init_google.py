@@ -70,7 +70,9 @@ def _discovery(answers: Answers, project_ids: Sequence[str]) -> Discovery:
 
 def _report(found: Discovery) -> None:
     _progress("")
-    _say(f"signed in to Google Cloud as {found.principal}; {len(found.projects)} projects can be seen")
+    count = len(found.projects)
+    seen = "1 project is looked at" if count == 1 else f"{count} projects are looked at"
+    _say(f"signed in to Google Cloud as {found.principal}; {seen}")
     for export in found.exports:
         _say(f"  found {_described(export)}")
     for account in found.accounts_without_export:

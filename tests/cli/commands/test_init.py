@@ -85,7 +85,7 @@ def test_with_credentials_alone_the_export_is_found(
     out, err = capfd.readouterr()
     assert code == 0
     assert "found " + TABLE in err
-    assert "signed in to Google Cloud as exporter@pay.iam.gserviceaccount.com; 1 projects can be seen" in err
+    assert "signed in to Google Cloud as exporter@pay.iam.gserviceaccount.com; 1 project is looked at" in err
     config = load(output)
     assert config.gcp is not None
     assert config.gcp.billing_account_id == "0A0A0A-0B0B0B-0C0C0C"
