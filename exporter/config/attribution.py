@@ -32,7 +32,9 @@ def _in_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-_Globs = Annotated[_Texts, BeforeValidator(_in_list), Field(min_length=1)]
+_LIST_OR_ONE: Final = BeforeValidator(_in_list, json_schema_input_type=_Texts | _Text)
+
+_Globs = Annotated[_Texts, _LIST_OR_ONE, Field(min_length=1)]
 _GlobsByKey = Mapping[_Key, _Globs]
 
 
@@ -242,7 +244,10 @@ def _label_key(value: str) -> str:
 
 CostAttribution = Annotated[
     Mapping[str, tuple[ChargeMatch, ...]] | None,
-    BeforeValidator(_categories),
+    BeforeValidator(
+        _categories,
+        json_schema_input_type=Mapping[str, tuple[ChargeMatch | _Text, ...] | ChargeMatch] | None,
+    ),
     Field(
         description="categories, each with a list of words, a rule or a list of rules",
         examples=[

@@ -36,6 +36,8 @@ _BYTES_PER_UNIT: Final = {
 }
 
 
+_SIZE: Final = r"^([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)$"
+
 VARIABLE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """Pattern of the name of an environment variable."""
 
@@ -72,7 +74,7 @@ def _bytes(value: object) -> object:
     """A text with a unit as a whole number of bytes; anything else unchanged."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)", value.strip())
+    match = re.fullmatch(_SIZE, value.strip())
     if match is None:
         raise ValueError
     return int(Decimal(match[1]) * _BYTES_PER_UNIT[match[2]])
@@ -145,7 +147,9 @@ class _OneOrMore:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, object]:
         found = handler(schema)
-        return {"anyOf": [found["items"], found]}
+        kinds = found.get("anyOf", [found])
+        items = [kind["items"] for kind in kinds if "items" in kind]
+        return {"anyOf": [*items, *kinds]}
 
 
 def _one_or_more(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -169,7 +173,9 @@ def _one_or_more(value: object, handler: ValidatorFunctionWrapHandler) -> object
 ONE_OR_MORE: Final = (WrapValidator(_one_or_more), _OneOrMore())
 """Annotations of a list that may be given as its one item."""
 
-Bytes = Annotated[int, BeforeValidator(_bytes)]
+Bytes = Annotated[
+    int, BeforeValidator(_bytes, json_schema_input_type=int | Annotated[str, Field(pattern=_SIZE)])
+]
 """A whole number of bytes, or a text such as `10GiB`."""
 
 WrittenPath = Annotated[Path, BeforeValidator(_path)]

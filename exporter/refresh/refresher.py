@@ -37,7 +37,7 @@ from exporter.refresh.estimation_loop import EstimationLoop
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
-from exporter.refresh.timing import QUARTER, Progress, quarter, wait_seconds
+from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
 from exporter.sources.base import Doubtful, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
@@ -232,8 +232,8 @@ class Refresher:
             failure = ("unexpected", f"{type(error).__name__}: {error}")
         seconds = time.monotonic() - started
         rows = health.status.rows - rows_before
-        if rows and not failure:
-            logger.info("%s: %d rows read in %.1f s", source.name, rows, seconds)
+        if not failure:
+            logger.info("%s: %d rows read in %.1f s%s", source.name, rows, seconds, use_text(tally))
         health.ended(tally, seconds, failure)
         self._changed.set()
         self._estimating.soon()

@@ -1,4 +1,4 @@
-"""When a source is refreshed next, when a snapshot is due, and the progress log of a long refresh."""
+"""When a source is refreshed next, when a snapshot is due, and what the log says of a refresh."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import logging
 import random
 import time
 from datetime import datetime, timedelta
+
+from exporter.core.byte_sizes import size_text
+from exporter.sources.base import RefreshTally
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,16 @@ class Progress:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _TELL_PROGRESS_SECONDS
             logger.info("%s: %s", self._source, text)
+
+
+def use_text(tally: RefreshTally) -> str:
+    """Return what a refresh used beside time, for the end of its line in the log; empty for local files."""
+    used = [f", {tally.requests:,} requests"] if tally.requests else []
+    if tally.billed_bytes:
+        used.append(f", {size_text(tally.billed_bytes)} billed")
+    if tally.series_returned:
+        used.append(f", {tally.series_returned:,} series")
+    return "".join(used)
 
 
 def quarter(moment: datetime) -> datetime:

@@ -20,8 +20,8 @@ ROOT = places.REPOSITORY
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "runbooks").glob("*.md"))]
 """Their commands in running text are whole, too; those of the other pages are names."""
 MANUAL = sorted((ROOT / "docs").glob("*.md"))
-RUN_FOR_GOOD = {"serve", "demo", "top"}
-"""Commands that run until they are stopped; other tests run them."""
+RUN_FOR_GOOD = {"serve", "demo", "top", "init"}
+"""Commands that run until they are stopped, or look for an account; other tests run them."""
 ELSEWHERE = re.compile(r"/var/lib/(?:\w+/)?")
 """Folders of a server, for which the folder of the test stands."""
 

@@ -147,6 +147,7 @@ def test_the_examples_of_all_pages_pass_the_checks_that_the_pages_name(tmp_path:
     for name, anchor, text in WITHOUT_BLOCKS:
         insert(copy / name, text, anchor)
     write(copy / "prometheus/kubernetes/prometheusrule.yml", run(copy, "tools/prometheus_rule.py"))
+    write(copy / "docs/config.schema.json", run(copy, "-m", "exporter", "config", "schema"))
     write(copy / "docs/metrics.md", run(copy, "-m", "exporter", "metrics", "--format", "markdown"))
     run(copy, "-m", "grafana.source.generate")
 

@@ -166,6 +166,8 @@ class FakeBigQuery:
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if url.path == "/token":
             return self.token_error or (200, {"access_token": self.token, "expires_in": 3600})
+        if url.path == "/bigquery/v2/projects":
+            return 200, self._listing("projects", self._projects(), query)
         parts = url.path.removeprefix("/bigquery/v2/projects/").split("/")
         match (request.method, *parts):
             case ("GET", project, "datasets"):
@@ -185,6 +187,18 @@ class FakeBigQuery:
             case ("GET", _, "queries", job_id):
                 return 200, self._results(self._job(job_id, query), query)
         raise ApiError(404, "notFound", f"Not found: {request.path}")
+
+    def _projects(self) -> list[dict[str, Any]]:
+        names = sorted({name.split(".")[0] for name in (*self.tables, *self.locations)})
+        return [
+            {
+                "id": name,
+                "projectReference": {"projectId": name},
+                "numericId": str(number),
+                "friendlyName": name,
+            }
+            for number, name in enumerate(names, 1)
+        ]
 
     def _datasets(self, project: str) -> list[dict[str, Any]]:
         names = sorted({table.rsplit(".", 1)[0] for table in self.tables} | self.locations.keys())

@@ -20,6 +20,7 @@ from exporter.cli.arguments import EXIT_TROUBLE, add_config
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
 from exporter.cli.commands.check_bill import bill_findings
 from exporter.cli.commands.check_live_usage import live_usage_findings
+from exporter.cli.commands.check_placeholders import placeholder_findings
 from exporter.cli.commands.check_report import JsonReport, Report, TextReport
 from exporter.cli.commands.check_reports import report_findings
 from exporter.config.model import Config, load
@@ -98,6 +99,7 @@ def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:
         yield Finding(True, "keys", detail, warning=True)
     for renamed in config.renamed_keys:
         yield Finding(True, "renamed", str(renamed), warning=True)
+    yield from placeholder_findings(config)
     if config.web_config_file is None:
         yield _unprotected(config)
         for text in open_secrets(config, WebConfig(), os.environ):

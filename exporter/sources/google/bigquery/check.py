@@ -16,6 +16,7 @@ from exporter.core.kept_tags import KeptTag
 from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
+from exporter.sources.google.bigquery.nearby import nearby_text
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
 from exporter.sources.google.bigquery.table import ExportTable, account_of
@@ -40,6 +41,10 @@ class Reading:
     update_interval: timedelta
     kept: tuple[KeptTag, ...] = ()
     """Labels and tags that are read with the charges."""
+    table_id: str | None = None
+    """The table, where it is named."""
+    billing_account_id: str | None = None
+    """The account that the configuration names, where it names one table at most."""
 
 
 def findings(
@@ -56,10 +61,12 @@ def findings(
     try:
         table = look_up()
     except SourceError as error:
-        yield Finding(False, "table", str(error))
+        nearby = nearby_text(session, reading.table_id) if reading.table_id else ""
+        yield Finding(False, "table", f"{error}; {nearby}" if nearby else str(error))
     else:
         session.use_table(table)
         yield from _of_table(table)
+        yield from _of_account(table, reading.billing_account_id)
     try:
         session.bytes_read_by("SELECT 1", "check", f"running a query in the project {session.job_project}")
     except SourceError as error:
@@ -84,6 +91,20 @@ def _of_table(table: ExportTable) -> Iterator[Finding]:
         )
         yield Finding(True, "partitioning", detail, warning=True)
     yield columns_finding(table.columns, "the table")
+
+
+def _of_account(table: ExportTable, billing_account_id: str | None) -> Iterator[Finding]:
+    """Report a table of another billing account than the configuration names."""
+    account = account_of(table.table_id)
+    wanted = (billing_account_id or "").replace("-", "_")
+    if account and wanted and account != wanted:
+        yield Finding(
+            False,
+            "account",
+            f"gcp.billing_account_id is {billing_account_id}, but the table's name says "
+            f"{account.replace('_', '-')}: correct the one that is wrong "
+            "(`gcloud billing accounts list` shows yours)",
+        )
 
 
 def _kept_of_other_tables(table: ExportTable, context: RefreshContext) -> Iterator[Finding]:

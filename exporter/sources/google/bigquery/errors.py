@@ -117,6 +117,8 @@ def over_byte_cap(estimate_bytes: int, doing: str, at: Circumstances) -> SourceE
 def _api_advice(error: api_exceptions.GoogleAPICallError, at: Circumstances) -> tuple[str, str]:
     reason = reason_of(error)
     said = _first_line(error)
+    if "VPC Service Controls" in said:
+        return "permission_denied", f"{said}; {_perimeter(at)}"
     if reason in _ADVICE:
         label, advice = _ADVICE[reason]
         return label, f"{said}; {advice(at)}"
@@ -125,6 +127,14 @@ def _api_advice(error: api_exceptions.GoogleAPICallError, at: Circumstances) -> 
     if is_transient(error):
         return "unavailable", f"{said}; BigQuery has a problem; it is tried again at the next refresh"
     return "refused", f"{said} (reason {reason or 'not given'}, HTTP {error.code})"
+
+
+def _perimeter(at: Circumstances) -> str:
+    return (
+        f"a service perimeter keeps {at.principal} out, whatever its roles: run the exporter inside the "
+        "perimeter, or add an ingress rule for this account and bigquery.googleapis.com to it (Security, VPC "
+        "Service Controls in the console; its troubleshooter takes the identifier above)"
+    )
 
 
 def _credentials_advice(error: auth_exceptions.GoogleAuthError) -> tuple[str, str]:

@@ -17,7 +17,12 @@ def _make(wanted: Wanted) -> BigQuerySource | BigQueryTables | None:
         return None
     exports = gcp.billing_export.bigquery if gcp.billing_export else None
     readers = [_reader(gcp, export, wanted) for export in exports or [None]]
-    return readers[0] if len(readers) == 1 else BigQueryTables(readers)
+    if len(readers) == 1:
+        return readers[0]
+    for reader in readers:
+        # Each table is of an account of its own.
+        reader.billing_account_id = None
+    return BigQueryTables(readers)
 
 
 def _reader(gcp: Gcp, export: BigQueryExport | None, wanted: Wanted) -> BigQuerySource:

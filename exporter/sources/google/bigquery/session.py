@@ -110,6 +110,16 @@ class BigQuerySession:
         request = Request(self._session.tokens)
         self._session.in_time(lambda: self._credentials.refresh(request))  # type: ignore[no-untyped-call]
 
+    def project_ids(self) -> list[str]:
+        """Ids of the projects that the account has any role on."""
+        listing = self._call(
+            "listing the projects",
+            lambda: list(
+                self._client.list_projects(page_size=1_000, retry=_ONCE, timeout=self._request_seconds)
+            ),
+        )
+        return sorted(str(project.project_id) for project in listing)
+
     def dataset_ids(self, project_id: str) -> list[str]:
         """Names of the project's datasets that the account can see."""
         listing = self._call(
@@ -145,12 +155,13 @@ class BigQuerySession:
             f"reading the schema of {table_id}",
             lambda: self._client.get_table(table_id, retry=_ONCE, timeout=self._request_seconds),
         )
-        location = table.location or self._dataset_location(table_id.rpartition(".")[0])
+        location = table.location or self.location(table_id.rpartition(".")[0])
         described = describe(table_id, table, location)
         self.use_table(described)
         return described
 
-    def _dataset_location(self, dataset_id: str) -> str:
+    def location(self, dataset_id: str) -> str:
+        """Where a dataset, as project.dataset, is stored."""
         dataset = self._call(
             f"reading the location of {dataset_id}",
             lambda: self._client.get_dataset(dataset_id, retry=_ONCE, timeout=self._request_seconds),

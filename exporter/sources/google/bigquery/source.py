@@ -108,6 +108,8 @@ class BigQuerySource(Source):
             full_check_every=self.full_check_every,
             update_interval=self.update_interval,
             kept=kept_tags(self.kept_tags),
+            table_id=self.table,
+            billing_account_id=self.billing_account_id,
         )
         with session:
             yield from findings(session, lambda: self._read_table(context, session), reading, context)

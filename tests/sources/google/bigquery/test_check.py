@@ -22,6 +22,7 @@ from tests.support.export_rows import SCHEMA
 
 TABLE = "pay.billing.gcp_billing_export_resource_v1_0A_0B_0C"
 STANDARD = "pay.billing.gcp_billing_export_v1_0A_0B_0C"
+KEY = "gcp.billing_export.bigquery.table"
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)
 WHOLE_SCHEMA = json.loads(SCHEMA.read_text())
@@ -202,6 +203,65 @@ def test_a_table_that_does_not_exist_is_trouble_with_the_key_to_set(rig: Rig) ->
     assert not findings["table"].ok
     assert "gcp.billing_export.bigquery.table" in findings["table"].detail
     assert findings["running queries"].ok
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (
+            TABLE.replace("_0A_0B_0C", "_0A-0B-0C"),
+            f"BigQuery has underscores where the account has dashes: set {KEY} to {TABLE}",
+        ),
+        (STANDARD, f"the detailed export of this account is there: set {KEY} to {TABLE}"),
+        (TABLE.replace("0C", "0D"), f"did you mean {TABLE}?"),
+        ("pay.biling.gcp_billing_export_v1_0A_0B_0C", "pay has no dataset biling; exports are in billing."),
+        (
+            "pay.other.gcp_billing_export_v1_0A_0B_0C",
+            "the dataset pay.other has no export table yet (only notes)",
+        ),
+        ("nobody.billing.gcp_billing_export_v1_0A_0B_0C", "nobody has no dataset that can be seen"),
+    ],
+)
+def test_a_mistyped_table_is_answered_with_what_is_there(rig: Rig, written: str, words: str) -> None:
+    rig.server.tables["pay.other.notes"] = {"schema": {"fields": WHOLE_SCHEMA}}
+
+    finding = rig.check(rig.source(written))["table"]
+
+    assert not finding.ok
+    assert words in finding.detail
+
+
+def test_where_nothing_may_be_listed_the_tables_own_error_stands_alone(rig: Rig) -> None:
+    rig.server.faults.append(Fault("GET", r"/datasets\?", DENIED, times=9))
+
+    finding = rig.check(rig.source(TABLE.replace("0C", "0D")))["table"]
+
+    assert not finding.ok
+    assert "check gcp.billing_export.bigquery.table" in finding.detail
+    assert "did you mean" not in finding.detail
+
+
+def test_a_table_of_another_account_than_the_configuration_names_is_trouble(rig: Rig) -> None:
+    fill(rig, 3)
+
+    finding = rig.check(rig.source(billing_account_id="0A-0B-0D"))["account"]
+
+    assert not finding.ok
+    assert "gcp.billing_account_id is 0A-0B-0D, but the table's name says 0A-0B-0C" in finding.detail
+
+
+def test_a_service_perimeter_is_told_from_a_missing_role(rig: Rig) -> None:
+    refusal = (
+        "VPC Service Controls: Request is prohibited by organization's policy. "
+        "vpcServiceControlsUniqueIdentifier: x1"
+    )
+    rig.server.faults.append(Fault("GET", "/tables/", ApiError(403, "accessDenied", refusal)))
+
+    finding = rig.check(rig.source())["table"]
+
+    assert not finding.ok
+    assert "whatever its roles: run the exporter inside the perimeter" in finding.detail
+    assert "vpcServiceControlsUniqueIdentifier: x1" in finding.detail
 
 
 def test_a_table_that_is_looked_for_by_name_is_named_with_its_kind(rig: Rig) -> None:

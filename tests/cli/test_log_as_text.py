@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from exporter.cli.log_format import PlainFormatter
+from exporter.cli.log_formats import LOG_FORMATS
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def written() -> io.StringIO:
 @pytest.fixture
 def log(written: io.StringIO) -> logging.Logger:
     handler = logging.StreamHandler(written)
-    handler.setFormatter(PlainFormatter())
+    handler.setFormatter(LOG_FORMATS["text"]())
     made = logging.Logger("test")
     made.addHandler(handler)
     return made
