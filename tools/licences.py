@@ -21,8 +21,8 @@ ACCEPTED: Final = frozenset(
 )
 """Licences that ask for their text alone (SPDX)."""
 
-ACCEPTED_OF: Final[Mapping[str, str]] = {"certifi": "MPL-2.0"}
-"""Copyleft that was looked at: certifi's holds for its own file of certificates, shipped unchanged."""
+ACCEPTED_OF: Final[Mapping[str, str]] = {"certifi": "MPL-2.0", "shtab": "MPL-2.0"}
+"""Copyleft that was looked at: it holds for these packages' own files, which are shipped unchanged."""
 
 _SPDX: Final[Mapping[str, str]] = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -93,8 +93,8 @@ def page(found: Mapping[str, str]) -> str:
 
 Made by `make lock`. What the image and an installed package have beside Spend Exporter (Apache-2.0), with the
 licences that the packages declare. A test refuses a package whose licence is not known, or asks for more than
-its text (copyleft) and was not looked at. certifi's holds for its own file, the list of certificate
-authorities, which is shipped unchanged.
+its text (copyleft) and was not looked at. That of certifi (certificate authorities) and of shtab (completion in
+shells) holds for their own files, which are shipped unchanged.
 
 | package | licence |
 |---|---|

@@ -1,4 +1,4 @@
-"""The faults, the rows of docs/faults.md: how each happens, what still works, how it is told, how it heals."""
+"""The faults (rows of docs/faults.md): how each happens, what still works, how it is told, how it heals."""
 
 from __future__ import annotations
 
