@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporter.core.byte_sizes import size_text
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.reading import READ_FAILURES, first_line, matching
+from exporter.sources.files.places import FilePlaces, FileStatus
+from exporter.sources.files.reading import READ_FAILURES, first_line
 
 _UNREADABLE_SHOWN: Final = 5
 
@@ -18,19 +18,19 @@ class FoundFile(NamedTuple):
     """An existing file."""
 
     path: Path
-    status: os.stat_result
+    status: FileStatus
 
 
 def openable_files(
-    patterns: Sequence[str], context: RefreshContext, opened: Callable[[Path], object], *, key: str
+    places: FilePlaces, context: RefreshContext, opened: Callable[[Path], object], *, key: str
 ) -> Generator[Finding, None, list[FoundFile]]:
     """Yield what the patterns match and what cannot be opened; return the files that can, by path.
 
     `opened` opens one file and raises one of READ_FAILURES. `key` is the configuration key of the patterns.
     """
     found: dict[Path, FoundFile] = {}
-    for pattern in patterns:
-        files = {path.resolve(): FoundFile(path, path.stat()) for path in matching(pattern)}
+    for pattern in places.patterns:
+        files = {path.resolve(): FoundFile(path, places.status(path)) for path in places.matching(pattern)}
         yield _of_pattern(pattern, files.values(), already=len(files.keys() & found.keys()))
         found = files | found
     if not found:
@@ -44,7 +44,8 @@ def openable_files(
     failed: list[str] = []
     for number, file in enumerate(sorted(found.values()), 1):
         try:
-            opened(file.path)
+            with places.readable([file.path]):
+                opened(file.path)
             readable.append(file)
         except READ_FAILURES as error:
             failed.append(f"{file.path}: {first_line(error)}")
@@ -59,7 +60,7 @@ def openable_files(
 def _of_pattern(pattern: str, files: Collection[FoundFile], already: int) -> Finding:
     if not files:
         return Finding(True, "pattern", f"{pattern}: no file matches", warning=True)
-    size = sum(file.status.st_size for file in files)
+    size = sum(file.status.size for file in files)
     count = "1 file" if len(files) == 1 else f"{len(files):,} files"
     twice = f"; {already:,} also matched above, which counts once" if already else ""
     return Finding(True, "pattern", f"{pattern}: {count}, {size_text(size)}{twice}")
