@@ -57,6 +57,11 @@ class ObjectPattern:
         found = _WILDCARD.search(self.key)
         return self.key[: found.start()] if found else self.key
 
+    def matches(self, address: str) -> bool:
+        """Return whether it is the address of an object that the pattern matches."""
+        start = f"{self.bucket}/"
+        return address.startswith(start) and self.expression().fullmatch(address, len(start)) is not None
+
     def expression(self) -> re.Pattern[str]:
         """Return what whole keys match, by the rules of globs for files: `*` takes no leading dot."""
         *folders, name = self.key.split("/")

@@ -59,9 +59,9 @@ class S3World:
         config = parse(f"ledger: {self.folder}/spend.duckdb\n{text}\n{endpoint}", self.folder)
         (self.source,) = configured_sources(config, {}, REGISTRY)
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: bytes | Path, **options: str) -> None:
         body = content.read_bytes() if isinstance(content, Path) else content
-        self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
+        self.client.put_object(Bucket=BUCKET, Key=key, Body=body, **options)
 
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=key)
@@ -121,6 +121,7 @@ class S3World:
 def s3_server(environment: Callable[[str, str], None]) -> Iterator[tuple[S3Proxy, Any]]:
     """Start a server and a proxy in front of it; `environment` sets a variable. Yields proxy and client."""
     import boto3
+    from botocore.config import Config
     from moto.server import ThreadedMotoServer
 
     for name, value in ENVIRONMENT.items():
@@ -129,7 +130,11 @@ def s3_server(environment: Callable[[str, str], None]) -> Iterator[tuple[S3Proxy
     server.start()
     try:
         host, port = server.get_host_and_port()
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://{host}:{port}",
+            config=Config(request_checksum_calculation="when_required"),
+        )
         with s3_proxy((host, port)) as proxy:
             yield proxy, client
         client.close()

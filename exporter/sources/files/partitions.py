@@ -36,14 +36,21 @@ def changed_files(
     than retracting everything: an unmounted folder must not erase good data; and as `places` does where a
     bucket cannot be listed.
     """
-    context = places.with_paths(context)
     found = places.all_files()
     if not found:
         raise SourceError(
             "no_files",
-            f"no file matches {', '.join(places.patterns)}: check {key} and that the "
-            "folder is mounted and readable; the last good data stays",
+            f"no file matches {', '.join(places.patterns)}: check {key} and that the folder is mounted and "
+            "readable, and of a bucket the part of the address before its first wildcard; the last good data "
+            "stays",
         )
+    if emptied := places.emptied(found, context.known):
+        raise SourceError(
+            "no_files",
+            f"no object matches {', '.join(emptied)} any more: check that the export is still written there; "
+            f"the last good data stays until the address is taken out of {key}",
+        )
+    context = places.with_paths(context)
     # The hashes of fingerprints are DuckDB's own, which another version may change.
     refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", places)
     for change in refresh.changes(found):

@@ -6,7 +6,7 @@ see, and the ledger keeps, is the object's address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +59,21 @@ class FilePlaces:
             for path in self.matching(pattern):
                 by_identity.setdefault(path.resolve(), path)
         return sorted(by_identity.values())
+
+    def emptied(self, found: Collection[Path], known: Iterable[str]) -> list[str]:
+        """Return the addresses among the patterns that match nothing now and have matched partitions before.
+
+        `found` is what `all_files` returned, `known` has the names of the ledger's partitions.
+        """
+        if self.objects is None:
+            return []
+        names, addresses = list(known), {self.shown(str(path)) for path in found}
+        patterns = [object_pattern(pattern) for pattern in self.patterns if is_address(pattern)]
+        return [
+            str(pattern)
+            for pattern in patterns
+            if any(map(pattern.matches, names)) and not any(map(pattern.matches, addresses))
+        ]
 
     def status(self, path: Path) -> FileStatus:
         """Return what changes when the file does. Raises OSError."""

@@ -29,6 +29,7 @@ class Kind(Enum):
     PERMISSION = "permission_denied"
     NOT_FOUND = "not_found"
     REGION = "wrong_region"
+    DAMAGED = "damaged"
     THROTTLED = "quota"
     UNAVAILABLE = "unavailable"
 
@@ -40,6 +41,9 @@ class Failure(NamedTuple):
     said: str
     """Its code, never more: messages of stores can repeat what was sent."""
 
+
+_OF_ONE_OBJECT: Final = (Kind.PERMISSION, Kind.NOT_FOUND, Kind.DAMAGED)
+"""Failures to read one object after which others can be read all the same."""
 
 Explain = Callable[[Exception], Failure]
 """Says what a failure of one kind of store means."""
@@ -69,7 +73,7 @@ def explained(
     place = f"{bucket}/{key}"
     tried = f"{place}* could not be listed" if access is Access.LIST else f"{place} could not be read"
     text = f"{tried} ({found.said}): {_advice(found.kind, bucket, access, key)}"
-    of_one_object = access is Access.READ and found.kind in (Kind.PERMISSION, Kind.NOT_FOUND)
+    of_one_object = access is Access.READ and found.kind in _OF_ONE_OBJECT
     if of_one_object:
         return ObjectError(text)
     reason = Kind.NOT_FOUND if found.kind is Kind.REGION else found.kind
@@ -87,6 +91,8 @@ def _advice(kind: Kind, bucket: Bucket, access: Access, key: str) -> str:
         Kind.PERMISSION: f"grant {_role(bucket, access, key)} to the identity in use",
         Kind.NOT_FOUND: no_bucket if access is Access.LIST else deleted,
         Kind.REGION: f"the bucket is in another region; {_REGION[bucket.store]}",
+        Kind.DAMAGED: "it did not arrive as it was stored, and was thrown away; check proxies between here "
+        "and the store",
         Kind.THROTTLED: "the store asks for fewer requests, also after some pauses; the next refresh tries "
         "again: if this stays, raise update_interval_minutes, or narrow the part of the pattern before its "
         "first wildcard",

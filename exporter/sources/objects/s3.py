@@ -33,8 +33,9 @@ _KINDS: Final = {
         ),
         Kind.REGION,
     ),
+    "FlexibleChecksumError": Kind.DAMAGED,
     **dict.fromkeys(
-        ("SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling", "429"), Kind.THROTTLED
+        ("SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling", "429", "503"), Kind.THROTTLED
     ),
 }
 """Code of an answer, or name of an error of botocore -> what it means. Others are temporary."""
@@ -54,7 +55,7 @@ def connection(settings: S3Storage) -> Connection:
         profile=settings.profile,
         endpoint_url=settings.endpoint_url,
         client_kwargs={"region_name": settings.region} if settings.region else {},
-        # s3fs itself tries five times, with growing pauses.
+        # s3fs tries five times more, with growing pauses; a failed refresh comes again soon as well.
         config_kwargs={
             "connect_timeout": 10,
             "read_timeout": 60,
