@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.core.object_addresses import is_address, object_pattern
-from exporter.sources.base import Batch, Change, Finding, RefreshContext, RefreshTally, Rejected, Retraction
+from exporter.sources.base import (
+    Batch,
+    Change,
+    Finding,
+    RefreshContext,
+    RefreshTally,
+    Rejected,
+    Retraction,
+    Unreadable,
+    UsageBatch,
+    UsageChange,
+)
 from exporter.sources.files.reading import matching
 from exporter.sources.objects.copies import version_time_ns
 from exporter.sources.objects.mirror import ObjectMirror
@@ -75,6 +86,10 @@ class FilePlaces:
             if any(map(pattern.matches, names)) and not any(map(pattern.matches, addresses))
         ]
 
+    def in_bucket(self, path: Path) -> bool:
+        """Return whether a path that was found is that of an object's copy."""
+        return self.objects is not None and self.objects.knows(path)
+
     def status(self, path: Path) -> FileStatus:
         """Return what changes when the file does. Raises OSError."""
         if self.objects is not None and self.objects.knows(path):
@@ -100,7 +115,7 @@ class FilePlaces:
     @contextmanager
     def readable(self, paths: Sequence[Path]) -> Iterator[None]:
         """Have these files on disk, those in buckets as copies. Raises OSError and SourceError."""
-        in_buckets = [path for path in paths if self.objects is not None and self.objects.knows(path)]
+        in_buckets = [path for path in paths if self.in_bucket(path)]
         if self.objects is None or not in_buckets:
             yield
             return
@@ -125,6 +140,20 @@ class FilePlaces:
             rejected = tuple(self._rejected(each) for each in change.rejected)
             return replace(change, partition=shown(change.partition), rejected=rejected)
         return replace(change, partition=shown(change.partition), rejected=self._rejected(change.rejected))
+
+    def usage_with_addresses(self, change: UsageChange) -> UsageChange:
+        """Return the usage with addresses for the paths of copies."""
+        if self.objects is None or isinstance(change, UsageBatch):
+            return change
+        partition = self.shown(change.partition)
+        if isinstance(change, Unreadable):
+            return replace(change, partition=partition, rejected=self._rejected(change.rejected))
+        return replace(
+            change,
+            partition=partition,
+            rejected=tuple(self._rejected(each) for each in change.rejected),
+            obsolete=tuple(self.shown(each) for each in change.obsolete),
+        )
 
     def shown(self, text: str) -> str:
         """Return a text with addresses for the paths of copies."""
