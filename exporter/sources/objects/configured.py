@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter.config.model import Config
 from exporter.core.object_addresses import is_address
+from exporter.sources.google.credentials import CredentialsSettings
 from exporter.sources.objects.copies import Copies
 from exporter.sources.objects.mirror import ObjectMirror
 from exporter.sources.objects.stores import store_of
@@ -25,4 +26,10 @@ def mirror_for(
     settings = config.object_storage
     folder = settings.cache_directory(config.ledger).absolute().resolve() / source
     copies = Copies(folder, settings.cache.max_size, timedelta(days=settings.cache.keep_days))
-    return ObjectMirror(copies, lambda bucket: store_of(bucket, settings), is_index)
+    # Google's buckets are read as the account that reads Google's bill, unless they have one of their own.
+    gcp = config.gcp
+    google = CredentialsSettings(
+        settings.gcs.credentials_path or (gcp.credentials_path if gcp else None),
+        gcp.impersonate_service_account if gcp else None,
+    )
+    return ObjectMirror(copies, lambda bucket: store_of(bucket, settings, google), is_index)
