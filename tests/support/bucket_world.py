@@ -13,7 +13,15 @@ from typing import Any
 from exporter.config.model import parse
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.intake import Intake
-from exporter.sources.base import Batch, Change, RefreshTally, Source, Unreadable
+from exporter.sources.base import (
+    Batch,
+    Change,
+    RefreshTally,
+    Source,
+    Unreadable,
+    UsageAddition,
+    UsageChange,
+)
 from exporter.sources.registry import REGISTRY
 from exporter.wiring.sources import configured_sources
 from tests.fakes.s3_proxy import S3Proxy, s3_proxy
@@ -42,7 +50,8 @@ class S3World:
     """boto3's, straight to the server."""
     settings: str = ""
     """More of the configuration, in YAML."""
-    seen: list[Change] = field(default_factory=list, init=False)
+    now: datetime = NOW
+    seen: list[Change | UsageChange] = field(default_factory=list, init=False)
     """What the last refresh yielded."""
     tally: RefreshTally = field(default_factory=RefreshTally, init=False)
     ledger: Ledger = field(init=False)
@@ -69,7 +78,7 @@ class S3World:
     def refresh(self) -> Decimal:
         """Read what changed; return the net cost of all that is known. Raises SourceError."""
         self.proxy.counts.clear()
-        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: NOW)
+        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: self.now)
         self.tally = RefreshTally()
         context = intake.context(self.source, self.tally, lambda: False)
         self.seen = []
@@ -78,6 +87,14 @@ class S3World:
                 self.seen.append(change)
                 receiver.take(change)
         return self.net()
+
+    def look_again(self) -> None:
+        """Let so much time pass that buckets are listed anew."""
+        self.now += timedelta(minutes=10)
+
+    @property
+    def additions(self) -> list[UsageAddition]:
+        return [change for change in self.seen if isinstance(change, UsageAddition)]
 
     def net(self) -> Decimal:
         with self.ledger.view([self.source.name]) as view:
@@ -109,7 +126,7 @@ class S3World:
         return sorted(change.partition for change in self.seen)
 
     def findings(self) -> list[str]:
-        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: NOW)
+        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: self.now)
         context = intake.context(self.source, RefreshTally(), lambda: False)
         return [
             f"{'ok' if each.ok else 'TROUBLE'} {each.what}: {each.detail}"

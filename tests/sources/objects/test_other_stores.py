@@ -1,4 +1,4 @@
-"""The same bills on the protocols of Azure and Google: Azurite and fake-gcs-server, where they are installed."""
+"""The same bills by the protocols of Azure and Google: Azurite and fake-gcs-server, where installed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from exporter.core.errors import SourceError
 from exporter.core.object_addresses import Bucket
 from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.files.fingerprint import Fingerprint, new_cursor
-from exporter.sources.files.places import FilePlaces
+from exporter.sources.files.places import FileStatus
 from exporter.sources.focus.source import FocusSource
-from exporter.sources.objects.copies import Copies
+from exporter.sources.objects.copies import Copies, version_time_ns
+from exporter.sources.objects.store import ObjectStatus
 from tests.fakes.s3_proxy import Refusal, S3Proxy, Truncated
 from tests.support.bucket_world import BUCKET, NOW, S3World, emptied, s3_server
 from tests.support.focus_rows import focus_row, write_focus_csv
@@ -305,19 +306,13 @@ def test_five_thousand_unchanged_objects_cost_five_lists(world: S3World) -> None
     world.reads("s3://bills/exports/**/*.csv")
     source = world.source
     assert isinstance(source, FocusSource)
-    places = FilePlaces(source.patterns, source.objects)
-    found = places.all_files()
-    cursors = {
-        places.shown(str(path)): str(
-            new_cursor(
-                f"{source._version()}/{duckdb.__version__}:{places.status(path)}",
-                Fingerprint({}),
-                counted=True,
-            )
-        )
-        for path in found
-    }
-    world.proxy.counts.clear()
+    how = f"{source._version()}/{duckdb.__version__}"
+    cursors = {}
+    for key, stored in backend.buckets[BUCKET].keys.items():
+        modified = datetime.fromisoformat(stored.last_modified_ISO8601.replace("Z", "+00:00"))
+        status = ObjectStatus(key, 20, modified, stored.etag.strip('"'))
+        state = f"{how}:{FileStatus(20, version_time_ns(status), 0)}"
+        cursors[f"s3://bills/{key}"] = str(new_cursor(state, Fingerprint({}), counted=True))
     context = RefreshContext(cursors, NOW, NOW, NOW, world.folder / "spool", RefreshTally())
     assert list(source.refresh(context)) == []
-    assert (len(found), world.proxy.counts, context.tally.requests) == (5000, {"list": 5}, 5)
+    assert (len(cursors), world.proxy.counts, context.tally.requests) == (5000, {"list": 5}, 5)
