@@ -6,6 +6,7 @@ Every file is opened; only the newest is read whole, so that a check of a year o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,14 @@ PATTERNS_KEY: Final = "gcp.billing_export.files"
 
 
 def findings(
-    connection: duckdb.DuckDBPyConnection, places: FilePlaces, context: RefreshContext
+    connection: duckdb.DuckDBPyConnection, places: FilePlaces, context: RefreshContext, every: timedelta
 ) -> Iterator[Finding]:
-    """Yield what the check finds out about the files. `connection` is one of `reading_connection`."""
+    """Yield what the check finds out about the files. `connection` is one of `reading_connection`.
+
+    `every` is the interval of refreshes.
+    """
     readable = yield from openable_files(
-        places, context, lambda path: described(connection, path), key=PATTERNS_KEY
+        places, context, lambda path: described(connection, path), key=PATTERNS_KEY, every=every
     )
     if readable:
         newest = max(readable, key=lambda file: file.status.mtime_ns)

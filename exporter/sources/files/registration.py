@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from exporter.sources.files.layouts import is_manifest
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.billing import BILLS
@@ -15,7 +17,8 @@ def _make(wanted: Wanted) -> FilesSource | None:
         return None
     patterns = gcp.billing_export.files
     objects = mirror_for(wanted.config, "files", patterns, is_manifest)
-    return FilesSource(patterns, objects=objects, kept_tags=wanted.kept_tags)
+    every = timedelta(minutes=gcp.update_interval_minutes)
+    return FilesSource(patterns, objects=objects, kept_tags=wanted.kept_tags, looks_every=every)
 
 
 REGISTRATION = Registration(

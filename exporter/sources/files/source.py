@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +59,8 @@ class FilesSource(Source):
     attempts: Sequence[Attempt] = ATTEMPTS
     kept_tags: tuple[str, ...] = ()
     """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
+    looks_every: timedelta = field(default=timedelta(minutes=15), kw_only=True)
+    """How often it is refreshed, to say what that costs."""
     name: str = field(default="files", init=False)
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
@@ -77,7 +80,7 @@ class FilesSource(Source):
         """Report what the patterns match, what cannot be read, and what the newest file holds."""
         places = FilePlaces(self.patterns, self.objects, context.tally)
         with reading_connection(context.spool, *self.attempts[-1]) as connection:
-            yield from places.findings(findings(connection, places, context))
+            yield from places.findings(findings(connection, places, context, self.looks_every))
         yield from places.findings(self._overlaps(places, places.with_paths(context)))
 
     def _overlaps(self, places: FilePlaces, context: RefreshContext) -> Iterator[Finding]:

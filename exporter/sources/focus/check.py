@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -134,12 +134,14 @@ def findings(
     *,
     same: FileComparison,
     cost: Cost,
+    every: timedelta,
 ) -> Iterator[Finding]:
     """Yield what there is to report of the files. `connection` is one of `reading_connection`.
 
-    `same` distinguishes files of other resources; `cost` is the one that counts.
+    `same` distinguishes files of other resources; `cost` is the one that counts, `every` the interval of
+    refreshes.
     """
-    files = yield from openable_files(places, context, judge, key=PATTERNS_KEY)
+    files = yield from openable_files(places, context, judge, key=PATTERNS_KEY, every=every)
     if not files:
         return
     looks: dict[Path, _Look] = {}

@@ -108,6 +108,7 @@ class FocusSource(Source):
                 lambda path: self._judged(connection, path, context),
                 same=self._same(places, context),
                 cost=self.cost,
+                every=self.update_interval,
             )
             yield from places.findings(found)
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from exporter.core.byte_sizes import size_text
 from exporter.core.object_addresses import Bucket, ObjectPattern
 from exporter.sources.base import RefreshTally
 from exporter.sources.objects.copies import Copies
+from exporter.sources.objects.costs import watching_text
 from exporter.sources.objects.failures import ObjectError
 from exporter.sources.objects.store import PAGE, ObjectStatus, Store
 
@@ -72,6 +74,10 @@ class ObjectMirror:
     def status(self, path: Path) -> ObjectStatus:
         """Return what is known of the object of a copy: as listed, or as downloaded since."""
         return self._known[path][1]
+
+    def cost_text(self, every: timedelta, now: datetime) -> str:
+        """Return what looking at the buckets so often costs in a month."""
+        return watching_text(self.lists, (status for _, status in self._known.values()), every, now)
 
     @contextmanager
     def readable(self, paths: Sequence[Path], tally: RefreshTally) -> Iterator[None]:

@@ -100,6 +100,8 @@ class UsageLogsSource(Source):
         places = self._places(context)
         files, failures = _looked_at(places)
         trouble = [f"{path}: {first_line(error)}" for path, error in failures]
+        if self.objects is not None:
+            yield Finding(True, "cost of reading", self.objects.cost_text(LISTED_EVERY, context.now))
         yield from places.findings(findings(places, files, trouble, self.prices, context.latest_plausible))
 
     def _places(self, context: RefreshContext) -> FilePlaces:

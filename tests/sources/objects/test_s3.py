@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from moto.s3.models import s3_backends
 
 from exporter.core.errors import SourceError
 from exporter.core.object_addresses import Bucket
@@ -300,6 +300,8 @@ def test_keys_that_are_no_names_of_files_stay_in_the_folder_of_copies(world: S3W
 
 
 def test_five_thousand_unchanged_objects_cost_five_lists(world: S3World) -> None:
+    from moto.s3.models import s3_backends
+
     backend = s3_backends["123456789012"]["aws"]
     for number in range(5000):
         backend.put_object(BUCKET, f"exports/{number // 100:02}/{number:05}.csv", b"x" * 20)
@@ -316,3 +318,37 @@ def test_five_thousand_unchanged_objects_cost_five_lists(world: S3World) -> None
     context = RefreshContext(cursors, NOW, NOW, NOW, world.folder / "spool", RefreshTally())
     assert list(source.refresh(context)) == []
     assert (len(cursors), world.proxy.counts, context.tally.requests) == (5000, {"list": 5}, 5)
+
+
+def test_check_says_what_watching_the_bucket_costs_and_downloads_only_the_newest(
+    world: S3World, tmp_path: Path
+) -> None:
+    for number in range(1, 24):
+        world.put(f"exports/{number:02}.csv", day(tmp_path, 1, account=f"{number:012}"))
+    world.reads("s3://bills/exports/*.csv", "s3://bills/others/*.csv")
+    world.now = datetime.now(UTC)
+    world.proxy.counts.clear()
+    said = world.findings()
+    assert world.proxy.counts["get"] == 20
+    assert any("s3://bills/exports/*.csv: 23 files" in text for text in said)
+    assert any("s3://bills/others/*.csv: no file matches" in text for text in said)
+    assert any("3 older objects were not downloaded" in text for text in said)
+    (cost,) = (text for text in said if "cost of reading" in text)
+    assert "listing takes 2 calls, every 15 minutes: 5,844 a month; the last day changed 23 objects" in cost
+    assert "about $0.03 a month for requests" in cost
+    assert str(world.folder) not in "\n".join(said)
+
+
+def test_without_the_stores_client_the_error_has_the_command_that_installs_it(
+    world: S3World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, address, extra in (
+        ("s3fs", "s3://bills/*.csv", "s3"),
+        ("gcsfs", "gs://bills/*.csv", "gcs"),
+        ("adlfs", "az://bills@account/*.csv", "azure"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        world.reads(address)
+        error = failure(world)
+        assert error.reason == "not_installed"
+        assert f"pip install 'spend-exporter[{extra}]'" in str(error)
