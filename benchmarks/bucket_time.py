@@ -129,6 +129,8 @@ def main() -> None:
         print(
             f"from the bucket {first:.1f} s: {first / (plain + on_disk):.2f} times both; again {second:.2f} s"
         )
+        if not objects:
+            return
         for number in range(objects):
             # Each is of a resource, hour and cost of its own.
             body = (

@@ -89,7 +89,7 @@ class Copies:
         """Keep these from being deleted until they are released."""
         for path in paths:
             self._in_use[path] = self._in_use.get(path, 0) + 1
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.utime(path, ns=(int(self.clock() * _SECOND_NS), path.stat().st_mtime_ns))
 
     def release(self, paths: Collection[Path]) -> None:
