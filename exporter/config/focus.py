@@ -18,7 +18,8 @@ class Focus(Section):
         tuple[ReadGlob, ...],
         Field(
             min_length=1,
-            description="a list of at least one path or glob of local CSV or Parquet files",
+            description="a list of at least one path, glob or address (s3://, gs://, az://) of "
+            "CSV or Parquet files",
             examples=[["focus/*.csv"]],
         ),
     ]

@@ -79,7 +79,8 @@ class BillingExport(Section):
         Annotated[tuple[ReadGlob, ...], *ONE_OR_MORE] | None,
         Field(
             min_length=1,
-            description="a list of at least one path or glob of local Parquet, CSV or JSON Lines files",
+            description="a list of at least one path, glob or address (s3://, gs://, az://) of "
+            "Parquet, CSV or JSON Lines files",
             examples=[["exports/*.parquet"]],
         ),
     ] = None

@@ -90,7 +90,8 @@ class Llm(Section):
         tuple[ReadGlob, ...] | None,
         Field(
             min_length=1,
-            description="a list of at least one path or glob of local JSON Lines files",
+            description="a list of at least one path, glob or address (s3://, gs://, az://) of "
+            "JSON Lines files",
             examples=[["llm/*.jsonl"]],
         ),
     ] = None

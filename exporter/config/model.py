@@ -17,6 +17,7 @@ from exporter.config.focus import Focus
 from exporter.config.gcp import Gcp
 from exporter.config.history import History
 from exporter.config.llm import Llm
+from exporter.config.object_storage import ObjectStorage
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
 from exporter.config.reports import Reports
@@ -120,6 +121,11 @@ class Config(Section):
     focus: Annotated[Focus | None, Field(description="a section", examples=[{"files": ["focus/*.csv"]}])] = (
         None
     )
+
+    object_storage: Annotated[
+        ObjectStorage,
+        Field(description="a section", examples=[{"s3": {"endpoint_url": "https://minio.internal:9000"}}]),
+    ] = ObjectStorage()
 
     history: Annotated[
         History | None,

@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from exporter.config.problems import EXPLAINED
+from exporter.core.object_addresses import NoObjectAddressError, is_address, object_pattern
 
 _BYTES_PER_UNIT: Final = {
     **{"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
@@ -102,12 +103,11 @@ def _path_to_read(value: object, info: ValidationInfo) -> Path:
 
 
 def _glob_to_read(pattern: str, info: ValidationInfo) -> str:
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", pattern):
-        raise PydanticCustomError(
-            EXPLAINED,
-            "expected local files, got a web address; copy the export to a folder and write its path, "
-            "for example files: [exports/*.parquet]",
-        )
+    if is_address(pattern):
+        try:
+            return str(object_pattern(pattern))
+        except NoObjectAddressError as error:
+            raise PydanticCustomError(EXPLAINED, str(error)) from None
     path = _path(pattern)
     # A [ or * in the name of the base folder belongs to the name, not to a pattern.
     return str(path if path.is_absolute() else Path(glob.escape(str(_base(info)))) / path)
@@ -185,7 +185,7 @@ ReadPath = Annotated[Path, BeforeValidator(_path_to_read)]
 """A path with `~` expanded; when relative, it starts at the validation context's `base`."""
 
 ReadGlob = Annotated[StrictStr, AfterValidator(_glob_to_read)]
-"""A glob for local files; when relative, it starts at the validation context's `base`."""
+"""A glob for local files, relative to the validation context's `base`, or an address of objects."""
 
 WebAddress = Annotated[StrictStr, AfterValidator(_web_address)]
 """An http or https address without a user, query or trailing slash."""

@@ -276,7 +276,7 @@ def test_an_impossible_value_is_refused_under_its_key(path: tuple[str, ...], val
         (("gcp", "project_ids"), [7], "gcp.project_ids[0]"),
         (("gcp", "cost_attribution"), {"ml": ["a", ""]}, "gcp.cost_attribution.ml[1]"),
         (("gcp", "cost_attribution"), {"a b": 3}, "gcp.cost_attribution['a b']"),
-        (("gcp", "billing_export", "files"), ["a", "gs://b/*.csv"], "gcp.billing_export.files[1]"),
+        (("gcp", "billing_export", "files"), ["a", "ftp://b/*.csv"], "gcp.billing_export.files[1]"),
     ],
 )
 def test_a_bad_item_is_named_by_its_place(path: tuple[str, ...], value: object, key: str) -> None:

@@ -19,6 +19,7 @@ from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cur
 from exporter.sources.files.layouts import Period, Unit, laid_out
 from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relation, decide
 from exporter.sources.files.overlap_texts import OVERLAPPING, doubt_text, loss_reason, loss_text, shown_files
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, first_line
 from exporter.sources.spool import write_spool_csv
 
@@ -36,6 +37,7 @@ class FileChanges:
     same: FileComparison
     version: str
     """How files are read; a part of every file's state."""
+    places: FilePlaces
     _cursors: dict[str, FileCursor] = field(default_factory=dict, init=False)
     """What the ledger has of each file, as far as it can be compared."""
     _states: dict[str, str] = field(default_factory=dict, init=False)
@@ -53,9 +55,9 @@ class FileChanges:
 
     def changes(self, found: Sequence[Path]) -> Iterator[Change]:
         """Yield every change; `found` are all existing files. Raises nothing: see `all_failed`."""
-        plain, periods = laid_out(found)
+        plain, periods = laid_out(found, self.places.modified_ns)
         # The largest first: of exports of the month to date it is the one that will count.
-        plain.sort(key=_size, reverse=True)
+        plain.sort(key=lambda unit: sum(map(self.places.size, unit.files)), reverse=True)
         self._stored = set(self.context.known)
         for name, text in self.context.known.items():
             if (cursor := file_cursor(text)) is not None:
@@ -116,15 +118,15 @@ class FileChanges:
         readings, failures = [], []
         for path in unit.files:
             try:
-                status = path.stat()
-                state = f"{self.version}:{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-                self._written[str(path)] = status.st_mtime_ns
-                self._states[str(path)] = state
+                state = self._state(path)
                 cursor = self._cursors.get(str(path))
                 if cursor is not None and cursor.state == state:
                     continue
                 self.context.tally.requests += 1
-                reading = self.read(path, state, self.context)
+                with self.places.readable([path]):
+                    # An object may have been replaced since it was listed.
+                    state = self._state(path)
+                    reading = self.read(path, state, self.context)
             except READ_FAILURES as error:
                 failures.append(self._unreadable(path, error))
                 continue
@@ -132,6 +134,12 @@ class FileChanges:
             self._remember(str(path), new_cursor(state, reading.fingerprint, counted=counted))
             readings.append((path, reading))
         return readings, failures
+
+    def _state(self, path: Path) -> str:
+        status = self.places.status(path)
+        self._written[str(path)] = status.mtime_ns
+        self._states[str(path)] = f"{self.version}:{status}"
+        return self._states[str(path)]
 
     def _placed(self, unit: Unit, readings: list[tuple[Path, FileReading]]) -> Iterator[Change]:
         """Yield what was read of a unit: as charges, or as refused where other files have its rows."""
@@ -282,7 +290,3 @@ class FileChanges:
 
     def _shown(self, key: str) -> str:
         return shown_files(self._units[key].files)
-
-
-def _size(unit: Unit) -> int:
-    return sum(path.stat().st_size for path in unit.files if path.is_file())

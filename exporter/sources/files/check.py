@@ -5,7 +5,8 @@ Every file is opened; only the newest is read whole, so that a check of a year o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ import duckdb
 from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.files.findings import openable_files
 from exporter.sources.files.formats import file_format
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, described, first_line
 from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.findings import columns_finding
@@ -25,15 +27,19 @@ PATTERNS_KEY: Final = "gcp.billing_export.files"
 
 
 def findings(
-    connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], context: RefreshContext
+    connection: duckdb.DuckDBPyConnection, places: FilePlaces, context: RefreshContext, every: timedelta
 ) -> Iterator[Finding]:
-    """Yield what the check finds out about the files. `connection` is one of `reading_connection`."""
+    """Yield what the check finds out about the files. `connection` is one of `reading_connection`.
+
+    `every` is the interval of refreshes.
+    """
     readable = yield from openable_files(
-        patterns, context, lambda path: described(connection, path), key=PATTERNS_KEY
+        places, context, lambda path: described(connection, path), key=PATTERNS_KEY, every=every
     )
     if readable:
-        newest = max(readable, key=lambda file: file.status.st_mtime_ns)
-        yield from _of_newest(connection, newest.path, context)
+        newest = max(readable, key=lambda file: file.status.mtime_ns)
+        with places.readable([newest.path]):
+            yield from _of_newest(connection, newest.path, context)
 
 
 def _of_newest(

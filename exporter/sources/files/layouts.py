@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,10 +44,11 @@ class Period:
     """The newest first; those that miss files of their manifest last."""
 
 
-def laid_out(files: Iterable[Path]) -> tuple[list[Unit], list[Period]]:
+def laid_out(files: Iterable[Path], modified_ns: Callable[[Path], int]) -> tuple[list[Unit], list[Period]]:
     """Return the files that are in no run, as units by name; and the periods that have runs.
 
-    Reads the manifests that lie next to the files; one that cannot be read is as if missing.
+    `modified_ns` says when a file was changed. Reads the manifests that lie next to the files; one that
+    cannot be read is as if missing.
     """
     plain: defaultdict[str, list[Path]] = defaultdict(list)
     runs: defaultdict[Path, defaultdict[Path, list[Path]]] = defaultdict(lambda: defaultdict(list))
@@ -58,7 +59,7 @@ def laid_out(files: Iterable[Path]) -> tuple[list[Unit], list[Period]]:
         else:
             runs[found[0]][found[1]].append(file)
     units = [Unit(key, tuple(sorted(pieces))) for key, pieces in sorted(plain.items())]
-    return units, [_period(of_period) for _, of_period in sorted(runs.items())]
+    return units, [_period(of_period, modified_ns) for _, of_period in sorted(runs.items())]
 
 
 def is_manifest(file: Path) -> bool:
@@ -76,11 +77,11 @@ def _run_of(file: Path) -> tuple[Path, Path] | None:
     return folder, file.parent
 
 
-def _period(runs: Mapping[Path, Sequence[Path]]) -> Period:
+def _period(runs: Mapping[Path, Sequence[Path]], modified_ns: Callable[[Path], int]) -> Period:
     manifests = {folder: _manifest(folder) for folder in runs}
 
     def order(folder: Path) -> tuple[bool, str, int, str]:
-        newest = max(_modified(file) for file in runs[folder])
+        newest = max(modified_ns(file) for file in runs[folder])
         return (
             _complete(manifests[folder], runs[folder]),
             _started(folder, manifests[folder]),
@@ -136,10 +137,3 @@ def _complete(manifest: Mapping[str, Any], files: Sequence[Path]) -> bool:
 def _list(manifest: Mapping[str, Any], key: str) -> list[Any]:
     found = manifest.get(key)
     return found if isinstance(found, list) else []
-
-
-def _modified(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -23,10 +23,10 @@ _SHOWN: Final = 5
 
 def newest_within(files: Iterable[FoundFile], most_bytes: int = MOST_BYTES) -> tuple[list[FoundFile], int]:
     """Return the newest files that are together no larger than that, and how many others there are."""
-    ordered = sorted(files, key=lambda file: -file.status.st_mtime_ns)
+    ordered = sorted(files, key=lambda file: -file.status.mtime_ns)
     chosen: list[FoundFile] = []
     for file in ordered:
-        most_bytes -= file.status.st_size
+        most_bytes -= file.status.size
         if most_bytes < 0:
             break
         chosen.append(file)
@@ -36,9 +36,7 @@ def newest_within(files: Iterable[FoundFile], most_bytes: int = MOST_BYTES) -> t
 def known_fingerprint(context: RefreshContext, file: FoundFile) -> Fingerprint | None:
     """Return the fingerprint that the ledger has of the file as it is now; None where it has none."""
     cursor = file_cursor(context.known.get(str(file.path), ""))
-    status = file.status
-    state = f":{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-    return cursor.fingerprint if cursor is not None and cursor.state.endswith(state) else None
+    return cursor.fingerprint if cursor is not None and cursor.state.endswith(f":{file.status}") else None
 
 
 def overlap_findings(
@@ -49,14 +47,14 @@ def overlap_findings(
     `fingerprint` reads one file and raises one of READ_FAILURES; such a file is left out of the comparison.
     """
     by_path = {file.path: file for file in files}
-    units, periods = laid_out(by_path)
+    units, periods = laid_out(by_path, lambda path: by_path[path].status.mtime_ns)
     older = [path for period in periods for run in period.runs[1:] for path in run.files]
     units += [period.runs[0] for period in periods]
     members = {unit.key: unit.files for unit in units}
     known: list[Known] = []
     for unit in units:
         prints = [read for path in unit.files if (read := _read(by_path[path], fingerprint)) is not None]
-        written = max(by_path[path].status.st_mtime_ns for path in unit.files)
+        written = max(by_path[path].status.mtime_ns for path in unit.files)
         parts = tuple(prints) if len(prints) > 1 else ()
         known.append(Known(unit.key, written, Fingerprint.total(prints), parts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,13 @@ from exporter.sources.files.changes import FileChanges
 from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.file_reading import ReadFile
 from exporter.sources.files.formats import broken_json_lines, file_format
-from exporter.sources.files.reading import matching
+from exporter.sources.files.places import FilePlaces
 
 _PLACES_SHOWN: Final = 3
 
 
 def changed_files(
-    patterns: Sequence[str],
+    places: FilePlaces,
     context: RefreshContext,
     read: ReadFile,
     *,
@@ -33,18 +33,28 @@ def changed_files(
     A file that repeats another one's rows is refused whole, as exporter.sources.files.overlap decides; `same`
     is the last word before. `version` is part of every cursor: where it changes, all files are read again.
     `key` is the configuration key of the patterns. Raises SourceError `no_files` when nothing matches, rather
-    than retracting everything: an unmounted folder must not erase good data.
+    than retracting everything: an unmounted folder must not erase good data; and as `places` does where a
+    bucket cannot be listed.
     """
-    found = files_of(patterns)
+    found = places.all_files()
     if not found:
         raise SourceError(
             "no_files",
-            f"no file matches {', '.join(patterns)}: check {key} and that the "
-            "folder is mounted and readable; the last good data stays",
+            f"no file matches {', '.join(places.patterns)}: check {key} and that the folder is mounted and "
+            "readable, and of a bucket the part of the address before its first wildcard; the last good data "
+            "stays",
         )
+    if emptied := places.emptied(found, context.known):
+        raise SourceError(
+            "no_files",
+            f"no object matches {', '.join(emptied)} any more: check that the export is still written there; "
+            f"the last good data stays until the address is taken out of {key}",
+        )
+    context = places.with_paths(context)
     # The hashes of fingerprints are DuckDB's own, which another version may change.
-    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}")
-    yield from refresh.changes(found)
+    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", places)
+    for change in refresh.changes(found):
+        yield places.with_addresses(change)
     if refresh.all_failed(found):
         raise SourceError("unreadable_file", f"none of the {len(found)} files could be read")
 
@@ -81,15 +91,6 @@ def refused_csv_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> list
         return []
     shown = ", ".join(str(line) for line, _ in lines[:_PLACES_SHOWN])
     return [Rejected("bad_csv", len(lines), f"{path} line {shown}", f"{lines[0][1]}; the line was left out")]
-
-
-def files_of(patterns: Sequence[str]) -> list[Path]:
-    """Return the existing files by path, each once, however many patterns or links lead to it."""
-    by_identity: dict[Path, Path] = {}
-    for pattern in patterns:
-        for path in matching(pattern):
-            by_identity.setdefault(path.resolve(), path)
-    return sorted(by_identity.values())
 
 
 def _place(path: Path, reason: str, rows: list[int]) -> str:

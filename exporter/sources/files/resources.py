@@ -15,6 +15,7 @@ import duckdb
 
 from exporter.sources.files.formats import column_key, file_format, json_keys
 from exporter.sources.files.overlap import Relation
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, opened
 
 _MOST_BYTES: Final = 20 * 2**20
@@ -48,6 +49,7 @@ class SameResourcesOnce:
     columns: ResourceColumns
     connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
     compared: dict[tuple[str, ...], float]
+    places: FilePlaces
     pairs: int = field(default=_MOST_PAIRS, init=False)
     """How many pairs may still be compared row by row."""
 
@@ -57,11 +59,11 @@ class SameResourcesOnce:
         True where the files are too large for chance, or cannot be read.
         """
         try:
-            key = _states("resources", files, others)
+            key = self._states("resources", files, others)
             if key is None:
                 return True
             if key not in self.compared:
-                with self.connect() as connection:
+                with self.places.readable([*files, *others]), self.connect() as connection:
                     self.compared[key] = shared_resources(connection, files, others, self.columns)
         except READ_FAILURES:
             return True
@@ -75,38 +77,37 @@ class SameResourcesOnce:
         formats, or cannot be read.
         """
         try:
-            key = _states("rows", files, others, _MOST_BYTES_BY_ROW, _UNPACKED)
+            key = self._states("rows", files, others, _MOST_BYTES_BY_ROW, _UNPACKED)
             if key is None or len({file_format(path) for path in (*files, *others)}) > 1:
                 return 0.0
             if key not in self.compared:
                 if self.pairs == 0:
                     return 0.0
                 self.pairs -= 1
-                with self.connect() as connection:
+                with self.places.readable([*files, *others]), self.connect() as connection:
                     self.compared[key] = equal_rows(connection, files, others)
         except READ_FAILURES:
             return 0.0
         return self.compared[key]
 
-
-def _states(
-    what: str,
-    files: Sequence[Path],
-    others: Sequence[Path],
-    most_bytes: int = _MOST_BYTES,
-    unpacked: int = 1,
-) -> tuple[str, ...] | None:
-    """Return what changes when a file does; None where they are too large. Raises OSError."""
-    statuses = [path.stat() for path in (*files, *others)]
-    named = list(zip((*files, *others), statuses, strict=True))
-    sizes = (status.st_size * (unpacked if path.suffix.lower() == ".gz" else 1) for path, status in named)
-    if sum(sizes) > most_bytes:
-        return None
-    return (
-        what,
-        str(len(files)),
-        *(f"{path}:{status.st_size}:{status.st_mtime_ns}" for path, status in named),
-    )
+    def _states(
+        self,
+        what: str,
+        files: Sequence[Path],
+        others: Sequence[Path],
+        most_bytes: int = _MOST_BYTES,
+        unpacked: int = 1,
+    ) -> tuple[str, ...] | None:
+        """Return what changes when a file does; None where they are too large. Raises OSError."""
+        named = [(path, self.places.status(path)) for path in (*files, *others)]
+        sizes = (status.size * (unpacked if path.suffix.lower() == ".gz" else 1) for path, status in named)
+        if sum(sizes) > most_bytes:
+            return None
+        return (
+            what,
+            str(len(files)),
+            *(f"{path}:{status.size}:{status.mtime_ns}" for path, status in named),
+        )
 
 
 def shared_resources(

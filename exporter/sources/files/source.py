@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,8 @@ from exporter.sources.files.file_reading import FileReading, spool_path
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
-from exporter.sources.files.partitions import changed_files, files_of, refused_csv_lines, refused_rows
+from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import (
     ATTEMPTS,
     Attempt,
@@ -39,6 +41,7 @@ from exporter.sources.google.export.sql import (
     examples,
     judged_rows,
 )
+from exporter.sources.objects.mirror import ObjectMirror
 
 _READING_VERSION: Final = "5"
 """Raised when the same file would be read to other charges, so that ledgers read it again."""
@@ -48,12 +51,16 @@ _RESOURCES: Final = ResourceColumns(of_one_format=("labels", "resource", "system
 
 @dataclass(frozen=True, slots=True)
 class FilesSource(Source):
-    """A billing export in files. `patterns` are absolute globs; `**` reaches into subfolders."""
+    """A billing export in files. `patterns` are absolute globs or addresses of objects; `**`: any folders."""
 
     patterns: Sequence[str]
+    objects: ObjectMirror | None = field(default=None, kw_only=True, repr=False)
+    """What reads the buckets among the patterns."""
     attempts: Sequence[Attempt] = ATTEMPTS
     kept_tags: tuple[str, ...] = ()
     """Labels and tags that come with the charges, such as `label:team` and `tag:env`."""
+    looks_every: timedelta = field(default=timedelta(minutes=15), kw_only=True)
+    """How often it is refreshed, to say what that costs."""
     name: str = field(default="files", init=False)
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
@@ -65,19 +72,20 @@ class FilesSource(Source):
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
-        return changed_files(
-            self.patterns, context, self._read, same=self._same(context), version=version, key=PATTERNS_KEY
-        )
+        places = FilePlaces(self.patterns, self.objects, context.tally)
+        same = self._same(places, context)
+        return changed_files(places, context, self._read, same=same, version=version, key=PATTERNS_KEY)
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Report what the patterns match, what cannot be read, and what the newest file holds."""
+        places = FilePlaces(self.patterns, self.objects, context.tally)
         with reading_connection(context.spool, *self.attempts[-1]) as connection:
-            yield from findings(connection, self.patterns, context)
-        yield from self._overlaps(context)
+            yield from places.findings(findings(connection, places, context, self.looks_every))
+        yield from places.findings(self._overlaps(places, places.with_paths(context)))
 
-    def _overlaps(self, context: RefreshContext) -> Iterator[Finding]:
+    def _overlaps(self, places: FilePlaces, context: RefreshContext) -> Iterator[Finding]:
         """Compare the newest files, reading those that the ledger does not know."""
-        found = [FoundFile(path, path.stat()) for path in files_of(self.patterns)]
+        found = [FoundFile(path, places.status(path)) for path in places.all_files()]
         if len(found) < 2:
             return
         files, others = newest_within(found)
@@ -86,20 +94,22 @@ class FilesSource(Source):
             known = known_fingerprint(context, file)
             if known is not None:
                 return known
-            reading = self._read(file.path, "check", context)
+            with places.readable([file.path]):
+                reading = self._read(file.path, "check", context)
             reading.charges.unlink()
             return reading.fingerprint
 
-        yield from overlap_findings(files, fingerprint, self._same(context))
+        yield from overlap_findings(files, fingerprint, self._same(places, context))
         if others:
             detail = f"{others:,} older files were not compared with the newer ones; `serve` compares all"
             yield Finding(True, "repeated files", detail)
 
-    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+    def _same(self, places: FilePlaces, context: RefreshContext) -> SameResourcesOnce:
         return SameResourcesOnce(
             _RESOURCES,
             lambda: reading_connection(context.spool, *self.attempts[-1]),
             self._compared,
+            places,
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +18,7 @@ from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.findings import FoundFile, openable_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import overlap_findings
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, first_line
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
 from exporter.sources.focus.sql import INVOICE_ONLY, OWNED_ELSEWHERE, aggregate, invoice_month, known_category
@@ -127,18 +128,20 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, judge: Judge) -> _L
 
 def findings(
     connection: duckdb.DuckDBPyConnection,
-    patterns: Sequence[str],
+    places: FilePlaces,
     context: RefreshContext,
     judge: Judge,
     *,
     same: FileComparison,
     cost: Cost,
+    every: timedelta,
 ) -> Iterator[Finding]:
     """Yield what there is to report of the files. `connection` is one of `reading_connection`.
 
-    `same` distinguishes files of other resources; `cost` is the one that counts.
+    `same` distinguishes files of other resources; `cost` is the one that counts, `every` the interval of
+    refreshes.
     """
-    files = yield from openable_files(patterns, context, judge, key=PATTERNS_KEY)
+    files = yield from openable_files(places, context, judge, key=PATTERNS_KEY, every=every)
     if not files:
         return
     looks: dict[Path, _Look] = {}
@@ -146,7 +149,8 @@ def findings(
 
     def fingerprint(file: FoundFile) -> Fingerprint:
         try:
-            looks[file.path] = look = _look(connection, file.path, judge)
+            with places.readable([file.path]):
+                looks[file.path] = look = _look(connection, file.path, judge)
         except READ_FAILURES as error:
             detail = f"{file.path} cannot be read to its end: {first_line(error)}"
             failed.append(Finding(False, "unreadable file", detail))

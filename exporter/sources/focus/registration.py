@@ -6,7 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 from exporter.core.ownership import ANY_OTHER
+from exporter.sources.files.layouts import is_manifest
 from exporter.sources.focus.source import FocusSource
+from exporter.sources.objects.configured import mirror_for
 from exporter.sources.registration import Registration, Wanted
 
 
@@ -16,6 +18,7 @@ def _make(wanted: Wanted) -> FocusSource | None:
         return None
     return FocusSource(
         section.files,
+        objects=mirror_for(wanted.config, "focus", section.files, is_manifest),
         update_interval=timedelta(minutes=section.update_interval_minutes),
         cost=section.cost,
         usd_per={currency: Decimal(str(usd)) for currency, usd in section.usd_per.items()},

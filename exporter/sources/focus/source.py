@@ -22,6 +22,7 @@ from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Sou
 from exporter.sources.files.file_reading import FileReading, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
 from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
+from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import (
     ATTEMPTS,
     Attempt,
@@ -44,6 +45,7 @@ from exporter.sources.focus.sql import (
     charges_of,
     judged_rows,
 )
+from exporter.sources.objects.mirror import ObjectMirror
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +59,11 @@ _RESOURCES: Final = ResourceColumns(
 
 @dataclass(slots=True)
 class FocusSource(Source):
-    """FOCUS files. `patterns` are absolute globs; `**` reaches into subfolders."""
+    """FOCUS files. `patterns` are absolute globs, or addresses of objects; `**` reaches into subfolders."""
 
     patterns: Sequence[str]
+    objects: ObjectMirror | None = field(default=None, kw_only=True, repr=False)
+    """What reads the buckets among the patterns."""
     update_interval: timedelta = field(default=timedelta(minutes=15), kw_only=True)
     cost: Cost = field(default="billed", kw_only=True)
     """BilledCost sums to the invoices; EffectiveCost spreads what was paid ahead over what it covers."""
@@ -87,28 +91,33 @@ class FocusSource(Source):
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield the files that changed or are gone, as changed_files does. Raises SourceError as it does."""
-        same = self._same(context)
+        places = FilePlaces(self.patterns, self.objects, context.tally)
+        same = self._same(places, context)
         return changed_files(
-            self.patterns, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY
+            places, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY
         )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
+        places = FilePlaces(self.patterns, self.objects, context.tally)
         with reading_connection(context.spool, *self.attempts[-1]) as connection:
-            yield from findings(
+            found = findings(
                 connection,
-                self.patterns,
-                context,
+                places,
+                places.with_paths(context),
                 lambda path: self._judged(connection, path, context),
-                same=self._same(context),
+                same=self._same(places, context),
                 cost=self.cost,
+                every=self.update_interval,
             )
+            yield from places.findings(found)
 
-    def _same(self, context: RefreshContext) -> SameResourcesOnce:
+    def _same(self, places: FilePlaces, context: RefreshContext) -> SameResourcesOnce:
         return SameResourcesOnce(
             _RESOURCES,
             lambda: reading_connection(context.spool, *self.attempts[-1]),
             self._compared,
+            places,
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:

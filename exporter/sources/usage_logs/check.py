@@ -12,7 +12,8 @@ from typing import Final
 
 from exporter.core.byte_sizes import size_text
 from exporter.sources.base import Finding
-from exporter.sources.files.reading import first_line, matching
+from exporter.sources.files.places import FilePlaces
+from exporter.sources.files.reading import first_line
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.usage_logs.calls import COSTING_NOTHING, Call
 from exporter.sources.usage_logs.lines import LineContent, plain_content, read_line
@@ -61,15 +62,15 @@ class _Sample:
 
 
 def findings(
-    patterns: Sequence[str],
+    places: FilePlaces,
     files: Sequence[LogFile],
     unreadable: Sequence[str],
     prices: TokenPrices,
     latest_plausible: datetime,
 ) -> Iterator[Finding]:
     """Yield the findings about the files that the patterns match."""
-    for pattern in patterns:
-        yield _of_pattern(pattern)
+    for pattern in places.patterns:
+        yield _of_pattern(pattern, places)
     if not files and not unreadable:
         detail = (
             "no file matches any pattern: check llm.usage_logs, and that the folder is mounted and may be "
@@ -91,16 +92,11 @@ def findings(
     yield from _of_sample(sample, min(len(files), _FILES_SAMPLED))
 
 
-def _of_pattern(pattern: str) -> Finding:
-    paths = matching(pattern)
+def _of_pattern(pattern: str, places: FilePlaces) -> Finding:
+    paths = places.matching(pattern)
     if not paths:
         return Finding(True, "pattern", f"{pattern}: no file matches", warning=True)
-    size = 0
-    for path in paths:
-        try:
-            size += path.stat().st_size
-        except OSError:
-            continue
+    size = sum(map(places.size, paths))
     count = "1 file" if len(paths) == 1 else f"{len(paths):,} files"
     return Finding(True, "pattern", f"{pattern}: {count}, {size_text(size)}")
 

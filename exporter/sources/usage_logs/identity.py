@@ -92,6 +92,8 @@ def _tell_fresh_apart(
             partition = _continued(file, unclaimed)
             if partition is None:
                 original = originals.of(file, copies.get(file))
+                if original is None and file.in_bucket:
+                    original = _read_before(file, claimed)
                 if original is not None:
                     found.copies[file] = original
                     continue
@@ -128,6 +130,20 @@ def _continued(file: LogFile, unclaimed: Mapping[str, Mark]) -> str | None:
     return max(alike, key=lambda partition: unclaimed[partition].offset, default=None)
 
 
+def _read_before(file: LogFile, claimed: Mapping[str, Log]) -> tuple[int, int] | None:
+    """Return the identity of an object that an object is a copy of, as far as that one has been read.
+
+    The other one may have no copy on disk any more, so that its mark has to say what it holds.
+    """
+    marks = {
+        partition: log.mark
+        for partition, log in claimed.items()
+        if log.mark is not None and log.file.in_bucket
+    }
+    partition = _continued(file, marks)
+    return None if partition is None else claimed[partition].file.identity
+
+
 def _undecided(file: LogFile, claimed: Mapping[str, Log]) -> bool:
     """Return whether a file looks like the copy of one that was truncated during this refresh.
 
@@ -149,7 +165,9 @@ class _Originals:
         self._by_beginning: dict[bytes, list[LogFile]] = {}
         self._identities: set[tuple[int, int]] = set()
         for file in files:
-            self.add(file)
+            self._identities.add(file.identity)
+            if not file.in_bucket:
+                self.add(file)
 
     def add(self, file: LogFile) -> None:
         self._identities.add(file.identity)

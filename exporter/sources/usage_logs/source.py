@@ -9,8 +9,9 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from exporter.core.byte_sizes import size_text
 from exporter.core.errors import SourceError
@@ -23,14 +24,20 @@ from exporter.sources.base import (
     UsageAddition,
     UsageChange,
 )
-from exporter.sources.files.reading import first_line, matching
+from exporter.sources.files.places import FilePlaces
+from exporter.sources.files.reading import first_line
 from exporter.sources.llm.token_prices import TokenPrices
+from exporter.sources.objects.mirror import ObjectMirror
 from exporter.sources.spool import write_usage_csv
 from exporter.sources.usage_logs.check import findings
 from exporter.sources.usage_logs.identity import Copies, Log, Logs, partition_number, tell_apart
 from exporter.sources.usage_logs.marks import Mark
+from exporter.sources.usage_logs.object_log import ObjectLog
 from exporter.sources.usage_logs.tailing import LONGEST_LINE, READ_FAILURES, LogFile, LogLines
 from exporter.sources.usage_logs.usage import LogUsage
+
+LISTED_EVERY: Final = timedelta(minutes=5)
+"""Stores bill each listing, and most tools write an object only every few minutes."""
 
 
 @dataclass(slots=True)
@@ -38,6 +45,8 @@ class UsageLogsSource(Source):
     """Logs of LLM calls. `patterns` are absolute globs; `**` reaches into subfolders; `.gz` is unpacked."""
 
     patterns: Sequence[str]
+    objects: ObjectMirror | None = field(default=None, kw_only=True, repr=False)
+    """What reads the buckets among the patterns."""
     update_interval: timedelta = timedelta(seconds=15)
     """How often it is refreshed."""
     prices: TokenPrices = field(default_factory=TokenPrices)
@@ -52,6 +61,8 @@ class UsageLogsSource(Source):
     name: str = field(default="usage_logs", init=False)
     provider: str = field(default="", init=False)
     """Empty: each line names its provider."""
+    _listed: datetime | None = field(default=None, init=False, repr=False)
+    """When buckets were listed last."""
     _copies: Copies = field(default_factory=dict, init=False, repr=False)
     """Copies that the last refresh found, so that compressed ones need not be unpacked each time."""
 
@@ -61,28 +72,46 @@ class UsageLogsSource(Source):
         What was counted from a file that is gone stays. Raises SourceError where no file matches or none can
         be read.
         """
-        files, failures = _looked_at(self.patterns)
+        places = self._places(context)
+        files, failures = _looked_at(places)
         if not files and not failures:
             raise SourceError(
                 "no_files",
                 f"no file matches {', '.join(self.patterns)}: check llm.usage_logs and that the folder is "
-                "mounted and readable; what was counted stays",
+                "mounted and readable, and of a bucket the part of the address before its first wildcard; "
+                "what was counted stays",
             )
-        known = {partition: Mark.from_cursor(cursor) for partition, cursor in context.known.items()}
+        known = {
+            partition: Mark.from_cursor(cursor)
+            for partition, cursor in places.with_paths(context).known.items()
+        }
         found = tell_apart(files, known, self._copies)
         self._copies = found.copies
         for path, error in [*failures, *((file.path, error) for file, error in found.failures)]:
-            yield _unreadable(path, error)
-        yield from self._read(found, context)
+            yield places.usage_with_addresses(_unreadable(path, error))
+        for change in self._read(found, context):
+            yield places.usage_with_addresses(change)
         failed = len(failures) + len(found.failures)
         if failed and not found.logs:
             raise SourceError("unreadable_file", f"none of the {failed} files could be read")
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Report what the patterns match, what cannot be read, and what a sample of the lines contains."""
-        files, failures = _looked_at(self.patterns)
+        places = self._places(context)
+        files, failures = _looked_at(places)
         trouble = [f"{path}: {first_line(error)}" for path, error in failures]
-        yield from findings(self.patterns, files, trouble, self.prices, context.latest_plausible)
+        if self.objects is not None:
+            yield Finding(True, "cost of reading", self.objects.cost_text(LISTED_EVERY, context.now))
+        yield from places.findings(findings(places, files, trouble, self.prices, context.latest_plausible))
+
+    def _places(self, context: RefreshContext) -> FilePlaces:
+        """Return where the files are; buckets are listed anew only now and then."""
+        if self.objects is not None and (
+            self._listed is None or not timedelta(0) <= context.now - self._listed < LISTED_EVERY
+        ):
+            self.objects.begin()
+            self._listed = context.now
+        return FilePlaces(self.patterns, self.objects, context.tally)
 
     def _read(self, found: Logs, context: RefreshContext) -> Iterator[UsageChange]:
         obsolete = tuple(found.gone[: -self.gone_remembered])
@@ -155,14 +184,14 @@ class UsageLogsSource(Source):
 _Damaged = EOFError | zlib.error | gzip.BadGzipFile
 
 
-def _looked_at(patterns: Sequence[str]) -> tuple[list[LogFile], list[tuple[Path, Exception]]]:
+def _looked_at(places: FilePlaces) -> tuple[list[LogFile], list[tuple[Path, Exception]]]:
     """Return existing files, each once however many patterns or links lead to it, and what cannot be seen."""
     files: dict[tuple[int, int], LogFile] = {}
     failures: list[tuple[Path, Exception]] = []
-    for pattern in patterns:
-        for path in matching(pattern):
+    for pattern in places.patterns:
+        for path in places.matching(pattern):
             try:
-                file = LogFile.at(path)
+                file = ObjectLog.of(path, places) if places.in_bucket(path) else LogFile.at(path)
             except FileNotFoundError:
                 continue
             except OSError as error:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -69,6 +70,11 @@ class LogFile:
         """Device and inode."""
         return self.device, self.inode
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether it is an object in a bucket, so that opening it may download it."""
+        return False
+
     def unchanged_since(self, mark: Mark) -> bool:
         """Return whether it is exactly the file that the mark was made from."""
         return (self.device, self.inode, self.size, self.mtime_ns) == (
@@ -114,15 +120,22 @@ class LogFile:
 
     @contextmanager
     def _open(self) -> Iterator[_Readable | None]:
-        """Open it, if it is still the same file."""
-        with self.path.open("rb", buffering=0) as plain:
-            if LogFile._of(self.path, os.fstat(plain.fileno())).identity != self.identity:
+        """Open it for what it holds, if it is still the same file."""
+        with self._plain() as plain:
+            if plain is None:
                 yield None
             elif self.path.suffix == ".gz":
                 with gzip.GzipFile(fileobj=cast("gzip._ReadableFileobj", plain), mode="rb") as packed:
                     yield _Unpacked(packed)
             else:
                 yield plain
+
+    @contextmanager
+    def _plain(self) -> Iterator[FileIO | None]:
+        """Open it as it lies there, if it is still the same file."""
+        with self.path.open("rb", buffering=0) as plain:
+            same = LogFile._of(self.path, os.fstat(plain.fileno())).identity == self.identity
+            yield plain if same else None
 
 
 @dataclass(slots=True)
