@@ -93,8 +93,8 @@ def page(found: Mapping[str, str]) -> str:
 
 Made by `make lock`. What the image and an installed package have beside Spend Exporter (Apache-2.0), with the
 licences that the packages declare. A test refuses a package whose licence is not known, or asks for more than
-its text (copyleft) and was not looked at. That of certifi (certificate authorities) and of shtab (completion in
-shells) holds for their own files, which are shipped unchanged.
+its text (copyleft) and was not looked at. That of certifi (certificate authorities) and of shtab (completion
+in shells) holds for their own files, which are shipped unchanged.
 
 | package | licence |
 |---|---|

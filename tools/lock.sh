@@ -10,7 +10,7 @@ compile() { # compile FILE SOURCE...
     --upgrade --custom-compile-command "make lock" --output-file "$1" "${@:2}" >/dev/null
 }
 
-compile docker/requirements.txt pyproject.toml
+compile docker/requirements.txt pyproject.toml --extra s3 --extra gcs --extra azure
 build_requirements=$(mktemp --suffix=.in)
 trap 'rm -f "$build_requirements"' EXIT
 .cache/release/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
