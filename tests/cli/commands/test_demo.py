@@ -70,7 +70,7 @@ def once_all_read(process: Running) -> Samples:
         seen = process.scrape(up, returned)
         return len(seen[up]) == SOURCES and seen[returned].get((), 0.0) > 0
 
-    until(all_read, "a refresh of every source", seconds=300, pause_seconds=POLL_SECONDS)
+    until(all_read, "a refresh of every source", seconds=900, pause_seconds=POLL_SECONDS)
     return process.scrape()
 
 
