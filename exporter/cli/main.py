@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_log(chosen.log_level, chosen.log_format)
     # Loaded only once there is a command to run, so that --help is quick.
     from exporter.config.problems import ConfigError  # noqa: PLC0415
+    from exporter.ledger.engine_failures import EngineError, first_line  # noqa: PLC0415
     from exporter.ledger.opening import LedgerError  # noqa: PLC0415
 
     try:
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except (LedgerError, OSError) as error:
         print(shown_line(f"spend-exporter: {error}"), file=sys.stderr)  # noqa: T201
+        return EXIT_TROUBLE
+    except EngineError as error:
+        text = f"the ledger could not be read: {first_line(error)}. `spend-exporter check` shows its state"
+        print(f"spend-exporter: {text}", file=sys.stderr)  # noqa: T201
         return EXIT_TROUBLE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -5,6 +5,7 @@ A file only grows, line by line. When its day is over it is compressed, and late
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import logging
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from exporter.core.disk_space import is_disk_full
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.summary import summary
 
@@ -38,6 +40,8 @@ class HistoryLog:
         self._last_time: datetime | None = None
         self._last_document: object = None
         self._tidied: date | None = None
+        self.disk_full = False
+        """Whether the last line could not be written because there was no room."""
 
     def keep(self, snapshot: Snapshot, now: datetime) -> None:
         """Write the snapshot's summary as of `now` (aware), if it is due; a failed write is logged."""
@@ -54,10 +58,12 @@ class HistoryLog:
                 _cut_torn_line(path)
             _append(path, json.dumps(document, allow_nan=False, separators=(",", ":")).encode() + b"\n")
             self._last_time, self._last_document = now, _without_times(document)
+            self.disk_full = False
             if self._tidied != today:
                 self._tidied = today
                 self._tidy(today)
         except OSError as error:
+            self.disk_full = is_disk_full(error)
             logger.error("history.jsonl: cannot write to %s: %s", self._folder, error)  # noqa: TRY400
         except Exception:
             logger.exception("history.jsonl: could not be written to %s", self._folder)
@@ -101,7 +107,8 @@ def _append(path: Path, line: bytes) -> None:
         if written < len(line):
             os.ftruncate(file, size)
             raise OSError(
-                f"only {written} of {len(line)} bytes of a line could be written; is the disk full?"
+                errno.ENOSPC,
+                f"only {written} of {len(line)} bytes of a line could be written; is the disk full?",
             )
         os.fsync(file)
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.ledger.opening import may_write, open_ledger_read_only
+from exporter.ledger.opening import may_write, open_ledger_read_only, read_failures_named
 from exporter.ledger.schema import SCHEMA_VERSION
 
 
@@ -37,7 +37,7 @@ def ledger_facts(path: Path, *, memory_limit: str = "48MB") -> LedgerFacts | Non
     log = path.with_name(f"{path.name}.wal")
     size = sum(each.stat().st_size for each in (path, log) if each.exists())
     connection, version = open_ledger_read_only(path, memory_limit)
-    with connection:
+    with connection, read_failures_named(path):
         if version < SCHEMA_VERSION:
             return LedgerFacts(size, version, may_write(path))
         charges, oldest, latest = connection.execute(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.counter_starts import FIRST_READ_OF
+from exporter.ledger.kept_counters import settle_counters
 
 
 class FirstReads:
@@ -37,3 +38,4 @@ class FirstReads:
         """Remove the mark: the source has been read to its end. Raises LedgerError."""
         with self._ledger.transaction() as connection:
             connection.execute("DELETE FROM setting WHERE name = ? AND value = ?", [FIRST_READ_OF, source])
+            settle_counters(connection, source)

@@ -6,20 +6,30 @@ The reasons are label values of spend_source_errors_total.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
 from exporter.core.database import Setting, connect
+from exporter.core.disk_space import DISK_FULL, is_disk_full
+from exporter.ledger.engine_failures import concerns_ledger, first_line, is_damage
 from exporter.ledger.schema import SCHEMA_VERSION, migrate, version_of
+
+DAMAGED: Final = "ledger_damaged"
+"""The reason where the file does not hold what was written to it."""
 
 
 class LedgerError(Exception):
     """The ledger cannot be used; the text gives the cause and what to do, `reason` is a label value."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, cause: str = "") -> None:
+        """`cause` is what DuckDB says of it, where it says anything."""
         super().__init__(message)
         self.reason = reason
+        self.cause = cause
 
 
 def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, bool]:
@@ -33,7 +43,11 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
         return _ready(connection, "in memory", read_only=False), False
     read_only = path.exists() and not may_write(path)
     connection = _connect(path, memory_limit, read_only=read_only)
-    return _ready(connection, str(path), read_only=read_only), read_only
+    try:
+        return _ready(connection, str(path), read_only=read_only), read_only
+    except duckdb.Error as error:
+        connection.close()
+        raise failure_of(path, error) from error
 
 
 def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int]:
@@ -42,9 +56,13 @@ def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBP
     Raises LedgerError, also for a newer version; an older one stays unchanged.
     """
     connection = _connect(path, memory_limit, read_only=True)
-    found = version_of(connection)
-    if found >= SCHEMA_VERSION:
-        _ready(connection, str(path), read_only=True)
+    try:
+        found = version_of(connection)
+        if found >= SCHEMA_VERSION:
+            _ready(connection, str(path), read_only=True)
+    except duckdb.Error as error:
+        connection.close()
+        raise failure_of(path, error) from error
     return connection, found
 
 
@@ -65,7 +83,7 @@ def _connect(path: Path, memory_limit: str, *, read_only: bool) -> duckdb.DuckDB
     try:
         return connect(path, _settings(memory_limit), read_only=read_only)
     except duckdb.Error as error:
-        raise _unopenable(path, error) from error
+        raise failure_of(path, error) from error
 
 
 def _writable(path: Path) -> bool:
@@ -94,8 +112,22 @@ def _ready(connection: duckdb.DuckDBPyConnection, name: str, *, read_only: bool)
     return connection
 
 
-def _unopenable(path: Path, error: duckdb.Error) -> LedgerError:
-    text = str(error)
+@contextmanager
+def read_failures_named(path: Path) -> Iterator[None]:
+    """Raise LedgerError where the block's reading finds the ledger damaged, or DuckDB gives up on it."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if concerns_ledger(error):
+            raise failure_of(path, error) from error
+        raise
+
+
+def failure_of(path: Path, error: duckdb.Error) -> LedgerError:
+    """Return why a ledger cannot be opened or read, and what to do."""
+    text = first_line(error)
+    if is_disk_full(error):
+        return LedgerError(DISK_FULL, f"no room on the disk of ledger {path}: free space there ({text})")
     if "Could not set lock" in text or "Conflicting lock" in text:
         return LedgerError(
             "ledger_in_use",
@@ -108,14 +140,14 @@ def _unopenable(path: Path, error: duckdb.Error) -> LedgerError:
             f"ledger {path} was written by a newer version of its database: upgrade spend-exporter, or name "
             "another file under the key `ledger`",
         )
-    if "not a valid DuckDB" in text or isinstance(error, duckdb.SerializationException):
+    if is_damage(error):
         return LedgerError(
-            "ledger_damaged",
-            f"ledger {path} is not a ledger, or is damaged: move it away; a new one fills from the sources",
+            DAMAGED,
+            f"ledger {path} is not a ledger, or is damaged: move it away; a new one fills from the sources. "
+            f"`spend-exporter serve` does both by itself when it starts ({text})",
+            text,
         )
-    return LedgerError(
-        "ledger_unusable", f"ledger {path} cannot be opened: {text.splitlines()[0]}; see the key `ledger`"
-    )
+    return LedgerError("ledger_unusable", f"ledger {path} cannot be opened: {text}; see the key `ledger`")
 
 
 def _holder(text: str) -> str:

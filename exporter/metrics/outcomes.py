@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar, cast
 
+from exporter.ledger.engine_failures import concerns_ledger
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
 
@@ -70,7 +71,10 @@ class Outcomes:
         started = self._monotonic()
         try:
             computed = compute()
-        except Exception:
+        except Exception as error:
+            if concerns_ledger(error):
+                # No figure can be computed then: whoever opened the ledger hears of it.
+                raise
             self._latest[figure] = Outcome(False, self._monotonic() - started)
             logger.exception("the figure %s could not be computed; see spend_figure_success", figure)
             kept_hour, kept = self._last_good.get(figure, (None, otherwise))

@@ -75,6 +75,8 @@ class Snapshot:
     """Whether each part could be computed; separate, because it changes even when the rest does not."""
     failed_figures: tuple[str, ...] = ()
     """Parts that could not be computed."""
+    storage_notes: tuple[str, ...] = ()
+    """What people should know of the ledger and its disk, a sentence each."""
     details: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
     """Values by labels of the families that people are told of as well, by name of the family."""
     llm_shares: Mapping[tuple[str, str], float] = field(default_factory=dict)

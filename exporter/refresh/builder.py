@@ -16,19 +16,20 @@ from datetime import datetime
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError
+from exporter.ledger.opening import DAMAGED, LedgerError
 from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.unseen import Unseen, mark_seen, unseen
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.counters import Counters
-from exporter.metrics.exposition.exposition import render
+from exporter.metrics.exposition.exposition import Exposition, render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
 from exporter.metrics.outcomes import BILL, Outcome
 from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, awaited_bills, build
+from exporter.refresh.storage_health import StorageHealth
 from exporter.sources.prometheus_units import UnitCounts, UnitFailure
 from exporter.sources.status import SourceStatus
 
@@ -43,6 +44,7 @@ class SnapshotBuilder:
         ledger: Ledger,
         collector: SnapshotCollector,
         statuses: Callable[[], Sequence[SourceStatus]],
+        storage: StorageHealth,
         *,
         max_series: int,
         units: UnitCounts | None,
@@ -55,6 +57,9 @@ class SnapshotBuilder:
         self._collector = collector
         self._outcomes = collector.outcomes
         self._statuses = statuses
+        self._storage = storage
+        self._waits_for_bills = False
+        self._last_failure = ""
         self._max_series = max_series
         self._units = units
         self._more_families = more_families
@@ -92,10 +97,12 @@ class SnapshotBuilder:
         `known_now`, a snapshot as of a past hour has all that is known now, and estimates nothing.
         """
         with self._building:
+            generation = self._ledger.file.generation
             statuses = list(self._statuses())
             now = as_of or self._clock()
             started = time.monotonic()
             try:
+                self._refuse_part_of_bills(statuses)
                 # Before the states that are shown: what comes in between is shown, and again the next time.
                 exposed = unseen(self._ledger, _shown(statuses))
                 built = self._built(
@@ -106,12 +113,17 @@ class SnapshotBuilder:
                     known_now=known_now,
                     estimates_pending=estimates_pending,
                 )
+                if self._ledger.file.generation != generation:
+                    raise LedgerError(DAMAGED, "the ledger was replaced meanwhile")  # noqa: TRY301
             except Exception as error:  # noqa: BLE001 (it is logged, and reported as a failed figure)
                 self._keep_last(error, statuses, time.monotonic() - started)
                 return
             if as_of is None:
                 self._remember(built, exposed)
-            self._show(built.snapshot)
+            self._last_failure = ""
+            self._show(
+                replace(built.snapshot, outcomes=self._outcomes_now(), storage_notes=self._storage.notes())
+            )
             complete = all(status.up is not None for status in statuses if status.reads_bill)
             if as_of is None and complete:
                 if estimated is None:
@@ -181,23 +193,38 @@ class SnapshotBuilder:
 
     def _keep_last(self, error: Exception, statuses: Sequence[SourceStatus], seconds: float) -> None:
         """Show in the last snapshot that no newer one could be built."""
-        if isinstance(error, LedgerError):
-            logger.error("%s", error)
-        else:
+        if not isinstance(error, LedgerError):
             logger.error("the snapshot could not be built; the last one stays", exc_info=error)
+        elif str(error) != self._last_failure:
+            logger.error("the last figures stay: %s", error)
+        self._last_failure = str(error)
         self._outcomes.note(BILL, success=False, seconds=seconds)
         self._show(
             replace(
                 self.snapshot,
-                outcomes=render(self._outcomes.families()),
+                outcomes=self._outcomes_now(),
                 failed_figures=self._outcomes.failed,
                 sources=tuple(statuses),
+                storage_notes=(*self._storage.notes(), f"the last figures stay: {error}"),
             )
         )
 
     def _show(self, snapshot: Snapshot) -> None:
         self.before_showing(snapshot)
         self.snapshot = snapshot
+
+    def keep_until_read(self) -> None:
+        """Keep the last snapshot until each bill has been read, or failed: another ledger fills from them."""
+        self._waits_for_bills = self.snapshot.has_bill
+
+    def _refuse_part_of_bills(self, statuses: Sequence[SourceStatus]) -> None:
+        awaited = awaited_bills(statuses)
+        if self._waits_for_bills and awaited:
+            raise LedgerError(DAMAGED, f"the new ledger is being filled from {', '.join(awaited)}")
+        self._waits_for_bills = False
+
+    def _outcomes_now(self) -> Exposition:
+        return render([*self._outcomes.families(), *self._storage.families()])
 
     def take_estimates(self, grades: Sequence[FamilySamples], outcomes: Mapping[str, Outcome]) -> None:
         """Show grades, and the outcomes of figures computed elsewhere, from the next snapshot on."""

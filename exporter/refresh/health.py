@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Health:
-    """Written by the one thread that refreshes the source; all threads may read `status`."""
+    """Written by the one thread that refreshes the source, but for `forget`; all may read `status`."""
 
     def __init__(
         self,
@@ -54,6 +55,24 @@ class Health:
         """What was in doubt at the last refresh."""
         self._doubtful: set[Rejected] = set()
         self._errors: dict[str, int] = {}
+        self._writing = threading.Lock()
+        self._forgotten = False
+
+    def forget(self, *, read_whole: bool = False) -> None:
+        """Begin anew: another ledger took the place of the one that the source was read into.
+
+        A refresh under way does not count: part of what it read went to the one before. `read_whole` is
+        whether the new one has the whole source.
+        """
+        with self._writing:
+            self._forgotten = True
+            status, late_from = self._state
+            self._state = replace(status, up=None, read_whole=read_whole), late_from
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether another ledger took the place of the first since the refresh began."""
+        return self._forgotten
 
     @property
     def status(self) -> SourceStatus:
@@ -80,15 +99,18 @@ class Health:
 
     def began(self) -> None:
         """Record that a refresh begins."""
-        self._state = self._state[0], self._monotonic() + self._refresh_seconds
+        with self._writing:
+            self._forgotten = False
+            self._state = self._state[0], self._monotonic() + self._refresh_seconds
         self._unreadable = []
         self._doubtful_before, self._doubtful = self._doubtful, set()
 
     def stored(self, partition: str, rows: int, rejected: tuple[Rejected, ...]) -> None:
         """Record a stored partition, and what was set aside of it."""
         self._stored[partition] = rejected
-        status, late_from = self._state
-        self._state = replace(status, rows=status.rows + rows), late_from
+        with self._writing:
+            status, late_from = self._state
+            self._state = replace(status, rows=status.rows + rows), late_from
         for each in rejected:
             self._tell(each)
 
@@ -107,6 +129,10 @@ class Health:
 
     def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         """Record the end of a refresh: `failure` is its reason and text."""
+        with self._writing:
+            self._ended(tally, seconds, failure)
+
+    def _ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
         status, _ = self._state
         if not self.late:
             self._state = status, math.inf
@@ -114,13 +140,16 @@ class Health:
             self._count("timeout", 1)
         if failure:
             failure = failure[0], shown_line(failure[1])
-            self._count(failure[0], 1)
-            logger.error("%s: %s", status.name, failure[1])
+            if not self._forgotten:
+                self._count(failure[0], 1)
+                logger.error("%s: %s", status.name, failure[1])
+        succeeded = failure is None and not self._forgotten
         ended = replace(
             status,
-            up=failure is None,
-            read_whole=status.read_whole or failure is None,
-            last_success=status.last_success if failure else self._clock(),
+            up=None if self._forgotten else succeeded,
+            failed_with=failure[0] if failure else "",
+            read_whole=status.read_whole or succeeded,
+            last_success=self._clock() if succeeded else status.last_success,
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
             refresh_duration_seconds=seconds,

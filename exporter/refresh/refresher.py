@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exporter.analysis.bill.billing_calendar import hours_at
+from exporter.core.disk_space import DISK_FULL
 from exporter.core.errors import SourceError
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
@@ -37,6 +37,8 @@ from exporter.refresh.estimation_loop import EstimationLoop
 from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
+from exporter.refresh.ledger_keeper import LedgerKeeper
+from exporter.refresh.storage_health import StorageHealth
 from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
 from exporter.sources.base import Doubtful, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
@@ -111,21 +113,32 @@ class Refresher:
             )
             for source in sources
         }
+        self._estimator = estimator or Estimator(ledger, sources, spool)
         self._builder = SnapshotBuilder(
             ledger,
             SnapshotCollector(ledger, sources, settings, provider_budgets=provider_budgets, explain=explain),
             lambda: [health.status for health in self._healths.values()],
+            StorageHealth(
+                ledger,
+                self._estimator,
+                log,
+                lambda: [health.status.failed_with for health in self._healths.values()],
+            ),
             max_series=max_series,
             units=units,
             more_families=more_families,
             history_sender=history_sender,
             clock=clock,
         )
-        self._estimator = estimator or Estimator(ledger, sources, spool)
         self._zero_for = zero_for
+        self._keeper = LedgerKeeper(
+            ledger, self._healths, clock, self._builder.keep_until_read, self._wake_all
+        )
         self._counts_units = units is not None
         self._stopping = threading.Event()
         self._changed = threading.Event()
+        self._wake = {source.name: threading.Event() for source in sources}
+        """Set where a source is to be refreshed before its time."""
         self._estimating = EstimationLoop(
             self._estimator, self._builder, self._healths, clock, self._changed.set
         )
@@ -155,6 +168,7 @@ class Refresher:
         jobs: list[tuple[str, Callable[[], None]]] = [
             ("snapshot-builder", self._keep_building),
             ("estimator", self._estimating.run),
+            ("ledger-keeper", self._keeper.run),
         ]
         if self._counts_units:
             jobs.append(("business-units", self._keep_counting_units))
@@ -175,7 +189,8 @@ class Refresher:
     def stop(self, timeout_seconds: float = 10.0) -> bool:
         """Stop the threads and return whether all have ended; a running refresh stops after its partition."""
         self._stopping.set()
-        self._changed.set()
+        self._wake_all()
+        self._keeper.stop()
         self._estimating.stop()
         if self._history_sender is not None:
             self._history_sender.stop()
@@ -222,7 +237,7 @@ class Refresher:
                     if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
                         shown = time.monotonic()
                         self._changed.set()
-            if first and not self._stopping.is_set():
+            if first and not self._stopping.is_set() and not health.forgotten:
                 self._first_reads.end(source.name)
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
@@ -268,11 +283,18 @@ class Refresher:
             self._stopping.wait(_COUNT_UNITS_EVERY.total_seconds())
 
     def _keep_refreshing(self, source: Source) -> None:
-        failures = 0
+        failures, wake = 0, self._wake[source.name]
         while not self._stopping.is_set():
             failures = 0 if self.refresh(source) else failures + 1
             interval = source.update_interval or self._interval
-            self._wait(self._stopping, wait_seconds(failures, interval, self._chance))
+            full = self._healths[source.name].status.failed_with == DISK_FULL
+            self._wait(wake, wait_seconds(failures, interval, self._chance, disk_full=full))
+            if not self._stopping.is_set():
+                wake.clear()
+
+    def _wake_all(self) -> None:
+        for wake in (*self._wake.values(), self._changed):
+            wake.set()
 
     def _keep_building(self) -> None:
         """Rebuild when something changed or a counter has been zero long enough, and at each quarter hour.
@@ -288,9 +310,8 @@ class Refresher:
             due |= self._found_late()
             if self._changed.is_set() or due:
                 self._changed.clear()
-                outlooks = self._estimator.outlooks
-                holding = _still_holding(outlooks, self._clock())
-                pending = not self._estimator.outcomes or len(holding) < len(outlooks)
+                holding = self._estimator.holding(self._clock())
+                pending = not self._estimator.outcomes or len(holding) < len(self._estimator.outlooks)
                 self._builder.rebuild(estimated=holding, estimates_pending=pending)
                 # A line without estimates would say that there are none: wait until they have been tried.
                 if self._log is not None and self._estimator.outcomes:
@@ -305,8 +326,3 @@ class Refresher:
             logger.error("%s: %s", name, self._healths[name].status.last_error)
         self._late = late
         return bool(new)
-
-
-def _still_holding(outlooks: Sequence[Outlook], now: datetime) -> list[Outlook]:
-    hours = hours_at(now)
-    return [outlook for outlook in outlooks if outlook.nowcast.begin <= hours < outlook.nowcast.end]

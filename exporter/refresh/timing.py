@@ -15,16 +15,23 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS = 15.0
 """Wait after a first failure; it doubles with each further failure, up to the ordinary interval."""
 
+LONGEST_RETRY_ON_FULL_DISK_SECONDS = 60.0
+"""Trying costs little, and people who have made room want to see that it was enough."""
+
 QUARTER = timedelta(minutes=15)
 
 _TELL_PROGRESS_SECONDS = 2.0
 
 
-def wait_seconds(failures: int, interval: timedelta, chance: random.Random) -> float:
+def wait_seconds(
+    failures: int, interval: timedelta, chance: random.Random, *, disk_full: bool = False
+) -> float:
     """Return how long to wait: the interval, or after failures an exponential back-off with jitter."""
     if not failures:
         return interval.total_seconds()
     longest: float = min(interval.total_seconds(), FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
+    if disk_full:
+        longest = min(longest, LONGEST_RETRY_ON_FULL_DISK_SECONDS)
     return longest * chance.uniform(0.5, 1.0)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.core.charges import CHARGE_COLUMNS, USAGE_COLUMNS, Charge, UsagePoint
+from exporter.core.disk_space import DISK_FULL, is_disk_full
 from exporter.core.errors import SourceError
 
 NULL_TEXT: Final = "\\0"
@@ -19,7 +20,8 @@ NULL_TEXT: Final = "\\0"
 def write_usage_csv(path: Path, points: Iterable[UsagePoint]) -> Path:
     """Write usage points row by row as a CSV spool file (exact floats, UTC times) and return its path.
 
-    Raises SourceError `spool` where there is no room for it; then nothing is left behind.
+    Raises SourceError `disk_full` where there is no room for it, `spool` where it cannot be written for
+    another reason; then nothing is left behind.
     """
     return _write_csv(path, tuple(USAGE_COLUMNS), points)
 
@@ -30,6 +32,16 @@ def write_spool_csv(path: Path, charges: Iterable[Charge]) -> Path:
     Raises SourceError as write_usage_csv does.
     """
     return _write_csv(path, tuple(CHARGE_COLUMNS), charges)
+
+
+def refuse_full_disk(error: BaseException, spool: Path) -> None:
+    """Raise SourceError `disk_full` where a failure came from a full disk below the spool folder."""
+    if is_disk_full(error):
+        raise SourceError(
+            DISK_FULL,
+            f"no room in {spool}: free space there; nothing was stored in part, the last good charges stay, "
+            "and it is tried again within a minute",
+        ) from error
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | Iterable[UsagePoint]) -> Path:
@@ -43,9 +55,10 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Charge] | It
                 writer.writerow([_csv_value(value) for value in fields(row)])
     except OSError as error:
         path.unlink(missing_ok=True)
+        refuse_full_disk(error, path.parent)
         raise SourceError(
             "spool",
-            f"writing {path} failed ({error.strerror}): free space there, or set TMPDIR to another disk",
+            f"writing {path} failed ({error.strerror}): make its folder writable, or set TMPDIR to another",
         ) from error
     except SourceError:
         path.unlink(missing_ok=True)

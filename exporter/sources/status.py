@@ -37,6 +37,8 @@ class SourceStatus:
     """Time series that Cloud Monitoring returned, which is what reading them is billed by."""
     update_interval_seconds: float | None = None
     """How often it is refreshed."""
+    failed_with: str = ""
+    """The reason of the last refresh's failure, empty where it succeeded."""
     read_whole: bool = False
     """Whether it has been read once to its end before now, by this process or an earlier one."""
 

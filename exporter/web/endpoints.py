@@ -274,7 +274,7 @@ def _why_not_ready(snapshot: Snapshot) -> str:
 
 
 def _not_shown(snapshot: Snapshot) -> str:
-    """Return a line for each source without figures: what is awaited, and what failed."""
+    """Return a line for each source without figures, what is awaited and what failed, and on the storage."""
     awaited = [
         f"{source.name}: awaited, its first read has not ended\n"
         for source in snapshot.sources
@@ -283,4 +283,4 @@ def _not_shown(snapshot: Snapshot) -> str:
     missing = [
         f"{source.name}: missing, {source.last_error}\n" for source in snapshot.sources if source.missing
     ]
-    return "".join([*awaited, *missing])
+    return "".join([*awaited, *missing, *(f"{note}\n" for note in snapshot.storage_notes)])

@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.config.model import Config
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_read_only
+from exporter.ledger.opening import LedgerError, open_ledger_read_only, read_failures_named
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.usage.llm import billed_providers
 from exporter.metrics.collect import OTHER_BILLS_ZONE
@@ -93,7 +93,8 @@ def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
             )
         connection.execute("SET temp_directory = ?", [spill])
         view = LedgerView(connection, [source.name for source in sources])
-        yield OpenedLedger(view, _timezones(view, sources))
+        with read_failures_named(path):
+            yield OpenedLedger(view, _timezones(view, sources))
 
 
 def _timezones(view: LedgerView, sources: Sequence[Source]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from exporter.wiring.provider_budgets import provider_budgets
 from exporter.wiring.remote_write import history_sender
 from exporter.wiring.sources import business_units, figure_settings, history_divisions
 
+logger = logging.getLogger(__name__)
+
 _SPOOL_PREFIX = "spool-of-"
 
 
@@ -31,15 +34,19 @@ def opened_refresher(
     ledger_path: Path | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     more_families: Callable[[], Sequence[FamilySamples]] = tuple,
+    *,
+    mends: bool = False,
 ) -> Iterator[Refresher]:
     """Open the ledger (None: in memory) and yield a refresher of the sources; closes everything afterwards.
 
-    `more_families` are metrics that others know, as each snapshot is built.
-    Raises LedgerError.
+    `more_families` are metrics that others know, as each snapshot is built. With `mends` a ledger that is
+    damaged or was lost is replaced by a new one, which is logged. Raises LedgerError.
     """
     if ledger_path is not None:
         ledger_path.parent.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(ledger_path)
+    ledger = Ledger(ledger_path, mend_at=clock() if mends else None)
+    if ledger.file.loss:
+        logger.error("%s", ledger.file.loss)
     try:
         # The ledger is closed before its folder is removed; otherwise it could not write its log to the file.
         with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from exporter.cli.main import main
+from exporter.core.disk_space import DISK_FULL
+from exporter.ledger.opening import DAMAGED
 from exporter.metrics.families import all_families
 from exporter.sources.files import overlap_texts
 from exporter.sources.focus import sql as focus_sql
@@ -35,7 +37,14 @@ _REASON = re.compile(  # how the code names a reason, in each of its ways
 
 
 def reasons_in_the_code() -> set[str]:
-    found = {*export_sql.REASONS, *focus_sql.REASONS, *log_refusals.REASONS, *overlap_texts.REASONS}
+    found = {
+        *export_sql.REASONS,
+        *focus_sql.REASONS,
+        *log_refusals.REASONS,
+        *overlap_texts.REASONS,
+        DAMAGED,
+        DISK_FULL,
+    }
     for path in (ROOT / "exporter").rglob("*.py"):
         for match in _REASON.finditer(path.read_text(encoding="utf-8")):
             found.update(filter(None, match.groups()))

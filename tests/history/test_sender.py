@@ -289,7 +289,7 @@ def test_a_ledger_that_may_not_be_written_is_reported(world: World, tmp_path: Pa
     path = tmp_path / "spend.duckdb"
     Ledger(path).close()
     ledger = Ledger(path)
-    ledger.read_only = True
+    ledger.file.read_only = True
     sender = HistorySender(ledger, Receiver(world.server.url), ["files"], since=timedelta(days=31))
     assert sender.send() == 0
     assert sender.status.failures == {"ledger_read_only": 1}

@@ -72,7 +72,7 @@ def test_estimates_before_a_moment_are_deleted(ledger: Ledger) -> None:
 
 def test_a_ledger_that_may_only_be_read_keeps_nothing_and_is_no_trouble(ledger: Ledger) -> None:
     PastEstimates(ledger).keep([FIRST])
-    ledger.read_only = True
+    ledger.file.read_only = True
     past = PastEstimates(ledger)
     past.keep([replace(FIRST, hour=FIRST.hour + HOUR)])
     past.forget_before(FIRST.hour + HOUR)

@@ -71,10 +71,12 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                 (
                     *("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed"),
                     *("SpendHistoryIncomplete", "SpendReportNotSent"),
+                    *("SpendDiskFull", "SpendLedgerReplaced"),
                 ),
                 ("month rollover", "downward restatement", "credits-only day"),
                 _NO_MONEY,
             ),
+            (("SpendLedgerReplaced",), ("boundary",), "It compares with nothing: there is a time, or none."),
             (("SpendBillStale",), ("downward restatement", "credits-only day"), _NO_MONEY),
             (
                 ("SpendNowcastDrifting",),
@@ -234,4 +236,5 @@ def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     without = {rule.name for rule in ALERTS if not rule.thresholds()}
     assert without == {
         *("SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed", "SpendReportNotSent"),
+        *("SpendDiskFull", "SpendLedgerReplaced"),
     }

@@ -30,7 +30,7 @@ def test_nothing_is_left_of_rows_that_break_off(tmp_path: Path) -> None:
 def test_a_full_disk_is_named_with_what_to_do_and_nothing_is_left(tmp_path: Path) -> None:
     spool = tmp_path / "day.csv"
     spool.symlink_to(FULL)
-    with pytest.raises(SourceError, match=r"No space left on device.*free space there") as raised:
+    with pytest.raises(SourceError, match=r"no room in .*: free space there") as raised:
         write_spool_csv(spool, [charge("1")])
-    assert raised.value.reason == "spool"
+    assert raised.value.reason == "disk_full"
     assert list(tmp_path.iterdir()) == []

@@ -82,7 +82,9 @@ def serve(
             "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)
         )
     deliveries = DeliveryStatus()
-    with opened_refresher(config, sources, config.ledger, clock, deliveries.families) as refresher:
+    with opened_refresher(
+        config, sources, config.ledger, clock, deliveries.families, mends=True
+    ) as refresher:
         reports = refresher_reports(config, sources, refresher, clock)
         front_ended = threading.Event()
 

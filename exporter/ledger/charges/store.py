@@ -6,9 +6,8 @@ counters over them change together or not at all.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ from exporter.ledger.charges.replacing import (
     RETIRE,
 )
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_file
+from exporter.ledger.open_file import OpenFile
 
 _END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -47,13 +46,20 @@ class ArrivedPartition:
 class Ledger:
     """The charges of all sources. Safe to use from several threads; one process at a time."""
 
-    def __init__(self, path: Path | None, *, memory_limit: str = "96MB") -> None:
-        """Open or create the ledger at `path`, or one in memory for None. Raises LedgerError."""
+    def __init__(
+        self, path: Path | None, *, memory_limit: str = "96MB", mend_at: datetime | None = None
+    ) -> None:
+        """Open or create the ledger at `path`, or one in memory for None. Raises LedgerError.
+
+        With `mend_at`, the present time, one that is damaged or was lost is replaced by a new one.
+        """
         self.path = path
-        self._memory_limit = memory_limit
-        self._writer = threading.Lock()
-        self._spill: Path | None = None
-        self._connection, self.read_only = open_ledger_file(path, memory_limit)
+        self.file = OpenFile(path, memory_limit, mend_at)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file exists and this process may not write it."""
+        return self.file.read_only
 
     def spill_to(self, folder: Path) -> None:
         """From now on put what does not fit into memory into an existing folder.
@@ -61,19 +67,17 @@ class Ledger:
         Otherwise it goes next to the ledger's file, where writing may not be allowed and a killed process
         leaves it for good; or, for a ledger in memory, into the working directory.
         """
-        self._spill = folder
-        self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
+        self.file.spill_to(folder)
 
     def close(self) -> None:
         """Close the file; committed data stays."""
-        self._connection.close()
+        self.file.close()
 
     def cursors(self, source: str) -> dict[str, str]:
         """Return the cursor of every partition of the source that the ledger holds."""
-        rows = self._connection.cursor().execute(
-            "SELECT name, cursor FROM partition WHERE source = ?", [source]
-        )
-        return dict(rows.fetchall())
+        with self.reading() as connection:
+            rows = connection.execute("SELECT name, cursor FROM partition WHERE source = ?", [source])
+            return dict(rows.fetchall())
 
     def put(self, source: str, partition: str, cursor: str, charges: Path, export_rows: int) -> None:
         """Replace all charges of a partition by those of a spool file, and remember its cursor.
@@ -144,15 +148,17 @@ class Ledger:
 
     def kept_from(self) -> datetime:
         """Return the time before which charges have been deleted; long ago where none were."""
-        rows = self._connection.cursor().execute(f"SELECT {_kept_from_sql()}").fetchall()
+        with self.reading() as connection:
+            rows = connection.execute(f"SELECT {_kept_from_sql()}").fetchall()
         kept: datetime = rows[0][0]
         return kept.replace(tzinfo=UTC)
 
     def latest_export(self) -> datetime | None:
         """Return the latest time at which any charge was exported, or None for an empty ledger."""
-        latest: datetime | None = (
-            self._connection.cursor().execute("SELECT max(exported_at) FROM charge").fetchall()[0][0]
-        )
+        with self.reading() as connection:
+            latest: datetime | None = connection.execute("SELECT max(exported_at) FROM charge").fetchall()[0][
+                0
+            ]
         return latest.replace(tzinfo=UTC) if latest else None
 
     def publish(self, own: Sequence[int], folded: Sequence[int]) -> None:
@@ -202,16 +208,13 @@ class Ledger:
             # Still a state of a past time: counters are not the ledger's own, and nothing is live.
             yield LedgerView(connection, sources, exported_before or _END_OF_TIME)
 
-    @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Open one consistent state of the ledger for reading, whatever is written meanwhile."""
-        connection = self._connection.cursor()
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("ROLLBACK")
-            connection.close()
+        return self.file.reading()
+
+    def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        return self.file.transaction()
 
     def _replace(self, connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[int]) -> None:
         """Replace the charges of some partitions by the temporary table `incoming`."""
@@ -243,48 +246,6 @@ class Ledger:
         """The first id that no partition has, or had before it was replaced just now."""
         rows = connection.execute("SELECT coalesce(max(partition_id), 0) FROM partition").fetchall()
         return max([int(rows[0][0]), *taken]) + 1
-
-    @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
-        if self.read_only:
-            raise LedgerError(
-                "ledger_read_only",
-                f"ledger {self.path} may not be written by this user, so nothing new is stored: make the "
-                "file and its folder writable, then restart",
-            )
-        with self._writer:
-            try:
-                connection = self._connection.cursor()
-                connection.execute("BEGIN")
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                finally:
-                    connection.close()
-            except duckdb.Error as error:
-                self._reopen_if_broken()
-                raise self._unwritable(error) from error
-
-    def _reopen_if_broken(self) -> None:
-        """Open the file again: after a failed write DuckDB may refuse all further work on it."""
-        try:
-            self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
-        except duckdb.Error:
-            self._connection.close()
-            self._connection, self.read_only = open_ledger_file(self.path, self._memory_limit)
-            if self._spill is not None:
-                self.spill_to(self._spill)
-
-    def _unwritable(self, error: duckdb.Error) -> LedgerError:
-        text = str(error).splitlines()[0]
-        if "No space left" in text or "File too large" in text:
-            return LedgerError(
-                "disk_full",
-                f"no room to write ledger {self.path}: free space there; nothing was stored in part, and "
-                f"it is tried again at the next refresh ({text})",
-            )
-        return LedgerError("ledger_write", f"cannot write ledger {self.path}: {text}")
 
 
 def _spool_relation(path: Path) -> str:

@@ -16,6 +16,19 @@ SPEND_FIGURE_DURATION = gauge(
     "How long the last computation of this part of the snapshot took.",
     "seconds",
 )
+SPEND_DISK_FULL = gauge(
+    "spend_disk_full",
+    (),
+    "1 while there is no room on a disk that the exporter writes to: the ledger, its spool folder or the "
+    "history's; else 0. The last good figures stay, and writing is tried again every minute.",
+)
+SPEND_LEDGER_DAMAGED_TIMESTAMP = gauge(
+    "spend_ledger_damaged_timestamp_seconds",
+    (),
+    "Time at which the ledger was last found damaged or gone, and replaced by a new one that fills from the "
+    "sources. Absent where that has not happened, or the damaged file was removed since.",
+    "seconds",
+)
 SPEND_EXPORTER_COST_USD_PER_MONTH = gauge(
     "spend_exporter_cost_usd_per_month",
     (),

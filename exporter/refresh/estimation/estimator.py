@@ -5,6 +5,7 @@ The process has a memory limit, a time limit and low priority. Its death is repo
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pickle
@@ -21,13 +22,16 @@ from typing import Final
 
 import duckdb
 
+from exporter.analysis.bill.billing_calendar import hours_at
+from exporter.core.disk_space import is_disk_full
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.extract import write_extract
+from exporter.ledger.opening import LedgerError
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outcomes import Outcome
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.refresh.estimation.job import EXTRACT_SPAN, Estimates, EstimationJob, Task
-from exporter.refresh.estimation.process import OUT_OF_MEMORY
+from exporter.refresh.estimation.process import DISK_FULL_CODE, OUT_OF_MEMORY
 from exporter.sources.base import Source, billing_zones
 
 logger = logging.getLogger(__name__)
@@ -63,6 +67,8 @@ class Estimator:
     grades: tuple[FamilySamples, ...] = field(default=(), init=False)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict, init=False)
     """How each figure ended the last time; nothing of those never tried."""
+    disk_full: bool = field(default=False, init=False)
+    """Whether the last estimation failed because there was no room for the extract."""
     _carried: bytes = field(default=b"", init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
@@ -75,7 +81,9 @@ class Estimator:
         started = time.monotonic()
         try:
             estimates = self._estimates(task, now, names)
+            self.disk_full = False
         except _FailedError as error:
+            self.disk_full = error.__cause__ is not None and is_disk_full(error.__cause__)
             if self._stopped.is_set():
                 return False
             seconds = time.monotonic() - started
@@ -90,6 +98,11 @@ class Estimator:
         else:
             self.outlooks = estimates.outlooks
         return all(outcome.success for outcome in estimates.outcomes.values())
+
+    def holding(self, now: datetime) -> list[Outlook]:
+        """Return the last estimates of billing days that have not ended."""
+        hours = hours_at(now)
+        return [each for each in self.outlooks if each.nowcast.begin <= hours < each.nowcast.end]
 
     def stop(self) -> None:
         """End an estimation under way; none begins any more."""
@@ -116,8 +129,11 @@ class Estimator:
             )
             self._wait_for(task, job)
             estimates: Estimates = pickle.loads(job.result.read_bytes())  # noqa: S301 - from our own process
+        except LedgerError as error:
+            raise _FailedError(f"the estimation of {task} failed: {error}") from error
         except (OSError, duckdb.Error, pickle.PickleError, EOFError) as error:
-            raise _FailedError(f"the estimation of {task} failed: {type(error).__name__}: {error}") from error
+            what = f"no room in {folder}" if is_disk_full(error) else type(error).__name__
+            raise _FailedError(f"the estimation of {task} failed: {what}: {error}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return estimates
@@ -150,6 +166,10 @@ class Estimator:
         if code == OUT_OF_MEMORY:
             mebibytes = self.memory_bytes // 2**20
             raise _FailedError(f"the estimation of {task} needs more than {mebibytes} MiB of memory")
+        if code == DISK_FULL_CODE:
+            raise _FailedError(f"the estimation of {task} failed: no room in {job.folder}") from OSError(
+                errno.ENOSPC, "no room for the result"
+            )
         if code != 0:
             raise _FailedError(f"the process that estimates {task} ended with {_ending(code)}")
 

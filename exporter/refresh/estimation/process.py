@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
+from exporter.core.disk_space import is_disk_full
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.extract import open_extract
 from exporter.ledger.usage.llm import LlmView, billed_providers
@@ -32,6 +33,9 @@ _DUCKDB_MEMORY: Final = "96MB"
 OUT_OF_MEMORY: Final = 3
 """Exit code of a process that reached its memory limit."""
 
+DISK_FULL_CODE: Final = 4
+"""Exit code of a process that had no room for its result."""
+
 _Computed = TypeVar("_Computed")
 
 
@@ -48,7 +52,12 @@ def main() -> int:
     except _OutOfMemoryError:
         return OUT_OF_MEMORY
     partial = job.result.with_suffix(".partial")
-    partial.write_bytes(pickle.dumps(estimates))
+    try:
+        partial.write_bytes(pickle.dumps(estimates))
+    except OSError as error:
+        if is_disk_full(error):
+            return DISK_FULL_CODE
+        raise
     partial.replace(job.result)
     return 0
 

@@ -21,7 +21,7 @@ from exporter.sources.files.overlap import Decision, Doubt, Known, Loss, Relatio
 from exporter.sources.files.overlap_texts import OVERLAPPING, doubt_text, loss_reason, loss_text, shown_files
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, first_line
-from exporter.sources.spool import write_spool_csv
+from exporter.sources.spool import refuse_full_disk, write_spool_csv
 
 _DOUBTS_SHOWN: Final = 5
 
@@ -128,6 +128,7 @@ class FileChanges:
                     state = self._state(path)
                     reading = self.read(path, state, self.context)
             except READ_FAILURES as error:
+                refuse_full_disk(error, self.context.spool)
                 failures.append(self._unreadable(path, error))
                 continue
             counted = cursor.counted if cursor is not None else True

@@ -217,7 +217,8 @@ def test_a_ledger_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     ledger = Ledger(path)
     put(ledger, tmp_path, "a", charge("2"))
-    ledger._connection.execute("UPDATE setting SET value = '99' WHERE name = 'schema_version'")
+    with ledger.transaction() as connection:
+        connection.execute("UPDATE setting SET value = '99' WHERE name = 'schema_version'")
     ledger.close()
     with pytest.raises(
         LedgerError, match=rf"schema is 99, this version knows {SCHEMA_VERSION}.*upgrade"

@@ -1,0 +1,230 @@
+"""The ledger's open file, for several threads: one writes at a time, any number read.
+
+After a failure of DuckDB itself nobody gets in before the file has been opened again, or replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.core.disk_space import DISK_FULL, is_disk_full
+from exporter.ledger.engine_failures import concerns_ledger, first_line, is_damage
+from exporter.ledger.kept_counters import keep_counters
+from exporter.ledger.opening import DAMAGED, LedgerError, open_ledger_file
+from exporter.ledger.replacing_lost import Opened, file_problem, identity_of, open_or_replace
+
+logger = logging.getLogger(__name__)
+
+_READERS_SECONDS: Final = 60.0
+"""How long those who are still reading may take before the file is opened again."""
+
+
+class OpenFile:
+    """The connection to the ledger's file, or to a ledger in memory."""
+
+    def __init__(self, path: Path | None, memory_limit: str, mend_at: datetime | None = None) -> None:
+        """Open or create it; with `mend_at`, the present, a damaged one is replaced. Raises LedgerError."""
+        self.path = path
+        self._memory_limit = memory_limit
+        self._writer = threading.Lock()
+        self._entrance = threading.Condition()
+        self._inside = 0
+        self._trouble: LedgerError | None = None
+        self._spill: Path | None = None
+        self.troubled = threading.Event()
+        """Set while the file is to be mended; see `mend`."""
+        self.generation = 0
+        """How often another file took the place of the one before."""
+        self.commits = 0
+        self.write_failure = ""
+        """The reason why the last change could not be written; empty where it was."""
+        self.loss = ""
+        """What happened to the ledger that this one replaced, as in Opened."""
+        self.gone_at: datetime | None = None
+        """As in Opened."""
+        if path is None or mend_at is None:
+            self._connection, self.read_only = open_ledger_file(path, memory_limit)
+        else:
+            self._take(open_or_replace(path, memory_limit, mend_at))
+        self._identity = identity_of(path) if path is not None else None
+
+    def spill_to(self, folder: Path) -> None:
+        """Put what does not fit into memory into an existing folder from now on."""
+        self._spill = folder
+        self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
+
+    def close(self) -> None:
+        """Close the file; committed data stays."""
+        self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield one consistent state for reading. Raises LedgerError where the file itself fails."""
+        with self._entered():
+            connection = self._connection.cursor()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("ROLLBACK")
+            except duckdb.Error as error:
+                if concerns_ledger(error):
+                    raise self._distrusted(error) from error
+                raise
+            finally:
+                connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run the block as one transaction of the one writer. Raises LedgerError where DuckDB fails."""
+        if self.read_only:
+            raise LedgerError(
+                "ledger_read_only",
+                f"ledger {self.path} may not be written by this user, so nothing new is stored: make the "
+                "file and its folder writable, then restart",
+            )
+        with self._writer, self._entered():
+            try:
+                connection = self._connection.cursor()
+                try:
+                    connection.execute("BEGIN")
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    connection.close()
+            except duckdb.Error as error:
+                raise self._unwritten(error) from error
+            self.commits += 1
+            self.write_failure = ""
+
+    def look(self) -> None:
+        """Notice that the file is gone, or is another one: DuckDB works on without it until it is closed."""
+        if self.path is not None and not self.troubled.is_set():
+            problem = file_problem(self.path, self._identity)
+            if problem:
+                self._distrust(LedgerError(DAMAGED, f"{problem}; a new one is made"))
+
+    def mend(self, now: datetime, replacing: Callable[[], None]) -> str | None:
+        """Open the file again, or a new one where it is damaged or gone.
+
+        Returns what was lost, empty where nothing was, None where nothing was to be done. `replacing` is
+        called where another file takes its place, before anybody gets in. Raises LedgerError, after which it
+        is still to be done.
+        """
+        with self._entrance:
+            trouble = self._trouble
+            if trouble is None or self.path is None:
+                return None
+            if not self._entrance.wait_for(lambda: self._inside == 0, _READERS_SECONDS):
+                raise trouble
+            self._rescue_counters(self.path)
+            self._close_quietly()
+            opened = open_or_replace(self.path, self._memory_limit, now, seen=trouble.cause)
+            identity = identity_of(self.path)
+            if identity != self._identity or opened.loss:
+                replacing()
+                self.generation += 1
+            self._identity = identity
+            self._take(opened)
+            return opened.loss
+
+    def _take(self, opened: Opened) -> None:
+        self._connection, self.read_only = opened.connection, opened.read_only
+        if opened.loss:
+            self.loss, self.gone_at = opened.loss, opened.gone_at
+        self._trusted()
+
+    def _trusted(self) -> None:
+        if self._spill is not None:
+            self._spill.mkdir(parents=True, exist_ok=True)
+            self.spill_to(self._spill)
+        self._trouble = None
+        self.troubled.clear()
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        with self._entrance:
+            if self._trouble is not None:
+                self._open_again(self._trouble)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._entrance:
+                self._inside -= 1
+                self._entrance.notify_all()
+
+    def _open_again(self, trouble: LedgerError) -> None:
+        """Open the same file again, where it is not damaged and nobody is inside. Raises LedgerError."""
+        if trouble.reason == DAMAGED or self._inside or self.path is None:
+            raise trouble
+        self._close_quietly()
+        self._connection, self.read_only = open_ledger_file(self.path, self._memory_limit)
+        self._trusted()
+
+    def _unwritten(self, error: duckdb.Error) -> LedgerError:
+        text = first_line(error)
+        if is_disk_full(error):
+            failure = LedgerError(
+                DISK_FULL,
+                f"no room to write ledger {self.path}: free space there; nothing was stored in part, and "
+                f"it is tried again at the next refresh ({text})",
+            )
+        else:
+            failure = LedgerError("ledger_write", f"cannot write ledger {self.path}: {text}")
+        self.write_failure = failure.reason
+        if concerns_ledger(error):
+            distrusted = self._distrusted(error)
+            return distrusted if distrusted.reason == DAMAGED else failure
+        if not self._answers():
+            self._distrust(failure)
+        return failure
+
+    def _answers(self) -> bool:
+        """Whether DuckDB still works: after a failed write it may refuse all further work on the file."""
+        try:
+            self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
+    def _distrusted(self, error: duckdb.Error) -> LedgerError:
+        text = first_line(error)
+        if is_damage(error) and not is_disk_full(error):
+            why = LedgerError(
+                DAMAGED,
+                f"ledger {self.path} is damaged ({text}): `spend-exporter serve` sets it aside, at its start "
+                "or while it runs, and fills a new one from the sources",
+                text,
+            )
+        else:
+            why = LedgerError(
+                "ledger_unusable", f"ledger {self.path} is opened again, because of: {text}", text
+            )
+        self._distrust(why)
+        return why
+
+    def _distrust(self, why: LedgerError) -> None:
+        with self._entrance:
+            if self.path is not None and self._trouble is None:
+                self._trouble = why
+                self.troubled.set()
+
+    def _rescue_counters(self, path: Path) -> None:
+        """Keep the latest counters where they can still be read; otherwise those kept before have to do."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            keep_counters(self._connection.cursor(), path)
+        except (duckdb.Error, OSError) as error:
+            logger.debug("the latest counters of %s cannot be read: %s", path, error)
+
+    def _close_quietly(self) -> None:
+        with suppress(duckdb.Error):
+            self._connection.close()
