@@ -70,6 +70,7 @@ class Server:
         limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
         front: bool = False,
         when_front_ends: Callable[[], None] = lambda: None,
+        listening: socket.socket | None = None,
     ) -> None:
         """Prepare to listen on host and port; an empty host is every interface, port 0 any free port.
 
@@ -78,9 +79,11 @@ class Server:
         answers those to the ledger, `report` those for reports; the page links to `grafana_url`. With
         `front`, scrapes show what `show` was last given; `when_front_ends` is called if its process ends by
         itself.
+        `listening` listens there already; it is closed at the stop.
         """
         self._get_snapshot = get_snapshot
         self._listen = listen
+        self._listening = listening
         self._web_config = web_config or WebConfig()
         self._endpoints = Endpoints(
             get_snapshot,
@@ -127,7 +130,7 @@ class Server:
 
     def start(self) -> None:
         """Listen, and return once requests are answered. Raises OSError if the address cannot be used."""
-        listening = listening_socket(*self._listen)
+        listening = self._listening or listening_socket(*self._listen)
         self._address = listening.getsockname()[:2]
         if self._front is not None:
             self._front.start(listening)

@@ -7,6 +7,7 @@ import atexit
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +16,16 @@ from datetime import UTC, datetime
 
 from exporter import __version__
 from exporter.cli.arguments import add_config, add_listen, print_address
+from exporter.cli.commands.serve_reload import ConfigWatch, inherited_socket, start_again
 from exporter.config.model import Config, load
+from exporter.metrics.families import FamilySamples
 from exporter.metrics.snapshot import Snapshot
 from exporter.refresh.freed_memory import share_heaps
 from exporter.reports.delivery.sender import ReportSender
 from exporter.reports.delivery.status import DeliveryStatus
 from exporter.sources.base import Source
 from exporter.web.front.front import AVAILABLE as FRONT_AVAILABLE
+from exporter.web.listening import listening_socket
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.questions import refresher_questions
@@ -50,7 +54,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Refresh the configured sources in the background and answer scrapes until stopped."""
     config = load(chosen.config)
-    serve(config, chosen.listen or (config.host, config.port), stop_on_signals(), print_address)
+    stopping = stop_on_signals()
+    watch = ConfigWatch(chosen.config, config, os.environ, lambda: datetime.now(UTC))
+    signal.signal(signal.SIGHUP, lambda _number, _frame: watch.ask())
+    listen = chosen.listen or (config.host, config.port)
+    with inherited_socket(os.environ) or listening_socket(*listen) as listening:
+        serve(config, listen, stopping, print_address, listening=listening, watch=watch)
+        if watch.taken_over:
+            start_again(listening)
     return 0
 
 
@@ -62,10 +73,13 @@ def serve(
     more_sources: Sequence[Source] = (),
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    listening: socket.socket | None = None,
+    watch: ConfigWatch | None = None,
 ) -> None:
-    """Serve until `stopping` is set. `announce` gets the base address once it answers.
+    """Serve until `stopping` is set, or `watch` has taken over another configuration.
 
-    `more_sources` are read in addition to the configured ones; `clock` is the time of everything shown.
+    `announce` gets the base address once it answers. `more_sources` are read in addition to the configured
+    ones; `clock` is the time of everything shown. `listening` is a socket that listens at `listen` already.
 
     Raises ConfigError for the web configuration file, LedgerError, and OSError where the address is taken or
     the process that answers scrapes has ended.
@@ -82,9 +96,11 @@ def serve(
             "these keys are set but have no effect in this version: %s", ", ".join(config.keys_without_effect)
         )
     deliveries = DeliveryStatus()
-    with opened_refresher(
-        config, sources, config.ledger, clock, deliveries.families, mends=True
-    ) as refresher:
+
+    def more_families() -> list[FamilySamples]:
+        return deliveries.families() + (watch.families() if watch is not None else [])
+
+    with opened_refresher(config, sources, config.ledger, clock, more_families, mends=True) as refresher:
         reports = refresher_reports(config, sources, refresher, clock)
         front_ended = threading.Event()
 
@@ -104,6 +120,7 @@ def serve(
             report=reports.answer,
             front=FRONT_AVAILABLE,
             when_front_ends=stop_without_front,
+            listening=listening.dup() if listening is not None else None,
         )
         refresher.show_first(server.show)
         server.start()
@@ -121,7 +138,8 @@ def serve(
             with _sending(sender):
                 # A signal may reach another thread; Python handles it only when this thread wakes.
                 while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
-                    pass
+                    if watch is not None and watch.look(refresher.wake):
+                        break
             logger.info("stopping")
         finally:
             if not refresher.stop(STOP_SECONDS):

@@ -89,6 +89,17 @@ SPEND_REPORT_SUCCESS = gauge(
     "1 if the last report that was due was sent (`destination` is mail, slack or webhook), 0 while it could "
     "not be sent. Missing until that is known, and without `reports`.",
 )
+SPEND_CONFIG_LAST_RELOAD_SUCCESSFUL = gauge(
+    "spend_config_last_reload_successful",
+    (),
+    "1 if the configuration that runs is the file's; 0 if the file has changed and could not be taken over.",
+)
+SPEND_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS = gauge(
+    "spend_config_last_reload_success_timestamp_seconds",
+    (),
+    "When the configuration that runs was taken over, at the start or while running.",
+    "seconds",
+)
 SPEND_EXPORTER_BUILD_INFO = gauge(
     "spend_exporter_build_info", ("version", "python_version"), "Always 1; the labels have the versions."
 )
