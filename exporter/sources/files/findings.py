@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporter.core.byte_sizes import size_text
-from exporter.sources.base import Finding, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, Rejected
 from exporter.sources.files.reading import READ_FAILURES, first_line, matching
 
 _UNREADABLE_SHOWN: Final = 5
@@ -54,6 +54,13 @@ def openable_files(
     if len(failed) > _UNREADABLE_SHOWN:
         yield Finding(False, "unreadable files", f"{len(failed) - _UNREADABLE_SHOWN:,} more")
     return readable
+
+
+def broken_findings(broken: Iterable[Rejected]) -> Iterator[Finding]:
+    """Yield what was set aside of a file because it is no CSV."""
+    for each in broken:
+        detail = f"{each.count:,} x {each.reason} in {each.place}: {each.detail}"
+        yield Finding(True, "rows set aside", detail, warning=True)
 
 
 def _of_pattern(pattern: str, files: Collection[FoundFile], already: int) -> Finding:

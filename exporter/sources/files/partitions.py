@@ -70,17 +70,11 @@ def refused_rows(
     ]
 
 
-def refused_csv_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Rejected]:
-    """Return what DuckDB could not take apart in the CSV file that the connection has read."""
+def unparsed_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> frozenset[int]:
+    """Return the numbers of the lines that DuckDB could not take apart in the file that it has read."""
     if file_format(path) != ".csv":
-        return []
-    lines = connection.execute(
-        "SELECT line, first(error_message) FROM reject_errors GROUP BY line ORDER BY line"
-    ).fetchall()
-    if not lines:
-        return []
-    shown = ", ".join(str(line) for line, _ in lines[:_PLACES_SHOWN])
-    return [Rejected("bad_csv", len(lines), f"{path} line {shown}", f"{lines[0][1]}; the line was left out")]
+        return frozenset()
+    return frozenset(line for (line,) in connection.execute("SELECT line FROM reject_errors").fetchall())
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:
