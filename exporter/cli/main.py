@@ -48,6 +48,7 @@ COMMANDS: Final = (
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"
     ),
+    Command("accept-retraction", "let charges leave the figures that are gone at their source"),
     Command("metrics", "print the metric reference"),
 )
 
@@ -93,7 +94,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
 def _complete(subparser: argparse.ArgumentParser, command: Command) -> None:
     """Add the command's own arguments. Only the chosen command is loaded, as DuckDB takes its time."""
-    module = import_module(f"exporter.cli.commands.{command.name}")
+    module = import_module(f"exporter.cli.commands.{command.name.replace('-', '_')}")
     subparser.description = module.run.__doc__
     module.add_arguments(subparser)
     subparser.add_argument(

@@ -20,6 +20,7 @@ from exporter.config.llm import Llm
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
 from exporter.config.reports import Reports
+from exporter.config.retractions import Retractions
 from exporter.config.types import ListenAddress, ReadPath, WebAddress, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
 
@@ -118,6 +119,10 @@ class Config(Section):
     ] = None
     focus: Annotated[Focus | None, Field(description="a section", examples=[{"files": ["focus/*.csv"]}])] = (
         None
+    )
+
+    retractions: Annotated[Retractions, Field(description="a section", examples=[{"largest_share": 0.2}])] = (
+        Retractions()
     )
 
     history: Annotated[

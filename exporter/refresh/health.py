@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from exporter.sources.base import RefreshTally, Rejected, Source, reads_bill
 from exporter.sources.status import SourceStatus
@@ -71,10 +72,21 @@ class Health:
         if rejected not in self._doubtful_before:
             self._log(rejected)
 
-    def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
-        """Record the end of a refresh: `failure` is its reason and text."""
+    def ended(
+        self,
+        tally: RefreshTally,
+        seconds: float,
+        failure: tuple[str, str] | None,
+        withheld_usd: Decimal | None = None,
+    ) -> None:
+        """Record the end of a refresh: `failure` is its reason and text.
+
+        `withheld_usd` are the dollars that would leave the bill and were kept, if any were.
+        """
         if failure:
             self._count(failure[0], 1)
+        # What is withheld stays so for hours: it is told once.
+        if failure and not (withheld_usd is not None and failure[1] == self.status.last_error):
             logger.error("%s: %s", self.status.name, failure[1])
         self.status = replace(
             self.status,
@@ -84,6 +96,7 @@ class Health:
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
             refresh_duration_seconds=seconds,
+            withheld_usd=withheld_usd,
             errors=dict(self._errors),
             requests=self.status.requests + tally.requests,
             billed_bytes=self.status.billed_bytes + tally.billed_bytes,

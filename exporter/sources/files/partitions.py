@@ -10,6 +10,7 @@ import duckdb
 
 from exporter.core.errors import SourceError
 from exporter.sources.base import Change, RefreshContext, Rejected
+from exporter.sources.files.absence import absences
 from exporter.sources.files.changes import FileChanges
 from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.file_reading import ReadFile
@@ -43,7 +44,9 @@ def changed_files(
             "folder is mounted and readable; the last good data stays",
         )
     # The hashes of fingerprints are DuckDB's own, which another version may change.
-    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}")
+    absent = absences(context.known.keys() - {str(path) for path in found}, found, patterns)
+    yield from absent.changes()
+    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", absent)
     yield from refresh.changes(found)
     if refresh.all_failed(found):
         raise SourceError("unreadable_file", f"none of the {len(found)} files could be read")
