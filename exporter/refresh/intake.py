@@ -197,7 +197,9 @@ class Receiver:
         if self._gone or self._batches:
             gone = [each for name, each in self._gone.items() if name not in self._batches]
             batches = list(self._batches.values())
-            self._guard.judge(Shrinking(gone, batches, self._emptied, self._ended))
+            # What came within this refresh was never shown, so that its going takes nothing away.
+            known = [each for each in gone if each.partition in self._known]
+            self._guard.judge(Shrinking(known, batches, self._emptied, self._ended))
             self._batches = {}
             self._exchange([each.partition for each in gone], batches)
         else:

@@ -74,6 +74,11 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
             ),
             (("SpendBillStale",), ("downward restatement", "credits-only day"), _NO_MONEY),
             (
+                ("SpendRetractionWithheld",),
+                ("month rollover", "credits-only day"),
+                "The exporter judges months and credits before it withholds; the metric is their outcome.",
+            ),
+            (
                 ("SpendNowcastDrifting",),
                 ("month rollover",),
                 "It compares settled days, in whatever month they are.",
@@ -229,4 +234,9 @@ def test_a_rule_uses_only_series_and_labels_that_exist(rule: Rule) -> None:
 def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     assert set[str]().union(*(rule.thresholds() for rule in RULES)) == THRESHOLDS.keys()
     without = {rule.name for rule in ALERTS if not rule.thresholds()}
-    assert without == {"SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed"}
+    assert without == {
+        "SpendBudgetThresholdReached",
+        "SpendExporterDown",
+        "SpendFigureFailed",
+        "SpendRetractionWithheld",
+    }

@@ -1,6 +1,6 @@
 """Whether a bill loses more at once than bills do: by day before and after, without a clock.
 
-Exports keep a window: the oldest day is deleted each day, the file of one month makes room for the next one's.
+Exports keep a window: the oldest day is deleted each day, the file of one month makes room for the next.
 What leaves at the beginning of such a window is no loss.
 """
 

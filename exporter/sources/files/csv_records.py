@@ -65,7 +65,7 @@ def records_of(path: Path, copy: Path | None = None) -> CsvRecords:
     found = CsvRecords()
     # A byte that is not UTF-8 becomes a half of a pair of surrogates, which no text has.
     with open_text(path, errors="surrogateescape") as handle:
-        rows = _rows(_Lines(handle), shape.delimiter)
+        rows = _rows(_Lines(handle), shape)
         next(rows, None)
         if copy is None:
             for record in rows:
@@ -89,9 +89,8 @@ def _judge(found: CsvRecords, record: tuple[int, Sequence[str], str], shape: Csv
     line, row, wrong = record
     if not row and not wrong:
         return False
-    columns, named = len(shape.columns), shape.named
-    if not wrong and not (len(row) == columns or (len(row) >= named and not any(row[named:]))):
-        wrong = f"has {len(row)} columns and not {columns}"
+    if not wrong and not _fits(row, shape):
+        wrong = f"has {len(row)} columns and not {len(shape.columns)}"
     if not wrong:
         found.good += 1
         return True
@@ -105,11 +104,15 @@ def _judge(found: CsvRecords, record: tuple[int, Sequence[str], str], shape: Csv
     return False
 
 
-def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str], str]]:
+def _fits(row: Sequence[str], shape: CsvShape) -> bool:
+    """Return whether a record has the columns of the header, but for empty ones at its end."""
+    return len(row) == len(shape.columns) or (len(row) >= shape.named and not any(row[shape.named :]))
+
+
+def _rows(lines: _Lines, shape: CsvShape) -> Iterator[tuple[int, Sequence[str], str]]:
     """Yield each record: the line where it begins, its values, and what is wrong with it, if anything is."""
     # As DuckDB does, a value may be quoted after spaces.
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    columns: int | None = None
+    reader = csv.reader(lines, delimiter=shape.delimiter, skipinitialspace=True, strict=True)
     while True:
         lines.begin()
         try:
@@ -117,17 +120,15 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str], s
         except csv.Error as error:
             yield lines.first, (), _in_words(error)
             lines.take_back()
-            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+            reader = csv.reader(lines, delimiter=shape.delimiter, skipinitialspace=True, strict=True)
             continue
         if row is None:
             return
-        if columns is None:
-            columns = len(row)
         if lines.unreadable:
             yield lines.first, (), lines.unreadable
         else:
             yield lines.first, row, ""
-        if lines.several and len(row) != columns:
+        if lines.several and not _fits(row, shape):
             # Perhaps a stray quote that met another one: only the line with the first can be blamed.
             lines.take_back()
 
