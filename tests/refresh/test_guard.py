@@ -101,7 +101,9 @@ def daily(world: World, first: int, end: int) -> list[Batch]:
 
 def test_seven_of_eight_files_that_are_gone_are_withheld_and_the_last_good_figures_stay(world: World) -> None:
     world.refresh(*daily(world, 10, 18))
-    with pytest.raises(WithheldError, match=r"\$70.00 would leave .* 88% of the dollars of 2026-11") as raised:
+    with pytest.raises(
+        WithheldError, match=r"\$70.00 would leave .* 88% of the dollars of 2026-11"
+    ) as raised:
         world.refresh(*(Retraction(f"d{day}") for day in range(10, 17)))
     assert (raised.value.usd, raised.value.reason) == (Decimal(70), "withheld_retraction")
     assert world.usd == 80

@@ -1,4 +1,4 @@
-"""The records of CSV files as people and programs write them, counted and judged; Python's own reader is the judge."""
+"""The records of CSV files as people and programs write them; the judge is Python's own strict reader."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_record_is_good_or_named_by_its_line(
     found = records_of(path, copy)
     assert (found.good, found.broken) == (good, broken)
     with copy.open(newline="", encoding="utf-8") as handle:
-        copied = [row for row in csv.reader(handle, strict=True)]
+        copied = list(csv.reader(handle, strict=True))
     assert len(copied) == good + 1
     assert len({len(row) for row in copied}) == 1
 
@@ -62,9 +62,9 @@ def test_each_record_is_good_or_named_by_its_line(
 def test_a_file_without_a_good_record_and_one_with_too_many_broken_ones_are_refused_whole(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(UnknownFormatError, match="no record of 'a.csv' can be read: line 2 has 1 columns"):
+    with pytest.raises(UnknownFormatError, match=r"no record of 'a.csv' can be read: line 2 has 1 columns"):
         records_of(write(tmp_path, b"a,b\n1\n"))
-    with pytest.raises(UnknownFormatError, match="more than 10,000 records .* line 3 has 3 columns"):
+    with pytest.raises(UnknownFormatError, match=r"more than 10,000 records .* line 3 has 3 columns"):
         records_of(write(tmp_path, b"a,b\n1,2\n" + b"1,2,3\n" * (MOST_BROKEN + 1)))
 
 

@@ -1,4 +1,4 @@
-"""Of every format: the records that are read and those set aside are the file's, or the file is refused whole."""
+"""Of every format: records read and set aside are those of the file, or the file is refused whole."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_file_of_which_a_record_was_lost_is_refused_whole(tmp_path: Path, suff
         path.write_bytes(gzip.compress(plain.read_bytes()))
     copy = tmp_path / "copy.csv"
     assert reconciled(lambda _path: Loses(3), path, copy) == (Loses(3), ())
-    with pytest.raises(UnknownFormatError, match="has 3 records and 2 of them could be read; .* whole"):
+    with pytest.raises(UnknownFormatError, match=r"has 3 records and 2 of them could be read; .* whole"):
         reconciled(lambda _path: Loses(2), path, copy)
     assert not copy.exists()
 
@@ -62,7 +62,9 @@ def test_a_stray_quote_costs_its_own_row_and_no_other(context: RefreshContext, t
     assert sorted(path.name for path in context.spool.iterdir()) == [change.charges.name]
 
 
-def test_line_ends_of_two_kinds_are_no_reason_to_refuse_a_file(context: RefreshContext, tmp_path: Path) -> None:
+def test_line_ends_of_two_kinds_are_no_reason_to_refuse_a_file(
+    context: RefreshContext, tmp_path: Path
+) -> None:
     path = write_csv(tmp_path / "a.csv", [export_row(), export_row()])
     first, second, third = path.read_bytes().splitlines()
     path.write_bytes(first + b"\r\n" + second + b"\n" + third + b"\r\n")
@@ -84,7 +86,9 @@ def test_an_error_page_in_the_place_of_a_file_is_refused_whole(
 
 
 ADDED = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 200), st.sampled_from(['"', ",", "\n", "\0", "\\", '""', "\r"])),
+    st.tuples(
+        st.integers(0, 5), st.integers(0, 200), st.sampled_from(['"', ",", "\n", "\0", "\\", '""', "\r"])
+    ),
     max_size=3,
 )
 
