@@ -64,14 +64,14 @@ class WithheldRetractions:
 
 
 def _read(path: Path | None) -> dict[str, Withheld]:
-    """Return what a file has; nothing where it is missing, or was not written by this program."""
+    """Return what a file has; nothing where it cannot be read, or was written by another program."""
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path else {}
         return {
             source: Withheld(datetime.fromisoformat(each["since"]), Decimal(each["usd"]), str(each["why"]))
             for source, each in found.items()
         }
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return {}
 
 
