@@ -47,6 +47,7 @@ COMMANDS: Final = (
     Command(
         "check", "check that each source answers and has its permissions, and estimate its cost", "error"
     ),
+    Command("accept-retraction", "let charges leave the figures that are gone at their source"),
     Command("health", "ask the running exporter whether it lives, for the health check of a container"),
     Command("config", "print the JSON Schema of the configuration file, for editors"),
     Command("metrics", "print the metric reference"),
@@ -80,7 +81,7 @@ def _parser(given: Sequence[str], complete: Sequence[str | None]) -> argparse.Ar
 
 def _complete(subparser: argparse.ArgumentParser, command: Command) -> None:
     """Add the command's own arguments."""
-    module = import_module(f"exporter.cli.commands.{command.name}")
+    module = import_module(f"exporter.cli.commands.{command.name.replace('-', '_')}")
     subparser.description = module.run.__doc__
     module.add_arguments(subparser)
     subparser.add_argument(

@@ -21,6 +21,7 @@ from exporter.config.object_storage import ObjectStorage
 from exporter.config.problems import ConfigError, Problem, Section, key_text, problems_of
 from exporter.config.renamed import RenamedKey, with_present_names
 from exporter.config.reports import Reports
+from exporter.config.retractions import Retractions
 from exporter.config.timeouts import Timeouts
 from exporter.config.types import ListenAddress, ReadPath, WebAddress, WrittenPath, host_and_port
 from exporter.config.yaml import KeyPath, NotYaml, read
@@ -126,6 +127,10 @@ class Config(Section):
         ObjectStorage,
         Field(description="a section", examples=[{"s3": {"endpoint_url": "https://minio.internal:9000"}}]),
     ] = ObjectStorage()
+
+    retractions: Annotated[Retractions, Field(description="a section", examples=[{"largest_share": 0.2}])] = (
+        Retractions()
+    )
 
     history: Annotated[
         History | None,

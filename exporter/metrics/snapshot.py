@@ -193,6 +193,12 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
     billed_bytes = [status.billed_bytes for status in statuses if status.billed_reads is BilledReads.BYTES]
     return [
         each(metrics.SPEND_SOURCE_UP, lambda status: None if status.up is None else float(status.up)),
+        each(
+            metrics.SPEND_WITHHELD_RETRACTION_USD,
+            lambda status: (
+                float(status.withheld_usd or 0) if status.reads_bill and status.up is not None else None
+            ),
+        ),
         each(metrics.SPEND_SOURCE_READ_WHOLE, lambda status: float(status.shown)),
         each(
             metrics.SPEND_SOURCE_LAST_SUCCESS,

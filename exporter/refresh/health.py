@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from exporter.core.printable import shown_line
 from exporter.sources.base import RefreshTally, Rejected, Source, reads_bill
@@ -127,12 +128,27 @@ class Health:
         if rejected not in self._doubtful_before:
             self._log(rejected)
 
-    def ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
-        """Record the end of a refresh: `failure` is its reason and text."""
-        with self._writing:
-            self._ended(tally, seconds, failure)
+    def ended(
+        self,
+        tally: RefreshTally,
+        seconds: float,
+        failure: tuple[str, str] | None,
+        withheld_usd: Decimal | None = None,
+    ) -> None:
+        """Record the end of a refresh: `failure` is its reason and text.
 
-    def _ended(self, tally: RefreshTally, seconds: float, failure: tuple[str, str] | None) -> None:
+        `withheld_usd` are the dollars that would leave the bill and were kept, if any were.
+        """
+        with self._writing:
+            self._ended(tally, seconds, failure, withheld_usd)
+
+    def _ended(
+        self,
+        tally: RefreshTally,
+        seconds: float,
+        failure: tuple[str, str] | None,
+        withheld_usd: Decimal | None,
+    ) -> None:
         status, _ = self._state
         if not self.late:
             self._state = status, math.inf
@@ -142,7 +158,9 @@ class Health:
             failure = failure[0], shown_line(failure[1])
             if not self._forgotten:
                 self._count(failure[0], 1)
-                logger.error("%s: %s", status.name, failure[1])
+                # What is withheld stays so for hours: it is told once.
+                if withheld_usd is None or failure[1] != status.last_error:
+                    logger.error("%s: %s", status.name, failure[1])
         succeeded = failure is None and not self._forgotten
         ended = replace(
             status,
@@ -153,6 +171,7 @@ class Health:
             last_error=failure[1] if failure else "",
             rejected=(*itertools.chain.from_iterable(self._stored.values()), *self._unreadable),
             refresh_duration_seconds=seconds,
+            withheld_usd=withheld_usd,
             errors=dict(self._errors),
             requests=status.requests + tally.requests,
             billed_bytes=status.billed_bytes + tally.billed_bytes,

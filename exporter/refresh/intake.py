@@ -12,6 +12,7 @@ from pathlib import Path
 from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.usage.store import UsageLedger
+from exporter.refresh.guard import Guard, RetractionRules, Shrinking
 from exporter.sources.base import (
     Batch,
     Change,
@@ -42,13 +43,21 @@ the future. When the clock is well past that, the partition is read again though
 class Intake:
     """Stores changes, and gives each source the state that is stored of it."""
 
-    def __init__(self, ledger: Ledger, spool: Path, keep: timedelta, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Path,
+        keep: timedelta,
+        clock: Callable[[], datetime],
+        rules: RetractionRules = RetractionRules(),  # noqa: B008 - frozen
+    ) -> None:
         self._ledger = ledger
         self._usage = UsageLedger(ledger)
         self._said = PastEstimates(ledger)
         self._spool = spool
         self._keep = keep
         self._clock = clock
+        self._rules = rules
 
     def context(
         self,
@@ -79,11 +88,13 @@ class Intake:
     def receiving(self, source: Source, context: RefreshContext) -> Iterator[Receiver]:
         """Yield what takes the changes of one refresh.
 
-        From the first partition that is gone on, changes of the bill are kept until the refresh has ended and
-        then stored together: what was renamed, split or merged is there all the time. Of a refresh that
-        failed or was stopped they are dropped, and the ledger stays as it was. Raises LedgerError.
+        From the first partition that is gone or shrinks on, changes of the bill are kept until the refresh
+        has ended and then stored together: what was renamed, split or merged is there all the time. Of a
+        refresh that failed or was stopped they are dropped, and the ledger stays as it was; also where the
+        guard withholds them. Raises LedgerError, WithheldError.
         """
-        receiver = Receiver(self, source, context.latest_plausible)
+        guard = Guard(self._ledger, source.name, self._rules, self._clock)
+        receiver = Receiver(self, source, context, guard)
         try:
             yield receiver
             if not context.stopping():
@@ -153,31 +164,57 @@ class Intake:
 class Receiver:
     """Takes the changes of one refresh of one source. For one thread."""
 
-    def __init__(self, intake: Intake, source: Source, latest_plausible: datetime) -> None:
+    def __init__(self, intake: Intake, source: Source, context: RefreshContext, guard: Guard) -> None:
         self._intake = intake
         self._source = source
-        self._latest_plausible = latest_plausible
-        self._gone: list[str] = []
+        self._latest_plausible = context.latest_plausible
+        self._known = context.known.keys()
+        self._guard = guard
+        self._gone: dict[str, Retraction] = {}
         self._batches: dict[str, Batch] = {}
+        self._emptied: dict[str, int] = {}
+        self._ended = guard.last_day()
 
     def take(self, change: Change | UsageChange) -> tuple[str, int, tuple[Rejected, ...]]:
         """Store a change, or keep it for the end; return as Intake.store."""
         if isinstance(change, Retraction):
-            self._gone.append(change.partition)
+            self._gone[change.partition] = change
             self._drop(change.partition)
             return change.partition, 0, ()
-        if isinstance(change, Batch) and self._gone:
+        if isinstance(change, Batch) and self._has_to_wait(change):
             self._drop(change.partition)
             self._batches[change.partition] = change
             return change.partition, change.rows, change.rejected
         return self._intake.store(self._source, change, self._latest_plausible)
 
+    def _has_to_wait(self, batch: Batch) -> bool:
+        """Whether a batch is kept for the end: it takes something away, or may belong to what does."""
+        replaces = batch.partition in self._known and batch.partition not in self._gone
+        if replaces and (rows := self._guard.emptied(batch)):
+            self._emptied[batch.partition] = rows
+        return bool(self._gone or self._batches) or (replaces and self._guard.shrinks(batch))
+
     def finish(self) -> None:
-        """Store what was kept. Raises LedgerError."""
-        if self._gone:
-            gone = [partition for partition in self._gone if partition not in self._batches]
+        """Store what was kept. Raises LedgerError; WithheldError where it takes too much away."""
+        for partition in list(self._emptied):
+            batch = self._batches[partition]
+            if self._guard.awaits_month(batch):
+                # The month before stays until the new one has its first charge.
+                self._drop(partition)
+                del self._emptied[partition]
+        if self._gone or self._batches:
+            gone = [each for name, each in self._gone.items() if name not in self._batches]
             batches = list(self._batches.values())
+            # What came within this refresh was never shown, so that its going takes nothing away.
+            known = [each for each in gone if each.partition in self._known]
+            self._guard.judge(Shrinking(known, batches, self._emptied, self._ended))
             self._batches = {}
+            self._exchange([each.partition for each in gone], batches)
+        else:
+            self._guard.settle()
+
+    def _exchange(self, gone: Sequence[str], batches: Sequence[Batch]) -> None:
+        if gone or batches:
             self._intake.exchange(self._source, gone, batches, self._latest_plausible)
 
     def discard(self) -> None:

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from exporter.core.disk_space import DISK_FULL
-from exporter.core.errors import SourceError
+from exporter.core.errors import SourceError, WithheldError
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
@@ -24,6 +25,7 @@ from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.first_reads import FirstReads
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.queries import UsageView
+from exporter.ledger.withheld import WithheldRetractions
 from exporter.metrics.collect import FigureSettings, SnapshotCollector
 from exporter.metrics.counters import ZERO_FOR
 from exporter.metrics.families import FamilySamples
@@ -35,12 +37,13 @@ from exporter.refresh.builder import SnapshotBuilder
 from exporter.refresh.estimation.estimator import Estimator
 from exporter.refresh.estimation_loop import EstimationLoop
 from exporter.refresh.freed_memory import give_back_freed_memory
+from exporter.refresh.guard import RetractionRules
 from exporter.refresh.health import Health
 from exporter.refresh.intake import Intake
 from exporter.refresh.ledger_keeper import LedgerKeeper
 from exporter.refresh.storage_health import StorageHealth
 from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
-from exporter.sources.base import Doubtful, RefreshTally, Source, Unreadable, billing_zones
+from exporter.sources.base import Doubtful, Hidden, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -51,6 +54,9 @@ _LONGEST_WAIT_SECONDS = 15.0
 
 _SHOW_PROGRESS_SECONDS = 10.0
 """How often a long refresh shows what has arrived so far."""
+
+_LOOK_FOR_ACCEPTANCE_SECONDS = 3.0
+"""How soon the exporter takes up what a person has accepted."""
 
 _COUNT_UNITS_EVERY = timedelta(minutes=15)
 """They are yesterday's numbers; read again because Prometheus may have been down or late."""
@@ -81,6 +87,7 @@ class Refresher:
         history_sender: HistorySender | None = None,
         estimator: Estimator | None = None,
         zero_for: timedelta = ZERO_FOR,
+        retractions: RetractionRules = RetractionRules(),  # noqa: B008 - frozen
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
@@ -99,7 +106,8 @@ class Refresher:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
-        self._intake = Intake(ledger, spool, keep, clock)
+        self._intake = Intake(ledger, spool, keep, clock, retractions)
+        self._withheld = WithheldRetractions(ledger.path)
         self._first_reads = FirstReads(ledger)
         whole = self._first_reads.whole()
         self._healths = {
@@ -219,6 +227,7 @@ class Refresher:
         rows_before = health.status.rows
         tally = RefreshTally(progress=Progress(source.name))
         failure: tuple[str, str] | None = None
+        withheld: Decimal | None = None
         first, begun = not health.status.read_whole, False
         health.began()
         try:
@@ -228,7 +237,10 @@ class Refresher:
                     if first and not begun:
                         self._first_reads.begin(source.name)
                         begun = True
-                    if isinstance(change, Doubtful):
+                    if isinstance(change, Hidden):
+                        failure = (change.rejected.reason, change.rejected.detail)
+                        health.unreadable(change.rejected)
+                    elif isinstance(change, Doubtful):
                         health.doubtful(change.rejected)
                     elif isinstance(change, Unreadable):
                         health.unreadable(change.rejected)
@@ -237,11 +249,12 @@ class Refresher:
                     if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
                         shown = time.monotonic()
                         self._changed.set()
-            if first and not self._stopping.is_set() and not health.forgotten:
+            if first and not failure and not self._stopping.is_set() and not health.forgotten:
                 self._first_reads.end(source.name)
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
             failure = (error.reason, str(error))
+            withheld = error.usd if isinstance(error, WithheldError) else withheld
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
             failure = ("unexpected", f"{type(error).__name__}: {error}")
@@ -249,7 +262,7 @@ class Refresher:
         rows = health.status.rows - rows_before
         if not failure:
             logger.info("%s: %d rows read in %.1f s%s", source.name, rows, seconds, use_text(tally))
-        health.ended(tally, seconds, failure)
+        health.ended(tally, seconds, failure, withheld)
         self._changed.set()
         self._estimating.soon()
         return failure is None
@@ -288,9 +301,22 @@ class Refresher:
             failures = 0 if self.refresh(source) else failures + 1
             interval = source.update_interval or self._interval
             full = self._healths[source.name].status.failed_with == DISK_FULL
-            self._wait(wake, wait_seconds(failures, interval, self._chance, disk_full=full))
+            self._await_turn(source, wake, wait_seconds(failures, interval, self._chance, disk_full=full))
             if not self._stopping.is_set():
                 wake.clear()
+
+    def _await_turn(self, source: Source, wake: threading.Event, seconds: float) -> None:
+        """Wait for the next refresh; while something is withheld no longer than until it is accepted."""
+        while (
+            self._healths[source.name].status.withheld_usd is not None
+            and seconds > _LOOK_FOR_ACCEPTANCE_SECONDS
+        ):
+            if self._wait(wake, _LOOK_FOR_ACCEPTANCE_SECONDS):
+                return
+            if self._withheld.accepted(source.name) is not None:
+                return
+            seconds -= _LOOK_FOR_ACCEPTANCE_SECONDS
+        self._wait(wake, seconds)
 
     def _wake_all(self) -> None:
         for wake in (*self._wake.values(), self._changed):

@@ -42,6 +42,8 @@ class Batch:
     rows: int
     """Rows of the provider's export that the charges were made from, without the rejected ones."""
     rejected: tuple[Rejected, ...] = ()
+    same_data: bool = False
+    """Whether the source still has what it had: it is only read otherwise, by another version or setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Retraction:
     """The partition no longer exists at the source: its charges leave the ledger."""
 
     partition: str
+    doubt: str = ""
+    """Why it is perhaps not gone on purpose; empty where nothing speaks for that."""
+    explained: bool = False
+    """Whether the configuration no longer asks for it, so that its going needs no other reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class Unreadable:
 
     partition: str
     rejected: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden(Unreadable):
+    """A place with partitions that cannot be looked into: the source counts as down, the others are read."""
 
 
 @dataclass(frozen=True, slots=True)

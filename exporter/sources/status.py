@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from exporter.sources.base import BilledReads, Rejected
 
@@ -25,6 +26,8 @@ class SourceStatus:
     rejected: tuple[Rejected, ...]
     """What is set aside in the partitions read since the process began, and what could not be read now."""
     refresh_duration_seconds: float | None = None
+    withheld_usd: Decimal | None = None
+    """Dollars before credits that are gone at the source and were kept; None where nothing is withheld."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Failures and rows set aside, by reason."""
     requests: int = 0

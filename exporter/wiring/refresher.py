@@ -15,6 +15,7 @@ from exporter.history.log import HistoryLog
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
 from exporter.metrics.families import FamilySamples
+from exporter.refresh.guard import RetractionRules
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Source, billing_zones
 from exporter.wiring.dimensions import configured_reasons
@@ -76,9 +77,18 @@ def opened_refresher(
                     divisions=history_divisions(config),
                 ),
                 clock=clock,
+                retractions=retraction_rules(config),
             )
     finally:
         ledger.close()
+
+
+def retraction_rules(config: Config) -> RetractionRules:
+    """Return how much of a bill may leave at once."""
+    hours = config.retractions.accept_after_hours
+    return RetractionRules(
+        config.retractions.largest_share, None if hours is None else timedelta(hours=hours)
+    )
 
 
 def _history_log(config: Config) -> HistoryLog | None:

@@ -30,6 +30,7 @@ _REASON = re.compile(  # how the code names a reason, in each of its ways
     r"""(?:SourceError|LedgerError|Rejected|SetAsideError|ReadRefused|set_aside\.add|_Failed)\(\s*(?:"([a-z_]+)")"""
     r"""|(?:return|label, advice =)\s+"([a-z_]+)",\s"""
     r"""|failure = \("([a-z_]+)" """.strip()
+    + r"""|super\(\).__init__\("([a-z_]+)", message"""
     + r"""|verdict = "([a-z_]+)","""
     + r"""|"[a-zA-Z]+": \(\s*"([a-z_]+)",\s+(?:lambda|$)"""
     + r"""|reason = "([a-z_]+)" if status == 429|status, \("([a-z_]+)"|\d{3}: \("([a-z_]+)","""

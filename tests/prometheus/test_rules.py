@@ -79,6 +79,11 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
             (("SpendLedgerReplaced",), ("boundary",), "It compares with nothing: there is a time, or none."),
             (("SpendBillStale",), ("downward restatement", "credits-only day"), _NO_MONEY),
             (
+                ("SpendRetractionWithheld",),
+                ("month rollover", "credits-only day"),
+                "The exporter judges months and credits before it withholds; the metric is their outcome.",
+            ),
+            (
                 ("SpendNowcastDrifting",),
                 ("month rollover",),
                 "It compares settled days, in whatever month they are.",
@@ -236,5 +241,5 @@ def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     without = {rule.name for rule in ALERTS if not rule.thresholds()}
     assert without == {
         *("SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed", "SpendReportNotSent"),
-        *("SpendDiskFull", "SpendLedgerReplaced"),
+        *("SpendDiskFull", "SpendLedgerReplaced", "SpendRetractionWithheld"),
     }

@@ -20,6 +20,7 @@ from exporter.history.remote_write import Receiver
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.snapshot import Snapshot
+from exporter.refresh.guard import RetractionRules
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.timing import FIRST_RETRY_SECONDS, wait_seconds
 from exporter.sources.base import (
@@ -484,7 +485,7 @@ def test_rows_set_aside_because_the_clock_was_behind_are_read_once_it_is_right(
     never = export_row(export_time=export_time(NOW + 9999 * DAY))
     write_json_lines(tmp_path / "a.jsonl", [recent])
     write_json_lines(tmp_path / "b.jsonl", [never, {**recent, "project": {"id": "other"}}])
-    refresher = make(FilesSource([str(tmp_path / "*.jsonl")]))
+    refresher = make(FilesSource([str(tmp_path / "*.jsonl")]), retractions=RetractionRules(largest_share=1.0))
     clock.now = NOW - 10 * DAY
     refresher.refresh_all()
     assert errors(refresher) == {("files", "future_timestamp"): 3.0}

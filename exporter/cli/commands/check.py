@@ -31,6 +31,7 @@ from exporter.core.ownership import ANY_OTHER
 from exporter.ledger.facts import LedgerFacts, ledger_facts
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
+from exporter.ledger.withheld import WithheldRetractions
 from exporter.refresh.intake import FUTURE_TOLERANCE
 from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source, billing_zones, reads_bill
 from exporter.sources.registry import OWNERSHIP
@@ -66,8 +67,11 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     well &= _report(report, "ledger", ledger.findings())
     sources = configured_sources(config, os.environ)
     well &= _report(report, "ownership", _of_ownership([source.name for source in sources]))
+    withheld = WithheldRetractions(config.ledger)
     for source in sources:
-        findings = _of_source(source, config, ledger.facts, now, report.progress)
+        findings = chain(
+            _of_withheld(source, withheld), _of_source(source, config, ledger.facts, now, report.progress)
+        )
         well &= _report(report, f"source {source.name}", findings)
     if any(source.reads_live_usage for source in sources):
         bills = [source.name for source in sources if reads_bill(source)]
@@ -214,6 +218,18 @@ class _Ledger:
         if facts.kept_from is not None:
             detail += f"; charges of usage before {facts.kept_from:%Y-%m-%d} have been deleted"
         return Finding(True, "file", detail)
+
+
+def _of_withheld(source: Source, retractions: WithheldRetractions) -> Iterator[Finding]:
+    """Report what a running exporter, or the last snapshot, keeps although it is gone at the source."""
+    withheld = retractions.of(source.name)
+    if withheld is not None:
+        detail = (
+            f"${withheld.usd:,.2f} since {withheld.since:%Y-%m-%d %H:%M} UTC: {withheld.why}. Restore the "
+            f"data; or if it is right, run `spend-exporter accept-retraction --source {source.name}` with "
+            "the same configuration"
+        )
+        yield Finding(False, "withheld", detail)
 
 
 def _of_source(

@@ -121,7 +121,7 @@ class Ledger:
                     partition_id, free = free, free + 1
                 connection.execute(
                     f"""INSERT INTO incoming BY NAME SELECT ?::INTEGER AS partition_id,
-                          {", ".join(CHARGE_COLUMNS)} FROM {_spool_relation(each.charges)}""",
+                          {", ".join(CHARGE_COLUMNS)} FROM {spool_relation(each.charges)}""",
                     [partition_id],
                 )
                 connection.execute(
@@ -248,7 +248,8 @@ class Ledger:
         return max([int(rows[0][0]), *taken]) + 1
 
 
-def _spool_relation(path: Path) -> str:
+def spool_relation(path: Path) -> str:
+    """Return the table function call that reads a spool file of charges."""
     quoted = "'" + str(path).replace("'", "''") + "'"
     if path.suffix == ".parquet":
         return f"read_parquet({quoted})"

@@ -41,6 +41,13 @@ SPEND_SOURCE_UP = gauge(
     ("source",),
     "1 if the source's last refresh succeeded; 0 if it failed, or takes longer than it may.",
 )
+SPEND_WITHHELD_RETRACTION_USD = gauge(
+    "spend_withheld_retraction_usd",
+    ("source",),
+    "Dollars before credits that are gone at the source of a bill, and that its figures still have because "
+    "so many do not leave at once without a reason; 0 where nothing is withheld.",
+    "usd",
+)
 SPEND_SOURCE_READ_WHOLE = gauge(
     "spend_source_read_whole",
     ("source",),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, Rejected, Retraction, Unreadable
+from exporter.sources.files.absence import Absences
 from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.file_reading import FileReading, ReadFile, spool_path
 from exporter.sources.files.fingerprint import FileCursor, Fingerprint, file_cursor, new_cursor
@@ -38,6 +39,8 @@ class FileChanges:
     version: str
     """How files are read; a part of every file's state."""
     places: FilePlaces
+    absent: Absences = field(default_factory=Absences)
+    """What became of files that are not found any more."""
     _cursors: dict[str, FileCursor] = field(default_factory=dict, init=False)
     """What the ledger has of each file, as far as it can be compared."""
     _states: dict[str, str] = field(default_factory=dict, init=False)
@@ -62,7 +65,7 @@ class FileChanges:
         for name, text in self.context.known.items():
             if (cursor := file_cursor(text)) is not None:
                 self._remember(name, cursor)
-        self._gone = self.context.known.keys() - {str(path) for path in found}
+        self._gone = self.context.known.keys() - {str(path) for path in found} - self.absent.unseen
         for name in sorted(self._gone - self._cursors.keys()):
             yield self._retracted(name)
         for unit in plain:
@@ -254,7 +257,21 @@ class FileChanges:
             cursor = new_cursor(self._states[str(path)], reading.fingerprint, counted=True)
             self._cursors[str(path)] = cursor
             self._stored.add(str(path))
-            yield Batch(str(path), str(cursor), reading.charges, reading.rows, reading.rejected)
+            yield Batch(
+                str(path),
+                str(cursor),
+                reading.charges,
+                reading.rows,
+                reading.rejected,
+                same_data=self._same_data(str(path)),
+            )
+
+    def _same_data(self, name: str) -> bool:
+        """Whether a file is the one that the ledger has charges of, and is only read otherwise."""
+        stored = file_cursor(self.context.known.get(name, ""))
+        if stored is None or not stored.counted:
+            return False
+        return stored.state.rsplit(":", 3)[1:] == self._states[name].rsplit(":", 3)[1:]
 
     def _refused(self, paths: Iterable[Path], loss: Loss) -> Iterator[Batch | Retraction]:
         """Yield what empties the files' partitions, and says why.
@@ -282,7 +299,11 @@ class FileChanges:
 
     def _retracted(self, partition: str) -> Retraction:
         self._gone.discard(partition)
-        return Retraction(partition)
+        return Retraction(
+            partition,
+            doubt=self.absent.doubts.get(partition, ""),
+            explained=partition in self.absent.unwanted,
+        )
 
     def _unreadable(self, path: Path, error: Exception) -> Unreadable:
         self._failed.add(str(path))

@@ -5,18 +5,20 @@ Every file is opened; only the newest is read whole, so that a check of a year o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.files.findings import openable_files
+from exporter.sources.files.findings import broken_findings, openable_files
 from exporter.sources.files.formats import file_format
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, described, first_line
+from exporter.sources.files.reconciling import reconciled
 from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.findings import columns_finding
 from exporter.sources.google.export.names import found_columns
@@ -47,42 +49,72 @@ def _of_newest(
 ) -> Iterator[Finding]:
     """Read the newest file whole: its columns, the times it covers, and rows that would be set aside."""
     try:
-        table, columns = described(connection, path)
-        present = columns.found()
-        if file_format(path) not in (".parquet", ".csv"):
-            present = _filled(connection, table, columns)
-        judged = judged_rows(table, columns, context.latest_plausible)
-        rows, first, last, exported_first, exported_last = connection.execute(
-            f"""SELECT count(*), min(period), max(period), min(exported), max(exported)
-                FROM ({judged}) WHERE reason IS NULL"""
-        ).fetchall()[0]
-        refused = connection.execute(
-            f"SELECT reason, count(*) FROM ({judged}) WHERE reason IS NOT NULL GROUP BY ALL ORDER BY reason"
-        ).fetchall()
-        found = dict(connection.execute(examples(judged)).fetchall()) if refused else {}
+        newest, broken = reconciled(
+            lambda data: _newest(connection, data, context), path, context.spool / "newest.csv"
+        )
     except READ_FAILURES as error:
         yield Finding(False, "newest file", f"{path} cannot be read to its end: {first_line(error)}")
         return
-    yield columns_finding(present, path.name)
-    if rows:
+    yield columns_finding(newest.present, path.name)
+    if newest.rows:
+        first, last, exported_first, exported_last = newest.times
         yield Finding(
             True,
             "newest file",
-            f"{path.name}: {_rows(rows)}, usage from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, "
-            f"exported from {exported_first:%Y-%m-%d %H:%M} to {exported_last:%Y-%m-%d %H:%M} UTC",
+            f"{path.name}: {_rows(newest.rows)}, usage from {first:%Y-%m-%d %H:%M} to "
+            f"{last:%Y-%m-%d %H:%M} UTC, exported from {exported_first:%Y-%m-%d %H:%M} to "
+            f"{exported_last:%Y-%m-%d %H:%M} UTC",
         )
     else:
         detail = f"{path.name}: no row that can be used"
-        yield Finding(not refused, "newest file", detail, warning=not refused)
-    if refused:
-        for reason, count in refused:
-            example = f" (for example {found[reason]})" if found.get(reason) else ""
-            yield Finding(
-                True,
-                "rows set aside",
-                f"{count:,} x {reason} in {path.name}: {REASONS[reason]}{example}; `serve` logs where",
-                warning=True,
-            )
+        yield Finding(not newest.refused, "newest file", detail, warning=not newest.refused)
+    yield from broken_findings(broken)
+    for reason, count in newest.refused:
+        example = f" (for example {newest.examples[reason]})" if newest.examples.get(reason) else ""
+        yield Finding(
+            True,
+            "rows set aside",
+            f"{count:,} x {reason} in {path.name}: {REASONS[reason]}{example}; `serve` logs where",
+            warning=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What the newest file has."""
+
+    present: set[str]
+    """Its columns, as found_columns names them."""
+    rows: int
+    times: tuple[datetime, datetime, datetime, datetime]
+    """First and last usage, first and last export; of a file without rows none of them is a time."""
+    refused: Sequence[tuple[str, int]]
+    """Rows by reason."""
+    examples: Mapping[str, str | None]
+    unparsed: frozenset[int] = frozenset()
+
+    @property
+    def records(self) -> int:
+        """All its rows."""
+        return self.rows + sum(count for _, count in self.refused)
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext) -> _Newest:
+    table, columns = described(connection, path)
+    present = columns.found()
+    if file_format(path) not in (".parquet", ".csv"):
+        present = _filled(connection, table, columns)
+    judged = judged_rows(table, columns, context.latest_plausible)
+    rows, *times = connection.execute(
+        f"""SELECT count(*), min(period), max(period), min(exported), max(exported)
+            FROM ({judged}) WHERE reason IS NULL"""
+    ).fetchall()[0]
+    refused = connection.execute(
+        f"SELECT reason, count(*) FROM ({judged}) WHERE reason IS NOT NULL GROUP BY ALL ORDER BY reason"
+    ).fetchall()
+    found = dict(connection.execute(examples(judged)).fetchall()) if refused else {}
+    first, last, exported_first, exported_last = times
+    return _Newest(present, rows, (first, last, exported_first, exported_last), refused, found)
 
 
 def _rows(count: int) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporter.core.byte_sizes import size_text
-from exporter.sources.base import Finding, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, Rejected
 from exporter.sources.files.places import FilePlaces, FileStatus
 from exporter.sources.files.reading import READ_FAILURES, first_line
 
@@ -83,6 +83,13 @@ def _to_open(places: FilePlaces, found: Mapping[Path, FoundFile]) -> tuple[dict[
         if left >= 0:
             chosen[key] = file
     return chosen, len(found) - len(chosen)
+
+
+def broken_findings(broken: Iterable[Rejected]) -> Iterator[Finding]:
+    """Yield what was set aside of a file because it is no CSV."""
+    for each in broken:
+        detail = f"{each.count:,} x {each.reason} in {each.place}: {each.detail}"
+        yield Finding(True, "rows set aside", detail, warning=True)
 
 
 def _of_pattern(pattern: str, files: Collection[FoundFile], already: int) -> Finding:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple, cast
 
 from exporter.sources.google.export.names import EXPORT_COLUMNS
 
@@ -27,6 +27,19 @@ _LONGEST_HEADER = 1_000_000
 
 _HEAD_CHARACTERS = 1_000_000
 """So much of a JSON file is looked at for its keys."""
+
+
+_SHOWN = 40
+
+
+class CsvShape(NamedTuple):
+    """How the rows of a CSV file are taken apart."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    """A name for each column of the rows."""
+    named: int
+    """How many of them there are up to the last one that the header names."""
 
 
 class UnknownFormatError(Exception):
@@ -43,20 +56,20 @@ def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
     if kind == ".parquet":
         return f"read_parquet({quoted(path)})"
     if kind == ".csv":
-        delimiter = _delimiter(path)
-        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _csv_columns(path, delimiter))
+        shape = csv_shape(path)
+        columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in shape.columns)
         return (
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
-            f"delim = {quoted(delimiter)}, quote = '\"', escape = '\"', "
-            "ignore_errors = true, store_rejects = true, strict_mode = false, "
+            f"delim = {quoted(shape.delimiter)}, quote = '\"', escape = '\"', "
+            "ignore_errors = true, store_rejects = true, strict_mode = true, "
             "max_line_size = 2000000, buffer_size = 4000000)"
         )
     columns = ", ".join(f"{quoted(name)}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
-        shape = "format = 'array'"
+        layout = "format = 'array'"
     else:
-        shape = "format = 'newline_delimited', ignore_errors = true"
-    return f"read_json({quoted(path)}, {shape}, columns = {{{columns}}})"
+        layout = "format = 'newline_delimited', records = true, ignore_errors = true"
+    return f"read_json({quoted(path)}, {layout}, columns = {{{columns}}})"
 
 
 def file_format(path: Path) -> str:
@@ -71,14 +84,22 @@ def file_format(path: Path) -> str:
 
 def broken_json_lines(path: Path, most: int) -> list[int]:
     """Return the numbers, from 1, of the first lines that are no JSON object (blank lines are fine)."""
-    with _open(path) as handle:
+    with open_text(path) as handle:
         broken = (number for number, line in enumerate(handle, 1) if line.strip() and not _is_object(line))
         return list(islice(broken, most))
 
 
+def json_lines(path: Path) -> int | None:
+    """Return how many lines of a JSON Lines file are not blank; None for a file that is one JSON array."""
+    if _starts_with_bracket(path):
+        return None
+    with open_bytes(path) as handle:
+        return sum(not line.isspace() for line in handle)
+
+
 def json_keys(path: Path) -> set[str]:
     """Return the keys of the first objects of a JSON file; none where nothing of it can be read."""
-    with _open(path) as handle:
+    with open_text(path) as handle:
         head = handle.read(_HEAD_CHARACTERS)
     keys: set[str] = set()
     if head.lstrip().startswith("["):
@@ -93,6 +114,12 @@ def json_keys(path: Path) -> set[str]:
             found = json.loads(line)
             keys |= found.keys() if isinstance(found, dict) else set()
     return keys
+
+
+def first_text(path: Path) -> str:
+    """Return how the text of a file begins, for people."""
+    with open_text(path) as handle:
+        return handle.read(_SHOWN)
 
 
 def column_key(name: str) -> str:
@@ -117,28 +144,33 @@ def _delimiter(path: Path) -> str:
 
     Raises UnknownFormatError for a file that is no text.
     """
-    with _open(path) as handle:
+    with open_text(path) as handle:
         header = handle.readline(_LONGEST_HEADER)
     if "\0" in header or header.startswith("PK\x03"):
         raise UnknownFormatError(
             f"{path.name!r} is no text in UTF-8, perhaps UTF-16 or a spreadsheet: save it as CSV in UTF-8"
         )
-    return max(_DELIMITERS, key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+    try:
+        return max(_DELIMITERS, key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+    except csv.Error as error:
+        raise UnknownFormatError(f"the header of {path.name!r} is not CSV: {error}") from None
 
 
-def _csv_columns(path: Path, delimiter: str) -> list[str]:
-    """Return a name for each column of the rows; a delimiter at the end of the header may or may not be one.
+def csv_shape(path: Path) -> CsvShape:
+    """Return how the rows of a CSV file are taken apart, by its header and its first row.
 
-    Raises UnknownFormatError for a file without a header, or with a name twice.
+    A delimiter at the end of the header may or may not be a column. Raises UnknownFormatError for a file
+    without a header, or with a name twice; OSError, EOFError.
     """
-    with _open(path) as handle:
-        rows = csv.reader(handle, delimiter=delimiter)
-        header, first = next(rows, []), next(rows, [])
+    delimiter = _delimiter(path)
+    with open_text(path) as handle:
+        header, first = _first_rows(handle, delimiter, path)
     names = [name.strip() for name in header]
     if not any(names):
         raise UnknownFormatError(f"{path.name!r} is empty: a CSV file begins with the names of its columns")
     while not names[-1] and len(first) < len(names):
         names.pop()
+    told = max(number for number, name in enumerate(names, 1) if name)
     names += [""] * (len(first) - len(names) if not any(first[len(names) :]) else 0)
     named = [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
     counts = Counter(name.casefold() for name in named)
@@ -148,15 +180,34 @@ def _csv_columns(path: Path, delimiter: str) -> list[str]:
             f"{path.name!r} has the column {twice!r} twice, so that it is unknown which one counts; "
             "the file was refused whole, export it with each column once"
         )
-    return named
+    return CsvShape(delimiter, tuple(named), told)
+
+
+def _first_rows(handle: IO[str], delimiter: str, path: Path) -> tuple[list[str], list[str]]:
+    """Return the header and the first row that can be read, each empty where there is none."""
+    rows = csv.reader(handle, delimiter=delimiter)
+    try:
+        header = next(rows, [])
+    except csv.Error as error:
+        raise UnknownFormatError(f"the header of {path.name!r} is not CSV: {error}") from None
+    try:
+        return header, next(rows, [])
+    except csv.Error:
+        return header, []
 
 
 def _starts_with_bracket(path: Path) -> bool:
-    with _open(path) as handle:
+    with open_text(path) as handle:
         return handle.read(4096).lstrip().startswith("[")
 
 
-def _open(path: Path) -> IO[str]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading its bytes, unpacked. Raises OSError; reading it EOFError and zlib.error too."""
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def open_text(path: Path, errors: str = "replace") -> IO[str]:
+    """Open a file for reading its text, unpacked, its line ends as they are. Raises as open_bytes does."""
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
+    return path.open(encoding="utf-8-sig", errors=errors, newline="")

@@ -9,7 +9,9 @@ from typing import Final
 import duckdb
 
 from exporter.core.errors import SourceError
+from exporter.core.object_addresses import is_address
 from exporter.sources.base import Change, RefreshContext, Rejected
+from exporter.sources.files.absence import absences
 from exporter.sources.files.changes import FileChanges
 from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.file_reading import ReadFile
@@ -50,9 +52,14 @@ def changed_files(
             f"no object matches {', '.join(emptied)} any more: check that the export is still written there; "
             f"the last good data stays until the address is taken out of {key}",
         )
+    # A bucket that was listed shows what is gone; a folder may not be mounted.
+    in_folders = {name for name in context.known if not is_address(name)}
+    folders = [pattern for pattern in places.patterns if not is_address(pattern)]
+    absent = absences(in_folders - {str(path) for path in found}, found, folders)
     context = places.with_paths(context)
     # The hashes of fingerprints are DuckDB's own, which another version may change.
-    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", places)
+    yield from absent.changes()
+    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", places, absent)
     for change in refresh.changes(found):
         yield places.with_addresses(change)
     if refresh.all_failed(found):
@@ -80,17 +87,11 @@ def refused_rows(
     ]
 
 
-def refused_csv_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Rejected]:
-    """Return what DuckDB could not take apart in the CSV file that the connection has read."""
+def unparsed_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> frozenset[int]:
+    """Return the numbers of the lines that DuckDB could not take apart in the file that it has read."""
     if file_format(path) != ".csv":
-        return []
-    lines = connection.execute(
-        "SELECT line, first(error_message) FROM reject_errors GROUP BY line ORDER BY line"
-    ).fetchall()
-    if not lines:
-        return []
-    shown = ", ".join(str(line) for line, _ in lines[:_PLACES_SHOWN])
-    return [Rejected("bad_csv", len(lines), f"{path} line {shown}", f"{lines[0][1]}; the line was left out")]
+        return frozenset()
+    return frozenset(line for (line,) in connection.execute("SELECT line FROM reject_errors").fetchall())
 
 
 def _place(path: Path, reason: str, rows: list[int]) -> str:

@@ -14,7 +14,15 @@ from duckdb.sqltypes import DuckDBPyType
 
 from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
-from exporter.sources.files.formats import UnknownFormatError, file_format, json_keys, quoted, relation
+from exporter.sources.files.formats import (
+    UnknownFormatError,
+    file_format,
+    first_text,
+    json_keys,
+    json_lines,
+    quoted,
+    relation,
+)
 from exporter.sources.files.layouts import is_manifest
 from exporter.sources.google.export.columns import ExportColumns
 from exporter.sources.google.export.names import json_columns, refusal
@@ -129,9 +137,11 @@ def described(
     keys = json_keys(path) if file_format(path) not in (".parquet", ".csv") else None
     table, types = opened(connection, path, None if keys is None else json_columns(keys, tags=bool(kept)))
     names = list(types) if keys is None else sorted(keys)
-    # Of a JSON file without a single object nothing is known: its lines are refused one by one.
+    if keys is not None and not keys and json_lines(path):
+        begin = first_text(path)
+        raise UnknownFormatError(f"no line of {path.name!r} is a JSON object; it begins with {begin!r}")
     if (keys is None or keys) and (why := refusal(names)):
-        raise duckdb.InvalidInputException(why)
+        raise UnknownFormatError(why)
     return table, ExportColumns(types, kept)
 
 

@@ -17,18 +17,17 @@ import duckdb
 from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.check import PATTERNS_KEY, findings
-from exporter.sources.files.file_reading import FileReading, spool_path
+from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
 from exporter.sources.files.findings import FoundFile
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
-from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
+from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import (
     ATTEMPTS,
     Attempt,
     aggregated_in,
     described,
-    read_within_memory,
     reading_connection,
     write_parquet,
 )
@@ -113,20 +112,25 @@ class FilesSource(Source):
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
-        return read_within_memory(
-            lambda connection: self._read_with(connection, path, state, context),
+        spool = spool_path(context, path, state)
+        return read_reconciled(
+            lambda connection, data: self._read_with(connection, path, data, spool, context),
             path,
-            context.spool,
+            spool,
             self.attempts,
         )
 
     def _read_with(
-        self, connection: duckdb.DuckDBPyConnection, path: Path, state: str, context: RefreshContext
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        data: Path,
+        spool: Path,
+        context: RefreshContext,
     ) -> FileReading:
         judged = judged_rows(
-            *described(connection, path, kept_tags(self.kept_tags)), context.latest_plausible
+            *described(connection, data, kept_tags(self.kept_tags)), context.latest_plausible
         )
-        spool = spool_path(context, path, state)
         with aggregated_in(connection, aggregate(judged), spool):
             write_parquet(connection, charges_of("aggregated"), spool)
             rows, refused = connection.execute(
@@ -137,8 +141,10 @@ class FilesSource(Source):
                 connection, "aggregated", ("billed_cost", "credit"), by_export=True, counting=INVOICE_ONLY
             )
             rejected = _with_examples(connection, path, judged) if refused else []
-            lines = refused_csv_lines(connection, path)
-            return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)
+            unparsed = unparsed_lines(connection, path)
+            return FileReading(
+                spool, int(rows), tuple(rejected), fingerprint, int(rows) + int(refused), unparsed
+            )
 
 
 def _with_examples(connection: duckdb.DuckDBPyConnection, path: Path, judged: str) -> list[Rejected]:

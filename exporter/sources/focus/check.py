@@ -13,13 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from exporter.sources.base import Finding, RefreshContext
+from exporter.sources.base import Finding, RefreshContext, Rejected
 from exporter.sources.files.comparison import FileComparison
-from exporter.sources.files.findings import FoundFile, openable_files
+from exporter.sources.files.findings import FoundFile, broken_findings, openable_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
 from exporter.sources.files.overlap_check import overlap_findings
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, first_line
+from exporter.sources.files.reconciling import reconciled
 from exporter.sources.focus.columns import COST_COLUMNS, Cost, FocusColumns
 from exporter.sources.focus.sql import INVOICE_ONLY, OWNED_ELSEWHERE, aggregate, invoice_month, known_category
 
@@ -28,8 +29,10 @@ PATTERNS_KEY: Final = "focus.files"
 
 _NAMES_SHOWN: Final = 5
 
-Judge = Callable[[Path], tuple[FocusColumns, str]]
-"""Gives the columns of a file and the SELECT of its judged rows. Raises one of READ_FAILURES."""
+Judge = Callable[[Path, Path], tuple[FocusColumns, str]]
+"""Gives the columns of a file and the SELECT of its judged rows, as read from the second path.
+
+Raises one of READ_FAILURES."""
 
 
 class _Look(NamedTuple):
@@ -39,6 +42,8 @@ class _Look(NamedTuple):
     groups: list[tuple[Any, ...]]
     """As _GROUPS gives them."""
     fingerprint: Fingerprint
+    records: int
+    unparsed: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -116,14 +121,15 @@ SELECT provider, coalesce(billing_account_id, ''), billing_currency,
 FROM ({{judged}}) GROUP BY ALL ORDER BY ALL"""
 
 
-def _look(connection: duckdb.DuckDBPyConnection, path: Path, judge: Judge) -> _Look:
-    columns, judged = judge(path)
+def _look(connection: duckdb.DuckDBPyConnection, path: Path, data: Path, judge: Judge) -> _Look:
+    columns, judged = judge(path, data)
     groups = connection.execute(_GROUPS.format(judged=judged)).fetchall()
     connection.execute(f"CREATE OR REPLACE TEMP TABLE aggregated AS {aggregate(judged)}")
     fingerprint = fingerprint_of(
         connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
     )
-    return _Look(columns, groups, fingerprint)
+    records = connection.execute("SELECT coalesce(sum(export_rows), 0) FROM aggregated").fetchall()[0][0]
+    return _Look(columns, groups, fingerprint, int(records))
 
 
 def findings(
@@ -141,16 +147,25 @@ def findings(
     `same` distinguishes files of other resources; `cost` is the one that counts, `every` the interval of
     refreshes.
     """
-    files = yield from openable_files(places, context, judge, key=PATTERNS_KEY, every=every)
+    files = yield from openable_files(
+        places, context, lambda path: judge(path, path), key=PATTERNS_KEY, every=every
+    )
     if not files:
         return
     looks: dict[Path, _Look] = {}
     failed: list[Finding] = []
+    broken: list[Rejected] = []
 
     def fingerprint(file: FoundFile) -> Fingerprint:
         try:
             with places.readable([file.path]):
-                looks[file.path] = look = _look(connection, file.path, judge)
+                look, of_file = reconciled(
+                    lambda data: _look(connection, file.path, data, judge),
+                    file.path,
+                    context.spool / "look.csv",
+                )
+            looks[file.path] = look
+            broken.extend(of_file)
         except READ_FAILURES as error:
             detail = f"{file.path} cannot be read to its end: {first_line(error)}"
             failed.append(Finding(False, "unreadable file", detail))
@@ -160,6 +175,7 @@ def findings(
 
     counting = yield from overlap_findings(files, fingerprint, same)
     yield from failed
+    yield from broken_findings(broken)
     seen = _Seen()
     for path in sorted(looks.keys() & counting):
         seen.add(path, looks[path])

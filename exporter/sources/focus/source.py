@@ -19,15 +19,14 @@ import duckdb
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
-from exporter.sources.files.file_reading import FileReading, spool_path
+from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
-from exporter.sources.files.partitions import changed_files, refused_csv_lines, refused_rows
+from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import (
     ATTEMPTS,
     Attempt,
     aggregated_in,
-    read_within_memory,
     reading_connection,
     write_parquet,
 )
@@ -105,7 +104,7 @@ class FocusSource(Source):
                 connection,
                 places,
                 places.with_paths(context),
-                lambda path: self._judged(connection, path, context),
+                lambda path, data: self._judged(connection, path, data, context),
                 same=self._same(places, context),
                 cost=self.cost,
                 every=self.update_interval,
@@ -121,37 +120,46 @@ class FocusSource(Source):
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:
-        return read_within_memory(
-            lambda connection: self._read_with(connection, path, state, context),
+        spool = spool_path(context, path, state)
+        return read_reconciled(
+            lambda connection, data: self._read_with(connection, path, data, spool, context),
             path,
-            context.spool,
+            spool,
             self.attempts,
         )
 
     def _read_with(
-        self, connection: duckdb.DuckDBPyConnection, path: Path, state: str, context: RefreshContext
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        data: Path,
+        spool: Path,
+        context: RefreshContext,
     ) -> FileReading:
-        _, judged = self._judged(connection, path, context)
-        spool = spool_path(context, path, state)
+        _, judged = self._judged(connection, path, data, context)
         with aggregated_in(connection, aggregate(judged), spool):
             write_parquet(connection, charges_of("aggregated", self.usd_per), spool)
-            rows, refused = connection.execute(
+            rows, refused, records = connection.execute(
                 f"""SELECT coalesce(sum(export_rows) FILTER (reason IS NULL), 0),
-                      coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0) FROM aggregated"""
+                      coalesce(sum(export_rows) FILTER (reason <> '{OWNED_ELSEWHERE}'), 0),
+                      coalesce(sum(export_rows), 0) FROM aggregated"""
             ).fetchall()[0]
             fingerprint = fingerprint_of(
                 connection, "aggregated", ("billed_cost",), by_export=False, counting=INVOICE_ONLY
             )
             self._tell_owned(connection, path)
             rejected = self._rejected(connection, path, judged) if refused else []
-            lines = refused_csv_lines(connection, path)
-            return FileReading(spool, int(rows), (*rejected, *lines), fingerprint)
+            unparsed = unparsed_lines(connection, path)
+            return FileReading(spool, int(rows), tuple(rejected), fingerprint, int(records), unparsed)
 
     def _judged(
-        self, connection: duckdb.DuckDBPyConnection, path: Path, context: RefreshContext
+        self, connection: duckdb.DuckDBPyConnection, path: Path, data: Path, context: RefreshContext
     ) -> tuple[FocusColumns, str]:
-        """Return the file's columns and the SELECT of its judged rows. Raises one of READ_FAILURES."""
-        table, columns = focus_file(connection, path, self.cost)
+        """Return the columns of a file and the SELECT of its judged rows, which are read from `data`.
+
+        Raises one of READ_FAILURES.
+        """
+        table, columns = focus_file(connection, data, self.cost)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         reading = FocusReading(
             cost=self.cost,

@@ -1,4 +1,4 @@
-"""A running `serve` takes a changed configuration over whole or not at all, and refuses no scrape meanwhile."""
+"""A running `serve` takes a changed configuration over whole or not at all, and refuses no scrape."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.ledger.charges.store import Ledger
+from exporter.refresh.guard import RetractionRules
 from exporter.refresh.intake import Intake
 from exporter.sources.base import Batch, Change, Doubtful, RefreshContext, RefreshTally, Source
 from exporter.sources.files.source import FilesSource
@@ -85,6 +86,7 @@ class World:
     folder: Path
     make: Callable[[str], Source]
     ledger: Ledger = field(init=False)
+    rules: RetractionRules = RetractionRules()  # noqa: RUF009 - frozen
     seen: list[Change] = field(default_factory=list, init=False)
     """What the last refresh yielded."""
 
@@ -102,7 +104,7 @@ class World:
 
     def refresh(self, limit: Decimal | None = None) -> Decimal:
         """Read what changed; never meanwhile is there more than the limit. Returns the net cost."""
-        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: NOW)
+        intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: NOW, self.rules)
         source = self.make(str(self.exports / "**" / "*.*"))
         context: RefreshContext = intake.context(source, RefreshTally(), lambda: False)
         self.seen = []
@@ -282,6 +284,7 @@ def test_an_hour_with_a_row_more_in_a_second_file_counts_once(google: World) -> 
     assert google.refresh() == Decimal("1.75")
     assert google.said == [("repeated_file", "a.jsonl")]
     (google.exports / "b.jsonl").unlink()
+    google.rules = RetractionRules(largest_share=1.0)
     assert google.refresh() == Decimal("1.25")
 
 
@@ -399,7 +402,7 @@ def test_whatever_month_to_date_exports_come_and_go_the_longest_counts_alone(
     """A step writes an export of the month up to a day, or deletes one; then all is read."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), focus_source)
+        world = World(Path(folder), focus_source, RetractionRules(largest_share=1.0))
         focus_days(world.exports / "always.csv", [1])
         there = {"always.csv": 1}
         try:
