@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,7 +11,10 @@ from exporter.metrics.unusual_cost import Rise
 from exporter.questions.bills import bills_of
 from exporter.questions.dimensions import Dimensions
 from exporter.questions.explain import Spans, reason_of
+from exporter.questions.problem import QuestionError
 from exporter.questions.times import Span
+
+logger = logging.getLogger(__name__)
 
 
 def reasons(
@@ -29,9 +33,14 @@ def reasons(
         if bill is None:
             continue
         spans = Spans(_span(rise.before, bill.timezone), _span(rise.window, bill.timezone))
-        reason = reason_of(
-            view, dimensions, bills, provider=rise.provider, service=rise.service_name, spans=spans
-        )
+        try:
+            reason = reason_of(
+                view, dimensions, bills, provider=rise.provider, service=rise.service_name, spans=spans
+            )
+        except QuestionError as error:
+            # A service of very many SKUs and projects: its rise is told without a reason.
+            logger.info("no reason is looked for why %s rose: %s", rise.service_name, error)
+            continue
         if reason is not None and float(reason[1].usd) >= rise.least_billed_usd:
             found[rise] = reason[0]
     return found

@@ -129,6 +129,23 @@ def test_nothing_is_new_to_a_bill_that_begins_within_the_week(tmp_path: Path) ->
         assert found == {}
 
 
+@pytest.mark.slow
+def test_a_service_of_too_many_skus_has_no_reason_and_costs_no_other_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("exporter.questions.choosing.MOST_GROUPS", 1)
+    caplog.set_level("INFO")
+    rows = [
+        use(hour, 3 if LAST_DAY <= hour < LAST_DAY + 24 * HOUR else 1, sku_id=sku)
+        for hour in hours()
+        for sku in ("A", "B")
+    ]
+    with explained(tmp_path, rows) as found:
+        assert found == {}
+    assert "no reason is looked for why Compute Engine rose" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_only_the_largest_rises_are_explained(tmp_path: Path) -> None:
     window = BEGINS, BEGINS + HOUR
     rises = [
