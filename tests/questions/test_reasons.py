@@ -136,7 +136,7 @@ def test_a_service_of_too_many_skus_has_no_reason_and_costs_no_other_figure(
     monkeypatch.setattr("exporter.questions.choosing.MOST_GROUPS", 1)
     caplog.set_level("INFO")
     rows = [
-        use(hour, 3 if LAST_DAY <= hour < LAST_DAY + 24 * HOUR else 1, sku_id=sku)
+        use(hour, 3 if LAST_DAY <= hour < LAST_DAY + 24 * HOUR else 1, sku_id=sku, sku=sku)
         for hour in hours()
         for sku in ("A", "B")
     ]
