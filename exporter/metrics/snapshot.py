@@ -199,6 +199,10 @@ def _source_families(statuses: Sequence[SourceStatus]) -> list[FamilySamples]:
                 float(status.withheld_usd or 0) if status.reads_bill and status.up is not None else None
             ),
         ),
+        each(
+            metrics.SPEND_SOURCE_UNREADABLE_FILES,
+            lambda status: None if status.up is None else float(status.unreadable_files),
+        ),
         each(metrics.SPEND_SOURCE_READ_WHOLE, lambda status: float(status.shown)),
         each(
             metrics.SPEND_SOURCE_LAST_SUCCESS,

@@ -46,6 +46,11 @@ class SourceStatus:
     """Whether it has been read once to its end before now, by this process or an earlier one."""
 
     @property
+    def unreadable_files(self) -> int:
+        """How many files cannot be read as a whole."""
+        return len({each.place for each in self.rejected if each.reason == "unreadable_file"})
+
+    @property
     def shown(self) -> bool:
         """Whether there are whole figures of it; parts of a first read are not shown."""
         return self.read_whole or self.up is True

@@ -42,7 +42,7 @@ def _health() -> list[Placed]:
         listing(
             "Source status",
             "The last refresh of each source: whether it succeeded, the time since the last success, and how "
-            "long it took.",
+            "long it took; how many files cannot be read.",
             {"source": "Source"},
             Column(
                 "State",
@@ -60,6 +60,12 @@ def _health() -> list[Placed]:
                 f"max by (source) (spend_source_refresh_duration_seconds{{{SOURCE}}})",
                 Reading(SECONDS, 1),
                 pixels=75,
+            ),
+            Column(
+                "Unreadable",
+                f"max by (source) (spend_source_unreadable_files{{{SOURCE}}})",
+                Reading(COUNT, 0, ((0, GREEN), (1, RED))),
+                pixels=85,
             ),
             Column(
                 "Rows",
@@ -119,7 +125,22 @@ def _health() -> list[Placed]:
             Column("State", "min by (report, destination) (spend_report_success)", STATE),
             empty=reasons.NO_REPORTS,
             ascending=True,
-            size=(24, 5),
+            size=(14, 5),
+        ),
+        listing(
+            "Configuration",
+            "Whether the configuration that runs is the one in the file, and how long it has been running. A "
+            "changed file that is wrong is not taken over; the exporter's log has the reason.",
+            {"job": "Job"},
+            Column("State", "min by (job) (spend_config_last_reload_successful)", STATE),
+            Column(
+                "Runs since",
+                "time() - max by (job) (spend_config_last_reload_success_timestamp_seconds)",
+                Reading(SECONDS, 0),
+            ),
+            empty=reasons.NOT_SCRAPED,
+            ascending=True,
+            size=(10, 5),
         ),
     ]
 

@@ -72,6 +72,7 @@ WITHOUT_MEANING: Final[dict[tuple[str, str], str]] = {
                     *("SpendExporterDown", "SpendSourceFailing", "SpendFigureFailed"),
                     *("SpendHistoryIncomplete", "SpendReportNotSent"),
                     *("SpendDiskFull", "SpendLedgerReplaced"),
+                    *("SpendFileUnreadable", "SpendConfigNotTakenOver"),
                 ),
                 ("month rollover", "downward restatement", "credits-only day"),
                 _NO_MONEY,
@@ -242,4 +243,5 @@ def test_every_threshold_is_used_and_every_used_one_exists() -> None:
     assert without == {
         *("SpendBudgetThresholdReached", "SpendExporterDown", "SpendFigureFailed", "SpendReportNotSent"),
         *("SpendDiskFull", "SpendLedgerReplaced", "SpendRetractionWithheld"),
+        *("SpendFileUnreadable", "SpendConfigNotTakenOver"),
     }

@@ -48,6 +48,11 @@ SPEND_WITHHELD_RETRACTION_USD = gauge(
     "so many do not leave at once without a reason; 0 where nothing is withheld.",
     "usd",
 )
+SPEND_SOURCE_UNREADABLE_FILES = gauge(
+    "spend_source_unreadable_files",
+    ("source",),
+    "Files of the source that cannot be read, or have no record that can; what was read of them before counts.",
+)
 SPEND_SOURCE_READ_WHOLE = gauge(
     "spend_source_read_whole",
     ("source",),
