@@ -59,13 +59,13 @@ def _health() -> list[Placed]:
                 "Duration",
                 f"max by (source) (spend_source_refresh_duration_seconds{{{SOURCE}}})",
                 Reading(SECONDS, 1),
-                pixels=75,
+                pixels=66,
             ),
             Column(
-                "Unreadable",
+                "Unread",
                 f"max by (source) (spend_source_unreadable_files{{{SOURCE}}})",
                 Reading(COUNT, 0, ((0, GREEN), (1, RED))),
-                pixels=85,
+                pixels=60,
             ),
             Column(
                 "Rows",

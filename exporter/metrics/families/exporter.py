@@ -51,7 +51,8 @@ SPEND_WITHHELD_RETRACTION_USD = gauge(
 SPEND_SOURCE_UNREADABLE_FILES = gauge(
     "spend_source_unreadable_files",
     ("source",),
-    "Files of the source that cannot be read, or have no record that can; what was read of them before counts.",
+    "Files of the source that cannot be read, or have no readable record; what was read of them before still "
+    "counts.",
 )
 SPEND_SOURCE_READ_WHOLE = gauge(
     "spend_source_read_whole",
