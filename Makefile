@@ -15,7 +15,7 @@ WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests -
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration test-tools \
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults test-tools \
   deploy-tools test-lowest test-newest lock release clean
 
 help: ## List these commands
@@ -68,6 +68,9 @@ coverage: .venv/.installed-test ## Show which lines and branches the quick tests
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration
+
+faults: .venv/.installed-test test-tools ## Try every fault of docs/faults.md on the real program, and write that page
+	@$(BIN)/python -m tests.faults.matrix
 
 test-tools: ## Fetch the programs that the integration tests need
 	@tools/test-tools.sh

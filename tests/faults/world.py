@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import exporter
+from tests.fakes.llm_admin import OPENAI_KEY, FakeAdminApi
 from tests.support.export_rows import export_row, export_time, write_json_lines
 from tests.support.exposed import POLL_SECONDS, Samples, by, until
 from tests.support.focus_rows import focus_row, write_focus_csv
@@ -28,8 +31,9 @@ class World:
 
     folder: Path
     now: datetime
-    keys: Mapping[str, Any] = field(default_factory=dict)
-    """More keys of the configuration."""
+    openai: FakeAdminApi = field(default_factory=lambda: FakeAdminApi(openai=True))
+    """A provider that has billed nothing."""
+    openai_address: str = ""
     program: Running = field(init=False)
     log_begins: int = 0
     """Length of the log when the fault happened."""
@@ -61,6 +65,8 @@ class World:
         """Write the bills and the configuration."""
         for folder in (self.exports, self.bills, self.ledger.parent):
             folder.mkdir()
+        (self.folder / "openai.key").write_text(OPENAI_KEY)
+        (self.folder / "openai.key").chmod(0o600)
         for day in (2, 3, 4):
             self.write_day(day)
         self.write_bill()
@@ -74,15 +80,30 @@ class World:
                         "update_interval_minutes": minutes,
                     },
                     "focus": {"files": ["bills/*.csv"], "update_interval_minutes": minutes},
-                    **self.keys,
+                    "llm": {"openai": {"admin_key_file": "openai.key", "base_url": self.openai_address}},
+                    "timeouts": {"request_seconds": 5},
                 }
             )
         )
 
-    def start(self) -> None:
+    def start(self, *, whole: bool = True) -> None:
         """Start the program, and wait until both bills are shown whole."""
         self.program = self.starting.enter_context(serving(self.config))
-        self.wait(self.is_whole, "both bills")
+        self.log_begins = 0
+        if whole:
+            self.wait(self.is_whole, "both bills")
+
+    def stop(self) -> None:
+        """Stop the program as its manager does."""
+        assert self.program.end() == 0
+
+    def log_since(self) -> str:
+        """What the program has logged since the fault happened."""
+        return self.program.log()[self.log_begins :]
+
+    def environment(self) -> dict[str, str]:
+        """For other programs that run this package."""
+        return {**os.environ, "PYTHONPATH": str(Path(exporter.__file__).parents[1])}
 
     def write_day(self, days_ago: int) -> Path:
         """Write the export of a day: ten rows, two dollars each."""
@@ -136,13 +157,19 @@ class World:
         """Whether the bill of AWS is shown whole."""
         return self.billed("aws") == AWS_USD
 
+    def both_are_right(self) -> bool:
+        """Whether both bills are shown whole."""
+        return self.google_is_right() and self.aws_is_right()
+
     def is_whole(self) -> bool:
-        """Whether both bills are shown whole and both sources can be read."""
+        """Whether both bills are shown whole, and nothing is said to be wrong with them."""
+        sources = ("files", "focus")
         return (
-            self.google_is_right()
-            and self.aws_is_right()
-            and self.value("spend_source_up", source="files") == 1
-            and self.value("spend_source_up", source="focus") == 1
+            self.both_are_right()
+            and all(self.value("spend_source_up", source=source) == 1 for source in sources)
+            and all(self.value("spend_source_unreadable_files", source=source) == 0 for source in sources)
+            and all(self.value("spend_withheld_retraction_usd", source=source) == 0 for source in sources)
+            and self.value("spend_disk_full") == 0
         )
 
     def is_down(self, source: str) -> bool:
@@ -155,10 +182,11 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path, **keys: Any) -> Iterator[World]:
+def world(folder: Path) -> Iterator[World]:
     """Run the program until both bills are shown whole, and yield it."""
-    made = World(folder, datetime.now(UTC).replace(minute=0, second=0, microsecond=0), keys)
-    made.write()
-    with made.starting:
+    made = World(folder, datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    with made.openai.serve() as api, made.starting:
+        made.openai_address = api.address
+        made.write()
         made.start()
         yield made
