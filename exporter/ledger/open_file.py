@@ -17,9 +17,10 @@ import duckdb
 
 from exporter.core.disk_space import DISK_FULL, is_disk_full
 from exporter.ledger.engine_failures import concerns_ledger, first_line, is_damage
+from exporter.ledger.file_watch import FileWatch
 from exporter.ledger.kept_counters import keep_counters
 from exporter.ledger.opening import DAMAGED, LedgerError, open_ledger_file
-from exporter.ledger.replacing_lost import Opened, file_problem, identity_of, open_or_replace
+from exporter.ledger.replacing_lost import Opened, open_or_replace
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +51,13 @@ class OpenFile:
         """What happened to the ledger that this one replaced, as in Opened."""
         self.gone_at: datetime | None = None
         """As in Opened."""
+        self._watch: FileWatch | None = None
         if path is None or mend_at is None:
-            self._connection, self.read_only = open_ledger_file(path, memory_limit)
+            self._take(Opened(*open_ledger_file(path, memory_limit)))
         else:
             self._take(open_or_replace(path, memory_limit, mend_at))
-        self._identity = identity_of(path) if path is not None else None
+        self._trusted()
+        self._identity: tuple[int, int] | None = self._watch.identity if self._watch is not None else None
 
     def spill_to(self, folder: Path) -> None:
         """Put what does not fit into memory into an existing folder from now on."""
@@ -64,6 +67,7 @@ class OpenFile:
     def close(self) -> None:
         """Close the file; committed data stays."""
         self._connection.close()
+        self._end_watching()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -106,10 +110,9 @@ class OpenFile:
 
     def look(self) -> None:
         """Notice that the file is gone, or is another one: DuckDB works on without it until it is closed."""
-        if self.path is not None and not self.troubled.is_set():
-            problem = file_problem(self.path, self._identity)
-            if problem:
-                self._distrust(LedgerError(DAMAGED, f"{problem}; a new one is made"))
+        watch = self._watch
+        if watch is not None and not self.troubled.is_set() and (problem := watch.problem()):
+            self._distrust(LedgerError(DAMAGED, f"{problem}; a new one is made"))
 
     def mend(self, now: datetime, replacing: Callable[[], None]) -> str | None:
         """Open the file again, or a new one where it is damaged or gone.
@@ -127,19 +130,34 @@ class OpenFile:
             self._rescue_counters(self.path)
             self._close_quietly()
             opened = open_or_replace(self.path, self._memory_limit, now, seen=trouble.cause)
-            identity = identity_of(self.path)
+            self._take(opened)
+            identity = self._watch.identity if self._watch is not None else None
             if identity != self._identity or opened.loss:
                 replacing()
                 self.generation += 1
             self._identity = identity
-            self._take(opened)
+            self._trusted()
             return opened.loss
 
     def _take(self, opened: Opened) -> None:
         self._connection, self.read_only = opened.connection, opened.read_only
         if opened.loss:
             self.loss, self.gone_at = opened.loss, opened.gone_at
-        self._trusted()
+        self._begin_watching()
+
+    def _begin_watching(self) -> None:
+        if self.path is None:
+            return
+        try:
+            self._watch = FileWatch(self.path)
+        except OSError as error:
+            self._connection.close()
+            raise LedgerError(DAMAGED, f"ledger {self.path} is gone ({error.strerror})") from error
+
+    def _end_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def _trusted(self) -> None:
         if self._spill is not None:
@@ -166,7 +184,7 @@ class OpenFile:
         if trouble.reason == DAMAGED or self._inside or self.path is None:
             raise trouble
         self._close_quietly()
-        self._connection, self.read_only = open_ledger_file(self.path, self._memory_limit)
+        self._take(Opened(*open_ledger_file(self.path, self._memory_limit)))
         self._trusted()
 
     def _unwritten(self, error: duckdb.Error) -> LedgerError:
@@ -228,3 +246,4 @@ class OpenFile:
     def _close_quietly(self) -> None:
         with suppress(duckdb.Error):
             self._connection.close()
+        self._end_watching()

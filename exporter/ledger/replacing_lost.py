@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from exporter.ledger.engine_failures import is_damage_of_log
+from exporter.ledger.file_watch import BEGIN_BYTES, MARK
 from exporter.ledger.kept_counters import counters_file, restore_counters
 from exporter.ledger.opening import DAMAGED, LedgerError, failure_of, open_ledger_file
 from exporter.ledger.setting_aside import set_aside
@@ -24,9 +25,6 @@ NOT_REBUILT: Final = (
     "delivered, so that it sends all of it again; charges that no source reports any more"
 )
 """What a ledger has and its sources do not."""
-
-_BEGIN: Final = 12
-"""Bytes at the beginning of a DuckDB file: a checksum, then its mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +61,6 @@ def open_or_replace(path: Path, memory_limit: str, now: datetime, *, seen: str =
                 "move it away, or name another file under the key `ledger`",
             ) from error
         return _new(path, memory_limit, now, f"ledger {path} is damaged ({error.cause})", begun=True)
-
-
-def file_problem(path: Path, identity: tuple[int, int] | None) -> str:
-    """Return why the file at the path is not the open one any more; empty where it is."""
-    try:
-        status = path.stat()
-    except OSError:
-        return f"ledger {path} is gone"
-    if identity is not None and (status.st_dev, status.st_ino) != identity:
-        return f"ledger {path} is another file than the one that was opened"
-    return "" if _has_mark(path) else f"ledger {path} was overwritten by something else"
-
-
-def identity_of(path: Path) -> tuple[int, int]:
-    """Return what tells the file at the path from another one of its name. Raises OSError."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
 
 
 def _verified(path: Path, memory_limit: str, seen: str) -> tuple[duckdb.DuckDBPyConnection, bool]:
@@ -150,8 +131,9 @@ def _was_ledger(path: Path) -> bool:
 
 
 def _has_mark(path: Path) -> bool:
+    """Only for a file that this process has not opened: see file_watch."""
     try:
         with path.open("rb") as file:
-            return file.read(_BEGIN)[8:] == b"DUCK"
+            return file.read(BEGIN_BYTES)[8:] == MARK
     except OSError:
         return True

@@ -34,7 +34,7 @@ def in_blocks(page: Path) -> list[str]:
     """Commands in a line of their own, without comments; a long one may have several lines."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     found = re.findall(r"^ *(?:\$ )?(?:\.venv/bin/)?spend-exporter (.*)$", text, flags=re.MULTILINE)
-    return [re.split(r"\s{2,}#", command)[0].strip() for command in found]
+    return [re.split(r"\s{2,}#| > ", command)[0].strip() for command in found]
 
 
 COMMANDS = sorted(

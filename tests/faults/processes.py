@@ -32,12 +32,11 @@ def _estimators(world: World) -> list[int]:
 
 
 def _kill_the_estimator(world: World) -> None:
-    # A new charge has it estimate once more.
-    (world.bills / "new.csv").write_bytes((world.bills / "aws.csv").read_bytes())
+    # New charges have it estimate once more.
+    world.write_bill("new.csv", usd="0")
     world.wait(lambda: _estimators(world), "a process that estimates")
     for number in _estimators(world):
         os.kill(number, signal.SIGKILL)
-    (world.bills / "new.csv").unlink()
 
 
 def _second_program(world: World) -> None:
@@ -87,6 +86,7 @@ ROWS: tuple[Fault, ...] = (
         "the log; estimates are absent until the next try",
         "all bills",
         "by itself: it is started again",
+        lambda world: (world.bills / "new.csv").unlink(),
     ),
     Fault(
         "a second exporter is started on the same ledger",

@@ -5,29 +5,38 @@ from __future__ import annotations
 import resource
 import shutil
 
-from tests.faults.fault import Fault
+from tests.faults.fault import Act, Fault
 from tests.faults.world import World
 
-_SMALLEST_FILE = 10_000
+_LARGEST_FILE_BYTES = 100_000
+"""What scrapes show is smaller, what the ledger has to write is larger."""
+
+
+def _damages(damage: Act) -> Act:
+    """Remember when the ledger was last damaged, and damage it."""
+
+    def happens(world: World) -> None:
+        world.kept["damaged_at"] = world.value("spend_ledger_damaged_timestamp_seconds")
+        damage(world)
+
+    return happens
 
 
 def _replaced(world: World) -> bool:
-    return world.value("spend_ledger_damaged_timestamp_seconds") is not None
+    at = world.value("spend_ledger_damaged_timestamp_seconds")
+    return at is not None and at != world.kept["damaged_at"]
 
 
-def _forget_damage(world: World) -> None:
-    """Remove what was set aside, as an operator does who has seen it."""
-    world.wait(world.is_whole, "both bills once more")
-    for path in world.ledger.parent.glob("*.damaged-*"):
-        path.unlink()
+def _filled(world: World) -> bool:
+    return world.value("spend_figure_success", figure="bill") == 1 and world.is_whole()
 
 
 def _full(world: World) -> None:
     # A file that may not grow fails as one on a full disk does.
     world.kept["limit"] = resource.prlimit(world.program.process.pid, resource.RLIMIT_FSIZE)
     hard = world.kept["limit"][1]
-    resource.prlimit(world.program.process.pid, resource.RLIMIT_FSIZE, (_SMALLEST_FILE, hard))
-    world.write_bill("more.csv", usd="0")
+    resource.prlimit(world.program.process.pid, resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, hard))
+    world.write_many("more.csv")
 
 
 def _room_again(world: World) -> None:
@@ -52,32 +61,32 @@ ROWS: tuple[Fault, ...] = (
     ),
     Fault(
         "the ledger is removed while running",
-        lambda world: world.ledger.unlink(),
+        _damages(lambda world: world.ledger.unlink()),
         _replaced,
         _TOLD,
         _STAYS,
         _HEALS,
-        _forget_damage,
+        healed=_filled,
         alert="SpendLedgerReplaced",
     ),
     Fault(
         "the ledger is overwritten while running",
-        lambda world: world.ledger.write_text("not a ledger any more"),
+        _damages(lambda world: world.ledger.write_text("not a ledger any more")),
         _replaced,
         _TOLD,
         _STAYS,
         _HEALS,
-        _forget_damage,
+        healed=_filled,
         alert="SpendLedgerReplaced",
     ),
     Fault(
         "the folder of the ledger is removed while running",
-        lambda world: shutil.rmtree(world.ledger.parent),
+        _damages(lambda world: shutil.rmtree(world.ledger.parent)),
         _replaced,
         _TOLD,
         _STAYS,
         _HEALS,
-        _forget_damage,
+        healed=_filled,
         alert="SpendLedgerReplaced",
     ),
 )

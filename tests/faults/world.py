@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,23 @@ class World:
             for hour in range(10)
         ]
         return write_focus_csv(self.bills / name, rows)
+
+    def write_many(self, name: str) -> None:
+        """Write a bill of AWS with many rows that cost nothing and are hard to compress."""
+        chance = random.Random(3)
+        begin = self.now - timedelta(days=9)
+        rows = [
+            focus_row(
+                BilledCost="0",
+                ConsumedQuantity=f"{chance.random():.12f}",
+                ListCost=f"{chance.random():.12f}",
+                ChargePeriodStart=f"{begin + timedelta(hours=number % 200):%Y-%m-%dT%H:00:00Z}",
+                ChargePeriodEnd=f"{begin + timedelta(hours=number % 200 + 1):%Y-%m-%dT%H:00:00Z}",
+                SkuId=f"sku-{number // 200}",
+            )
+            for number in range(4_000)
+        ]
+        write_focus_csv(self.bills / name, rows)
 
     def scrape(self, *names: str) -> Samples:
         """What the program shows."""

@@ -35,6 +35,7 @@ BOARDS = boards()
 
 NO_BUDGETS = "the demo has no budgets"
 NO_REMOTE_WRITE = "this demo sends nothing"
+NO_CONFIGURATION = "the demo has no configuration file"
 NO_PROXY = "the demo has no LiteLLM proxy"
 NO_PARTS = "the history here has the bill's hours and days alone; test_board_ranges has their parts too"
 A_QUIET_MOMENT = "whether tokens were counted within the few minutes of this demo depends on the hour"
@@ -63,6 +64,8 @@ EMPTY = {
     ("spend-exporter", "Remote write"): NO_REMOTE_WRITE,
     ("spend-exporter", "Own cost"): "it is known after an hour of reads",
     ("spend-exporter", "BigQuery"): "the demo reads files",
+    ("spend-exporter", "Reports"): "the demo sends no reports",
+    ("spend-exporter", "Configuration"): NO_CONFIGURATION,
 }
 """What may be empty on the demo, and why."""
 
@@ -90,6 +93,13 @@ EMPTY_QUERIES = {
     "time() - spend_remote_write_sent_through_timestamp_seconds": NO_REMOTE_WRITE,
     "spend_remote_write_difference_usd": NO_REMOTE_WRITE,
     "increase(spend_remote_write_failures_total[1d]) > 0": NO_REMOTE_WRITE,
+    "spend_disk_full == 1": "there is room on the disk",
+    "spend_ledger_damaged_timestamp_seconds": "the ledger is whole",
+    "spend_report_success == 0": "the demo sends no reports",
+    "spend_withheld_retraction_usd > 0": "nothing is withheld",
+    "spend_source_unreadable_files > 0": "every file of the demo can be read",
+    "spend_config_last_reload_successful == 0": NO_CONFIGURATION,
+    "spend_source_up == 0": "every source of the demo can be read",
     "spend_idle_instances > 0": "idle instances are known after days of live usage",
     'spend_budget_exhausted_timestamp_seconds{budget=~".+"} - time()': "no budget need be at risk",
 }

@@ -142,6 +142,7 @@ def test_figures_are_those_of_a_ledger_that_was_never_disturbed(tmp_path: Path) 
         "config.yml",
         "export",
         "spend.duckdb",
+        "spend.duckdb.counters",
         "stderr.log",
     }
 

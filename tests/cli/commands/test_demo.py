@@ -36,6 +36,7 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     assert {path.name for path in (tmp_path / "company").iterdir()} == {
         "export",
         "ledger.duckdb",
+        "ledger.duckdb.counters",
         "llm",
         "world.json",
     }

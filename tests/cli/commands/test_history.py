@@ -192,7 +192,9 @@ def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
     assert len(set(totals)) == 1
 
 
-def test_list_prices_are_shown_with_what_has_none(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prices_are_shown_with_what_has_none(
+    config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     listed = 2 * billed(provider="gcp", project_id="shop-prod", charge_category="usage")
     unlisted = billed(project_id='odd "name"') + billed(provider="openai")
     found = document(config, "--measure", "list", capsys=capsys)
@@ -204,4 +206,4 @@ def test_list_prices_are_shown_with_what_has_none(config: Path, capsys: pytest.C
     assert said in text
     days = ["--from", FIRST.isoformat(), "--to", END.isoformat()]
     assert main(["history", "--config", str(config), *days, "--measure", "list", "--format", "csv"]) == 0
-    assert said in capsys.readouterr().err
+    assert said in caplog.text

@@ -105,6 +105,7 @@ def test_a_signal_ends_it_with_exit_code_0_and_nothing_left_behind(
         "config.yml",
         "export",
         "spend.duckdb",
+        "spend.duckdb.counters",
         "stderr.log",
     }
     ledger = Ledger(tmp_path / "spend.duckdb")
@@ -147,6 +148,7 @@ def test_a_refresh_that_does_not_end_in_time_is_aborted_without_a_crash(config: 
         "config.yml",
         "export",
         "spend.duckdb",
+        "spend.duckdb.counters",
         "stderr.log",
     }
 

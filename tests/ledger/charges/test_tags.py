@@ -82,7 +82,7 @@ def test_charges_from_before_there_were_tags_have_none(tmp_path: Path) -> None:
     connection.execute(f"ATTACH '{tmp_path / 'new.duckdb'}' AS new (READ_ONLY)")
     for table, later in (("partition", ""), ("series", " EXCLUDE (counted_from, unseen)")):
         connection.execute(f"INSERT INTO {table} SELECT *{later} FROM new.{table}")
-    later = "tags, charge_period_end, corrects"
+    later = "tags, charge_period_end, corrects, list_above_billed_usd"
     connection.execute(f"INSERT INTO charge SELECT * EXCLUDE ({later}) FROM new.charge")
     connection.close()
 
