@@ -112,7 +112,12 @@ def _digest(path: Path) -> bytes:
 def inherited_socket(environment: Mapping[str, str]) -> socket.socket | None:
     """Return the listening socket that the program has handed to itself; None after an ordinary start."""
     number = environment.get(LISTENING_VARIABLE, "")
-    return socket.socket(fileno=int(number)) if number.isdigit() else None
+    if not number.isdigit():
+        return None
+    listening = socket.socket(fileno=int(number))
+    # Processes that the program starts have no business with it.
+    listening.set_inheritable(False)
+    return listening
 
 
 def start_again(listening: socket.socket) -> NoReturn:
