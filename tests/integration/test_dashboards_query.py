@@ -94,6 +94,7 @@ EMPTY_QUERIES = {
     "spend_remote_write_difference_usd": NO_REMOTE_WRITE,
     "increase(spend_remote_write_failures_total[1d]) > 0": NO_REMOTE_WRITE,
     "spend_disk_full == 1": "there is room on the disk",
+    'increase(spend_source_errors_total{reason="disk_full"}[1h]) > 0': "there is room on the disk",
     "spend_ledger_damaged_timestamp_seconds": "the ledger is whole",
     "spend_report_success == 0": "the demo sends no reports",
     "spend_withheld_retraction_usd > 0": "nothing is withheld",

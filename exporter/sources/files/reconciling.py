@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 
 import duckdb
 
+from exporter.core import database
 from exporter.sources.base import Rejected
 from exporter.sources.files.csv_records import CsvRecords, quick_count, records_of
 from exporter.sources.files.formats import UnknownFormatError, file_format, json_lines, quoted
@@ -92,7 +93,7 @@ def _rejected(path: Path, found: CsvRecords) -> tuple[Rejected, ...]:
 def _records(path: Path, read: int) -> int:
     """Return how many records the file has; of JSON that is one array, as many as were read."""
     if file_format(path) == ".parquet":
-        with duckdb.connect() as connection:
+        with database.connect() as connection:
             sql = f"SELECT sum(num_rows) FROM parquet_file_metadata({quoted(path)})"
             return int(connection.execute(sql).fetchall()[0][0] or 0)
     lines = json_lines(path)
