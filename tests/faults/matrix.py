@@ -22,6 +22,8 @@ from tests.support.programs import find_fetched_programs
 
 PAGE = places.DOCS / "faults.md"
 
+_LONGEST_TRACEBACK = 4000
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,8 +45,9 @@ def run(fault: Fault, made: World) -> Outcome:
     trouble = "" if fault.works(made) else "what should work does not"
     if fault.alert is not None and not fires(fault.alert, made.scrape(), made.folder):
         trouble = f"{fault.alert} does not fire"
-    if "Traceback" in made.log_since():
-        trouble = "a traceback in the log"
+    _, begins, traceback = made.log_since().partition("Traceback")
+    if begins:
+        trouble = f"a traceback in the log: {begins}{traceback[:_LONGEST_TRACEBACK]}"
     begun = time.monotonic()
     fault.heals(made)
     until(lambda: fault.healed(made), f"{fault.name}: healed", pause_seconds=POLL_SECONDS)

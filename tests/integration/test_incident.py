@@ -77,11 +77,11 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
     )
     thread.start()
     try:
-        until(lambda: found or not thread.is_alive(), "an address", seconds=240)
+        until(lambda: found or not thread.is_alive(), "an address", seconds=900)
         assert found, "the demo has ended"
         up, forecast = "spend_source_up", "spend_forecast_month_end_usd"
-        until(lambda: len(exposed(found[0], up)[up]) == SOURCES, "every source", 240, POLL_SECONDS)
-        until(lambda: exposed(found[0], forecast)[forecast], "estimates", 240, POLL_SECONDS)
+        until(lambda: len(exposed(found[0], up)[up]) == SOURCES, "every source", 900, POLL_SECONDS)
+        until(lambda: exposed(found[0], forecast)[forecast], "estimates", 900, POLL_SECONDS)
         until_steady(found[0])
         yield found[0]
     finally:
@@ -110,7 +110,7 @@ def until_steady(url: str) -> None:
             seen, since = figures, time.monotonic()
         return time.monotonic() - since > STEADY_SECONDS
 
-    until(steady, "figures that stay", seconds=240, pause_seconds=0.5)
+    until(steady, "figures that stay", seconds=900, pause_seconds=0.5)
 
 
 def hurried_rules(folder: Path) -> str:
@@ -251,7 +251,7 @@ def is_over(alertmanager: Alertmanager) -> None:
     until(
         lambda: alertmanager.hooks.of("/webhook")[-1].body["status"] == "resolved",
         "that it is over",
-        seconds=300,
+        seconds=900,
     )
     began, *later = ([*posted.body["alerts"]] for posted in alertmanager.hooks.of("/webhook"))
     ended = {alert["fingerprint"] for alerts in later for alert in alerts if alert["status"] == "resolved"}

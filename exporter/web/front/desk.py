@@ -28,7 +28,12 @@ _MOST_CONNECTIONS: Final = 400
 """At the same time; then the one that is idle for longest makes room. Below usual limits of open files,
 as a connection that is passed on takes two."""
 _MESSAGE_SECONDS: Final = 0.01
-_PAUSE_SECONDS: Final = 0.005
+_LAST_REQUEST_SHARE: Final = 0.1
+"""Of the time for the stop: how long who connected just before it may take to send the request."""
+_ROUNDS_TO_CONNECT: Final = 20
+"""Rounds of the event loop that asyncio needs to hand over an accepted connection, with room."""
+_HANDSHAKE_SECONDS: Final = 0.1
+"""At the stop, for TLS to agree on a key with clients that have just connected."""
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +51,8 @@ class ScrapeDesk:
         self._counts = ScrapeCounts()
         self._running_scrapes = 0
         self._open: dict[asyncio.Task[None], Connection] = {}
-        self._idle: dict[Connection, None] = {}
-        """The longest idle first."""
+        self._idle: dict[Connection, bool] = {}
+        """Whether a connection that waits for a request has had an answer. The longest idle comes first."""
         self._stop_seconds: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def serve(self, listening: socket.socket) -> None:
@@ -63,16 +68,29 @@ class ScrapeDesk:
         seconds = await self._stop_seconds
         # asyncio drops a just accepted connection if the listener closes then: stop accepting first.
         asyncio.get_running_loop().remove_reader(listening)
-        await asyncio.sleep(_PAUSE_SECONDS)
+        for _ in range(_ROUNDS_TO_CONNECT):
+            await asyncio.sleep(0)
+        if tls is not None:
+            await asyncio.sleep(_HANDSHAKE_SECONDS)
         server.close()
-        for connection in self._idle:
-            connection.abort()
-        if self._open:
-            await asyncio.wait(self._open, timeout=seconds)
-        for connection in self._open.values():
-            connection.abort()
+        await self._finish(seconds)
         if self._auth is not None:
             self._auth.close()
+
+    async def _finish(self, seconds: float) -> None:
+        """Answer every client that has connected and had no answer yet, for at most so long; end all others.
+
+        The next program may listen already: a client whose connection ends here would count it as refused.
+        """
+        for connection in [each for each, answered in self._idle.items() if answered]:
+            connection.abort()
+        for last_seconds in (seconds * _LAST_REQUEST_SHARE, seconds * (1 - _LAST_REQUEST_SHARE)):
+            if self._open:
+                await asyncio.wait(self._open, timeout=last_seconds)
+            for connection in [*self._idle]:
+                connection.abort()
+        for connection in self._open.values():
+            connection.abort()
 
     def take_messages(self) -> None:
         """Take what the exporter has sent until now. Raises ClosedError when it has ended."""
@@ -107,8 +125,9 @@ class ScrapeDesk:
 
     async def _attend(self, connection: Connection) -> None:
         seconds = _FIRST_REQUEST_SECONDS
-        while not self._stop_seconds.done():
-            self._idle[connection] = None
+        answered = False
+        while not (answered and self._stop_seconds.done()):
+            self._idle[connection] = answered
             try:
                 async with asyncio.timeout(seconds):
                     head = await connection.head()
@@ -118,11 +137,15 @@ class ScrapeDesk:
                 return
             scrape = scrape_request(head)
             if scrape is None or not await self._allowed(scrape, connection):
-                await self._pass_on(connection, head)
+                if self._stop_seconds.done():
+                    await self._unavailable(connection, "The exporter is stopping.")
+                else:
+                    await self._pass_on(connection, head)
                 return
             # What was shown when the request came counts.
             self.take_messages()
             await self._answer(scrape, connection)
+            answered = True
             if not scrape.keeps_open:
                 return
             seconds = self._settings.keep_alive_seconds
@@ -154,9 +177,8 @@ class ScrapeDesk:
     async def _answer(self, scrape: ScrapeRequest, connection: Connection) -> None:
         if self._running_scrapes >= self._settings.max_concurrent_scrapes:
             self._counts.count(503)
-            text = f"{self._settings.max_concurrent_scrapes} scrapes are running already.\n".encode()
-            headers = {"Content-Type": "text/plain; charset=utf-8", "Retry-After": "1"}
-            await connection.send(self._head("503 Service Unavailable", headers, len(text)) + text)
+            most = self._settings.max_concurrent_scrapes
+            await self._unavailable(connection, f"{most} scrapes are running already.")
             return
         self._running_scrapes += 1
         try:
@@ -172,6 +194,11 @@ class ScrapeDesk:
         finally:
             self._running_scrapes -= 1
         self._counts.count(200)
+
+    async def _unavailable(self, connection: Connection, why: str) -> None:
+        text = f"{why}\n".encode()
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Retry-After": "1"}
+        await connection.send(self._head("503 Service Unavailable", headers, len(text)) + text)
 
     def _scrape(self, scrape: ScrapeRequest) -> Iterable[bytes | memoryview]:
         """Return head and body."""

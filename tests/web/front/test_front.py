@@ -178,6 +178,41 @@ def test_a_stop_closes_idle_connections_and_the_address() -> None:
         socket.create_connection(address, timeout=DEADLINE_SECONDS)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/healthz", 503)])
+def test_who_connected_before_the_stop_is_still_answered(path: str, status: int) -> None:
+    stop = threading.Event()
+    addresses: list[tuple[str, int]] = []
+
+    def serve() -> None:
+        with Server(LOOPBACK, snapshot, front=True, stop_timeout_seconds=10 * DEADLINE_SECONDS) as server:
+            addresses.append(server.address)
+            stop.wait()
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    until(lambda: addresses, "the address")
+    with closing(http.client.HTTPConnection(*addresses[0], timeout=DEADLINE_SECONDS)) as early:
+        early.connect()
+        with closing(http.client.HTTPConnection(*addresses[0], timeout=DEADLINE_SECONDS)) as later:
+            # Connections are accepted in turn: when this one has its answer, the early one has been accepted.
+            later.request("GET", "/metrics")
+            assert later.getresponse().status == 200
+        stop.set()
+        until(lambda: refused(addresses[0]), "the end of listening")
+        early.request("GET", path)
+        assert early.getresponse().status == status
+    serving.join(DEADLINE_SECONDS)
+    assert not serving.is_alive()
+
+
+def refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=DEADLINE_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_the_front_ends_when_the_exporter_is_killed(tmp_path: Path) -> None:
     program = """
 from exporter.web.server import Server
