@@ -31,7 +31,7 @@ from exporter.metrics.families import FamilySamples
 from exporter.metrics.outcomes import Outcome
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.refresh.estimation.job import EXTRACT_SPAN, Estimates, EstimationJob, Task
-from exporter.refresh.estimation.process import DISK_FULL_CODE, OUT_OF_MEMORY
+from exporter.refresh.estimation.process import DISK_FULL_CODE, FOLDER_GONE, OUT_OF_MEMORY
 from exporter.sources.base import Source, billing_zones
 
 logger = logging.getLogger(__name__)
@@ -170,6 +170,8 @@ class Estimator:
             raise _FailedError(f"the estimation of {task} failed: no room in {job.folder}") from OSError(
                 errno.ENOSPC, "no room for the result"
             )
+        if code == FOLDER_GONE:
+            raise _FailedError(f"the estimation of {task} failed: {job.folder} was removed meanwhile")
         if code != 0:
             raise _FailedError(f"the process that estimates {task} ended with {_ending(code)}")
 

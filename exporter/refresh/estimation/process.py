@@ -11,7 +11,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, TypeVar
+
+import duckdb
 
 from exporter.core.disk_space import is_disk_full
 from exporter.ledger.charges.windows import LedgerView
@@ -36,6 +39,9 @@ OUT_OF_MEMORY: Final = 3
 DISK_FULL_CODE: Final = 4
 """Exit code of a process that had no room for its result."""
 
+FOLDER_GONE: Final = 5
+"""Exit code of a process whose extract somebody has removed."""
+
 _Computed = TypeVar("_Computed")
 
 
@@ -48,18 +54,24 @@ def main() -> int:
     _limit_memory(job.memory_bytes)
     _end_with_parent()
     try:
-        estimates = compute(job)
+        _write(compute(job), job.result)
     except _OutOfMemoryError:
         return OUT_OF_MEMORY
-    partial = job.result.with_suffix(".partial")
-    try:
-        partial.write_bytes(pickle.dumps(estimates))
-    except OSError as error:
+    except _FolderGoneError:
+        return FOLDER_GONE
+    except (OSError, duckdb.Error) as error:
         if is_disk_full(error):
             return DISK_FULL_CODE
+        if not job.folder.exists():
+            return FOLDER_GONE
         raise
-    partial.replace(job.result)
     return 0
+
+
+def _write(estimates: Estimates, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(pickle.dumps(estimates))
+    partial.replace(path)
 
 
 def compute(job: EstimationJob) -> Estimates:
@@ -74,7 +86,7 @@ def compute(job: EstimationJob) -> Estimates:
 
         def figure(name: str, work: Callable[[], Sequence[_Computed]]) -> tuple[_Computed, ...]:
             nothing: Sequence[_Computed] = ()
-            return tuple(outcomes.compute(name, _unless_out_of_memory(work), nothing))
+            return tuple(outcomes.compute(name, _unless_hopeless(work, job.folder), nothing))
 
         nowcasting: Nowcasting = pickle.loads(job.carried) if job.carried else Nowcasting()  # noqa: S301
 
@@ -106,12 +118,20 @@ class _OutOfMemoryError(BaseException):
     """Not an Exception: a figure that fails is reported, and this ends the process."""
 
 
-def _unless_out_of_memory(work: Callable[[], _Computed]) -> Callable[[], _Computed]:
+class _FolderGoneError(BaseException):
+    """Not an Exception either: no other figure can be computed without the extract."""
+
+
+def _unless_hopeless(work: Callable[[], _Computed], folder: Path) -> Callable[[], _Computed]:
     def checked() -> _Computed:
         try:
             return work()
         except MemoryError as error:
             raise _OutOfMemoryError from error
+        except duckdb.Error as error:
+            if not folder.exists():
+                raise _FolderGoneError from error
+            raise
 
     return checked
 

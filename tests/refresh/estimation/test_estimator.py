@@ -160,6 +160,26 @@ def test_its_death_is_reported_and_what_was_known_stays(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_removed_meanwhile_is_one_line_in_the_log(
+    bill: Bill,
+    ledger: Ledger,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "estimation-outlooks"
+    removing = f"""
+import shutil, sys
+from exporter.refresh.estimation import process
+shutil.rmtree({str(folder)!r})
+sys.exit(process.main())
+"""
+    estimator = filled(bill, ledger, tmp_path, sys.executable, "-c", removing)
+    assert not estimator.run("outlooks", NOW)
+    assert f"{folder} was removed meanwhile" in caplog.text
+    assert capfd.readouterr().err == ""
+
+
 def test_one_that_takes_too_long_is_ended(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
