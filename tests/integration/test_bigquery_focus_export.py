@@ -58,7 +58,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigquery.Client
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    """What a simulated company is billed in an hour at the turn of a month, in one later, and all specials."""
+    """What a company is billed in an hour at the turn of a month, in two later ones, and all specials."""
     world = World(7, datetime(2026, 10, 29, tzinfo=UTC))
     exported = world.rows_exported(datetime(2026, 11, 1, tzinfo=UTC), NOW)
     chosen = [row for row in exported if row["export_time"].hour in HOURS.get(row["export_time"].day, ())]
