@@ -207,5 +207,5 @@ def test_the_parts_sum_to_the_total_and_the_total_is_what_google_billed(
 def test_the_rows_that_the_charges_were_made_from_are_all_rows(
     both: tuple[Read, Read], rows: list[Row]
 ) -> None:
-    for each in both:
-        assert sum(change.rows for change in each.changes if isinstance(change, Batch)) == len(rows)
+    counts = [sum(each.rows for each in read.changes if isinstance(each, Batch)) for read in both]
+    assert counts == [len(rows), len(rows)]
