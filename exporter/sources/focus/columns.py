@@ -217,8 +217,9 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
     table, types = opened(connection, path)
     columns = FocusColumns(version_of(types), types)
     if (why := focus_refusal(columns, cost)) is not None:
-        also = "" if why.startswith(_NO_FOCUS) else "; the file was refused whole, export it with all of them"
-        raise NoFocusFileError(f"{why}{also}")
+        if why.startswith(_NO_FOCUS):
+            raise NoFocusFileError(why.replace(_NO_FOCUS, "not a FOCUS file", 1))
+        raise NoFocusFileError(f"{why}; the file was refused whole, export it with all mandatory columns")
     return table, columns
 
 

@@ -27,7 +27,6 @@ from exporter.sources.focus.bigquery.sql import (
 )
 from exporter.sources.focus.columns import Cost
 from exporter.sources.focus.sql import FocusReading
-from exporter.sources.google.bigquery.costs import billed_bytes
 
 if TYPE_CHECKING:
     from exporter.sources.google.bigquery.session import BigQuerySession
@@ -76,8 +75,8 @@ class EntryRefresh:
         for month in sorted(known.keys() - states.keys()):
             yield Retraction(self.entry.partition(month))
         moved = [month for month, state in states.items() if known.get(month) != self._cursor(table, state)]
-        for months in self._portions(table, moved):
-            yield from self._read(table, months, states, known)
+        if moved:
+            yield from self._read(table, moved, states, known)
 
     def _states(self, table: FocusTable) -> dict[str, str]:
         """Month -> what changes with each value that is read of it."""
@@ -85,23 +84,13 @@ class EntryRefresh:
         rows = self.session.rows(sql, "cursor", f"looking up changed months of {self.entry.shown}")
         return {str(row["month"]): f"{row[ROWS_COLUMN]}-{row['state']}" for row in rows}
 
-    def _portions(self, table: FocusTable, months: list[str]) -> Iterator[list[str]]:
-        """Yield the months of each query: all at once, or one by one where that exceeds the cap.
-
-        A table that is not partitioned is read whole by every query.
-        """
-        if not months:
-            return
-        doing = f"estimating the reading of {self.entry.shown}"
-        size = self.session.bytes_read_by(rows_query(table, months), "charges", doing)
-        if billed_bytes(size) <= self.entry.max_bytes_billed:
-            yield months
-        else:
-            yield from ([month] for month in months)
-
     def _read(
         self, table: FocusTable, months: list[str], states: Mapping[str, str], known: Mapping[str, str]
     ) -> Iterator[Change]:
+        """Read all months by one query: a table that is not partitioned is read whole by every query.
+
+        It reads no more than the look at all months before, so the cap allows it.
+        """
         shown = f"{len(months)} months" if len(months) > 1 else f"the month {months[0] or 'of no period'}"
         rows = self.session.rows(
             rows_query(table, months), "charges", f"reading {shown} of {self.entry.shown}"

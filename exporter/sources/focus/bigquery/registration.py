@@ -38,7 +38,7 @@ def _make(wanted: Wanted) -> FocusBigQuerySource | None:
 def _entry(section: FocusBigQuery, place: str, gcp: Gcp | None) -> FocusEntry:
     """Make an entry; without credentials of its own it is read as the account that reads Google's bill."""
     own = section.credentials_path is not None or section.impersonate_service_account is not None
-    account = section if own or gcp is None else gcp
+    account: FocusBigQuery | Gcp = section if own or gcp is None else gcp
     return FocusEntry(
         section.entry,
         table=section.table,

@@ -96,15 +96,12 @@ def test_only_months_that_changed_are_read_and_a_month_that_is_gone_leaves(rig: 
     assert "'2026-09-30 10:00:00+00'" not in last
 
 
-def test_months_are_read_one_by_one_where_all_at_once_exceed_the_cap(rig: Rig) -> None:
+def test_a_query_over_the_cap_is_not_run_and_names_the_key(rig: Rig) -> None:
     rig.focus.bytes_of_month = 8 * MEBIBYTE
     entry = FocusEntry("aws", table=TABLE, location="EU", max_bytes_billed=16 * MEBIBYTE)
-    rig.focus.months = {"2026-10": "1", "2026-11": "2"}
     rig.refresh(rig.source(entry))
     assert len(rig.server.queries("charges")) == 1
-    rig.known.clear()
     rig.server.requests.clear()
-    # The state of the months is as large: both have to be within the cap.
     rig.focus.bytes_of_month = 9 * MEBIBYTE
     error = refused(rig, entry)
     assert error.reason == "bytes_cap"
