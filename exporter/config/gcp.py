@@ -11,15 +11,20 @@ from pydantic_core import InitErrorDetails
 
 from exporter.config.attribution import CostAttribution
 from exporter.config.problems import Section, explained
-from exporter.config.types import ONE_OR_MORE, Bytes, ReadGlob, ReadPath, UpdateMinutes
+from exporter.config.types import (
+    BIGQUERY_TABLE,
+    GOOGLE_PROJECT,
+    ONE_OR_MORE,
+    MaxBytesBilled,
+    ReadGlob,
+    ReadPath,
+    UpdateMinutes,
+)
 
-_PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
-_TABLE: Final = rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$"
-"""Of project.dataset.table, without a character that could end a quoted name in a query."""
+_PROJECT: Final = GOOGLE_PROJECT
+_TABLE: Final = BIGQUERY_TABLE
 
-_ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:resource_)?v1_([A-Za-z0-9_]+)$")
-_SMALLEST_BYTE_CAP: Final = 10 * 2**20
-_LARGEST_INT64: Final = 2**63 - 1
+_ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:(?:resource_)?v1|focus)_([A-Za-z0-9_]+)$")
 
 
 class BigQueryExport(Section):
@@ -33,16 +38,7 @@ class BigQueryExport(Section):
             examples=["project-1.billing.gcp_billing_export_resource_v1_01AB23_4C5D67_89EF01"],
         ),
     ]
-    max_bytes_billed: Annotated[
-        Bytes,
-        Field(
-            strict=True,
-            ge=_SMALLEST_BYTE_CAP,
-            le=_LARGEST_INT64,
-            description="bytes, or a size with KB, MB, GB, TB, KiB, MiB, GiB or TiB, of at least 10MiB",
-            examples=["10GiB"],
-        ),
-    ] = 10 * 2**30
+    max_bytes_billed: MaxBytesBilled = 10 * 2**30
     lookback_days: Annotated[
         int, Field(strict=True, ge=1, le=366, description="a whole number of days, 1 to 366", examples=[10])
     ] = 10

@@ -39,6 +39,12 @@ _BYTES_PER_UNIT: Final = {
 
 _SIZE: Final = r"^([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([KMGT]i?B)$"
 
+GOOGLE_PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
+"""Pattern of a project id of Google Cloud."""
+
+BIGQUERY_TABLE: Final = rf"^{GOOGLE_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$"
+"""Pattern of project.dataset.table, without a character that could end a quoted name in a query."""
+
 VARIABLE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 """Pattern of the name of an environment variable."""
 
@@ -177,6 +183,18 @@ Bytes = Annotated[
     int, BeforeValidator(_bytes, json_schema_input_type=int | Annotated[str, Field(pattern=_SIZE)])
 ]
 """A whole number of bytes, or a text such as `10GiB`."""
+
+MaxBytesBilled = Annotated[
+    Bytes,
+    Field(
+        strict=True,
+        ge=10 * 2**20,
+        le=2**63 - 1,
+        description="bytes, or a size with KB, MB, GB, TB, KiB, MiB, GiB or TiB, of at least 10MiB",
+        examples=["10GiB"],
+    ),
+]
+"""What one query in BigQuery may bill."""
 
 WrittenPath = Annotated[Path, BeforeValidator(_path)]
 """A path with `~` expanded; when relative, it starts at the working folder."""

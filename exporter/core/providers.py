@@ -136,6 +136,21 @@ def provider_label(name: str) -> str:
     return next(known, provider_alone)
 
 
+def bill_label(name: str) -> str:
+    """Return the label value of `provider` for a name on a bill; empty for an empty one.
+
+    The SQL that reads FOCUS bills has the same rule.
+    """
+    written = slug(name)
+    bare = _LEGAL_FORM.sub("", written)
+    exact = {known: each.label for each in PROVIDERS for known in (each.label, *each.bills)}
+    for candidate in (written, bare):
+        if candidate in exact:
+            return exact[candidate]
+    beginnings = ((start, each.label) for each in PROVIDERS for start in each.bill_beginnings)
+    return next((label for start, label in beginnings if written.startswith(start)), bare)
+
+
 def price_name(label: str) -> str:
     """Return what genai-prices calls the provider of a label."""
     return next((each.priced_as for each in PROVIDERS if each.label == label and each.priced_as), label)

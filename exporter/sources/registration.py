@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
@@ -47,6 +47,14 @@ class Registration:
     advises: tuple[str, ...] = ()
     """Providers whose budgets or recommendations it reads; it reports no dollars."""
 
+    limited_to: Callable[[Config], frozenset[str] | None] = lambda _config: None
+    """Return the only providers whose dollars it reports in a configuration; None for those of `bills`."""
+
+    def as_configured(self, config: Config) -> Registration:
+        """Return the entry with the providers that the configuration limits it to."""
+        limits = self.limited_to(config)
+        return self if limits is None else replace(self, bills={each: each for each in limits})
+
     def __post_init__(self) -> None:
         """Raise ValueError for an entry that names no provider: nobody would own its dollars."""
         if not (self.bills or self.estimates or self.attributes or self.advises):
@@ -69,15 +77,16 @@ def make_sources(
     owners: dict[str, Registration] = {}
     made: list[Source] = []
     # Those that take any provider come last: they leave out what another one owns.
-    for entry in sorted(registrations, key=lambda entry: ANY_OTHER in entry.bills):
+    configured = [entry.as_configured(config) for entry in registrations]
+    for entry in sorted(configured, key=lambda entry: ANY_OTHER in entry.bills):
         source = entry.make(Wanted(config, environment, kept_tags, frozenset(owners)))
         if source is None:
             continue
-        for provider in entry.bills.keys() - {ANY_OTHER}:
+        for provider in entry.bills:
             if (other := owners.setdefault(provider, entry)) is not entry:
-                text = (
-                    f"{other.section} bills {provider} as well, so every dollar would count twice; keep one"
-                )
+                # Of two that take any provider, neither knows what the other one has.
+                named = entry.bills[provider] if provider == ANY_OTHER else provider
+                text = f"{other.section} bills {named} as well, so every dollar would count twice; keep one"
                 raise ConfigError(config.place, [Problem(entry.section, None, text)])
         made.append(source)
     return made

@@ -6,6 +6,7 @@ from typing import Final
 
 from exporter.core.ownership import Ownership, ownership_of
 from exporter.sources.files.registration import REGISTRATION as FILES
+from exporter.sources.focus.bigquery.registration import REGISTRATION as FOCUS_BIGQUERY
 from exporter.sources.focus.registration import REGISTRATION as FOCUS
 from exporter.sources.google.bigquery.registration import REGISTRATION as BIGQUERY
 from exporter.sources.google.billing_budgets.registration import REGISTRATION as BILLING_BUDGETS
@@ -25,6 +26,7 @@ REGISTRY: Final[tuple[Registration, ...]] = (
     USAGE_LOGS,
     LITELLM,
     FOCUS,
+    FOCUS_BIGQUERY,
     RECOMMENDER,
     BILLING_BUDGETS,
 )

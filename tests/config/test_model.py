@@ -258,7 +258,7 @@ BIGQUERY = ("gcp", "billing_export", "bigquery")
         )),
         *((("llm", "usage_logs"), value) for value in ([], "llm/*.jsonl", 7)),
         *((("llm", "gcp_service_ids"), value) for value in ("C7E2-9256-1C43", 7)),
-        *((("focus", "files"), value) for value in ([], "focus/*.csv", None)),
+        *((("focus", "files"), value) for value in ([], "focus/*.csv")),
         *((("focus", "cost"), value) for value in ("list", 7)),
         *((("focus", "usd_per"), value) for value in (["EUR"], 1.08)),
     ],
@@ -311,6 +311,45 @@ def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:
     [problem] = refused(with_value(FROM_BIGQUERY, path, {"enabled": True})).problems
     assert problem.key == key_text(path)
     assert "there is no such key in this version" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("focus", "key", "text"),
+    [
+        ({}, "focus", "needs one of files and bigquery"),
+        ({"bigquery": {"providers": ["aws"]}}, "focus.bigquery", "needs exactly one of table and sql"),
+        ({"bigquery": {"sql": "SELECT 1"}}, "focus.bigquery.name", "a query has no name of its own"),
+        (
+            {"bigquery": {"table": "p-1.b.t"}, "files": ["a.csv"]},
+            "focus.bigquery.providers",
+            "focus.files may have the same bills",
+        ),
+        (
+            {"bigquery": [{"table": "p-1.b.t", "providers": ["aws"]}, {"table": "p-1.b.u"}]},
+            "focus.bigquery[1].providers",
+            "the other tables may have the same bills",
+        ),
+        (
+            {"bigquery": [{"table": f"p-1.b.{name}", "providers": ["aws"]} for name in "tu"]},
+            "focus.bigquery[1].providers",
+            "focus.bigquery[0] bills aws as well",
+        ),
+        (
+            {"bigquery": [{"table": f"p-1.{name}.t", "providers": [name]} for name in ("aws", "oci")]},
+            "focus.bigquery[1].name",
+            "focus.bigquery[0] is called t as well",
+        ),
+        (
+            {"bigquery": {"table": "p-1.b.t", "providers": ["Amazon Web Services, Inc."]}},
+            "focus.bigquery.providers[0]",
+            "is written aws",
+        ),
+    ],
+)
+def test_no_dollar_of_a_focus_table_can_count_twice(focus: Any, key: str, text: str) -> None:
+    (problem,) = refused({"focus": focus}).problems
+    assert problem.key == key
+    assert text in problem.text
 
 
 # The docs.

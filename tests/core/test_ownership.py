@@ -38,9 +38,9 @@ def test_every_provider_has_one_row_and_the_last_is_for_all_others() -> None:
 
 
 def test_a_source_that_names_a_provider_comes_before_one_that_takes_any() -> None:
-    assert OWNERSHIP.of("gcp").billed_by == ("files", "bigquery", "focus")
-    assert OWNERSHIP.of("openai").billed_by == ("openai", "focus")
-    assert OWNERSHIP.rows[-1].billed_by == ("focus",)
+    assert OWNERSHIP.of("gcp").billed_by == ("files", "bigquery", "focus", "focus_bigquery")
+    assert OWNERSHIP.of("openai").billed_by == ("openai", "focus", "focus_bigquery")
+    assert OWNERSHIP.rows[-1].billed_by == ("focus", "focus_bigquery")
 
 
 def test_what_is_attribution_alone_bills_nothing() -> None:

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from exporter.core.providers import PROVIDERS, price_name, provider_label, slug
+from exporter.core.providers import PROVIDERS, bill_label, price_name, provider_label, slug
 from exporter.sources.focus.sql import _provider, _slug
 
 OPENTELEMETRY = {
@@ -169,6 +169,8 @@ def label_on_a_bill(name: str) -> str:
 @pytest.mark.parametrize(("name", "label"), FOCUS.items())
 def test_names_on_bills_give_the_label_of_the_company(name: str, label: str) -> None:
     assert label_on_a_bill(name) == label
+    # The configuration checks providers by the same rule.
+    assert bill_label(name) == label
 
 
 @pytest.mark.parametrize("name", sorted({name for each in PROVIDERS for name in (each.label, *each.bills)}))

@@ -260,6 +260,8 @@ class FakeBigQuery:
             "statistics": statistics,
         }
         if request.is_dry_run:
+            fields = [{"name": name, "type": kind} for name, kind in answer.fields]
+            statistics["query"]["schema"] = {"fields": fields}
             return resource
         resource["status"] = {"state": "RUNNING"}
         self.jobs[job_id] = Job(resource, answer, self.polls_until_done)

@@ -15,7 +15,7 @@ BY_NAME: dict[str, Any] = {
 FROM_FILES: dict[str, Any] = {"gcp": {"billing_export": {"files": ["exports/*.parquet"]}}}
 FROM_BIGQUERY: dict[str, Any] = {"gcp": {"billing_export": {"bigquery": {"table": TABLE}}}}
 
-_BY_A_RULE = {"openai", "anthropic", "tls"}
+_BY_A_RULE = {"openai", "anthropic", "tls", "focus", "bigquery"}
 """Sections whose keys all have defaults, but in which a rule needs some of them."""
 
 REQUIRED: dict[tuple[str, ...], Any] = {
@@ -58,6 +58,8 @@ def with_required(document: dict[str, Any], path: tuple[str, ...]) -> dict[str, 
             kept = {key: value for key, value in values.items() if key != path[len(section)]}
             if path[len(section)] == "admin_key_env":
                 kept = {}
+            if path[len(section)] == "sql":
+                kept = {"name": "aws", "providers": ["aws"]}
             if path[len(section)] == "password_env":
                 kept.pop("password_file")
             document = with_value(document, section, kept)

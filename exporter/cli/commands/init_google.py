@@ -98,8 +98,7 @@ def _chosen(exports: Sequence[FoundExport], questions: Questions | None) -> Sequ
 
 
 def _described(export: FoundExport) -> str:
-    kind = "detailed" if export.detailed else "standard"
-    return f"{export.table_id} ({kind} export in {export.location})"
+    return f"{export.table_id} ({export.kind} export in {export.location})"
 
 
 def _say(text: str) -> None:

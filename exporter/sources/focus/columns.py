@@ -112,6 +112,7 @@ _BEFORE_1_0: Final = frozenset(
 _PAIRS_IN_JSON: Final = ("key", "value"), ("Key", "Value")
 """How the entries of a JSON list of tags name the key and the value."""
 
+_NO_FOCUS: Final = "not FOCUS"
 _NAMES_SHOWN: Final = 8
 _TAG_TEXT_SHOWN: Final = 60
 
@@ -214,22 +215,28 @@ def focus_file(connection: duckdb.DuckDBPyConnection, path: Path, cost: Cost) ->
     if file_format(path) not in (".csv", ".parquet"):
         raise NoFocusFileError(f"{path.name!r} is neither CSV nor Parquet, and FOCUS files are one of them")
     table, types = opened(connection, path)
-    columns = FocusColumns(_version(types), types)
-    required = [*_REQUIRED, COST_COLUMNS[cost]]
-    missing = [group for group in required if all(map(columns.lacks, group))]
-    if len(missing) > len(required) // 2:
-        names = ", ".join(list(types)[:_NAMES_SHOWN]) or "no columns"
-        raise NoFocusFileError(f"not a FOCUS file; this has {names}")
-    if missing:
-        names = ", ".join(" or ".join(group) for group in missing)
-        raise NoFocusFileError(
-            f"{_of_version(columns)} lacks the mandatory column{'s' if len(missing) > 1 else ''} {names}; "
-            "the file was refused whole, export it with all mandatory columns"
-        )
+    columns = FocusColumns(version_of(types), types)
+    if (why := focus_refusal(columns, cost)) is not None:
+        if why.startswith(_NO_FOCUS):
+            raise NoFocusFileError(why.replace(_NO_FOCUS, "not a FOCUS file", 1))
+        raise NoFocusFileError(f"{why}; the file was refused whole, export it with all mandatory columns")
     return table, columns
 
 
-def _version(names: Collection[str]) -> str:
+def focus_refusal(columns: FocusColumns, cost: Cost) -> str | None:
+    """Return why rows with these columns cannot be read as FOCUS; None where they can."""
+    required = [*_REQUIRED, COST_COLUMNS[cost]]
+    missing = [group for group in required if all(map(columns.lacks, group))]
+    if len(missing) > len(required) // 2:
+        return f"{_NO_FOCUS}; this has {', '.join(list(columns.types)[:_NAMES_SHOWN]) or 'no columns'}"
+    if missing:
+        names = ", ".join(" or ".join(group) for group in missing)
+        return f"{_of_version(columns)} lacks the mandatory column{'s' if len(missing) > 1 else ''} {names}"
+    return None
+
+
+def version_of(names: Collection[str]) -> str:
+    """Return the version of FOCUS that the names of columns show, as FocusColumns.version."""
     present = {column_key(name) for name in names}
     for version, telling in _TELLING.items():
         if present & {column_key(name) for name in telling}:

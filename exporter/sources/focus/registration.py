@@ -14,7 +14,7 @@ from exporter.sources.registration import Registration, Wanted
 
 def _make(wanted: Wanted) -> FocusSource | None:
     section = wanted.config.focus
-    if section is None:
+    if section is None or not section.files:
         return None
     return FocusSource(
         section.files,

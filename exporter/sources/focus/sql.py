@@ -82,17 +82,23 @@ class FocusReading:
     """Times after this are refused."""
     kept: tuple[KeptTag, ...] = ()
     """Tags to be kept; those of Google's resource hierarchy are not in FOCUS."""
+    only: Collection[str] = ()
+    """Providers whose rows alone count; all of them where it is empty."""
+    counts: str = "1"
+    """Expression for how many rows of the bill a row stands for."""
 
 
 def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> str:
     """Return a SELECT of one row per row of the file: its leaves, exact cost, and `reason` where left out."""
     owned = ", ".join(map(quoted, sorted(reading.owned_by_others))) or "NULL"
+    only = ", ".join(map(quoted, sorted(reading.only)))
+    others = f" OR (provider <> '' AND provider NOT IN ({only}))" if only else ""
     tags = tags_expression({tag: columns.tag(tag.key) for tag in reading.kept if tag.origin == "label"})
     rated = ", ".join(map(quoted, sorted({"USD", *reading.usd_per})))
     return f"""
     SELECT *,
       CASE
-        WHEN provider IN ({owned}) THEN '{OWNED_ELSEWHERE}'
+        WHEN provider IN ({owned}){others} THEN '{OWNED_ELSEWHERE}'
         WHEN provider = '' THEN 'bad_provider'
         WHEN period IS NULL THEN 'bad_timestamp'
         WHEN exported > {sql_time(reading.latest_plausible)} THEN 'future_timestamp'
@@ -133,6 +139,7 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           TRY_CAST({columns.text("ConsumedQuantity", "UsageQuantity")} AS DOUBLE) AS quantity,
           {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
           {tags} AS tags,
+          {reading.counts} AS bill_rows,
           {columns.unread_tag_text()} AS unread_tags
         FROM {relation}
       )
@@ -163,7 +170,7 @@ def aggregate(judged: str) -> str:
       max(period_end) AS charge_period_end,
       sum(cost) AS billed_cost,
       coalesce(sum(quantity) FILTER (isfinite(quantity)), 0) AS consumed_quantity,
-      count(*) AS export_rows
+      sum(bill_rows) AS export_rows
     FROM ({judged})
     GROUP BY ALL"""
 

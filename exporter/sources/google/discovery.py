@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import RefreshTally
-from exporter.sources.google.bigquery.table import account_of
+from exporter.sources.google.bigquery.table import account_of, export_kind
 
 if TYPE_CHECKING:
     from exporter.sources.google.bigquery.session import BigQuerySession
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BILLING_URL: Final = "https://cloudbilling.googleapis.com"
 PATIENCE_SECONDS: Final = 20.0
 """For one call: somebody waits."""
+
+_KINDS: Final = ("detailed", "standard", "FOCUS")
+"""The one to be read first."""
 
 _MOST_PROJECTS: Final = 300
 """Each takes a call; whoever has more names the one that has the export."""
@@ -36,9 +39,9 @@ class FoundExport:
     location: str
 
     @property
-    def detailed(self) -> bool:
-        """Whether it names resources as well."""
-        return "_resource_" in self.table_id.rpartition(".")[2]
+    def kind(self) -> str:
+        """`detailed`, which names resources as well, `standard` or `FOCUS`."""
+        return export_kind(self.table_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Discovery:
     principal: str
     projects: tuple[str, ...]
     exports: tuple[FoundExport, ...]
-    """The detailed one of an account before its standard one."""
+    """Of an account, the detailed one, then the standard one, then the one in FOCUS, which is a preview."""
     accounts: tuple[BillingAccount, ...]
     """Empty also where accounts may not be listed; `unread` says so then."""
     unread: tuple[str, ...]
@@ -96,7 +99,7 @@ def discover(
             "has the export with --project"
         )
     exports = list(_exports(session, projects[:_MOST_PROJECTS], progress, unread))
-    exports.sort(key=lambda export: (export.billing_account_id, not export.detailed, export.table_id))
+    exports.sort(key=lambda each: (each.billing_account_id, _KINDS.index(each.kind), each.table_id))
     progress("looking for billing accounts")
     found: Sequence[BillingAccount] = ()
     try:

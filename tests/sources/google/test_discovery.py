@@ -59,12 +59,10 @@ def test_every_export_is_found_with_its_account_and_place_the_detailed_one_first
 ) -> None:
     found = looked(server)
 
-    assert [
-        (each.table_id, each.billing_account_id, each.location, each.detailed) for each in found.exports
-    ] == [
-        (DETAILED, "0A0A0A-0B0B0B-0C0C0C", "EU", True),
-        (STANDARD, "0A0A0A-0B0B0B-0C0C0C", "EU", False),
-        (OTHER, "1A1A1A-1B1B1B-1C1C1C", "US", False),
+    assert [(each.table_id, each.billing_account_id, each.location, each.kind) for each in found.exports] == [
+        (DETAILED, "0A0A0A-0B0B0B-0C0C0C", "EU", "detailed"),
+        (STANDARD, "0A0A0A-0B0B0B-0C0C0C", "EU", "standard"),
+        (OTHER, "1A1A1A-1B1B1B-1C1C1C", "US", "standard"),
     ]
     assert found.projects == ("pay", "shop")
     assert found.unread == ()

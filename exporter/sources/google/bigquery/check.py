@@ -16,6 +16,7 @@ from exporter.core.kept_tags import KeptTag
 from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
+from exporter.sources.google.bigquery.focus_export import focus_columns_finding
 from exporter.sources.google.bigquery.nearby import nearby_text
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
@@ -83,14 +84,21 @@ def findings(
 
 def _of_table(table: ExportTable) -> Iterator[Finding]:
     kind = "detailed export" if "resource" in table.columns else "standard export"
+    if table.focus:
+        kind = "FOCUS export"
     yield Finding(True, "table", f"{table.description}; {kind}")
     if table.partitioning.kind == "virtual":
         detail = (
             "the table is not partitioned by time, so every refresh reads all of it: name the table that "
             "Google writes, not a view of it"
         )
+        if table.focus:
+            detail = (
+                "BigQuery shows no partitions of the table, so every refresh reads when each row was "
+                "written, and a changed day reads all of it; the detailed export is read more cheaply"
+            )
         yield Finding(True, "partitioning", detail, warning=True)
-    yield columns_finding(table.columns, "the table")
+    yield focus_columns_finding(table) if table.focus else columns_finding(table.columns, "the table")
 
 
 def _of_account(table: ExportTable, billing_account_id: str | None) -> Iterator[Finding]:

@@ -5,8 +5,8 @@ The exception class says little: a query over the byte cap, for one, arrives as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import requests
@@ -46,6 +46,10 @@ _RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
 """Of answers that give no reason: they come from a proxy or load balancer in between."""
 
 
+Advice = tuple[str, Callable[["Circumstances"], str]]
+"""Label of spend_source_errors_total, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What an error text needs to know to be of help."""
@@ -55,6 +59,8 @@ class Circumstances:
     table_id: str | None
     location: str | None
     max_bytes_billed: int
+    advice: Mapping[str, Advice] = field(default_factory=dict)
+    """What to do of Google's reasons, where it differs from that for the billing export."""
 
     @property
     def table(self) -> str:
@@ -119,8 +125,8 @@ def _api_advice(error: api_exceptions.GoogleAPICallError, at: Circumstances) -> 
     said = _first_line(error)
     if "VPC Service Controls" in said:
         return "permission_denied", f"{said}; {_perimeter(at)}"
-    if reason in _ADVICE:
-        label, advice = _ADVICE[reason]
+    if (found := at.advice.get(reason) or _ADVICE.get(reason)) is not None:
+        label, advice = found
         return label, f"{said}; {advice(at)}"
     if error.code == 401:
         return "bad_credentials", f"{said}; {_renewal('Google refuses the credentials')}"
@@ -164,7 +170,7 @@ def _renewal(what: str) -> str:
     )
 
 
-_ADVICE: Final[dict[str, tuple[str, Callable[[Circumstances], str]]]] = {
+_ADVICE: Final[dict[str, Advice]] = {
     "accessDenied": (
         "permission_denied",
         lambda at: (

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from exporter.core.errors import SourceError
-from exporter.sources.google.bigquery.table import TABLE_KEY, Datasets, account_of
+from exporter.sources.google.bigquery.table import TABLE_KEY, Datasets, account_of, export_kind
 
 _MOST_NAMES = 5
 
@@ -41,8 +41,8 @@ def _other_table(place: str, name: str, exports: Sequence[str]) -> str:
             f"BigQuery has underscores where the account has dashes: set {TABLE_KEY} to {place}.{underscored}"
         )
     if same_account:
-        kind = "detailed" if "_resource_" in same_account[0] else "standard"
-        return f"the {kind} export of this account is there: set {TABLE_KEY} to {place}.{same_account[0]}"
+        found = same_account[0]
+        return f"the {export_kind(found)} export of this account is there: set {TABLE_KEY} to {place}.{found}"
     nearest = difflib.get_close_matches(underscored, exports, n=1, cutoff=0.85)
     if nearest:
         return f"did you mean {place}.{nearest[0]}?"

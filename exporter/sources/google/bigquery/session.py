@@ -6,7 +6,7 @@ Importing this loads google-cloud-bigquery (some 30 MB), so it is done only wher
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
@@ -21,6 +21,7 @@ from exporter.sources.base import RefreshTally
 from exporter.sources.google.bigquery.costs import billed_bytes
 from exporter.sources.google.bigquery.errors import (
     FAILURES,
+    Advice,
     Circumstances,
     explain,
     is_transient,
@@ -67,11 +68,15 @@ class BigQuerySession:
         backoff: Backoff,
         endpoint: str | None = None,
         request_seconds: float = REQUEST_SECONDS,
+        location: str | None = None,
+        advice: Mapping[str, Advice] | None = None,
     ) -> None:
         self._credentials = identity.credentials
         self._tally = tally
         self._backoff = backoff
-        self._at = Circumstances(identity.principal, job_project, None, None, max_bytes_billed)
+        self._at = Circumstances(
+            identity.principal, job_project, None, location, max_bytes_billed, advice or {}
+        )
         self._request_seconds = request_seconds
         self._session = MeteredSession(identity, tally, lambda: backoff.limited(request_seconds))
         self._client = bigquery.Client(
@@ -194,6 +199,15 @@ class BigQuerySession:
         config.use_query_cache = False
         job = self._call(doing, lambda: self._insert(sql, config, _new_job_id()))
         return job.total_bytes_processed or 0
+
+    def result_schema(self, sql: str, purpose: str, doing: str) -> list[bigquery.SchemaField]:
+        """Return the columns that a query gives, by a dry run; further queries run where its data is."""
+        config = self._config(purpose)
+        config.dry_run = True
+        config.use_query_cache = False
+        job = self._call(doing, lambda: self._insert(sql, config, _new_job_id()))
+        self._at = replace(self._at, location=self._at.location or job.location)
+        return list(job.schema or ())
 
     def _check_bytes(self, sql: str, purpose: str, doing: str) -> None:
         estimate = billed_bytes(self.bytes_read_by(sql, purpose, doing))

@@ -226,7 +226,7 @@ class BigQuerySource(Source):
         table_id = self.table or find_table(session, self.project_ids, self.billing_account_id, read_so_far)
         export = session.table(table_id)
         context.tally.progress(export.description)
-        if export.partitioning.kind == "virtual":
+        if export.partitioning.kind == "virtual" and not export.focus:
             context.tally.progress(
                 f"{table_id} is not partitioned by time, so every refresh reads all of it: to read fewer "
                 "bytes, name the table that Google writes, not a view of it"

@@ -6,12 +6,13 @@ Every figure is summed from the decimal that the export shows, in BIGNUMERIC; no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE, FARTHEST_AHEAD, LARGEST_PLAUSIBLE
 from exporter.core.kept_tags import KeptTag
+from exporter.sources.google.bigquery.focus_export import export_columns, export_rows
 from exporter.sources.google.bigquery.table import ExportTable
 from exporter.sources.google.export.sql import INVOICE_ONLY, LARGEST_RATE, SMALLEST_RATE
 
@@ -37,7 +38,7 @@ def cursor_query(table: ExportTable, since: datetime, *, with_null: bool) -> str
     return f"""
 SELECT
   {table.partitioning.start_expression} AS partition_start,
-  MAX(export_time) AS latest_export,
+  MAX({table.export_time}) AS latest_export,
   COUNT(*) AS export_rows
 FROM `{table.table_id}`
 WHERE {table.partitioning.since(since, with_null=with_null)}
@@ -105,22 +106,23 @@ def tag_column(number: int) -> str:
 
 def _export_rows(table: ExportTable, starts: Iterable[datetime | None], kept: Sequence[KeptTag]) -> str:
     """One row per export row, with the leaves that a charge is made from."""
+    columns, start, relation = _relation(table, table.partitioning.among(starts), tags=bool(kept))
 
     def leaf(path: str, otherwise: str) -> str:
-        return path if path in table.columns else otherwise
+        return path if path in columns else otherwise
 
     def text(path: str) -> str:
-        return f"IFNULL({path}, '')" if path in table.columns else "''"
+        return f"IFNULL({path}, '')" if path in columns else "''"
 
-    credited = "credits.amount" in table.columns
+    credited = "credits.amount" in columns
     credits = "FROM UNNEST(credits) AS c)"
     refused = _implausible("c.amount")
     tags = "".join(
-        f"\n    {_tag_value(table, tag)} AS {tag_column(number)}," for number, tag in enumerate(kept)
+        f"\n    {_tag_value(columns, tag)} AS {tag_column(number)}," for number, tag in enumerate(kept)
     )
     return f"""
   SELECT
-    {table.partitioning.start_expression} AS partition_start,{tags}
+    {start} AS partition_start,{tags}
     {text("billing_account_id")} AS billing_account_id,
     {text("project.id")} AS project_id,
     {text("service.id")} AS service_id,
@@ -139,13 +141,21 @@ def _export_rows(table: ExportTable, starts: Iterable[datetime | None], kept: Se
     export_time AS exported,
     cost,
     {_exact("cost")} AS exact_cost,
-    {_list_cost() if "cost_at_list" in table.columns else "CAST(NULL AS BIGNUMERIC)"} AS at_list,
+    {_list_cost() if "cost_at_list" in columns else "CAST(NULL AS BIGNUMERIC)"} AS at_list,
     {leaf("currency_conversion_rate", "CAST(NULL AS FLOAT64)")} AS given_rate,
     {"IFNULL(ARRAY_LENGTH(credits), 0)" if credited else "0"} AS credit_count,
     {f"(SELECT COUNTIF({refused}) {credits}" if credited else "0"} AS refused_credits,
     {f"(SELECT SUM({_exact('c.amount')}) {credits}" if credited else "CAST(NULL AS BIGNUMERIC)"} AS credit
-  FROM `{table.table_id}`
-  WHERE {table.partitioning.among(starts)}"""
+  FROM {relation}"""
+
+
+def _relation(table: ExportTable, where: str, *, tags: bool) -> tuple[frozenset[str], str, str]:
+    """The columns of the detailed export, the start of a row's partition, and what follows FROM."""
+    if table.focus:
+        rows = export_rows(table, where, tags=tags)
+        return export_columns(table), "partition_start", f"(\n    {rows}\n  )"
+    relation = f"`{table.table_id}`\n  WHERE {where}"
+    return table.columns, table.partitioning.start_expression, relation
 
 
 def _judged_rows(latest: datetime) -> str:
@@ -183,16 +193,16 @@ def _judged_rows(latest: datetime) -> str:
   FROM export_rows"""
 
 
-def _tag_value(table: ExportTable, tag: KeptTag) -> str:
+def _tag_value(columns: Collection[str], tag: KeptTag) -> str:
     """SQL expression of the value of a label or tag, or of the resource's name; NULL where a row has none."""
     if tag.origin == "resource":
         path = f"resource.{tag.key}"
-        return f"NULLIF({path}, '')" if path in table.columns else "CAST(NULL AS STRING)"
+        return f"NULLIF({path}, '')" if path in columns else "CAST(NULL AS STRING)"
     # The least, so that the order in a list never matters: a key may be there from two organizations.
     found = [
         f"(SELECT MIN(pair.value) FROM UNNEST({column}) AS pair WHERE pair.key = {_text_literal(tag.key)})"
         for column in (("tags",) if tag.origin == "tag" else ("labels", "project.labels"))
-        if f"{column}.value" in table.columns
+        if f"{column}.value" in columns
     ]
     return f"COALESCE({', '.join(found)})" if found else "CAST(NULL AS STRING)"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -39,9 +39,14 @@ TABLE_KEY: Final = "gcp.billing_export.bigquery.table"
 """Configuration key that names the table."""
 
 _TABLE_ID = re.compile(r"[a-z][a-z0-9.:-]*\.[A-Za-z0-9_]+\.[A-Za-z0-9_$ -]+")
-_PREFIXES: Final = ("gcp_billing_export_resource_v1_", "gcp_billing_export_v1_")
-"""Detailed export, then standard export; the detailed one has everything that the other has."""
+FOCUS_PREFIX: Final = "gcp_billing_export_focus_"
+_PREFIXES: Final = ("gcp_billing_export_resource_v1_", "gcp_billing_export_v1_", FOCUS_PREFIX)
+"""Detailed export, then standard export, which has less, then the FOCUS export, which is a preview."""
 _NEEDED: Final = ("cost", "usage_start_time", "export_time")
+_NEEDED_OF_FOCUS: Final = ("BilledCost", "ChargePeriodStart", "x_ExportTime")
+
+_FOCUS_LASTS: Final = timedelta(days=700)
+"""So long rows are in a FOCUS export at least: Google deletes them after two years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,13 @@ class ExportTable:
     partitioning: Partitioning
     description: str
     """One line for people: size, partitioning, clustering, location."""
+    focus: bool = False
+    """Whether it is Google's FOCUS export, with columns of other names."""
+
+    @property
+    def export_time(self) -> str:
+        """The column that has when a row was written."""
+        return "x_ExportTime" if self.focus else "export_time"
 
 
 def account_of(table_id: str) -> str | None:
@@ -65,6 +77,14 @@ def account_of(table_id: str) -> str | None:
         if name.startswith(prefix):
             return name.removeprefix(prefix).upper()
     return None
+
+
+def export_kind(table_id: str) -> str:
+    """Return which export a table with Google's name is: `detailed`, `standard` or `FOCUS`."""
+    name = table_id.rpartition(".")[2]
+    if name.startswith(FOCUS_PREFIX):
+        return "FOCUS"
+    return "detailed" if "_resource_" in name else "standard"
 
 
 def check_table_id(table_id: str) -> str:
@@ -133,14 +153,16 @@ def describe(table_id: str, table: Table, location: str) -> ExportTable:
     Raises SourceError `not_an_export` when a column is missing without which there is no charge.
     """
     columns = frozenset(_paths(table.schema))
-    missing = [name for name in _NEEDED if name not in columns]
+    focus = is_focus_export(table_id, columns)
+    missing = [name for name in (_NEEDED_OF_FOCUS if focus else _NEEDED) if name.lower() not in columns]
     if missing:
+        other = "; list a FOCUS table that Google does not write under focus.bigquery" if focus else ""
         raise SourceError(
             "not_an_export",
             f"{table_id} has no column {', '.join(missing)}, so it is not a Cloud Billing export; "
-            f"set {TABLE_KEY} to a table whose name starts with {' or '.join(_PREFIXES)}",
+            f"set {TABLE_KEY} to a table whose name starts with {' or '.join(_PREFIXES)}{other}",
         )
-    partitioning = _partitioning(table)
+    partitioning = _partitioning(table, focus=focus)
     clustering = ", ".join(table.clustering_fields or ()) or "nothing"
     size = "" if table.num_bytes is None else f", {table.num_bytes / 2**20:,.0f} MiB"
     return ExportTable(
@@ -150,7 +172,14 @@ def describe(table_id: str, table: Table, location: str) -> ExportTable:
         partitioning,
         f"{table_id}: {len(table.schema)} columns{size}, partitioned by {partitioning.unit.lower()} of "
         f"{partitioning.column}, clustered by {clustering}, in {location}",
+        focus,
     )
+
+
+def is_focus_export(table_id: str, columns: Collection[str]) -> bool:
+    """Return whether a table is Google's FOCUS export: by its name, or as a view of it by its columns."""
+    named = table_id.rpartition(".")[2].startswith(FOCUS_PREFIX)
+    return named or ("billedcost" in columns and "cost" not in columns)
 
 
 def _paths(schema: Iterable[SchemaField], above: str = "") -> Iterator[str]:
@@ -160,10 +189,13 @@ def _paths(schema: Iterable[SchemaField], above: str = "") -> Iterator[str]:
         yield from _paths(field.fields, f"{path}.")
 
 
-def _partitioning(table: Table) -> Partitioning:
+def _partitioning(table: Table, *, focus: bool) -> Partitioning:
     rule = table.time_partitioning
     if rule is None:
-        return VIRTUAL_DAYS
+        # A linked dataset does not always show how a table is partitioned, and when its rows are deleted.
+        return (
+            replace(VIRTUAL_DAYS, column="x_ExportTime", expiration=_FOCUS_LASTS) if focus else VIRTUAL_DAYS
+        )
     expiration = timedelta(milliseconds=rule.expiration_ms) if rule.expiration_ms else None
     unit = cast("Unit", rule.type_ or "DAY")
     if not rule.field:
