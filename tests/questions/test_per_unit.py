@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
@@ -77,6 +77,8 @@ def day_of(each: Charge) -> date:
     return each.charge_period_start.astimezone(zone_of(each)).date()  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
 @given(
     unit=st.sampled_from([unit.name for unit in UNITS]),
     step=st.sampled_from(["day", "week", "month"]),

@@ -274,4 +274,4 @@ def test_days_that_are_no_numbers_are_refused_as_a_whole(body: str, reason: str)
         found = read_days(address, [date(2026, 11, 9)])
     assert isinstance(found, UnitFailure)
     assert found.reason == reason
-    assert found.text.startswith("unit_costs.order: 127.0.0.1")
+    assert found.text.startswith(f"unit_costs.order: {address} ")
