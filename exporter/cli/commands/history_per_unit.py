@@ -26,8 +26,8 @@ def print_unit_costs(answer: CostAnswer, per_unit: CostPerUnit, by: By, form: Fo
         sys.stdout.write("\n".join(_lines(answer, per_unit, by)) + "\n")
     if per_unit.counted_days == 0:
         logger.error(
-            "no day from %s to before %s has both a number of %s and billed cost: the numbers come from the "
-            "promql of unit_costs, once a day is over",
+            "no day from %s to before %s has both billed cost and a number of the unit %s: numbers come from "
+            "the promql of unit_costs, once a day is over",
             answer.from_,
             answer.to,
             printable(per_unit.unit),
