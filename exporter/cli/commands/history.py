@@ -186,6 +186,9 @@ def history(
     answer, complete = history_from_questions(
         config, question, ledger=ledger, refresh=refresh, access=access, now=now
     )
+    if answer.missing_sources:
+        missing = ", ".join(answer.missing_sources)
+        logger.warning("not read to the end yet, so nothing of it is in the answer: %s", missing)
     if answer.per_unit is not None:
         return print_unit_costs(answer, answer.per_unit, question.by, form) and complete
     return print_answer(history_answer(question, answer), form, plot) and complete

@@ -50,7 +50,7 @@ def _lines(answer: CostAnswer, per_unit: CostPerUnit, by: By) -> Iterator[str]:
         yield ""
         yield (
             f"{per_unit.counted_days} of {per_unit.days} days are counted: they have a number of units and "
-            f"billed cost, ${_usd(per_unit.cost)} together."
+            f"billed cost{'' if per_unit.cost is None else f', ${_usd(per_unit.cost)} together'}."
         )
     for bill in answer.providers:
         yield f"The ledger has the bill of {printable(bill.provider)} to {bill.billed_to}."
