@@ -36,6 +36,14 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write for example 2026-11-20") from None
 
 
+def last_days(text: str) -> int:
+    """Read how many days to show: `30d`, `8w`."""
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([dw])", text, re.ASCII)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days or weeks; write for example 30d")
+    return int(match[1]) * {"d": 1, "w": 7}[match[2]]
+
+
 def retention(text: str) -> timedelta:
     """Read how long blocks are kept, as Prometheus writes it: `15d`, `8w`, `2y`."""
     days_of = {"d": 1, "w": 7, "y": 365}

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from exporter.client import SpendClient, SpendError
-from exporter.client.access import PASSWORD_VARIABLE
-from exporter.config.model import Config
+from exporter.client import SpendClient, SpendError, UnreachableError
+from exporter.client.access import DEFAULT_URL, PASSWORD_VARIABLE
+from exporter.config.model import Config, load
 from exporter.ledger.opening import LedgerError
+from exporter.questions.problem import QuestionError
 from exporter.web.web_config import load_web_config
 
 logger = logging.getLogger(__name__)
@@ -56,35 +57,64 @@ def add_access(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_config_or_running(command: argparse.ArgumentParser) -> None:
+    """Add `--config` to a command that asks the running exporter where there is none."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML or JSON; reads its ledger where no exporter runs with it (default: ask the exporter at "
+        f"--url, or at {DEFAULT_URL})",
+    )
+
+
+def configured(chosen: argparse.Namespace, *needing: str) -> Config | None:
+    """Load the configuration; None without one. Raises QuestionError where one of the options needs it."""
+    if chosen.config is not None:
+        return load(chosen.config)
+    for option in needing:
+        if getattr(chosen, option.replace("-", "_")):
+            raise QuestionError(option, "needs the configuration: name its file with --config")
+    return None
+
+
 def access_of(chosen: argparse.Namespace) -> Chosen:
     """Return the arguments of `add_access`."""
     return Chosen(chosen.url, chosen.user, chosen.password_file, chosen.ca_file)
 
 
 def asked_or_read(
-    config: Config,
+    config: Config | None,
     access: Chosen,
     *,
     path: str,
     query: Mapping[str, str],
     model: type[Answer],
-    read: Callable[[], tuple[Answer, tuple[str, ...]]],
+    read: Callable[[Config], tuple[Answer, tuple[str, ...]]],
     only_here: bool,
 ) -> tuple[Answer, bool]:
     """Return the answer that `read` makes from the ledger, or that of the exporter which has the ledger.
 
-    Also whether every source could be read; one that could not be is logged. With `only_here` it is read,
-    whatever runs. Raises QuestionError, LedgerError, OSError.
+    Without a configuration the exporter at the chosen address is asked. Also whether every source could be
+    read; one that could not be is logged. With `only_here` it is read, whatever runs. Raises QuestionError,
+    LedgerError, OSError.
     """
+    if config is None:
+        try:
+            return _asked(DEFAULT_URL, access, path, query, model), True
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error}, or the configuration with --config to read its ledger"
+            ) from None
     if access.url is not None:
-        return _asked(config, access, path, query, model), True
+        return _asked(access.url, access, path, query, model), True
     try:
-        answer, failed = read()
+        answer, failed = read(config)
     except LedgerError as error:
         if error.reason != "ledger_in_use" or only_here:
             raise
         try:
-            return _asked(config, access, path, query, model), True
+            return _asked(configured_url(config), access, path, query, model), True
         except SpendError as unanswered:
             raise LedgerError(error.reason, f"{error} It was asked instead, but {unanswered}") from unanswered
     for name in failed:
@@ -93,9 +123,9 @@ def asked_or_read(
 
 
 def _asked(
-    config: Config, access: Chosen, path: str, query: Mapping[str, str], model: type[Answer]
+    default_url: str, access: Chosen, path: str, query: Mapping[str, str], model: type[Answer]
 ) -> Answer:
-    with access.client(configured_url(config)) as client:
+    with access.client(default_url) as client:
         return client.ask(path, query, model)
 
 

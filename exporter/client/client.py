@@ -82,6 +82,7 @@ class SpendClient:
         measure: Literal["net", "gross", "credits", "list", "usage"] = "net",
         top: int = 20,
         compare: Literal["previous", "week", "none"] = "none",
+        per: str = "",
     ) -> Costs:
         """Return what was billed, when and on what; the parameters are those of /api/v1/costs."""
         query = {
@@ -93,6 +94,7 @@ class SpendClient:
             "measure": measure,
             "top": str(top),
             "compare": compare,
+            "per": per,
         }
         return self.ask("/api/v1/costs", query, Costs)
 

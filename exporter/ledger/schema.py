@@ -175,6 +175,14 @@ _ADD_LIST_PRICES: Final = """
 ALTER TABLE charge ADD COLUMN list_above_billed_usd DECIMAL(38,18);
 """
 
+_ADD_UNIT_COUNTS: Final = """
+-- The number of a unit of the user's business on a billing day, and the query that returned it.
+CREATE TABLE unit_count (
+  unit VARCHAR NOT NULL, day DATE NOT NULL, number DOUBLE NOT NULL,
+  promql VARCHAR NOT NULL, timezone VARCHAR NOT NULL
+);
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _CREATE,
     _ADD_USAGE,
@@ -186,6 +194,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _ADD_COUNTED_FROM,
     _NAME_LABELS_BY_PLACE,
     _ADD_LIST_PRICES,
+    _ADD_UNIT_COUNTS,
 )
 """MIGRATIONS[n] takes a ledger from version n to n + 1; version 0 is an empty file."""
 

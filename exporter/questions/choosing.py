@@ -8,6 +8,7 @@ from typing import Final
 
 from exporter.ledger.charges.cost_sums import ChargeSeries, ChosenKind, CostSums
 from exporter.ledger.charges.windows import Window
+from exporter.metrics.attribution import BusinessUnit
 from exporter.questions.bills import Bills
 from exporter.questions.conditions import Conditions, holds
 from exporter.questions.dimensions import UNIT, Dimensions
@@ -41,10 +42,15 @@ def choose(
     where: Conditions,
     span: Window,
     wanted: Callable[[ChargeSeries], bool] = lambda _series: True,
+    per: BusinessUnit | None = None,
 ) -> Choice:
-    """Return the charges of wanted series for which the conditions hold. Raises QuestionError."""
+    """Return the charges of wanted series for which the conditions hold, with `per` those that it costs.
+
+    Raises QuestionError.
+    """
     needed = [*by, *where]
     tags, units = dimensions.needs_tags(needed), UNIT in needed
+    tags |= per is not None and dimensions.unit_needs_tags(per)
     late = [name for name in where if name == UNIT or dimensions.needs_tags([name])]
     early = [name for name in where if name not in late]
     series = {
@@ -58,6 +64,8 @@ def choose(
     chosen: list[ChosenKind] = []
     for kind in sums.kinds(list(series), span, tags=tags, units=units):
         each = series[kind.series_id]
+        if per is not None and not dimensions.is_cost_of(per, each, kind.tags):
+            continue
         if all(holds(name, dimensions.value(name, each, kind.tags, kind.unit), where[name]) for name in late):
             keys = tuple(dimensions.value(name, each, kind.tags, kind.unit) for name in by)
             number = groups.setdefault(keys, len(groups))

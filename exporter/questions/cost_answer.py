@@ -107,6 +107,40 @@ class ProviderBill(Part):
     and for bills by the day, it is a week before the end of the bill."""
 
 
+class UnitPoint(Part):
+    """What a unit cost in one period."""
+
+    start: str
+    end: str
+    """Excluded."""
+    count: float | None
+    """Number of units on the counted days; null where no day is counted."""
+    cost: Amount | None
+    """Billed on the counted days; where a day is not counted, less than the `value` of the answer's point."""
+    usd_per_unit: float | None
+    """Cost over number; null where no day is counted, or the number is 0."""
+    counted_days: int
+    """Days with a number of units and with billed cost. Today is none of them."""
+    days: int
+    settled: bool
+    """Whether nearly all of the cost has arrived; if not, the cost of a unit will grow."""
+
+
+class CostPerUnit(Part):
+    """What one unit of the user's business has cost: the cost of the counted days over their units."""
+
+    unit: str
+    count: float | None
+    """Sum of the points."""
+    cost: Amount | None
+    """Sum of the points, exactly."""
+    usd_per_unit: float | None
+    counted_days: int
+    days: int
+    points: list[UnitPoint]
+    """The same periods as in the answer's `points`."""
+
+
 class CostAnswer(Part):
     """What was billed. The groups and `other` add up to `total` exactly, in each period too."""
 
@@ -133,6 +167,8 @@ class CostAnswer(Part):
     previous: Amount | None
     points: list[Point]
     """The sum of all groups."""
+    per_unit: Annotated[CostPerUnit | None, Field(exclude_if=_none)] = None
+    """For `per`: what one unit has cost. Left out without `per`."""
     without_list_price: Unlisted = None
     """For `list`: what was billed, without credits, for charges that have no list price, because their bill
     does not give one or was read before list prices were kept. It is not in `total`. Left out where there are

@@ -14,7 +14,7 @@ _LONGEST_PARAMETER: Final = 10_000
 _LISTS: Final = ("by", "where")
 """Parameters that may be repeated; the values are joined by commas."""
 
-_MAY_BE_EMPTY: Final = (*_LISTS, "from", "to")
+_MAY_BE_EMPTY: Final = (*_LISTS, "from", "to", "per")
 """Parameters of which an empty value is as good as none."""
 
 
@@ -46,6 +46,9 @@ class CostParameters(Parameters):
     """Dimensions separated by commas: provider, billing_account, project, service, service_id, sku, sku_id,
     region, charge_category, category (your cost attribution), model, unit, and label.KEY or tag.KEY of the
     labels and tags that the configuration uses. Without it there is one group."""
+    per: str | None = Field(None, examples=["order"])
+    """A unit of `unit_costs` in the configuration, such as order: only the charges that it costs, and in
+    `per_unit` the cost of one, by day, week or month. Not with `by` and `compare`; for `net` and `gross`."""
     measure: Literal["net", "gross", "credits", "list", "usage"] = "net"
     """`net`: all charges, as in /metrics. `gross`: without credits. `credits`: credits alone, negative.
     `list`: what the charges of `gross` cost at the provider's list prices. `usage`: the quantity of usage, by

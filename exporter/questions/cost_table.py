@@ -11,6 +11,7 @@ from typing import Final
 from exporter.core.charges import EARLIEST_PLAUSIBLE, FARTHEST_AHEAD
 from exporter.ledger.charges.cost_sums import Amount, ChargeSeries, ChosenKind, CostSums, NumberedBy
 from exporter.ledger.charges.windows import LedgerView, Window
+from exporter.metrics.attribution import BusinessUnit
 from exporter.questions.bills import Bills
 from exporter.questions.choosing import Choice, choose
 from exporter.questions.conditions import Conditions
@@ -57,6 +58,8 @@ class Asked:
     before: Span | None
     now: datetime
     most_rows: int
+    per: BusinessUnit | None = None
+    """The unit whose charges alone are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,10 @@ class CostTable:
             for index, (slot, settled) in enumerate(zip(self.slots, self.settled, strict=True))
         ]
 
+    def amounts(self) -> dict[int, Decimal]:
+        """Return the sum of all groups by number of the period; without those in which there is none."""
+        return _added(self.cells.values())
+
     def total(self, numbers: Iterable[int]) -> str | None:
         """Return the sum of some groups over all periods; None where there is nothing to sum."""
         return _total(self.cells, numbers)
@@ -201,6 +208,7 @@ def cost_table(
         where=asked.where,
         span=_reach(span, before),
         wanted=_COUNTED[parameters.measure],
+        per=asked.per,
     )
     reader = _Reader(sums, choice, asked.now, parameters.measure)
     previous = reader.totals(before) if before else {}

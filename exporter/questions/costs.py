@@ -12,6 +12,7 @@ from exporter.questions.cost_answer import ComparedSpan, CostAnswer
 from exporter.questions.cost_question import CostParameters
 from exporter.questions.cost_table import Asked, CostTable, cost_table
 from exporter.questions.dimensions import UNIT, Dimensions
+from exporter.questions.per_unit import cost_per_unit, unit_of
 from exporter.questions.times import Span, bound_text, span_before, span_of
 
 MOST_ROWS: Final = 10_000
@@ -35,7 +36,14 @@ def answer_costs(
     where = conditions_of(parameters.where, dimensions)
     span = span_of(parameters.from_, parameters.to, parameters.step, now, bills.zones)
     before = span_before(span, parameters.compare)
-    table = cost_table(view, parameters, dimensions, bills, Asked(by, where, span, before, now, most_rows))
+    per = unit_of(parameters, dimensions)
+    asked = Asked(by, where, span, before, now, most_rows, per)
+    table = cost_table(view, parameters, dimensions, bills, asked)
+    per_unit = None
+    if per is not None:
+        by_day = parameters.model_copy(update={"step": "day"})
+        daily = table if parameters.step == "day" else cost_table(view, by_day, dimensions, bills, asked)
+        per_unit = cost_per_unit(view, per, table, daily)
     everything = [*table.shown, *table.rest]
     units = {table.choice.groups[number][by.index(UNIT)] for number in everything} if quantity else set()
     adds_up = len(units) <= 1
@@ -60,6 +68,7 @@ def answer_costs(
         partial=bills.partial(before or span, table.choice.providers),
         providers=bills.described(),
         missing_sources=list(bills.missing_sources),
+        per_unit=per_unit,
         without_list_price=table.total_unlisted(with_other),
     )
 

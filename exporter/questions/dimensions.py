@@ -13,6 +13,7 @@ from typing import Final
 from exporter.analysis.bill.attribution import Attribution, Combination
 from exporter.core.charges import tags_of
 from exporter.ledger.charges.cost_sums import ChargeSeries
+from exporter.metrics.attribution import BusinessUnit
 from exporter.metrics.model_names import ModelNames
 from exporter.questions.problem import QuestionError, quoted, suggestion
 
@@ -51,6 +52,8 @@ class Dimensions:
     """The labels and tags that the ledger keeps, such as `label:team`."""
     rules: Attribution
     models: ModelNames
+    units: tuple[BusinessUnit, ...] = ()
+    """The units of the user's business, such as orders."""
 
     @property
     def names(self) -> list[str]:
@@ -74,6 +77,26 @@ class Dimensions:
                 "where", f"{quoted(text)} is no condition; write a dimension and a pattern: project:shop-*"
             )
         return self._name(name, "where"), text[len(name) + 1 :]
+
+    def unit(self, text: str) -> BusinessUnit:
+        """Return the unit of a name. Raises QuestionError."""
+        named = {unit.name: unit for unit in self.units}
+        if text not in named:
+            advice = suggestion(text, named) if named else "the configuration has no unit_costs"
+            raise QuestionError("per", f"{quoted(text)} is no unit; {advice}")
+        return named[text]
+
+    def unit_needs_tags(self, unit: BusinessUnit) -> bool:
+        """Whether it depends on labels or tags which charges a unit costs."""
+        return bool(unit.match.labels or unit.match.tags or (unit.categories and self._rules_use_tags))
+
+    def is_cost_of(self, unit: BusinessUnit, series: ChargeSeries, tags: str) -> bool:
+        """Whether a kind of charge is a part of what the unit costs, as in spend_unit_cost_usd."""
+        model = self.models.model(series.provider, series.service_id, series.sku_id, series.sku)
+        charge = _combination(series, model or "", tags)
+        return (not unit.categories or self.rules.category(charge) in unit.categories) and unit.match.matches(
+            charge
+        )
 
     def needs_tags(self, names: Sequence[str]) -> bool:
         """Whether the value of one of the dimensions depends on labels or tags."""

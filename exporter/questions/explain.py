@@ -26,7 +26,7 @@ from exporter.questions.explain_answer import (
     OtherChanges,
 )
 from exporter.questions.problem import QuestionError, quoted
-from exporter.questions.times import Span, bound_text, slots_of, span_before, span_of
+from exporter.questions.times import WEEKDAYS, Span, bound_text, last_weekday, slots_of, span_before, span_of
 
 _OF_LINE: Final = ("provider", "service", "project", "sku", "charge_category", "model", UNIT)
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -147,7 +147,9 @@ def _spans(parameters: ExplainParameters, bills: Bills, now: datetime) -> Spans:
 
 
 def _one_day(text: str, bills: Bills, now: datetime) -> Span:
-    """Return the billing day that a date names, or that a time is in."""
+    """Return the billing day that a date or a day of the week names, or that a time is in."""
+    if text.lower() in WEEKDAYS:
+        text = str(last_weekday(text, now, bills.zones))
     try:
         day = date.fromisoformat(text) if len(text) == len("2026-11-17") else None
     except ValueError:

@@ -14,7 +14,8 @@ class ExplainParameters(Parameters):
     """Parameters of /api/v1/explain. Without `day`, `from` and `to` it is about yesterday."""
 
     day: str | None = Field(None, examples=["2026-11-17"])
-    """One billing day (2026-11-17, or a time within it such as `now-1d`), in place of `from` and `to`."""
+    """One billing day, in place of `from` and `to`: 2026-11-17, a time within it such as `now-1d`, or
+    `tuesday`, the last one before today."""
     compare: Literal["previous", "week"] = "previous"
     """`previous`: the span of the same length just before; of whole months, as many months. `week`: the same
     span a week before."""

@@ -29,6 +29,7 @@ _RELATIVE: Final = re.compile(r"now(?:-([0-9]{1,4})([hdw]))?", re.ASCII)
 _UNITS: Final = {"h": _HOUR, "d": _DAY, "w": _WEEK}
 _YEARS: Final = range(2000, 2101)
 _CALENDAR: Final[Mapping[str, By]] = {"day": "day", "week": "week", "month": "month"}
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SHOWN: Final[Mapping[str, int]] = {"day": 14, "week": 8, "month": 6, "hour": 48, "total": 30 * 24}
 """How many periods (for `total`: hours) are shown without `from`, the present one included."""
 
@@ -78,6 +79,13 @@ def span_of(first: str | None, end: str | None, step: Step, now: datetime, zones
             f"{bound_text(first_bound)} is not before `to`, {bound_text(end_bound)}, which is excluded",
         )
     return Span(first_bound, end_bound, windows)
+
+
+def last_weekday(name: str, now: datetime, zones: Collection[str]) -> date:
+    """Return the last day of one of WEEKDAYS that is over in every zone."""
+    today = min(now.astimezone(ZoneInfo(zone)).date() for zone in zones or ("UTC",))
+    back = (today.weekday() - WEEKDAYS.index(name.lower()) - 1) % 7 + 1
+    return today - back * _DAY
 
 
 def span_before(span: Span, compared: Compared) -> Span | None:

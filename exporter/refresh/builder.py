@@ -30,7 +30,7 @@ from exporter.metrics.outlooks.nowcast import Outlook, grade
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, awaited_bills, build
 from exporter.refresh.storage_health import StorageHealth
-from exporter.sources.prometheus_units import UnitCounts, UnitFailure
+from exporter.refresh.unit_counting import UnitCounting
 from exporter.sources.status import SourceStatus
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class SnapshotBuilder:
         storage: StorageHealth,
         *,
         max_series: int,
-        units: UnitCounts | None,
+        units: UnitCounting | None,
         more_families: Callable[[], Sequence[FamilySamples]] = tuple,
         history_sender: HistorySender | None,
         clock: Callable[[], datetime],
@@ -251,11 +251,7 @@ class SnapshotBuilder:
         """Read yesterday's numbers of the user's units; a unit without a number has no cost."""
         if self._units is None:
             return
-        found = self._units.read(self._clock())
-        for failure in found.values():
-            if isinstance(failure, UnitFailure):
-                logger.error("%s", failure.text)
-        self._unit_counts = {name: count for name, count in found.items() if isinstance(count, float)}
+        self._unit_counts = self._units.count(self._clock())
 
     def keep_estimates(self, outlooks: Sequence[Outlook]) -> None:
         """Keep this hour's estimates, to be graded by the bill; a full disk must not affect the snapshot."""

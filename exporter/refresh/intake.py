@@ -11,6 +11,7 @@ from pathlib import Path
 
 from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
+from exporter.ledger.unit_counts import KeptUnitCounts
 from exporter.ledger.usage.store import UsageLedger
 from exporter.refresh.guard import Guard, RetractionRules, Shrinking
 from exporter.sources.base import (
@@ -54,6 +55,7 @@ class Intake:
         self._ledger = ledger
         self._usage = UsageLedger(ledger)
         self._said = PastEstimates(ledger)
+        self._unit_counts = KeptUnitCounts(ledger)
         self._spool = spool
         self._keep = keep
         self._clock = clock
@@ -159,6 +161,7 @@ class Intake:
             self._ledger.forget_before(newest - self._keep)
             self._usage.forget_before(newest - self._keep, newest - KEEP_POINTS)
             self._said.forget_before(newest - self._keep)
+            self._unit_counts.forget_before(newest - self._keep)
 
 
 class Receiver:

@@ -43,6 +43,7 @@ from exporter.refresh.intake import Intake
 from exporter.refresh.ledger_keeper import LedgerKeeper
 from exporter.refresh.storage_health import StorageHealth
 from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
+from exporter.refresh.unit_counting import UnitCounting
 from exporter.sources.base import Doubtful, Hidden, RefreshTally, Source, Unreadable, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
@@ -133,7 +134,7 @@ class Refresher:
                 lambda: [health.status.failed_with for health in self._healths.values()],
             ),
             max_series=max_series,
-            units=units,
+            units=None if units is None else UnitCounting(ledger, units, keep),
             more_families=more_families,
             history_sender=history_sender,
             clock=clock,

@@ -1,15 +1,15 @@
 """Numbers of the user's own business, such as orders a day, read from their Prometheus by a query.
 
-A query is evaluated at the end of yesterday's billing day, so that `[1d]` in it is that day.
+A query is evaluated at the end of a billing day, so that `[1d]` in it is that day.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ LARGEST_ANSWER_BYTES: Final = 64 * 1024
 """One number is a few hundred bytes; what is longer is something else."""
 
 _LONGEST_SHOWN: Final = 200
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,26 @@ class UnitCounts:
         at = end_of_yesterday(now, self.timezone)
         return {query.unit: self._number(query, at) for query in self.queries}
 
+    def read_days(self, query: UnitQuery, days: Sequence[date]) -> Mapping[date, float] | UnitFailure:
+        """Return the numbers of consecutive past days, without those for which there is none."""
+        found: dict[date, float] = {}
+        try:
+            for ends in _even(days, self.timezone):
+                asked = {"start": str(min(ends)), "end": str(max(ends)), "step": str(_DAY_SECONDS)}
+                values = _values(_data(self._answer(query, "query_range", asked)))
+                found |= {day: values[at] for at, day in ends.items() if at in values}
+        except _NoNumberError as error:
+            return _failure(query, error)
+        return found
+
     def _number(self, query: UnitQuery, at: datetime) -> float | UnitFailure:
         try:
-            return _number_in(self._answer(query, at))
+            data = _data(self._answer(query, "query", {"time": f"{at.timestamp():.0f}"}))
+            return _checked(_value(data))
         except _NoNumberError as error:
-            text = f"unit_costs.{query.unit}: {host_of(query.prometheus)} {error}"
-            return UnitFailure(error.reason, text)
+            return _failure(query, error)
 
-    def _answer(self, query: UnitQuery, at: datetime) -> tuple[int, bytes]:
+    def _answer(self, query: UnitQuery, endpoint: str, asked: Mapping[str, str]) -> tuple[int, bytes]:
         """Status and body of the answer."""
         import requests  # noqa: PLC0415 - loaded only where units are configured
 
@@ -82,8 +95,8 @@ class UnitCounts:
 
         def ask() -> tuple[int, bytes]:
             with session.get(
-                f"{query.prometheus}/api/v1/query",
-                params={"query": query.promql, "time": f"{at.timestamp():.0f}"},
+                f"{query.prometheus}/api/v1/{endpoint}",
+                params={"query": query.promql, **asked},
                 headers={"Accept": "application/json"},
                 timeout=(min(CONNECT_SECONDS, self.answer_seconds), self.answer_seconds),
                 stream=True,
@@ -116,10 +129,29 @@ def end_of_yesterday(now: datetime, timezone: str) -> datetime:
     return datetime.combine(now.astimezone(zone).date(), datetime.min.time(), tzinfo=zone).astimezone(UTC)
 
 
+def _even(days: Sequence[date], timezone: str) -> Iterator[dict[int, date]]:
+    """Yield the days by the Unix time of their end, in runs without a change of the clocks."""
+    run: dict[int, date] = {}
+    for day in days:
+        end = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(timezone))
+        at = int(end.timestamp())
+        if run and at - _DAY_SECONDS not in run:
+            yield run
+            run = {}
+        run[at] = day
+    if run:
+        yield run
+
+
+def _failure(query: UnitQuery, error: _NoNumberError) -> UnitFailure:
+    return UnitFailure(error.reason, f"unit_costs.{query.unit}: {host_of(query.prometheus)} {error}")
+
+
 _ONE_NUMBER: Final = "the query must give one number, for example sum(increase(orders_total[1d]))"
 
 
-def _number_in(response: tuple[int, bytes]) -> float:
+def _data(response: tuple[int, bytes]) -> object:
+    """The data of a successful answer."""
     status, body = response
     answer: Any = None
     try:
@@ -135,7 +167,7 @@ def _number_in(response: tuple[int, bytes]) -> float:
         said = ": ".join(str(answer[key]) for key in ("errorType", "error") if answer.get(key))
         reason = "bad_query" if status in (400, 422) else "refused"
         raise _NoNumberError(reason, f"refused the query ({_shortened(said)}): check unit_costs' promql")
-    return _checked(_value(answer.get("data")))
+    return answer.get("data")
 
 
 def _bad_status(status: int) -> tuple[str, str]:
@@ -161,6 +193,25 @@ def _value(data: object) -> object:
     if not isinstance(result, list) or len(result) != 2:
         raise _NoNumberError("bad_answer", f"did not answer like Prometheus: {_ONE_NUMBER}")
     return result[1]
+
+
+def _values(data: object) -> dict[int, float]:
+    """The numbers of the one series of a matrix, by Unix time, without what is no number of units."""
+    result = data.get("result") if isinstance(data, dict) and data.get("resultType") == "matrix" else None
+    if not isinstance(result, list):
+        raise _NoNumberError("bad_answer", f"did not answer like Prometheus: {_ONE_NUMBER}")
+    if len(result) > 1:
+        raise _NoNumberError("many_values", f"has {len(result)} values for the query: {_ONE_NUMBER}")
+    found: dict[int, float] = {}
+    for series in result:
+        try:
+            for at, value in series["values"]:
+                number = float(value)
+                if math.isfinite(number) and number >= 0:
+                    found[round(at)] = number
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise _NoNumberError("bad_answer", f"did not answer like Prometheus: {_ONE_NUMBER}") from None
+    return found
 
 
 def _checked(value: object) -> float:

@@ -20,7 +20,9 @@ def configured_dimensions(config: Config) -> Dimensions:
     """Return the dimensions by which cost can be asked for."""
     settings = figure_settings(config)
     rules = settings.attribution.rules if settings.attribution else ()
-    return Dimensions(kept_tags(config), Attribution(rules), ModelNames(settings.llm_service_ids))
+    return Dimensions(
+        kept_tags(config), Attribution(rules), ModelNames(settings.llm_service_ids), tuple(settings.units)
+    )
 
 
 def configured_reasons(config: Config, sources: Sequence[Source]) -> Explain:

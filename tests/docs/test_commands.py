@@ -77,6 +77,9 @@ def test_a_command_runs_as_it_is_written(
         keys = {
             "ledger": "spend.duckdb",
             "label_costs": ["team"],
+            "unit_costs": {
+                "order": {"match": {"labels": {"team": "*"}}, "promql": "q", "prometheus": store.url}
+            },
             "gcp": {"billing_export": {"files": ["export/*.parquet"]}},
             "history": history,
             "reports": [{"name": "monthly", "webhook": {"url": receiver.url}}],

@@ -23,6 +23,7 @@ ADDRESS = "http://127.0.0.1:9877"
 PRINTED = [
     "of which billed 14.0",
     "2026-10-29 shop-prod Cloud Run",
+    "\n2026-11-01 13.0 0.",
     "value: decimal128(38, 18)",
     "(2026-11-04 to before 2026-11-05)",
     "3.6",

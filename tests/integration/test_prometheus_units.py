@@ -8,12 +8,15 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from exporter.config.attribution import ChargeMatch, UnitCost
 from exporter.ledger.charges.store import Ledger
+from exporter.ledger.unit_counts import unit_counts
 from exporter.metrics.attribution import attributed_costs, unit_families
+from exporter.refresh.unit_counting import UnitCounting
 from exporter.sources.prometheus_units import UnitCounts, UnitFailure, end_of_yesterday
 from exporter.wiring.attribution import configured_attribution
 from tests.integration.test_prometheus_scrapes import prometheus
@@ -84,6 +87,7 @@ def test_the_cost_of_an_order_is_yesterdays_bill_over_yesterdays_orders(tmp_path
             },
         )
         found = UnitCounts(configured.unit_queries, PACIFIC).read(now)
+        UnitCounting(ledger, UnitCounts(configured.unit_queries[:1], PACIFIC), timedelta(days=62)).count(now)
     reasons = {name: each.reason for name, each in found.items() if isinstance(each, UnitFailure)}
     assert reasons == {
         "by_shop": "many_values",
@@ -94,8 +98,13 @@ def test_the_cost_of_an_order_is_yesterdays_bill_over_yesterdays_orders(tmp_path
     counts = {name: each for name, each in found.items() if isinstance(each, float)}
     assert counts["order"] == pytest.approx(24 * ORDERS_AN_HOUR, rel=0.02)
     assert counts["scalar"] == pytest.approx(12 * ORDERS_AN_HOUR, rel=0.02)
+    yesterday = now.astimezone(ZoneInfo(PACIFIC)).date() - timedelta(days=1)
     with ledger.view(["files"]) as view:
+        kept = unit_counts(view, "order", yesterday - timedelta(days=62), yesterday + timedelta(days=1))
         costs = attributed_costs(view, now, {"gcp": PACIFIC}, configured.attribution)
     cost_family, _ = unit_families(costs, configured.units, counts)
     assert dict(cost_family.samples)[("order",)] == pytest.approx(24 / (24 * ORDERS_AN_HOUR), rel=0.02)
+    # Prometheus has three days; of the first it may have only a part.
+    assert sorted(kept) == [yesterday - timedelta(days=1), yesterday]
+    assert list(kept.values()) == pytest.approx([24 * ORDERS_AN_HOUR] * 2, rel=0.02)
     ledger.close()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from exporter.questions.times import Step, slots_of, span_before, span_of
+from exporter.questions.times import Step, last_weekday, slots_of, span_before, span_of
 
 PACIFIC = "America/Los_Angeles"
 EVENING = datetime(2026, 11, 26, 6, tzinfo=UTC)
@@ -62,3 +62,17 @@ def test_the_span_before_is_as_long_or_as_many_months(
 )
 def test_without_from_there_are_as_many_periods_as_usual(step: Step, count: int) -> None:
     assert len(slots_of(span_of(None, None, step, EVENING, {"UTC"}), step)) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "day"),
+    [
+        ("tuesday", datetime(2026, 11, 20, 16, tzinfo=UTC), date(2026, 11, 17)),
+        ("Thursday", datetime(2026, 11, 20, 16, tzinfo=UTC), date(2026, 11, 19)),
+        ("friday", datetime(2026, 11, 20, 16, tzinfo=UTC), date(2026, 11, 13)),
+        # In Los Angeles it is still Thursday, so no bill's Thursday is over everywhere.
+        ("thursday", datetime(2026, 11, 20, 3, tzinfo=UTC), date(2026, 11, 12)),
+    ],
+)
+def test_a_weekday_is_the_last_one_that_is_over_in_every_zone(name: str, now: datetime, day: date) -> None:
+    assert last_weekday(name, now, ["UTC", "America/Los_Angeles"]) == day

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -213,3 +213,65 @@ def test_yesterday_ends_at_midnight_of_the_bills_zone(now: datetime, timezone: s
     with server(answer) as address:
         UnitCounts([UnitQuery("order", "sum(x)", address)], timezone).read(now)
     assert asked == [{"query": ["sum(x)"], "time": [f"{end.timestamp():.0f}"]}]
+
+
+def read_days(address: str, days: list[date]) -> Mapping[date, float] | UnitFailure:
+    query = UnitQuery("order", "sum(orders)", address)
+    return UnitCounts([query], PACIFIC).read_days(query, days)
+
+
+def matrix(*series: list[tuple[float, str]]) -> str:
+    return success("matrix", [{"metric": {}, "values": [list(each) for each in found]} for found in series])
+
+
+def test_each_run_of_days_without_a_change_of_clocks_is_one_request() -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        query = parse_qs(urlsplit(request.path).query)
+        asked.append(query)
+        start = float(query["start"][0])
+        saying(matrix([(start, "5"), (start + 86400, "NaN")]))(request)
+
+    # Clocks are set back in the night to 1 November, so that day has 25 hours.
+    days = [date(2026, 10, 30) + timedelta(days=number) for number in range(4)]
+    with server(answer) as address:
+        found = read_days(address, days)
+    assert found == {date(2026, 10, 30): 5.0, date(2026, 11, 1): 5.0}
+    ends = [
+        datetime(2026, 10, 31, 7),
+        datetime(2026, 11, 1, 7),
+        datetime(2026, 11, 2, 8),
+        datetime(2026, 11, 3, 8),
+    ]
+    times = [f"{end.replace(tzinfo=UTC).timestamp():.0f}" for end in ends]
+    assert [(each["start"], each["end"], each["step"]) for each in asked] == [
+        ([times[0]], [times[1]], ["86400"]),
+        ([times[2]], [times[3]], ["86400"]),
+    ]
+
+
+def test_days_without_data_have_no_number() -> None:
+    with server(saying(matrix())) as address:
+        assert read_days(address, [date(2026, 11, 9)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (matrix([(0, "1")], [(0, "2")]), "many_values"),
+        (vector("1"), "bad_answer"),
+        (success("matrix", [{"values": [[1]]}]), "bad_answer"),
+        (success("matrix", [{"values": [[1, "many"]]}]), "bad_answer"),
+        (success("matrix", [{"histograms": []}]), "bad_answer"),
+        (success("matrix", ["x"]), "bad_answer"),
+        ("<html>", "bad_answer"),
+        ("x" * 70_000, "many_values"),
+    ],
+)
+def test_days_that_are_no_numbers_are_refused_as_a_whole(body: str, reason: str) -> None:
+    with server(saying(body)) as address:
+        found = read_days(address, [date(2026, 11, 9)])
+    assert isinstance(found, UnitFailure)
+    assert found.reason == reason
+    assert found.text.startswith(f"unit_costs.order: {address} ")

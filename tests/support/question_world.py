@@ -14,6 +14,8 @@ from exporter.analysis.bill.attribution import Attribution, Match, Rule
 from exporter.core.charges import Charge, tags_of, tags_text
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
+from exporter.ledger.unit_counts import KeptUnitCounts, UnitCount
+from exporter.metrics.attribution import BusinessUnit
 from exporter.metrics.model_names import ModelNames
 from exporter.questions.asking import Questions
 from exporter.questions.dimensions import Dimensions
@@ -24,6 +26,10 @@ NOW: Final = datetime(2026, 11, 20, 16, 37, tzinfo=UTC)
 QUOTED: Final = 'te"am, x'
 """The key of a label."""
 ZONES: Final = {"gcp": "America/Los_Angeles", "openai": "UTC"}
+
+ORDER: Final = BusinessUnit("order", Match(projects=("shop-*",)))
+COUNTED: Final = {date(2026, 10, 29) + timedelta(days=number): 10.0 + number for number in range(0, 16, 3)}
+"""Orders on some days of `many_charges`."""
 
 _PLACES: Final = [("shop-prod", "europe-west4"), ("shop-dev", "us-central1"), ('odd "name"', "")]
 _CORE: Final = tags_text({"label:team": "core"})
@@ -104,7 +110,9 @@ def dimensions() -> Dimensions:
         Rule("core", Match(labels={"team": ("core",)}), "core"),
         Rule("shop", Match(projects=("shop-*",)), "shop"),
     ]
-    return Dimensions(("label:team", f"label:{QUOTED}"), Attribution(rules), ModelNames(GCP_LLM_SERVICE_IDS))
+    return Dimensions(
+        ("label:team", f"label:{QUOTED}"), Attribution(rules), ModelNames(GCP_LLM_SERVICE_IDS), (ORDER,)
+    )
 
 
 def questions(ledger: Ledger, now: datetime = NOW) -> Questions:
@@ -118,6 +126,9 @@ def asked_ledger(folder: Path, rows: Sequence[Charge]) -> Iterator[Questions]:
     try:
         put(ledger, folder, "all", *(row for row in rows if row.provider == "gcp"))
         put(ledger, folder, "all", *(row for row in rows if row.provider == "openai"), source="openai")
+        KeptUnitCounts(ledger).keep(
+            [UnitCount("order", day, each, "q", "UTC") for day, each in COUNTED.items()]
+        )
         yield questions(ledger)
     finally:
         ledger.close()

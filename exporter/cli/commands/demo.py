@@ -20,7 +20,7 @@ import duckdb
 
 from exporter.cli.arguments import add_listen, print_address
 from exporter.cli.commands.serve import serve, stop_on_signals
-from exporter.config.model import parse
+from exporter.config.model import Config, parse
 from exporter.config.types import host_and_port
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
@@ -32,6 +32,8 @@ from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_
 from exporter.simulator.llm.calls import Calls
 from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.llm.usage_log import UsageLog
+from exporter.simulator.orders import Orders
+from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi, serving_prometheus
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 from exporter.sources.google.recommender.source import RecommenderSource
 from exporter.sources.llm.anthropic import AnthropicSource
@@ -55,6 +57,9 @@ CATEGORIES = {
     "serving": ["run", "compute"],
 }
 """The company's own categories of spending."""
+
+SHOP_PROJECTS = ["northwind-prod", "northwind-eu-prod"]
+"""What the company's orders cost: the production of the shop."""
 
 DAILY_LIMIT_USD = 3400
 
@@ -134,24 +139,6 @@ def demo(
         company.write_past(clock(), stopping)
         if stopping.is_set():
             return
-        config = parse(
-            json.dumps(
-                {
-                    "ledger": str(folder / "ledger.duckdb"),
-                    "gcp": {
-                        "update_interval_minutes": READ_EVERY_MINUTES,
-                        "billing_export": {"files": [str(export / "*.parquet")]},
-                        "budget_alerts": {"daily_limit_usd": DAILY_LIMIT_USD},
-                    },
-                    "llm": {"usage_logs": [str(logs / "*.jsonl")]},
-                    "cost_attribution": CATEGORIES,
-                    "budgets": BUDGETS,
-                    "label_costs": ["team"],
-                    "history": _history(remote_write_url),
-                }
-            ),
-            folder,
-        )
         writer = threading.Thread(
             target=company.keep_writing, args=(clock, stopping, export_every_seconds), name="demo-export"
         )
@@ -161,7 +148,9 @@ def demo(
                 serving(CloudMonitoring(SimulatedUsage(company.world), clock)) as address,
                 serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
                 serving_recommender(RecommenderApi()) as advice_address,
+                serving_prometheus(PrometheusApi(company.orders)) as prometheus_address,
             ):
+                config = _config(folder, prometheus_address, remote_write_url)
                 projects = [project.id for project in PROJECTS.values()]
                 monitoring = CloudMonitoringSource(
                     projects,
@@ -179,6 +168,31 @@ def demo(
         finally:
             stopping.set()
             writer.join()
+
+
+def _config(folder: Path, prometheus: str, remote_write_url: str | None) -> Config:
+    """Return the configuration of the demo; `prometheus` is the address of the company's own."""
+    document = {
+        "ledger": str(folder / "ledger.duckdb"),
+        "gcp": {
+            "update_interval_minutes": READ_EVERY_MINUTES,
+            "billing_export": {"files": [str(folder / "export" / "*.parquet")]},
+            "budget_alerts": {"daily_limit_usd": DAILY_LIMIT_USD},
+        },
+        "llm": {"usage_logs": [str(folder / "llm" / "*.jsonl")]},
+        "cost_attribution": CATEGORIES,
+        "budgets": BUDGETS,
+        "label_costs": ["team", "branch"],
+        "unit_costs": {
+            "order": {
+                "match": {"projects": SHOP_PROJECTS},
+                "promql": ORDERS_QUERY,
+                "prometheus": prometheus,
+            }
+        },
+        "history": _history(remote_write_url),
+    }
+    return parse(json.dumps(document), folder)
 
 
 def _history(remote_write_url: str | None) -> dict[str, object]:
@@ -211,6 +225,7 @@ class _Company:
             until = known.get("written_until", "")
         self.world = World.ending_at(self._began, seed=self._seed)
         self.language_models = LlmUsage.ending_at(self._began, seed=self._seed)
+        self.orders = Orders(self._seed, self.world.start)
         self._log = UsageLog(Calls(self.language_models, self.world), logs)
         self._written_until = self.world.start
         if until and any(export.iterdir()):

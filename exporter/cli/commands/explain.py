@@ -10,13 +10,18 @@ from typing import Final
 
 from exporter.cli.arguments import (
     EXIT_TROUBLE,
-    add_config,
     add_ledger,
     add_refresh,
     print_usage_problem,
 )
-from exporter.cli.running_exporter import access_of, add_access, asked_or_read
-from exporter.config.model import Config, load
+from exporter.cli.running_exporter import (
+    access_of,
+    add_access,
+    add_config_or_running,
+    asked_or_read,
+    configured,
+)
+from exporter.config.model import Config
 from exporter.questions.bills import bills_of
 from exporter.questions.cost_question import read_parameters
 from exporter.questions.explain import answer_explain
@@ -33,9 +38,11 @@ _PARAMETERS: Final = ("day", "from", "to", "compare", "where", "top")
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `explain`."""
-    add_config(command)
+    add_config_or_running(command)
     command.add_argument(
-        "--day", metavar="DATE", help="the billing day to explain: 2026-11-17 or now-1d (default: yesterday)"
+        "--day",
+        metavar="DATE",
+        help="the billing day to explain: 2026-11-17, tuesday (the last one) or now-1d (default: yesterday)",
     )
     command.add_argument("--from", dest="from", metavar="DATE", help="first billing day of a longer span")
     command.add_argument("--to", metavar="DATE", help="its end, excluded (default: now)")
@@ -62,15 +69,14 @@ def run(chosen: argparse.Namespace) -> int:
     Asks the running exporter where one has the ledger, and reads the ledger itself where none does.
     """
     query = {name: value for name in _PARAMETERS if (value := getattr(chosen, name))}
-    config = load(chosen.config)
     try:
         answer, complete = asked_or_read(
-            config,
+            configured(chosen, "ledger", "refresh"),
             access_of(chosen),
             path="/api/v1/explain",
             query=query,
             model=ExplainAnswer,
-            read=lambda: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
+            read=lambda config: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
             only_here=bool(chosen.ledger or chosen.refresh),
         )
     except QuestionError as error:

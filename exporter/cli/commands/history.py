@@ -12,7 +12,6 @@ from exporter.cli import argument_types
 from exporter.cli.arguments import (
     EXIT_TROUBLE,
     EXIT_USAGE,
-    add_config,
     add_ledger,
     add_plot,
     add_refresh,
@@ -20,11 +19,12 @@ from exporter.cli.arguments import (
     print_usage_problem,
 )
 from exporter.cli.commands.history_from_log import GROUPS, history_from_log
-from exporter.cli.commands.history_from_questions import history_from_questions
+from exporter.cli.commands.history_from_questions import history_answer, history_from_questions
+from exporter.cli.commands.history_per_unit import print_unit_costs
 from exporter.cli.commands.history_question import MEASURES, STEPS, HistoryQuestion, print_answer
 from exporter.cli.commands.history_report import Form
-from exporter.cli.running_exporter import Chosen, access_of, add_access
-from exporter.config.model import Config, load
+from exporter.cli.running_exporter import Chosen, access_of, add_access, add_config_or_running, configured
+from exporter.config.model import Config
 from exporter.questions.problem import QuestionError
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _DEFAULT_GROUP: Final = "service"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `history`."""
-    add_config(command)
+    add_config_or_running(command)
     command.add_argument(
         "--by",
         default="",
@@ -50,6 +50,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="only such charges: `project:shop-*,label.team:core`; * is any text, ? any character",
     )
     command.add_argument(
+        "--per",
+        metavar="UNIT",
+        help="what one unit of `unit_costs` has cost, such as `--per order`: of the charges that it costs",
+    )
+    begin = command.add_mutually_exclusive_group()
+    begin.add_argument(
+        "--last",
+        type=argument_types.last_days,
+        metavar="TIME",
+        help="the last days, today included: 30d or 8w",
+    )
+    begin.add_argument(
         "--from",
         dest="first",
         type=argument_types.day,
@@ -94,6 +106,8 @@ def run(chosen: argparse.Namespace) -> int:
     """
     if not days_in_order(chosen.first, chosen.end):
         return EXIT_USAGE
+    if chosen.last and chosen.end:
+        return print_usage_problem("--last ends now: with --to, give --from")
     asked = [part for part in chosen.by.split(",") if part]
     steps = [part for part in asked if part in STEPS]
     if len(steps) > 1:
@@ -101,35 +115,42 @@ def run(chosen: argparse.Namespace) -> int:
     groups = [part for part in [*asked, *([chosen.group] if chosen.group else [])] if part not in STEPS]
     question = HistoryQuestion(
         STEPS[steps[0]] if steps else "day",
-        ",".join(groups) or _DEFAULT_GROUP,
+        ",".join(groups) or ("" if chosen.per else _DEFAULT_GROUP),
         chosen.first,
         chosen.end,
         chosen.compare,
         chosen.top,
         chosen.where,
         chosen.measure,
+        chosen.last,
+        chosen.per,
     )
-    config = load(chosen.config)
-    now = datetime.now(UTC)
-    if chosen.from_log:
+    try:
+        return _answered(chosen, question, datetime.now(UTC))
+    except QuestionError as error:
+        return print_usage_problem(f"--{error}")
+
+
+def _answered(chosen: argparse.Namespace, question: HistoryQuestion, now: datetime) -> int:
+    config = configured(chosen, "from-log", "ledger", "refresh")
+    if config is not None and chosen.from_log:
         problem = _problem_of_log(chosen, question)
         if problem:
             return print_usage_problem(problem)
         succeeded = history_from_log(config, question, form=chosen.format, plot=chosen.plot, now=now)
         return 0 if succeeded else EXIT_TROUBLE
-    try:
-        succeeded = history(
-            config,
-            question,
-            ledger=chosen.ledger,
-            refresh=chosen.refresh,
-            access=access_of(chosen),
-            form=chosen.format,
-            plot=chosen.plot,
-            now=now,
-        )
-    except QuestionError as error:
-        return print_usage_problem(f"--{error}")
+    if question.per and chosen.plot:
+        raise QuestionError("plot", "does not go with --per: draw the answer of --format csv")
+    succeeded = history(
+        config,
+        question,
+        ledger=chosen.ledger,
+        refresh=chosen.refresh,
+        access=access_of(chosen),
+        form=chosen.format,
+        plot=chosen.plot,
+        now=now,
+    )
     return 0 if succeeded else EXIT_TROUBLE
 
 
@@ -138,6 +159,8 @@ def _problem_of_log(chosen: argparse.Namespace, question: HistoryQuestion) -> st
         return f"the log has no cost by {question.group}: use --by service or --by provider, without --where"
     if question.measure != "net":
         return "the log has what was shown then, net: remove --measure, or remove --from-log"
+    if question.per or question.last_days:
+        return "the log has no units, and --last is about the ledger: remove --per and --last"
     if chosen.ledger or chosen.refresh or chosen.url:
         return (
             "--from-log does not read the ledger: remove --ledger, --refresh and --url, or remove --from-log"
@@ -146,7 +169,7 @@ def _problem_of_log(chosen: argparse.Namespace, question: HistoryQuestion) -> st
 
 
 def history(
-    config: Config,
+    config: Config | None,
     question: HistoryQuestion,
     *,
     ledger: str | None,
@@ -163,4 +186,9 @@ def history(
     answer, complete = history_from_questions(
         config, question, ledger=ledger, refresh=refresh, access=access, now=now
     )
-    return print_answer(answer, form, plot) and complete
+    if answer.missing_sources:
+        missing = ", ".join(answer.missing_sources)
+        logger.warning("not read to the end yet, so nothing of it is in the answer: %s", missing)
+    if answer.per_unit is not None:
+        return print_unit_costs(answer, answer.per_unit, question.by, form) and complete
+    return print_answer(history_answer(question, answer), form, plot) and complete

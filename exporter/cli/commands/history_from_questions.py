@@ -24,35 +24,36 @@ _MOST_ROWS: Final = 1_000_000
 
 
 def history_from_questions(
-    config: Config,
+    config: Config | None,
     question: HistoryQuestion,
     *,
     ledger: str | None,
     refresh: bool,
     access: Chosen,
     now: datetime,
-) -> tuple[HistoryAnswer, bool]:
+) -> tuple[CostAnswer, bool]:
     """Return the answer, and whether every source could be read.
 
     Raises QuestionError, LedgerError, OSError.
     """
     query = _query(question, now)
-    answer, complete = asked_or_read(
+    return asked_or_read(
         config,
         access,
         path="/api/v1/costs",
         query=query,
         model=CostAnswer,
-        read=lambda: _read_here(config, query, ledger=ledger, refresh=refresh, now=now),
+        read=lambda config: _read_here(config, query, ledger=ledger, refresh=refresh, now=now),
         only_here=bool(ledger or refresh),
     )
-    return _shown(question, answer), complete
 
 
 def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:
-    first, end = question.first, question.end
-    if first and end is None and first > now.astimezone(UTC).date():
-        end = first + timedelta(days=1)
+    first, end = str(question.first or ""), question.end
+    if question.last_days is not None:
+        first = f"now-{question.last_days - 1}d"
+    if question.first and end is None and question.first > now.astimezone(UTC).date():
+        end = question.first + timedelta(days=1)
     where = question.where or ""
     if "model" in question.group.split(",") and "model:" not in where:
         # Only cost of language models.
@@ -60,12 +61,13 @@ def _query(question: HistoryQuestion, now: datetime) -> dict[str, str]:
     query = {
         "step": question.by,
         "by": question.group,
-        "from": str(first or ""),
+        "from": first,
         "to": str(end or ""),
         "where": where,
         "measure": question.measure,
         "top": str(question.top),
         "compare": "previous" if question.compare else "none",
+        "per": question.per or "",
     }
     return {name: value for name, value in query.items() if value}
 
@@ -82,7 +84,8 @@ def _read_here(
         return answer, opened.failed
 
 
-def _shown(question: HistoryQuestion, answer: CostAnswer) -> HistoryAnswer:
+def history_answer(question: HistoryQuestion, answer: CostAnswer) -> HistoryAnswer:
+    """Return the answer in the form in which it is shown."""
     periods = [
         Period(date.fromisoformat(point.start), date.fromisoformat(point.end)) for point in answer.points
     ]

@@ -51,6 +51,10 @@ class HistoryQuestion:
     """Conditions, as in /api/v1/costs."""
     measure: HistoryMeasure = "net"
     """As in /api/v1/costs."""
+    last_days: int | None = None
+    """Instead of `first`: so many billing days, today included."""
+    per: str | None = None
+    """A unit of the user's business, as in /api/v1/costs."""
 
 
 def print_answer(answer: HistoryAnswer, form: Form, plot: Path | None) -> bool:

@@ -10,9 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from exporter.cli.arguments import EXIT_TROUBLE, add_config, add_ledger, add_refresh, print_usage_problem
-from exporter.cli.running_exporter import access_of, add_access, asked_or_read
-from exporter.config.model import Config, load
+from exporter.cli.arguments import EXIT_TROUBLE, add_ledger, add_refresh, print_usage_problem
+from exporter.cli.running_exporter import (
+    access_of,
+    add_access,
+    add_config_or_running,
+    asked_or_read,
+    configured,
+)
+from exporter.config.model import Config
 from exporter.config.reports import ReportSection
 from exporter.core.errors import SourceError
 from exporter.questions.cost_question import read_parameters
@@ -32,7 +38,7 @@ _PARAMETERS: Final = ("month", "week", "day", "by", "where", "top")
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `report`."""
-    add_config(command)
+    add_config_or_running(command)
     period = command.add_mutually_exclusive_group()
     period.add_argument("--month", metavar="MONTH", help="2026-10 (default: the last whole month)")
     period.add_argument("--week", metavar="WEEK", help="from Monday to Sunday: 2026-W43")
@@ -66,9 +72,9 @@ def run(chosen: argparse.Namespace) -> int:
     Asks the running exporter where one has the ledger, and reads the ledger itself where none does.
     """
     query = {name: value for name in _PARAMETERS if (value := getattr(chosen, name))}
-    config = load(chosen.config)
     try:
-        section = _section(config, chosen.send) if chosen.send else None
+        config = configured(chosen, "ledger", "refresh", "send")
+        section = _section(config, chosen.send) if config is not None and chosen.send else None
         if section is not None:
             query = _of_section(section, query)
         report, complete = asked_or_read(
@@ -77,7 +83,7 @@ def run(chosen: argparse.Namespace) -> int:
             path="/api/v1/report",
             query=query,
             model=Report,
-            read=lambda: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
+            read=lambda config: _read_here(config, query, ledger=chosen.ledger, refresh=chosen.refresh),
             only_here=bool(chosen.ledger or chosen.refresh),
         )
     except QuestionError as error:

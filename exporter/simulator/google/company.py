@@ -75,6 +75,8 @@ class Line:
     """Consumption model that sets the price; empty for the default one."""
     runaway: bool = False
     """Whether the world's incident multiplies its use."""
+    branches: str = ""
+    """Git branches whose preview it runs, one after the other for a week each; a label of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ _API: Final = "team=core service=storefront-api"
 _CHECKOUT: Final = "team=checkout service=checkout"
 _AGENT: Final = "team=assistant service=support-agent"
 _WAREHOUSE: Final = "team=data service=warehouse"
+_PREVIEWS: Final = "checkout-redesign gift-cards one-click-reorder"
 _RESEARCH: Final = "team=research service=ranking"
 
 LINES: Final[tuple[Line, ...]] = (
@@ -243,9 +246,9 @@ LINES: Final[tuple[Line, ...]] = (
     Line("e2-core", "staging", "us-central1-a", 20.9, "mild", "instance/gke-staging-1-pool", "team=core env=staging", 0.03, 0, machine="e2-standard-8"),
     Line("e2-ram", "staging", "us-central1-a", 11.2, "mild", "instance/gke-staging-1-pool", "team=core env=staging", 0.03, 0, machine="e2-standard-8"),
     Line("gke-cluster", "staging", "us-central1", 2.4, "steady", "cluster/staging-1", "team=core env=staging", 0, 0),
-    Line("pg-cpu", "staging", "us-central1", 4.0, "steady", "instance/orders-db-staging", "team=checkout env=staging", 0, 0),
-    Line("pg-ram", "staging", "us-central1", 2.7, "steady", "instance/orders-db-staging", "team=checkout env=staging", 0, 0),
-    Line("run-cpu", "staging", "us-central1", 2.6, "work", "service/storefront-api", "team=core env=staging", 0.3),
+    Line("pg-cpu", "staging", "us-central1", 4.0, "steady", "instance/orders-db-staging", "team=checkout env=staging", 0, 0, branches="gift-cards checkout-redesign"),
+    Line("pg-ram", "staging", "us-central1", 2.7, "steady", "instance/orders-db-staging", "team=checkout env=staging", 0, 0, branches="gift-cards checkout-redesign"),
+    Line("run-cpu", "staging", "us-central1", 2.6, "work", "service/storefront-api", "team=core env=staging", 0.3, branches=_PREVIEWS),
     Line("log-volume", "staging", "global", 5.4, "work", noise=0.3),
     Line("e2-core", "dev", "us-west1-b", 13.6, "shift", "instance/workstations", "team=core owner=", 0.08, 0.02, machine="e2-standard-8"),
     Line("e2-ram", "dev", "us-west1-b", 7.3, "shift", "instance/workstations", "team=core owner=", 0.08, 0.02, machine="e2-standard-8"),
@@ -283,6 +286,6 @@ LINES: Final[tuple[Line, ...]] = (
     # Cloud Run, the rest: what is sent out, and a service that takes far more CPU than its few requests need
     Line("run-egress", "prod", "us-central1", 5.6, "traffic", "service/storefront-api", _API, 0.1, 0.06),
     Line("run-requests", "prod", "us-east1", 0.02, "traffic", "service/image-resizer", "team=web service=image-resizer", 0.2, 0.05),
-    Line("run-ram", "staging", "us-central1", 0.6, "work", "service/storefront-api", "team=core env=staging", 0.3),
-    Line("run-requests", "staging", "us-central1", 0.05, "work", "service/storefront-api", "team=core env=staging", 0.3),
+    Line("run-ram", "staging", "us-central1", 0.6, "work", "service/storefront-api", "team=core env=staging", 0.3, branches=_PREVIEWS),
+    Line("run-requests", "staging", "us-central1", 0.05, "work", "service/storefront-api", "team=core env=staging", 0.3, branches=_PREVIEWS),
 )  # fmt: skip

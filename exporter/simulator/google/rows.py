@@ -22,6 +22,7 @@ ExportRow = dict[str, Any]
 
 _COUNTRIES: Final = {"us": "US", "europe-west1": "BE", "europe-west2": "GB"}
 _PRICES_KEPT: Final = 1024
+_PREVIEW_DAYS: Final = 7
 _MEMORY_MIB_PER_CORE: Final = 4096
 _DEFAULT_MODEL: Final = {"id": "7754-699E-0EBF", "description": "Default"}
 _SQL_MODEL: Final = {"id": "61F8-639B-D89C", "description": "Cloud SQL CUD - 1 Year"}
@@ -72,6 +73,7 @@ class RowMaker:
             "cost_at_list_consumption_model": numeric(at_list * SQL_COMMITMENT_PRICE)
             if meter.line.model
             else exact_at_list,
+            **({"labels": _preview_labels(meter.line, at)} if meter.line.branches else {}),
         }
 
     def _price(self, meter: Meter, effective: float, rate: float) -> tuple[float, dict[str, Any]]:
@@ -207,6 +209,13 @@ def _adjustment(correction: Correction) -> dict[str, str]:
 
 def _invoice_sku(posting: Posting) -> str:
     return posting.account.tax if posting.kind == "tax" else "Rounding error"
+
+
+def _preview_labels(line: Line, at: Moment) -> list[dict[str, str]]:
+    """The labels of a resource that runs the preview of another branch each week."""
+    branches = line.branches.split()
+    branch = branches[at.billing_day // _PREVIEW_DAYS % len(branches)]
+    return [*_pairs(line.labels), {"key": "branch", "value": branch}]
 
 
 def _pairs(text: str) -> list[dict[str, str]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 from pathlib import Path
 
 import pytest
 
+from exporter.cli.main import main
+from tests.support import places
 from tests.support.exposed import POLL_SECONDS, Samples, until
 from tests.support.running import Running, running
 
@@ -25,11 +29,14 @@ SOURCES = 6
 
 
 @pytest.mark.slow
-def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path) -> None:
+def test_with_a_directory_the_same_company_and_its_counters_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
     with running(tmp_path, *options) as process:
         first = once_all_read(process)
         assert process.get("/readyz")[0] == 200
+        five_questions(process, capsys)
         assert process.end(signal.SIGINT) == 0
     remembered = json.loads((tmp_path / "company" / "world.json").read_text())
     assert remembered["seed"] == 7
@@ -58,6 +65,26 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(tmp_path: Path
     # The same hours, written again by another process: only what was exported since has come on top.
     for name in (*COUNTERS[:2], "spend_cloud_run_estimated_usd_total"):
         assert sum(read[name].values()) < sum(first[name].values()) * 1.01
+
+
+def five_questions(process: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ask as docs/history.md does; only the address is another one."""
+    page = (places.DOCS / "history.md").read_text().partition("## Five questions")[2].partition("\n## ")[0]
+    commands = re.findall(r"^\|[^|]*\| `spend-exporter ([^`]*)`", page, re.MULTILINE)
+    printed = []
+    until(lambda: process.values("spend_forecast_month_end_usd"), "forecasts", pause_seconds=POLL_SECONDS)
+    for command in commands:
+        assert main([*shlex.split(command), "--url", process.address()]) == 0, command
+        printed.append(capsys.readouterr().out)
+    dear, month, team, branch, orders = printed
+    assert re.match(r"Usage from \S+ to before \S+: \$[\d,.]+", dear)
+    assert dear.count("\n") > 5
+    assert re.search(r"^Month .* expected \(", month, re.MULTILINE)
+    assert re.search(r"^research +[1-9]", team, re.MULTILINE)
+    assert re.search(r"^total +[1-9][\d,.]*$", branch, re.MULTILINE)
+    days = re.findall(r"^(\S+) \w{3} +[\d,.]+ +([\d,]+) +0\.[01]\d+", orders, re.MULTILINE)
+    assert len(days) == 29, orders
+    assert all(int(number.replace(",", "")) > 4000 for _, number in days)
 
 
 def once_all_read(process: Running) -> Samples:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from pathlib import Path
 
 import bcrypt
@@ -10,6 +12,7 @@ import pytest
 
 from exporter.cli.main import main
 from tests.support.exposed import until
+from tests.support.question_world import COUNTED
 from tests.support.running import running
 from tests.support.served_ledger import ledger_config, served
 
@@ -34,6 +37,8 @@ def history(config: Path, *more: str) -> int:
         ["--by", "week,label.team", "--format", "csv"],
         ["--by", "service,region", "--where", "project:shop-*,label.team:core", "--top", "2"],
         ["--by", "model", "--format", "json"],
+        ["--per", "order", "--by", "week"],
+        ["--per", "order", "--format", "json", "--measure", "gross"],
     ],
     ids=" ".join,
 )
@@ -44,8 +49,61 @@ def test_the_running_exporter_gives_the_answer_that_the_ledger_gives(
     alone = capsys.readouterr().out
     with served(config):
         assert history(config, *SPAN, *more) == 0
+        assert capsys.readouterr().out == alone
+        assert main(["history", *SPAN, *more, "--url", address(config)]) == 0
     assert capsys.readouterr().out == alone
     assert alone
+
+
+def address(config: Path) -> str:
+    return f"http://{json.loads(config.read_text())['listen']}"
+
+
+def test_the_cost_of_an_order_is_marked_where_it_is_not_whole(
+    config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert history(config, *SPAN, "--per", "order") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Billed cost per order, usage from 2026-10-29 to before 2026-11-14"
+    rows = {line.split()[0]: line for line in lines[3:19]}
+    assert len(rows) == 16
+    counted = {str(day) for day in COUNTED}
+    assert {day for day, line in rows.items() if "not counted" not in line} == counted
+    assert any("charges still arrive" in line for line in rows.values())
+    assert "6 of 16 days are counted" in "\n".join(lines)
+    assert history(config, "--from", "2026-10-30", "--to", "2026-11-01", "--per", "order") == 1
+    assert "no day from 2026-10-30 to before 2026-11-01 has both" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["history", "--refresh"], "--refresh: needs the configuration"),
+        (["history", "--from-log"], "--from-log: needs the configuration"),
+        (["history", "--ledger", "x"], "--ledger: needs the configuration"),
+        (["explain", "--refresh"], "--refresh: needs the configuration"),
+        (["report", "--send", "x"], "--send: needs the configuration"),
+        (["history", "--last", "30d", "--to", "2026-11-14"], "--last ends now"),
+        (["history", "--last", "30"], "is no number of days or weeks; write for example 30d"),
+        (["history", "--last", "3d", "--from", "2026-11-14"], "not allowed with"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_without_a_configuration_what_needs_one_is_wrong_usage(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):
+        assert main(arguments) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_without_a_configuration_and_an_exporter_both_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert main(["history", "--url", f"http://127.0.0.1:{port}"]) == 1
+    told = capsys.readouterr().err
+    assert "with --url" in told
+    assert "or the configuration with --config to read its ledger" in told
 
 
 def test_a_wrong_question_is_wrong_usage_in_both_ways(
