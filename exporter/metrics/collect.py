@@ -14,6 +14,7 @@ from typing import TypeVar
 from exporter.analysis.bill.attribution import Attribution
 from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
+from exporter.core.source_names import of_kind
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
@@ -184,8 +185,10 @@ class SnapshotCollector:
         shown = [status.name for status in statuses if status.shown]
         awaited = [status.name for status in statuses if status.awaited]
         try:
-            owners = usage_owners(reporters(self._ledger, shown, USAGE_METERS), awaited)
-            hand_over(self._ledger, owners, USAGE_METERS)
+            reported_by = reporters(self._ledger, shown, USAGE_METERS)
+            owners = usage_owners(reported_by, awaited)
+            counting = {provider: of_kind(kind, reported_by[provider]) for provider, kind in owners.items()}
+            hand_over(self._ledger, counting, USAGE_METERS)
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
 
