@@ -10,32 +10,25 @@ from pydantic import Field, StrictBool, StrictStr
 from pydantic_core import InitErrorDetails
 
 from exporter.config.attribution import CostAttribution
-from exporter.config.entries import NAME_RULE, EntryName, named_twice
+from exporter.config.entries import EntryName, named_twice
+from exporter.config.google_accounts import (
+    PROJECT,
+    BillingAccount,
+    CredentialsPath,
+    GoogleOrganization,
+    ProjectIds,
+    ServiceAccount,
+    read_twice,
+)
 from exporter.config.problems import Section, explained
-from exporter.config.types import ONE_OR_MORE, Bytes, ReadGlob, ReadPath, UpdateMinutes
-from exporter.core.source_names import ENTRY_NAME
+from exporter.config.types import ONE_OR_MORE, Bytes, ReadGlob, UpdateMinutes
 
-_PROJECT: Final = r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]"
-_TABLE: Final = rf"^{_PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$"
+_TABLE: Final = rf"^{PROJECT}\.[A-Za-z0-9_]+\.[A-Za-z0-9_-]+$"
 """Of project.dataset.table, without a character that could end a quoted name in a query."""
 
 _ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:resource_)?v1_([A-Za-z0-9_]+)$")
 _SMALLEST_BYTE_CAP: Final = 10 * 2**20
 _LARGEST_INT64: Final = 2**63 - 1
-
-
-_CredentialsPath = Annotated[
-    ReadPath | None,
-    Field(description="the path of a credentials file", examples=["~/.config/gcp/credentials.json"]),
-]
-_ServiceAccount = Annotated[
-    StrictStr | None,
-    Field(
-        pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
-        description="a service account's e-mail address",
-        examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
-    ),
-]
 
 
 class BigQueryExport(Section):
@@ -66,13 +59,13 @@ class BigQueryExport(Section):
     job_project: Annotated[
         StrictStr | None,
         Field(
-            pattern=rf"^{_PROJECT}$",
+            pattern=rf"^{PROJECT}$",
             description="the project that runs and pays for the queries",
             examples=["project-1"],
         ),
     ] = None
-    credentials_path: _CredentialsPath = None
-    impersonate_service_account: _ServiceAccount = None
+    credentials_path: CredentialsPath = None
+    impersonate_service_account: ServiceAccount = None
     replaces: Annotated[
         tuple[Annotated[StrictStr, Field(pattern=_TABLE)], ...],
         Field(
@@ -236,41 +229,14 @@ class Recommendations(Section):
     ] = 60.0
 
 
-_BillingAccount = Annotated[
-    StrictStr | None,
-    Field(
-        pattern=r"^[A-Z0-9]{6}-[A-Z0-9]{6}-[A-Z0-9]{6}$",
-        description="a billing account: three groups of six capital letters or digits, joined by dashes",
-        examples=["01AB23-4C5D67-89EF01"],
-    ),
-]
-_ProjectIds = Annotated[
-    tuple[Annotated[StrictStr, Field(pattern=rf"^{_PROJECT}$")], ...],
-    Field(
-        description="a list of project ids (lower-case letters, digits, dashes)",
-        examples=[["project-1", "project-2"]],
-    ),
-]
-
-
-class GoogleOrganization(Section):
-    """Projects and a billing account of another organization, with credentials of their own."""
-
-    name: Annotated[StrictStr, Field(pattern=ENTRY_NAME, description=NAME_RULE, examples=["production"])]
-    billing_account_id: Annotated[_BillingAccount, Field(examples=["0A0A0A-1B1B1B-2C2C2C"])] = None
-    project_ids: Annotated[_ProjectIds, Field(examples=[["project-3"]])] = ()
-    credentials_path: _CredentialsPath = None
-    impersonate_service_account: _ServiceAccount = None
-
-
 class Gcp(Section):
     """Google Cloud."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
-    billing_account_id: _BillingAccount = None
-    project_ids: _ProjectIds = ()
-    credentials_path: _CredentialsPath = None
-    impersonate_service_account: _ServiceAccount = None
+    billing_account_id: BillingAccount = None
+    project_ids: ProjectIds = ()
+    credentials_path: CredentialsPath = None
+    impersonate_service_account: ServiceAccount = None
     update_interval_minutes: UpdateMinutes = 15.0
     billing_export: Annotated[
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
@@ -303,7 +269,7 @@ class Gcp(Section):
             organizations = [organizations]
         if isinstance(organizations, list | tuple):
             yield from named_twice(("organizations",), "gcp.organizations", organizations, lambda _: "")
-            yield from _read_twice(data, organizations)
+            yield from read_twice(data, organizations)
         if data.get("enabled", True) is not True:
             return
         if data.get("billing_export") is not None:
@@ -330,28 +296,3 @@ class Gcp(Section):
 
 def _mappings(value: object) -> list[Mapping[str, object]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
-
-
-def _read_twice(data: Mapping[str, object], organizations: Sequence[object]) -> Iterator[InitErrorDetails]:
-    """Projects and accounts of organizations that another place has too: they would count twice."""
-    seen: dict[object, str] = {}
-    for place, path, section in [
-        ("gcp", (), data),
-        *(
-            (f"gcp.organizations[{number}]", ("organizations", number), each)
-            for number, each in enumerate(organizations)
-        ),
-    ]:
-        if not isinstance(section, Mapping):
-            continue
-        projects = section.get("project_ids")
-        listed = projects if isinstance(projects, list | tuple) else ()
-        given = [(("project_ids", number), project) for number, project in enumerate(listed)]
-        given.append((("billing_account_id",), section.get("billing_account_id")))
-        for key, value in given:
-            if not isinstance(value, str):
-                continue
-            if path and value in seen:
-                text = f"{value} is in {seen[value]} as well, so it would count twice; keep one"
-                yield explained((*path, *key), text)
-            seen.setdefault(value, f"{place}.{key[0]}")
