@@ -20,14 +20,20 @@ def account_of_another(ledger: Ledger, others: Sequence[str], charges: Path) -> 
     None where there is none; charges without an account are of none.
     """
     with ledger.reading() as connection:
-        rows = connection.execute(
-            f"""SELECT billing_account_id, source FROM series SEMI JOIN charge USING (series_id)
+        theirs = connection.execute(
+            f"""SELECT billing_account_id, source, list(series_id) FROM series
                 WHERE source IN (SELECT unnest($others::VARCHAR[])) AND billing_account_id IN (
                   SELECT billing_account_id FROM {spool_relation(charges)} WHERE billing_account_id <> '')
-                ORDER BY ALL LIMIT 1""",
+                GROUP BY ALL ORDER BY ALL""",
             {"others": list(others)},
         ).fetchall()
-    return (str(rows[0][0]), str(rows[0][1])) if rows else None
+        for account, source, series in theirs:
+            # Counters stay when charges have left.
+            if connection.execute(
+                "SELECT 1 FROM charge WHERE series_id IN (SELECT unnest(?::INTEGER[])) LIMIT 1", [series]
+            ).fetchall():
+                return str(account), str(source)
+    return None
 
 
 def claims(ledger: Ledger) -> dict[str, str]:

@@ -155,6 +155,8 @@ def test_an_error_names_the_keys_of_its_own_entry(estate: Estate) -> None:
         ["prod alone", "data and prod"],
         ["prod alone", "prod and data", "renamed"],
         ["prod alone", "prod and data", "without names", "prod and data", "prod alone"],
+        # One source has both tables: as earlier versions read a list, and after moving to a new account.
+        ["prod alone", "data alone", "prod and data"],
     ],
     ids=" then ".join,
 )
@@ -164,6 +166,7 @@ def test_another_shape_of_the_configuration_neither_loses_nor_doubles_what_the_l
     prod, data = estate.account(PROD, "10", "2.5"), estate.account(DATA, "4")
     shapes: dict[str, object] = {
         "prod alone": prod.entry(),
+        "data alone": data.entry(),
         "prod and data": [prod.entry("prod"), data.entry("data")],
         "data and prod": [data.entry("data"), prod.entry("prod")],
         "renamed": [prod.entry("production"), data.entry("warehouse")],
