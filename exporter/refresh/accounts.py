@@ -25,38 +25,42 @@ class Accounts:
         self._names = [source.name for source in sources]
 
     def settle(self, source: Source, context: RefreshContext) -> bool:
-        """Return whether the source now goes on with what the ledger had under another name.
+        """Return whether what the ledger has of the source has changed, so that its context is another one.
 
         Raises SourceError where another source reads the same account, or the provider does not answer.
         """
         kin = [name for name in of_kind(kind_of(source.name), self._names) if name != source.name]
         account = source.account(context)
+        parked = False
         if account is not None:
-            self._park_former_account(source, account)
+            parked = self._park_former_account(source, account)
             self._claim(source, account, kin)
         if self._ledger.read_only:
             return False
         known = known_sources(self._ledger)
         if source.name in known:
-            return False
+            return parked
         orphans = sorted(of_kind(kind_of(source.name), known - set(self._names)))
         old = next((orphan for orphan in orphans if self._is_of(source, orphan, account, context)), None)
         if old is None:
-            return False
+            return parked
         rename_source(self._ledger, old, source.name, account=account or "")
         logger.info("%s: goes on with what the ledger has of %s", source.name, old)
         return True
 
-    def _park_former_account(self, source: Source, account: str) -> None:
+    def _park_former_account(self, source: Source, account: str) -> bool:
         """Put aside what the source read of another account, for whoever reads that account now or later.
 
-        So keys may be exchanged between entries, and the new account's past is read from its beginning.
+        Return whether there was any. So keys may be exchanged between entries, and the past of the new account
+        is read from its beginning.
         """
         former = claims(self._ledger).get(source.name)
         if former is None or former == account or self._ledger.read_only:
-            return
+            return False
         # No entry can be called so.
-        parked = f"{kind_of(source.name)}/@{former}"
+        parked, known = f"{kind_of(source.name)}/@{former}", known_sources(self._ledger)
+        while parked in known:
+            parked += "@"
         rename_source(self._ledger, source.name, parked, account=former)
         claim(self._ledger, parked, former, ())
         logger.warning(
@@ -66,6 +70,7 @@ class Accounts:
             former,
             account,
         )
+        return True
 
     def _claim(self, source: Source, account: str, kin: Sequence[str]) -> None:
         """Raises SourceError where one of the others has the account."""
