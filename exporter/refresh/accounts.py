@@ -51,8 +51,8 @@ class Accounts:
     def _park_former_account(self, source: Source, account: str) -> bool:
         """Put aside what the source read of another account, for whoever reads that account now or later.
 
-        Return whether there was any. So keys may be exchanged between entries, and the past of the new account
-        is read from its beginning.
+        Return whether there was any. So keys may be exchanged between entries, and a new account's past is
+        read from its beginning.
         """
         former = claims(self._ledger).get(source.name)
         if former is None or former == account or self._ledger.read_only:
