@@ -10,6 +10,15 @@ from pydantic import Field, StrictBool, StrictStr
 from pydantic_core import InitErrorDetails
 
 from exporter.config.attribution import CostAttribution
+from exporter.config.entries import EntryName, named_twice
+from exporter.config.google_accounts import (
+    BillingAccount,
+    CredentialsPath,
+    GoogleOrganization,
+    ProjectIds,
+    ServiceAccount,
+    read_twice,
+)
 from exporter.config.problems import Section, explained
 from exporter.config.types import (
     BIGQUERY_TABLE,
@@ -17,12 +26,8 @@ from exporter.config.types import (
     ONE_OR_MORE,
     MaxBytesBilled,
     ReadGlob,
-    ReadPath,
     UpdateMinutes,
 )
-
-_PROJECT: Final = GOOGLE_PROJECT
-_TABLE: Final = BIGQUERY_TABLE
 
 _ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:(?:resource_)?v1|focus)_([A-Za-z0-9_]+)$")
 
@@ -30,10 +35,11 @@ _ACCOUNT_OF_TABLE: Final = re.compile(r"gcp_billing_export_(?:(?:resource_)?v1|f
 class BigQueryExport(Section):
     """The billing export in BigQuery."""
 
+    name: EntryName = None
     table: Annotated[
         StrictStr,
         Field(
-            pattern=_TABLE,
+            pattern=BIGQUERY_TABLE,
             description="a table as project.dataset.table",
             examples=["project-1.billing.gcp_billing_export_resource_v1_01AB23_4C5D67_89EF01"],
         ),
@@ -45,13 +51,15 @@ class BigQueryExport(Section):
     job_project: Annotated[
         StrictStr | None,
         Field(
-            pattern=rf"^{_PROJECT}$",
+            pattern=rf"^{GOOGLE_PROJECT}$",
             description="the project that runs and pays for the queries",
             examples=["project-1"],
         ),
     ] = None
+    credentials_path: CredentialsPath = None
+    impersonate_service_account: ServiceAccount = None
     replaces: Annotated[
-        tuple[Annotated[StrictStr, Field(pattern=_TABLE)], ...],
+        tuple[Annotated[StrictStr, Field(pattern=BIGQUERY_TABLE)], ...],
         Field(
             description="a list of tables, as project.dataset.table, whose charges are removed because this "
             "table has them",
@@ -90,12 +98,13 @@ class BillingExport(Section):
             yield explained((), "needs one of bigquery and files, for example files: [exports/*.parquet]")
         tables = data.get("bigquery")
         if isinstance(tables, list | tuple):
-            yield from _counted_twice(tables)
+            twice = list(_counted_twice(tables))
+            yield from twice or named_twice(("bigquery",), "gcp.billing_export.bigquery", tables, _entry_of)
 
 
 def _counted_twice(sections: Sequence[object]) -> Iterator[InitErrorDetails]:
     """Tables of which an earlier one in the list has the same dollars, as far as names show it."""
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[int, str]] = {}
     for number, section in enumerate(sections):
         table = section.get("table") if isinstance(section, Mapping) else None
         if not isinstance(table, str):
@@ -103,9 +112,24 @@ def _counted_twice(sections: Sequence[object]) -> Iterator[InitErrorDetails]:
         found = _ACCOUNT_OF_TABLE.search(table)
         key = found.group(1).upper() if found else table
         if key in seen:
-            text = f"has the same billing account as {seen[key]}, so every dollar would count twice; keep one"
+            other, of_other = seen[key]
+            text = (
+                f"has the same billing account as {of_other} (gcp.billing_export.bigquery[{other}].table), "
+                "so every dollar would count twice; keep one"
+            )
             yield explained(("bigquery", number, "table"), text)
-        seen.setdefault(key, table)
+        seen.setdefault(key, (number, table))
+
+
+def entry_of_table(table: str) -> str:
+    """Return what an entry without a name is called: the billing account in its table's name."""
+    found = _ACCOUNT_OF_TABLE.search(table)
+    return found.group(1).upper().replace("_", "-") if found else table.rpartition(".")[2]
+
+
+def _entry_of(section: Mapping[str, object]) -> object:
+    table = section.get("table")
+    return entry_of_table(table) if isinstance(table, str) else None
 
 
 class BudgetAlerts(Section):
@@ -201,33 +225,10 @@ class Gcp(Section):
     """Google Cloud."""
 
     enabled: Annotated[StrictBool, Field(description="true or false", examples=[True])] = True
-    billing_account_id: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=r"^[A-Z0-9]{6}-[A-Z0-9]{6}-[A-Z0-9]{6}$",
-            description="a billing account: three groups of six capital letters or digits, joined by dashes",
-            examples=["01AB23-4C5D67-89EF01"],
-        ),
-    ] = None
-    project_ids: Annotated[
-        tuple[Annotated[StrictStr, Field(pattern=rf"^{_PROJECT}$")], ...],
-        Field(
-            description="a list of project ids (lower-case letters, digits, dashes)",
-            examples=[["project-1", "project-2"]],
-        ),
-    ] = ()
-    credentials_path: Annotated[
-        ReadPath | None,
-        Field(description="the path of a credentials file", examples=["~/.config/gcp/credentials.json"]),
-    ] = None
-    impersonate_service_account: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
-            description="a service account's e-mail address",
-            examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
-        ),
-    ] = None
+    billing_account_id: BillingAccount = None
+    project_ids: ProjectIds = ()
+    credentials_path: CredentialsPath = None
+    impersonate_service_account: ServiceAccount = None
     update_interval_minutes: UpdateMinutes = 15.0
     billing_export: Annotated[
         BillingExport | None, Field(description="a section", examples=[{"files": ["exports/*.parquet"]}])
@@ -245,15 +246,30 @@ class Gcp(Section):
     budgets: Annotated[CloudBillingBudgets, Field(description="a section", examples=[{"enabled": True}])] = (
         CloudBillingBudgets()
     )
+    organizations: Annotated[
+        Annotated[tuple[GoogleOrganization, ...], *ONE_OR_MORE],
+        Field(
+            description="a section, or a list of sections with a name each",
+            examples=[{"name": "research", "project_ids": ["project-3"]}],
+        ),
+    ] = ()
 
     @classmethod
     def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        organizations = data.get("organizations")
+        if isinstance(organizations, Mapping):
+            organizations = [organizations]
+        if isinstance(organizations, list | tuple):
+            yield from named_twice(("organizations",), "gcp.organizations", organizations, lambda _: "")
+            yield from read_twice(data, organizations)
         if data.get("enabled", True) is not True:
             return
         if data.get("billing_export") is not None:
             budgets = data.get("budgets")
             wanted = isinstance(budgets, Mapping) and budgets.get("enabled") is True
-            if wanted and data.get("billing_account_id") is None:
+            if wanted and not any(
+                each.get("billing_account_id") for each in (data, *_mappings(organizations))
+            ):
                 reason = "gcp.budgets reads the budgets of that account from Cloud Billing"
                 example = "billing_account_id: 01AB23-4C5D67-89EF01"
                 yield explained(("billing_account_id",), f"is missing ({reason}), for example {example}")
@@ -268,3 +284,7 @@ class Gcp(Section):
                     "this account in the projects"
                 )
                 yield explained((key,), f"is missing ({reason}), for example {example}")
+
+
+def _mappings(value: object) -> list[Mapping[str, object]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field, StrictStr
 from pydantic_core import InitErrorDetails
 
+from exporter.config.entries import EntryName, named_twice
 from exporter.config.problems import Section, explained
-from exporter.config.types import VARIABLE_NAME, ReadGlob, ReadPath, WebAddress
+from exporter.config.types import ONE_OR_MORE, VARIABLE_NAME, ReadGlob, ReadPath, WebAddress
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 
 _Minutes = Annotated[
@@ -40,6 +41,7 @@ _HistoryDays = Annotated[
 class AdminApi(Section):
     """An LLM provider's admin API: billed cost, and usage that is not billed yet."""
 
+    name: EntryName = None
     admin_key_file: _KeyFile = None
     admin_key_env: _KeyVariable = None
     history_days: _HistoryDays = 90
@@ -60,6 +62,7 @@ class AdminApi(Section):
 class LiteLlm(Section):
     """A LiteLLM proxy: it knows the team and the key of each call."""
 
+    name: EntryName = None
     url: Annotated[
         WebAddress,
         Field(description="a web address, http or https", examples=["http://litellm.internal:4000"]),
@@ -78,13 +81,28 @@ class Llm(Section):
     """Language models of all providers."""
 
     openai: Annotated[
-        AdminApi | None, Field(description="a section", examples=[{"admin_key_file": "openai.key"}])
+        Annotated[tuple[AdminApi, ...], *ONE_OR_MORE] | None,
+        Field(
+            min_length=1,
+            description="a section, or a list of sections with an organization each",
+            examples=[{"admin_key_file": "openai.key"}],
+        ),
     ] = None
     anthropic: Annotated[
-        AdminApi | None, Field(description="a section", examples=[{"admin_key_file": "anthropic.key"}])
+        Annotated[tuple[AdminApi, ...], *ONE_OR_MORE] | None,
+        Field(
+            min_length=1,
+            description="a section, or a list of sections with an organization each",
+            examples=[{"admin_key_file": "anthropic.key"}],
+        ),
     ] = None
     litellm: Annotated[
-        LiteLlm | None, Field(description="a section", examples=[{"url": "http://litellm.internal:4000"}])
+        Annotated[tuple[LiteLlm, ...], *ONE_OR_MORE] | None,
+        Field(
+            min_length=1,
+            description="a section, or a list of sections with a proxy each",
+            examples=[{"url": "http://litellm.internal:4000"}],
+        ),
     ] = None
     usage_logs: Annotated[
         tuple[ReadGlob, ...] | None,
@@ -102,3 +120,31 @@ class Llm(Section):
             examples=[["C7E2-9256-1C43", "AEFD-7695-64FA"]],
         ),
     ] = GCP_LLM_SERVICE_IDS
+
+    @classmethod
+    def _broken_rules(cls, data: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        for key, of_entry in (("openai", _READ_BY), ("anthropic", _READ_BY), ("litellm", ("url",))):
+            entries = data.get(key)
+            if isinstance(entries, list | tuple):
+                yield from named_twice((key,), f"llm.{key}", entries)
+                yield from _read_twice(key, of_entry, entries)
+
+
+_READ_BY = ("admin_key_file", "admin_key_env", "base_url")
+"""What says which organization an entry reads."""
+
+
+def _read_twice(key: str, of_entry: Sequence[str], entries: Sequence[object]) -> Iterator[InitErrorDetails]:
+    """Entries that read what an earlier one reads: its dollars would count twice."""
+    seen: dict[tuple[object, ...], int] = {}
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            continue
+        reads = tuple(str(entry.get(name) or "").rstrip("/") for name in of_entry)
+        if not reads[0] and not any(reads[1:2]):
+            continue
+        if reads in seen:
+            what = next(name for name, value in zip(of_entry, reads, strict=True) if value)
+            text = f"is that of llm.{key}[{seen[reads]}] as well, so everything would count twice; keep one"
+            yield explained((key, number, what), text)
+        seen.setdefault(reads, number)

@@ -136,6 +136,11 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     return None
 
 
+def may_be_one(field: FieldInfo) -> bool:
+    """Return whether a list may be given as its one item, so that this is named without a number."""
+    return any(_may_be_one(kind) for kind in (field.annotation, *get_args(field.annotation)))
+
+
 def _may_be_one(kind: object) -> bool:
     return any(getattr(mark, "one_or_more", False) for mark in getattr(kind, "__metadata__", ()))
 

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from exporter.core.source_names import kind_of
+
 ANY_OTHER: Final = "*"
 """Stands for every provider that no source names."""
 
@@ -66,9 +68,13 @@ class Ownership:
         return next((row for row in self.rows if row.provider == provider), self.rows[-1])
 
     def counted_usage(self, provider: str, reported_by: Collection[str]) -> str | None:
-        """Return which of the sources that report a provider's LLM usage counts; a proxy's never does."""
+        """Return which kind of the sources that report a provider's LLM usage counts; a proxy's never does.
+
+        All sources of that kind count: several accounts of a provider share nothing.
+        """
         order = (*self.of(provider).estimated_by, *self.rows[-1].estimated_by)
-        return next((name for name in order if name in reported_by), None)
+        kinds = {kind_of(name) for name in reported_by}
+        return next((name for name in order if name in kinds), None)
 
 
 def ownership_of(claims: Iterable[Claims], hourly_bills: Iterable[str] = ()) -> Ownership:

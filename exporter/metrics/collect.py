@@ -14,6 +14,7 @@ from typing import TypeVar
 from exporter.analysis.bill.attribution import Attribution
 from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
+from exporter.core.source_names import of_kind
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError
@@ -101,11 +102,10 @@ class SnapshotCollector:
         """
         self._ledger = ledger
         live_of = {source.provider for source in sources if source.reads_live_usage}
-        # The bill of the same provider has the prices.
-        self._live_depends_on = frozenset(
-            source.name
-            for source in sources
-            if source.reads_live_usage or (reads_bill(source) and source.provider in live_of)
+        self._live_sources = frozenset(source.name for source in sources if source.reads_live_usage)
+        # The bill of the same provider has the prices; of several accounts any has most of them.
+        self._prices_of_live = frozenset(
+            source.name for source in sources if reads_bill(source) and source.provider in live_of
         )
         self._zones = billing_zones(sources)
         self._reads_live_usage = any(source.reads_live_usage for source in sources)
@@ -131,10 +131,12 @@ class SnapshotCollector:
     def live(self, now: datetime, statuses: Sequence[SourceStatus]) -> LiveUsageFigures:
         """Price the usage since the last time, and return the figures of live usage, if a source reads it.
 
-        Nothing while that source, or the bill that has the prices, is read for the first time.
+        Nothing while that source, or every bill that has the prices, is read for the first time.
         """
         awaited = {status.name for status in statuses if status.awaited}
-        if not self._reads_live_usage or awaited & self._live_depends_on:
+        if not self._reads_live_usage or awaited & self._live_sources:
+            return NOTHING_LIVE
+        if self._prices_of_live and self._prices_of_live <= awaited:
             return NOTHING_LIVE
         shown = [status.name for status in statuses if status.shown]
         return self._compute("live_usage", lambda: self._live(now, shown), NOTHING_LIVE, now)
@@ -184,8 +186,10 @@ class SnapshotCollector:
         shown = [status.name for status in statuses if status.shown]
         awaited = [status.name for status in statuses if status.awaited]
         try:
-            owners = usage_owners(reporters(self._ledger, shown, USAGE_METERS), awaited)
-            hand_over(self._ledger, owners, USAGE_METERS)
+            reported_by = reporters(self._ledger, shown, USAGE_METERS)
+            owners = usage_owners(reported_by, awaited)
+            counting = {provider: of_kind(kind, reported_by[provider]) for provider, kind in owners.items()}
+            hand_over(self._ledger, counting, USAGE_METERS)
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
 

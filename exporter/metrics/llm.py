@@ -12,6 +12,7 @@ from decimal import Decimal
 from exporter.analysis.bill.windows import billing_windows
 from exporter.analysis.llm.capture_ratio import KnownDays, capture_ratios
 from exporter.core import llm_meters
+from exporter.core.source_names import kind_of, of_kind
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, UsageCounter, daily_sku_costs, service_sku_costs, sku_costs
 from exporter.metrics import families as metrics
@@ -60,7 +61,7 @@ def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) 
     counted = [
         each
         for each in counters
-        if each.provider in owner and (each.left or each.source == owner[each.provider])
+        if each.provider in owner and (each.left or kind_of(each.source) == owner[each.provider])
     ]
     return [
         _summed(
@@ -87,15 +88,18 @@ def token_families(view: LlmView, now: datetime, awaited: Collection[str] = ()) 
 
 
 def usage_owners(reported_by: Mapping[str, set[str]], awaited: Collection[str]) -> dict[str, str]:
-    """Return the source whose usage counts, by provider; nothing of a provider that waits for its source."""
+    """Return the kind of source whose usage counts, by provider; nothing of a provider that waits for it.
+
+    Where one of several accounts is read for the first time, the others count already.
+    """
     owners = {
         provider: OWNERSHIP.counted_usage(provider, sources.union(awaited))
         for provider, sources in reported_by.items()
     }
     return {
-        provider: source
-        for provider, source in owners.items()
-        if source is not None and source not in awaited
+        provider: kind
+        for provider, kind in owners.items()
+        if kind is not None and (of_kind(kind, reported_by[provider]) or not of_kind(kind, awaited))
     }
 
 

@@ -17,6 +17,7 @@ from exporter.analysis.bill.spikes import COMPARED_DAYS, Spike, spike
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core import llm_meters
 from exporter.core.cost_cells import NANO
+from exporter.core.source_names import of_kind
 from exporter.ledger.charges.spikes import Hours, SpikeView, first_usage_hours, usage_by_resource
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView
@@ -101,12 +102,16 @@ def usage_spikes(
     found: list[Judged] = []
     for outlook in outlooks:
         provider = outlook.provider
-        owner = OWNERSHIP.counted_usage(provider, {source for source, other in first if other == provider})
-        if provider in HOURLY_BILLS or owner is None or owner not in through:
+        reported_by = {source for source, other in first if other == provider}
+        owner = OWNERSHIP.counted_usage(provider, reported_by)
+        owners = [source for source in of_kind(owner or "", reported_by) if source in through]
+        if provider in HOURLY_BILLS or not owners:
             continue
-        hour = hour_at(through[owner]) - 1
-        earlier = [at for at in _earlier(hour, "UTC") if at >= first[owner, provider]]
-        models = usage_by_resource(view.connection, owner, provider, llm_meters.LIST_USD, [hour, *earlier])
+        hour = hour_at(min(through[source] for source in owners)) - 1
+        # Before the last of several accounts was known, hours have too little.
+        known_from = max(first[source, provider] for source in owners)
+        earlier = [at for at in _earlier(hour, "UTC") if at >= known_from]
+        models = usage_by_resource(view.connection, owners, provider, llm_meters.LIST_USD, [hour, *earlier])
         name = SERVICE_NAMES.get(provider, llm_meters.STAND_IN_SERVICE_NAME)
         service = name if name in outlook.nowcast.billed else llm_meters.STAND_IN_SERVICE_NAME
         found += _with_models(provider, service, models, [hour, *earlier], floors)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from exporter.core.errors import SourceError
+from exporter.core.source_names import kind_of, of_kind
+from exporter.ledger.accounts import account_of_another
 from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
 from exporter.ledger.unit_counts import KeptUnitCounts
@@ -51,7 +55,12 @@ class Intake:
         keep: timedelta,
         clock: Callable[[], datetime],
         rules: RetractionRules = RetractionRules(),  # noqa: B008 - frozen
+        *,
+        sources: Sequence[Source] = (),
     ) -> None:
+        """`sources` are all that are configured: no two of a kind may bring charges of one account."""
+        self._names = [source.name for source in sources]
+        self._storing_of_several = threading.Lock()
         self._ledger = ledger
         self._usage = UsageLedger(ledger)
         self._said = PastEstimates(ledger)
@@ -70,6 +79,11 @@ class Intake:
     ) -> RefreshContext:
         """Return the context for a refresh of the source, which must end within `seconds_left`."""
         now = self._clock()
+        spool = self._spool
+        if kind_of(source.name) != source.name:
+            # Several of a kind call their files alike.
+            spool = self._spool / source.name
+            spool.mkdir(parents=True, exist_ok=True)
         # After a clock jumps back, rows that were fine yesterday must not look as if from the future.
         latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
         stored = self._ledger.cursors(source.name) | self._usage.cursors(source.name)
@@ -80,7 +94,7 @@ class Intake:
             now=now,
             latest_plausible=latest_plausible,
             oldest_kept=max(self._ledger.kept_from(), now - self._keep),
-            spool=self._spool,
+            spool=spool,
             tally=tally,
             seconds_left=seconds_left,
             stopping=stopping,
@@ -107,20 +121,39 @@ class Intake:
     def exchange(
         self, source: Source, gone: Sequence[str], batches: Sequence[Batch], latest_plausible: datetime
     ) -> None:
-        """Store what changed in a bill, all at once. Raises LedgerError."""
+        """Store what changed in a bill, all at once.
+
+        Raises LedgerError; SourceError where another source of its kind has charges of the same account.
+        """
         arrived = [
             ArrivedPartition(
                 batch.partition, _cursor_to_store(batch, latest_plausible), batch.charges, batch.rows
             )
             for batch in batches
         ]
+        kin = [name for name in of_kind(kind_of(source.name), self._names) if name != source.name]
         try:
-            self._ledger.exchange(source.name, gone, arrived)
+            # Two that are read for the first time at once must not both find that the other has nothing.
+            with self._storing_of_several if kin else nullcontext():
+                for batch in batches if kin else ():
+                    self._refuse_account_of(kin, source, batch)
+                self._ledger.exchange(source.name, gone, arrived)
         finally:
             for batch in batches:
                 batch.charges.unlink(missing_ok=True)
         for partition in gone:
             logger.info("%s: %s is gone; its charges are removed", source.name, partition)
+
+    def _refuse_account_of(self, kin: Sequence[str], source: Source, batch: Batch) -> None:
+        found = account_of_another(self._ledger, kin, batch.charges)
+        if found is not None:
+            account, other = found
+            raise SourceError(
+                "account_read_twice",
+                f"{batch.partition} has charges of the account {account}, which {other} reads as well; they "
+                f"count once, there, and nothing of {source.name} is stored: remove one of the two from the "
+                "configuration",
+            )
 
     def store(
         self, source: Source, change: Change | UsageChange, latest_plausible: datetime

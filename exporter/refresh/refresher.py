@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,7 @@ from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.nowcast import Outlook
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.unusual_cost import Explain, explain_nothing
+from exporter.refresh.accounts import Accounts
 from exporter.refresh.builder import SnapshotBuilder
 from exporter.refresh.estimation.estimator import Estimator
 from exporter.refresh.estimation_loop import EstimationLoop
@@ -44,7 +46,16 @@ from exporter.refresh.ledger_keeper import LedgerKeeper
 from exporter.refresh.storage_health import StorageHealth
 from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
 from exporter.refresh.unit_counting import UnitCounting
-from exporter.sources.base import Doubtful, Hidden, RefreshTally, Source, Unreadable, billing_zones
+from exporter.sources.base import (
+    Doubtful,
+    Hidden,
+    RefreshContext,
+    RefreshTally,
+    Source,
+    Unreadable,
+    billing_zones,
+    with_own_keys,
+)
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -107,7 +118,8 @@ class Refresher:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
         self._wait = wait
-        self._intake = Intake(ledger, spool, keep, clock, retractions)
+        self._intake = Intake(ledger, spool, keep, clock, retractions, sources=sources)
+        self._accounts = Accounts(ledger, sources)
         self._withheld = WithheldRetractions(ledger.path)
         self._first_reads = FirstReads(ledger)
         whole = self._first_reads.whole()
@@ -232,19 +244,16 @@ class Refresher:
         first, begun = not health.status.read_whole, False
         health.began()
         try:
-            context = self._intake.context(source, tally, self._stopping.is_set, lambda: health.seconds_left)
+            context = self._context(source, tally, health)
+            if self._accounts.settle(source, context):
+                context = self._context(source, tally, health)
             with self._intake.receiving(source, context) as receiver:
                 for change in source.refresh(context):
                     if first and not begun:
                         self._first_reads.begin(source.name)
                         begun = True
-                    if isinstance(change, Hidden):
-                        failure = (change.rejected.reason, change.rejected.detail)
-                        health.unreadable(change.rejected)
-                    elif isinstance(change, Doubtful):
-                        health.doubtful(change.rejected)
-                    elif isinstance(change, Unreadable):
-                        health.unreadable(change.rejected)
+                    if isinstance(change, Unreadable):
+                        failure = _noted(source, change, health) or failure
                     else:
                         health.stored(*receiver.take(change))
                     if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
@@ -254,7 +263,7 @@ class Refresher:
                 self._first_reads.end(source.name)
             self._intake.forget_old()
         except (SourceError, LedgerError) as error:
-            failure = (error.reason, str(error))
+            failure = (error.reason, with_own_keys(source, str(error)))
             withheld = error.usd if isinstance(error, WithheldError) else withheld
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
@@ -267,6 +276,9 @@ class Refresher:
         self._changed.set()
         self._estimating.soon()
         return failure is None
+
+    def _context(self, source: Source, tally: RefreshTally, health: Health) -> RefreshContext:
+        return self._intake.context(source, tally, self._stopping.is_set, lambda: health.seconds_left)
 
     @contextmanager
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
@@ -353,3 +365,13 @@ class Refresher:
             logger.error("%s: %s", name, self._healths[name].status.last_error)
         self._late = late
         return bool(new)
+
+
+def _noted(source: Source, change: Unreadable, health: Health) -> tuple[str, str] | None:
+    """Note what could not be read, and return the failure of the whole refresh, where it is one."""
+    rejected = replace(change.rejected, detail=with_own_keys(source, change.rejected.detail))
+    if isinstance(change, Doubtful):
+        health.doubtful(rejected)
+    else:
+        health.unreadable(rejected)
+    return (rejected.reason, rejected.detail) if isinstance(change, Hidden) else None

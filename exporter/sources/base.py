@@ -221,6 +221,11 @@ class Source(ABC):
         """What the provider bills for reading; None where reading is free."""
         return None
 
+    @property
+    def own_keys(self) -> Mapping[str, str]:
+        """Configuration keys that its texts name -> where it has its own: of one entry of a list."""
+        return {}
+
     @abstractmethod
     def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
         """Yield every partition that changed since its cursor in `context.known`, and usage where it has any.
@@ -238,6 +243,29 @@ class Source(ABC):
         be checked because of it is left out.
         """
 
+    def reads_partition(self, _partition: str) -> bool | None:
+        """Return whether a partition of a source of the same kind is what this one reads; None: not known.
+
+        Asked where an entry of the configuration was renamed, or a list of accounts took the place of one.
+        """
+        return None
+
+    def account(self, _context: RefreshContext) -> str | None:
+        """Return whose usage or bill it reads, where the provider was asked for that; None: not known.
+
+        Asked before each refresh: two sources of a kind with the same account would count it twice. Raises
+        SourceError.
+        """
+        return None
+
+    def recognises(self, _context: RefreshContext) -> bool:
+        """Return whether `known` of the context, of a source that is gone, is what this one reads.
+
+        Asked before its first refresh where the ledger does not say whose account that was. Raises
+        SourceError.
+        """
+        return False
+
     def provider_budgets(self) -> Sequence[ProviderBudget]:
         """Return the budgets that are kept at the provider, as the last refresh read them."""
         return ()
@@ -245,6 +273,13 @@ class Source(ABC):
     def recommendations(self) -> Recommendations:
         """Return the provider's suggestions for saving, as the last refresh read them."""
         return NOTHING_RECOMMENDED
+
+
+def with_own_keys(source: Source, text: str) -> str:
+    """Return a text of a source with the keys of its own entry of the configuration."""
+    for key, own in source.own_keys.items():
+        text = text.replace(key, own)
+    return text
 
 
 def reads_bill(source: Source) -> bool:

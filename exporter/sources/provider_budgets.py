@@ -22,8 +22,10 @@ class ProviderBudget:
     """None: what the period before was billed."""
     currency: str = "USD"
     """Of the limit."""
+    billing_accounts: tuple[str, ...] = ()
+    """Whose cost counts; empty stands for all, here and below."""
     projects: tuple[str, ...] = ()
-    """Ids; empty stands for all, here and below."""
+    """Ids."""
     services: tuple[str, ...] = ()
     """Ids."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from exporter.config.model import Config
@@ -29,13 +29,14 @@ class Registration:
     """One source of the product. From it follow ownership, `check`, health and the tables of the docs."""
 
     name: str
-    """As Source.name."""
+    """As Source.name; of several sources of an entry, what their names begin with."""
     section: str
     """Key path of its configuration: `llm.openai`."""
     page: str
     """Its page below `docs`."""
-    make: Callable[[Wanted], Source | None]
-    """Return the source; None where the configuration does not want it. Reads and connects nothing."""
+    make: Callable[[Wanted], Source | Sequence[Source] | None]
+    """Return the source, or one for each account; None or nothing where the configuration does not want it.
+    Reads and connects nothing."""
     bills: Mapping[str, str] = field(default_factory=dict)
     """Providers whose dollars it reports, each with its usual name; ANY_OTHER takes the rest."""
     bills_by_hour: bool = False
@@ -80,7 +81,8 @@ def make_sources(
     configured = [entry.as_configured(config) for entry in registrations]
     for entry in sorted(configured, key=lambda entry: ANY_OTHER in entry.bills):
         source = entry.make(Wanted(config, environment, kept_tags, frozenset(owners)))
-        if source is None:
+        sources = _each(source)
+        if not sources:
             continue
         for provider in entry.bills:
             if (other := owners.setdefault(provider, entry)) is not entry:
@@ -88,5 +90,11 @@ def make_sources(
                 named = entry.bills[provider] if provider == ANY_OTHER else provider
                 text = f"{other.section} bills {named} as well, so every dollar would count twice; keep one"
                 raise ConfigError(config.place, [Problem(entry.section, None, text)])
-        made.append(source)
+        made += sources
     return made
+
+
+def _each(made: Source | Sequence[Source] | None) -> Sequence[Source]:
+    if made is None:
+        return ()
+    return (made,) if isinstance(made, Source) else made

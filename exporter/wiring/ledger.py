@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from exporter.config.model import Config
+from exporter.core.source_names import with_former_names
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.opening import LedgerError, open_ledger_read_only, read_failures_named
 from exporter.ledger.schema import SCHEMA_VERSION
@@ -92,9 +95,15 @@ def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
                 f"ledger {path} has an older schema: use --refresh once, which upgrades it",
             )
         connection.execute("SET temp_directory = ?", [spill])
-        view = LedgerView(connection, [source.name for source in sources])
+        names = with_former_names([source.name for source in sources], _known(connection))
+        view = LedgerView(connection, names)
         with read_failures_named(path):
             yield OpenedLedger(view, _timezones(view, sources))
+
+
+def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The sources that the ledger has charges of."""
+    return {source for (source,) in connection.execute("SELECT DISTINCT source FROM partition").fetchall()}
 
 
 def _timezones(view: LedgerView, sources: Sequence[Source]) -> dict[str, str]:

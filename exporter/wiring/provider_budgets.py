@@ -33,6 +33,7 @@ def _budget(found: ProviderBudget) -> Budget:
         found.limit,
         Match(
             providers=(found.provider,),
+            billing_accounts=found.billing_accounts,
             projects=found.projects,
             services=found.services,
             labels=dict(found.labels),

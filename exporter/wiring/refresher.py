@@ -15,6 +15,7 @@ from exporter.history.log import HistoryLog
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.opening import LedgerError
 from exporter.metrics.families import FamilySamples
+from exporter.refresh.adoption import adopt
 from exporter.refresh.guard import RetractionRules
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Source, billing_zones
@@ -52,6 +53,7 @@ def opened_refresher(
         # The ledger is closed before its folder is removed; otherwise it could not write its log to the file.
         with _spool(ledger_path, writable=not ledger.read_only) as spool, closing(ledger):
             ledger.spill_to(spool)
+            adopt(ledger, sources)
             settings = figure_settings(config)
             named = [budget.name for budget in settings.budgets.budgets]
             yield Refresher(

@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from exporter.config.model import Config
+from exporter.config.problems import may_be_one
 from exporter.core.open_files import everyone_reads
 from exporter.web.web_config import WebConfig
 
@@ -34,8 +35,11 @@ def open_secrets(config: Config, web: WebConfig, environment: Mapping[str, str])
 
 def _named(value: object, key: str) -> Iterator[tuple[str, Path]]:
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _named(getattr(value, name), f"{key}.{name}" if key else name)
+        for name, field in type(value).model_fields.items():
+            found = getattr(value, name)
+            if may_be_one(field) and isinstance(found, tuple) and len(found) == 1:
+                found = found[0]
+            yield from _named(found, f"{key}.{name}" if key else name)
     elif isinstance(value, tuple | list):
         for number, each in enumerate(value):
             yield from _named(each, f"{key}[{number}]")

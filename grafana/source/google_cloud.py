@@ -20,7 +20,7 @@ from grafana.source.tables import Column, listing
 
 BILL: Final = 'spend_month_to_date_usd{provider="gcp"}'
 HISTORY: Final = 'provider="gcp", project_id=~"$project_id", service_name=~"$service_name"'
-CHOSEN: Final = f'{HISTORY}, region_id=~"$region_id", sku=~"$sku"'
+CHOSEN: Final = f'{HISTORY}, region_id=~"$region_id", sku=~"$sku", billing_account_id=~"$billing_account_id"'
 DAYS: Final = f"spend_daily_usd{{{HISTORY}}}"
 MONTH: Final = f"spend_month_to_date_usd{{{CHOSEN}}}"
 PARTS: Final = (
@@ -29,7 +29,7 @@ PARTS: Final = (
 )
 LABEL: Final = 'label="$label"'
 BARS: Final = Reading(WHOLE_USD, 0, minimum=0)
-FILTERS: Final = ("project_id", "service_name", "region_id", "sku")
+FILTERS: Final = ("project_id", "service_name", "region_id", "sku", "billing_account_id")
 """Variables that a click on this board can set; the others keep their values."""
 
 
@@ -44,6 +44,7 @@ def make() -> model.Dashboard:
             Choice("service_name", BILL, "Service"),
             Choice("sku", 'spend_month_to_date_usd{provider="gcp", service_name=~"$service_name"}', "SKU"),
             Choice("region_id", BILL, "Location"),
+            Choice("billing_account_id", BILL, "Billing account"),
             Choice("label", "spend_label_month_to_date_usd", "Label", one=True),
         ],
         [

@@ -300,6 +300,61 @@ def test_an_impossible_combination_is_refused(document: dict[str, Any], keys: li
     assert [problem.key for problem in refused(document).problems] == keys
 
 
+KEY = {"admin_key_file": "a.key"}
+OTHER_TABLE = "pay-1.b.gcp_billing_export_v1_0C_0D"
+
+
+@pytest.mark.parametrize(
+    ("path", "entries", "key", "text"),
+    [
+        ((*BIGQUERY,), [], "gcp.billing_export.bigquery", "an empty list"),
+        (
+            (*BIGQUERY,),
+            [{"name": "a", "table": TABLE}, {"name": "a", "table": OTHER_TABLE}],
+            "gcp.billing_export.bigquery[1].name",
+            r"'a' is the name of gcp\.billing_export\.bigquery\[0\] as well",
+        ),
+        (
+            (*BIGQUERY,),
+            [{"name": "pay\nroll", "table": TABLE}],
+            "gcp.billing_export.bigquery[0].name",
+            "letters, digits, dots",
+        ),
+        (("llm", "openai"), [], "llm.openai", "an empty list"),
+        (
+            ("llm", "openai"),
+            [KEY | {"name": "a"}, {"admin_key_env": "B"}],
+            "llm.openai[1].name",
+            "is missing",
+        ),
+        (
+            ("llm", "anthropic"),
+            [KEY | {"name": "a"}, KEY | {"name": "b"}],
+            "llm.anthropic[1].admin_key_file",
+            r"that of llm\.anthropic\[0\] as well",
+        ),
+        (
+            ("llm", "litellm"),
+            [{"name": "a", "url": "http://one:1"}, {"name": "b", "url": "http://one:1/"}],
+            "llm.litellm[1].url",
+            r"that of llm\.litellm\[0\] as well",
+        ),
+        (
+            ("gcp", "organizations"),
+            [{"name": "a", "project_ids": ["p-1"]}, {"name": "b", "project_ids": ["p-1"]}],
+            "gcp.organizations[1].project_ids[0]",
+            r"p-1 is in gcp\.organizations\[0\]\.project_ids as well",
+        ),
+    ],
+)
+def test_entries_that_would_count_twice_or_have_no_name_of_their_own_are_refused(
+    path: tuple[str, ...], entries: list[object], key: str, text: str
+) -> None:
+    problems = {each.key: each.text for each in refused(with_value(FROM_BIGQUERY, path, entries)).problems}
+    assert list(problems) == [key]
+    assert re.search(text, problems[key])
+
+
 @pytest.mark.parametrize(
     "path",
     [

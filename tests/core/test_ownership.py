@@ -21,6 +21,7 @@ from tests.support import places
         ("gcp", {"cloud_monitoring", "usage_logs"}, "cloud_monitoring"),
         ("gcp", {"usage_logs"}, "usage_logs"),
         ("mistral", {"litellm"}, None),
+        ("openai", {"openai/product", "openai/research", "usage_logs"}, "openai"),
     ],
 )
 def test_the_usage_of_one_source_counts_and_never_a_proxys(

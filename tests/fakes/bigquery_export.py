@@ -80,6 +80,7 @@ class FakeExport:
     """Rows by partition start; callable as FakeBigQuery.answer."""
 
     partitions: dict[datetime, list[ExportRow]] = field(default_factory=dict)
+    billing_account_id: str = "0A-0B-0C"
 
     def add_day(self, day: datetime, *rows: ExportRow) -> None:
         self.partitions.setdefault(day, []).extend(rows or [ExportRow(day + timedelta(hours=5))])
@@ -91,7 +92,9 @@ class FakeExport:
         if purpose == "cursor":
             rows = [self._state(start) for start in starts]
             return Answer(CURSOR_FIELDS, rows, 8 * sum(len(self.partitions[start]) for start in starts))
-        groups = [_group(start, row) for start in starts for row in self.partitions[start]]
+        groups = [
+            _group(start, row, self.billing_account_id) for start in starts for row in self.partitions[start]
+        ]
         tags = sorted(set(re.findall(r"AS (tag_[0-9]+)", sql)))
         fields = (*CHARGE_FIELDS, *((name, "STRING") for name in tags))
         return Answer(fields, [[*group, *[None] * len(tags)] for group in groups], ROW_BYTES * len(groups))
@@ -118,7 +121,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _group(start: datetime, row: ExportRow) -> list[Any]:
+def _group(start: datetime, row: ExportRow, billing_account_id: str) -> list[Any]:
     hour = micros(row.exported.replace(minute=0, second=0, microsecond=0))
     if row.reason is not None:
         empty = [None] * 14
@@ -137,7 +140,7 @@ def _group(start: datetime, row: ExportRow) -> list[Any]:
             "the row",
         ]
     names = [
-        "0A-0B-0C",
+        billing_account_id,
         "shop",
         "S1",
         "Compute Engine",

@@ -56,6 +56,10 @@ class FakeAdminApi:
     faults: list[Fault] = field(default_factory=list)
     """As of WebApi, before any other answer."""
     refused_groups: frozenset[str] = frozenset()
+    own_key: str = ""
+    """The only key that is let in; else the usual one of the provider."""
+    organization: str = ""
+    """Id that the API gives for the key; empty where it gives none."""
 
     def add(self, path: str, start: datetime, **result: Any) -> None:
         self.rows.setdefault(path, []).append((start, result))
@@ -65,7 +69,7 @@ class FakeAdminApi:
 
     @property
     def key(self) -> str:
-        return OPENAI_KEY if self.openai else ANTHROPIC_KEY
+        return self.own_key or (OPENAI_KEY if self.openai else ANTHROPIC_KEY)
 
     def _answer(self, asked: Asked) -> Reply:
         sent = asked.headers.get("Authorization", "") if self.openai else asked.headers.get("x-api-key", "")
@@ -77,6 +81,8 @@ class FakeAdminApi:
             return self._error(400, "anthropic-version: header is required")
         if asked.path.endswith("/spend_limit") and self.spend_limit is not None:
             return Reply(body=self.spend_limit)
+        if asked.path == "/v1/organizations/me" and not self.openai and self.organization:
+            return Reply(body={"id": self.organization, "type": "organization", "name": "Acme"})
         if asked.path not in GROUPS or asked.path.startswith("/v1/organizations") == self.openai:
             return self._error(404, "Not found")
         return self._report(asked)
@@ -115,7 +121,8 @@ class FakeAdminApi:
                 "data": data,
                 "has_more": more,
                 "next_page": f"page_{first + limit}" if more else None,
-            }
+            },
+            headers={"openai-organization": self.organization} if self.openai and self.organization else {},
         )
 
     def _results(

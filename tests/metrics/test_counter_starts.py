@@ -264,7 +264,7 @@ def test_tokens_wait_for_the_source_that_will_own_them(ledger: Ledger, tmp_path:
 
 def owned_by(ledger: Ledger, source: str) -> dict[tuple[str, ...], float]:
     """Hand the usage of OpenAI over to the source, and return its tokens by model."""
-    hand_over(ledger, {"openai": source}, USAGE_METERS)
+    hand_over(ledger, {"openai": [source]}, USAGE_METERS)
     sources = ["openai", "usage_logs"] if source == "openai" else ["usage_logs"]
     with ledger.view(sources) as view:
         families = token_families(LlmView(view.connection, view.sources), NOW)

@@ -62,6 +62,8 @@ class Match:
     words: tuple[str, ...] = ()
     """Parts of the service's name, of its id, or of the name of its API."""
     providers: tuple[str, ...] = ()
+    billing_accounts: tuple[str, ...] = ()
+    """Exactly as charges have them."""
     projects: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Globs by label; all these labels must match."""
@@ -79,6 +81,7 @@ class Match:
         return (
             (not self.words or any(word in name for word in lower.words for name in named))
             and (not self.providers or charge.provider.casefold() in lower.providers)
+            and (not self.billing_accounts or charge.billing_account_id in self.billing_accounts)
             and (not self.projects or _any_glob(lower.projects, charge.project_id.casefold()))
             and (not self.services or any(name in lower.services for name in service))
             and (not self.skus or _any_sku(lower.skus, charge))

@@ -11,12 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
 from exporter.cli.arguments import EXIT_TROUBLE, add_config
+from exporter.cli.commands.check_accounts import account_findings, renamed_findings
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
 from exporter.cli.commands.check_bill import bill_findings
 from exporter.cli.commands.check_live_usage import live_usage_findings
@@ -28,12 +30,22 @@ from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
 from exporter.core.errors import SourceError
 from exporter.core.ownership import ANY_OTHER
+from exporter.core.source_names import kind_of, of_kind
 from exporter.ledger.facts import LedgerFacts, ledger_facts
 from exporter.ledger.opening import LedgerError
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.withheld import WithheldRetractions
+from exporter.refresh.adoption import cursors_of
 from exporter.refresh.intake import FUTURE_TOLERANCE
-from exporter.sources.base import Finding, RefreshContext, RefreshTally, Source, billing_zones, reads_bill
+from exporter.sources.base import (
+    Finding,
+    RefreshContext,
+    RefreshTally,
+    Source,
+    billing_zones,
+    reads_bill,
+    with_own_keys,
+)
 from exporter.sources.registry import OWNERSHIP
 from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.budgets import budget_rules
@@ -66,13 +78,19 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     well = _report(report, "configuration", _of_configuration(config, place))
     well &= _report(report, "ledger", ledger.findings())
     sources = configured_sources(config, os.environ)
+    cursors = ledger.facts.cursors if ledger.facts else {}
+    well &= _report(report, "accounts", renamed_findings(sources, cursors))
     well &= _report(report, "ownership", _of_ownership([source.name for source in sources]))
     withheld = WithheldRetractions(config.ledger)
     for source in sources:
         findings = chain(
-            _of_withheld(source, withheld), _of_source(source, config, ledger.facts, now, report.progress)
+            _of_withheld(source, withheld),
+            _of_source(source, _context(config, ledger.facts, now, report.progress), sources, cursors),
         )
         well &= _report(report, f"source {source.name}", findings)
+    several = [source for source in sources if kind_of(source.name) != source.name]
+    same = account_findings(several, _context(config, ledger.facts, now, report.progress))
+    well &= _report(report, "accounts", same)
     if any(source.reads_live_usage for source in sources):
         bills = [source.name for source in sources if reads_bill(source)]
         well &= _report(report, "live usage", live_usage_findings(config.ledger, bills, now))
@@ -136,12 +154,16 @@ def _unprotected(config: Config) -> Finding:
 def _of_ownership(sources: Sequence[str]) -> Iterator[Finding]:
     """Report whose money counts with these sources, so that users know why a figure is not added."""
     for row in OWNERSHIP.rows:
-        bills = [name for name in row.billed_by if name in sources]
-        reported_by = [name for name in (*row.estimated_by, *row.attribution) if name in sources]
+        bills = [kind for kind in row.billed_by if of_kind(kind, sources)]
+        reported_by = [kind for kind in (*row.estimated_by, *row.attribution) if of_kind(kind, sources)]
         if not bills and not reported_by:
             continue
-        others = [*bills[1:], *(name for name in row.attribution if name in sources)]
-        owner = f"billed by {bills[0]}" if bills else _unbilled(row.provider, reported_by)
+        others = [each for kind in (*bills[1:], *row.attribution) for each in of_kind(kind, sources)]
+        owner = (
+            f"billed by {', '.join(of_kind(bills[0], sources))}"
+            if bills
+            else _unbilled(row.provider, reported_by)
+        )
         never_added = f"; {', '.join(others)}: attribution, never added" if bills and others else ""
         what = "other providers" if row.provider == ANY_OTHER else row.provider
         yield Finding(True, what, f"{row.money}: {owner}{never_added}")
@@ -232,30 +254,37 @@ def _of_withheld(source: Source, retractions: WithheldRetractions) -> Iterator[F
         yield Finding(False, "withheld", detail)
 
 
-def _of_source(
-    source: Source,
-    config: Config,
-    facts: LedgerFacts | None,
-    now: datetime,
-    progress: Callable[[str], None],
-) -> Iterator[Finding]:
-    """Yield the source's own findings, and one more if it cannot even be checked."""
+def _context(
+    config: Config, facts: LedgerFacts | None, now: datetime, progress: Callable[[str], None]
+) -> RefreshContext:
+    """Return the context of a check, with nothing known and the folder for spool files not made."""
     oldest = now - timedelta(days=config.ledger_keep_days)
     if facts is not None and facts.kept_from is not None:
         oldest = max(oldest, facts.kept_from)
+    return RefreshContext(
+        known={},
+        now=now,
+        latest_plausible=now + FUTURE_TOLERANCE,
+        oldest_kept=oldest,
+        spool=Path(tempfile.gettempdir()),
+        tally=RefreshTally(progress=progress),
+    )
+
+
+def _of_source(
+    source: Source,
+    context: RefreshContext,
+    sources: Sequence[Source],
+    cursors: Mapping[str, Mapping[str, str]],
+) -> Iterator[Finding]:
+    """Yield the source's own findings, and one more if it cannot even be checked."""
+    known = cursors_of(source, sources, cursors)
     with tempfile.TemporaryDirectory(prefix="spend-exporter-check-") as spool:
-        context = RefreshContext(
-            known=facts.cursors.get(source.name, {}) if facts else {},
-            now=now,
-            latest_plausible=now + FUTURE_TOLERANCE,
-            oldest_kept=oldest,
-            spool=Path(spool),
-            tally=RefreshTally(progress=progress),
-        )
         try:
-            yield from source.check(context)
+            for finding in source.check(replace(context, known=known, spool=Path(spool))):
+                yield replace(finding, detail=with_own_keys(source, finding.detail))
         except SourceError as error:
-            yield Finding(False, "check", str(error))
+            yield Finding(False, "check", with_own_keys(source, str(error)))
         except Exception as error:
             logger.exception("%s: unexpected failure", source.name)
             detail = f"stopped by a defect, please report it: {type(error).__name__}: {error}"

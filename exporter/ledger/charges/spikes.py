@@ -89,16 +89,20 @@ def first_usage_hours(
 
 
 def usage_by_resource(
-    connection: duckdb.DuckDBPyConnection, source: str, provider: str, meter: str, hours: Iterable[int]
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[str],
+    provider: str,
+    meter: str,
+    hours: Iterable[int],
 ) -> dict[str, Hours]:
     """Return a meter's amounts in some hours, by resource: by model, for language models."""
     rows = connection.execute(
         """SELECT resource, epoch(hour)::BIGINT // 3600, sum(amount)
            FROM usage_hour JOIN usage_series USING (usage_series_id)
-           WHERE source = $source AND provider = $provider AND meter = $meter
+           WHERE source IN (SELECT unnest($sources)) AND provider = $provider AND meter = $meter
              AND hour IN (SELECT unnest($hours::TIMESTAMP[])) GROUP BY ALL""",
         {
-            "source": source,
+            "sources": list(sources),
             "provider": provider,
             "meter": meter,
             "hours": [naive_utc(datetime.fromtimestamp(hour * 3600, UTC)) for hour in hours],

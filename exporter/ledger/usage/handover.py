@@ -25,26 +25,35 @@ def reporters(ledger: Ledger, sources: Sequence[str], meters: Sequence[str]) -> 
     return found
 
 
-def hand_over(ledger: Ledger, owners: Mapping[str, str], meters: Sequence[str]) -> None:
-    """Let the counters of each provider go on with what its source counts from now on.
+def hand_over(ledger: Ledger, owners: Mapping[str, Sequence[str]], meters: Sequence[str]) -> None:
+    """Let the counters of each provider go on with what its sources count from now on.
 
-    The first source of a provider counts from its own beginning. Raises LedgerError.
+    The first sources of a provider count from their own beginning, one that joins later from zero. Raises
+    LedgerError.
     """
     if ledger.read_only:
         return
+    before: dict[str, set[str]] = {}
     with ledger.reading() as connection:
-        before = dict(connection.execute("SELECT provider, source FROM counted_usage").fetchall())
-    changed = {provider: source for provider, source in owners.items() if before.get(provider) != source}
+        for provider, source in connection.execute("SELECT provider, source FROM counted_usage").fetchall():
+            before.setdefault(provider, set()).add(source)
+    changed = {
+        provider: set(sources)
+        for provider, sources in owners.items()
+        if sources and before.get(provider) != set(sources)
+    }
     if not changed:
         return
     with ledger.transaction() as connection:
-        for provider, source in changed.items():
+        for provider, sources in changed.items():
             connection.execute("DELETE FROM counted_usage WHERE provider = ?", [provider])
-            connection.execute("INSERT INTO counted_usage VALUES (?, ?)", [provider, source])
-            if provider in before:
-                parameters = {"provider": provider, "source": source, "meters": list(meters)}
-                connection.execute(_LEAVE, {**parameters, "source": before[provider]})
-                connection.execute(_TAKE_UP, parameters)
+            for source in sorted(sources):
+                connection.execute("INSERT INTO counted_usage VALUES (?, ?)", [provider, source])
+            known = before.get(provider, sources)
+            for statement, moved in ((_LEAVE, known - sources), (_TAKE_UP, sources - known)):
+                for source in moved:
+                    parameters = {"provider": provider, "source": source, "meters": list(meters)}
+                    connection.execute(statement, parameters)
 
 
 _OF_SOURCE = "provider = $provider AND source = $source AND meter IN (SELECT unnest($meters::VARCHAR[]))"

@@ -9,6 +9,7 @@ from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
 from exporter.core import llm_meters
 from exporter.core.cost_cells import NANO
+from exporter.core.source_names import kind_of
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, daily_costs
 from exporter.metrics.outlooks.nowcast import Outlook
@@ -44,7 +45,7 @@ def daily_outlooks(
 
 
 class _LoggedUsage:
-    """Usage at list prices, by the one source that counts for each provider."""
+    """Usage at list prices, by the sources that count for each provider."""
 
     def __init__(self, usage: LlmView | None, now: datetime) -> None:
         self._amounts = usage.hourly(llm_meters.LIST_USD, now - _USED_FROM) if usage else []
@@ -57,8 +58,13 @@ class _LoggedUsage:
         owner = OWNERSHIP.counted_usage(provider, {each.source for each in mine})
         if owner is None:
             return {}, 0.0
-        amounts = {hour_at(each.hour): each.amount * NANO for each in mine if each.source == owner}
-        return amounts, hours_at(self._through[owner])
+        amounts: dict[int, float] = {}
+        counted = [each for each in mine if kind_of(each.source) == owner]
+        for each in counted:
+            hour = hour_at(each.hour)
+            amounts[hour] = amounts.get(hour, 0.0) + each.amount * NANO
+        # Of several accounts the sum is known as far as that of each is.
+        return amounts, hours_at(min(self._through[source] for source in {each.source for each in counted}))
 
 
 def _billed(view: LedgerView, provider: str, now: datetime) -> dict[str, dict[int, int]]:

@@ -92,6 +92,8 @@ class JsonApi(AbstractContextManager["JsonApi"]):
     largest_answer_bytes: int = LARGEST_ANSWER_BYTES
     advice: Mapping[int, str] = field(default_factory=dict)
     """What to do about a status, where more is known than this file says."""
+    answer_headers: Mapping[str, str] = field(default_factory=dict, init=False, repr=False)
+    """Headers of the last answer that was not refused, their names in any case."""
     _session: requests.Session = field(
         default_factory=lambda: cuttable(requests.Session()), init=False, repr=False
     )
@@ -165,6 +167,7 @@ class JsonApi(AbstractContextManager["JsonApi"]):
             ) as response:
                 if response.status_code != 200:
                     raise self._refused(response)
+                self.answer_headers = response.headers
                 return self._body(response)
         except requests.exceptions.Timeout:
             raise

@@ -91,7 +91,8 @@ class LiteLLMSource(Source):
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
-    name: str = field(default="litellm", init=False)
+    name: str = "litellm"
+    """Label value of `source`; of several proxies each has its own."""
     provider: str = field(default="litellm", init=False)
     """Its points carry the provider that was called."""
     _team_names: dict[str, str] = field(default_factory=dict, init=False, repr=False)

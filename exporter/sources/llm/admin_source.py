@@ -6,14 +6,15 @@ import random
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
+from exporter.core.source_names import source_name
 from exporter.sources.base import Change, Finding, RefreshContext, Source, UsageChange
-from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days
+from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days, has_same_days
 from exporter.sources.llm.pages import Report, Result, SetAside
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.llm.usage import HOUR, Usage, UsageReport, usage_hours
@@ -40,6 +41,8 @@ class AdminApi:
     """Where admin keys are made."""
     headers: Callable[[str], Mapping[str, str]]
     """From the key."""
+    organization: Callable[[JsonApi], str]
+    """Asks which organization the key is of; empty where the API does not say. Raises SourceError."""
     cost_report: Callable[[JsonApi], Report]
     cost_line: Callable[[Result], CostLine]
     usage_reports: Callable[[JsonApi], Iterable[UsageReport]]
@@ -63,11 +66,15 @@ class LlmAdminSource(Source):
     """Key of the configuration that errors name."""
     timeout_seconds: float = 30.0
     """Of one request."""
+    entry: str | None = None
+    """Its name in the configuration, where it is one of several organizations."""
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
     billing_timezone: str = field(default="UTC", init=False)
     _prices: TokenPrices | None = field(default=None, init=False, repr=False)
+    _organization_of: tuple[str, str] | None = field(default=None, init=False, repr=False)
+    """The key that was asked for, and the organization that the API named."""
 
     @property
     @abstractmethod
@@ -77,7 +84,7 @@ class LlmAdminSource(Source):
     @property
     def name(self) -> str:
         """Label value of `source`."""
-        return self.admin_api.biller.provider
+        return source_name(self.admin_api.biller.provider, self.entry)
 
     @property
     def provider(self) -> str:
@@ -96,7 +103,7 @@ class LlmAdminSource(Source):
             failure: SourceError | None = None
             try:
                 report = admin.cost_report(api)
-                yield from cost_days(context, admin.biller, report, admin.cost_line, self.history_days)
+                yield from cost_days(context, self._biller(), report, admin.cost_line, self.history_days)
             except SourceError as error:
                 if error.reason in _HOPELESS:
                     raise
@@ -106,6 +113,38 @@ class LlmAdminSource(Source):
             yield from self.read_more(api)
         if failure is not None:
             raise failure
+
+    def _biller(self) -> Biller:
+        """Whose bill it is: charges name the organization where several are read."""
+        if self.entry is None or self._organization_of is None:
+            return self.admin_api.biller
+        return replace(self.admin_api.biller, billing_account_id=self._organization_of[1])
+
+    def account(self, context: RefreshContext) -> str | None:
+        """Return the organization of the key, asked for once for each key; not where it is the only one.
+
+        Raises SourceError.
+        """
+        if self.entry is None:
+            return None
+        key = self._admin_key()
+        if self._organization_of is None or self._organization_of[0] != key:
+            with self._api(context) as api:
+                try:
+                    self._organization_of = key, _plain(self.admin_api.organization(api))
+                except SourceError as error:
+                    if error.reason not in ("not_found", "permission_denied"):
+                        raise
+                    self._organization_of = key, ""
+        return self._organization_of[1] or None
+
+    def recognises(self, context: RefreshContext) -> bool:
+        """Return whether the bill has a day with exactly the costs that were read under another name.
+
+        Raises SourceError.
+        """
+        with self._api(context) as api:
+            return has_same_days(context, self.admin_api.cost_report(api), self.admin_api.cost_line)
 
     def read_more(self, _api: JsonApi) -> Iterator[Change | UsageChange]:
         """Read what only one provider has."""
@@ -148,6 +187,8 @@ class LlmAdminSource(Source):
                 for rejected in set_aside.rejected():
                     detail = f"{rejected.count} x {rejected.detail} in {report.path}"
                     yield Finding(True, "set aside", detail, warning=True)
+            if works and self.entry is not None:
+                yield Finding(True, "organization", self.account(context) or "the API does not name it")
             if works:
                 yield from self.check_more(api)
                 yield Finding(True, "a month", "these requests cost nothing")
@@ -211,6 +252,11 @@ class LlmAdminSource(Source):
             401: f"the admin key is not accepted, it may have been revoked: {get_one}",
             403: f"the admin key may not read usage and costs: {get_one}",
         }
+
+
+def _plain(organization: str) -> str:
+    """An organization's id as a label value: printable, without spaces, at bounded length."""
+    return "".join(each for each in organization if each.isprintable() and not each.isspace())[:100]
 
 
 def _lines(count: int) -> str:

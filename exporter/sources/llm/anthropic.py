@@ -10,7 +10,7 @@ from typing import Final
 
 from exporter.core import llm_meters
 from exporter.sources.llm.admin_source import AdminApi, LlmAdminSource
-from exporter.sources.llm.anthropic_reports import cost_line, cost_report, usage_reports
+from exporter.sources.llm.anthropic_reports import cost_line, cost_report, organization, usage_reports
 from exporter.sources.llm.costs import Biller
 
 API_VERSION: Final = "2023-06-01"
@@ -28,6 +28,7 @@ _ANTHROPIC: Final = AdminApi(
         "anthropic-version": API_VERSION,
         "anthropic-beta": FAST_MODE_BETA,
     },
+    organization=organization,
     cost_report=cost_report,
     cost_line=cost_line,
     usage_reports=usage_reports,

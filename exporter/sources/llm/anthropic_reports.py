@@ -43,6 +43,15 @@ _WHAT: Final = {
 }
 
 
+def organization(api: JsonApi) -> str:
+    """Ask which organization the key is of. Raises SourceError.
+
+    https://platform.claude.com/docs/en/api/admin/organizations/me
+    """
+    found = api.get("/v1/organizations/me").get("id")
+    return found if isinstance(found, str) else ""
+
+
 def cost_report(api: JsonApi) -> Report:
     """What was billed, by workspace and description; days only."""
     return Report(

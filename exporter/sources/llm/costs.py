@@ -5,7 +5,7 @@ The last days are read again each time, because providers correct them; a day th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -45,6 +45,8 @@ class Biller:
     provider: str
     service_id: str
     service_name: str
+    billing_account_id: str = ""
+    """The organization, where several are read."""
 
 
 def cost_days(
@@ -94,20 +96,48 @@ def _window(
         # A day that was never reported counts as empty, but not where part of the answer was unusable.
         if day not in buckets and (partition(day) in context.known or strays):
             continue
-        set_aside = SetAside(f"{report.path} {day}")
-        lines = []
-        for result in buckets.get(day, ()):
-            try:
-                lines.append(line(result))
-            except SetAsideError as error:
-                set_aside.add(error.reason, str(error))
-        rejected = set_aside.rejected()
+        lines, rejected = _lines_of(buckets.get(day, ()), line, f"{report.path} {day}")
         cursor = _cursor(lines, rejected)
         if context.known.get(partition(day)) == cursor:
             continue
         spool = context.spool / f"{biller.provider}-{day}.csv"
         write_spool_csv(spool, _charges(biller, day, lines, context.now))
         yield Batch(partition(day), cursor, spool, len(lines), rejected)
+
+
+def has_same_days(context: RefreshContext, report: Report, line: Callable[[Result], CostLine]) -> bool:
+    """Return whether the report has one of the last settled days exactly as `context.known` has it.
+
+    Days without cost are the same in every organization, so they say nothing. Raises SourceError.
+    """
+    settled = context.now.astimezone(UTC).date() - TRAILING_DAYS * DAY
+    nothing = _cursor([], ())
+    known = {
+        day: context.known[partition(day)]
+        for day in (settled - number * DAY for number in range(_DAYS_AT_ONCE))
+        if context.known.get(partition(day), nothing) != nothing
+    }
+    if not known:
+        return False
+    first, last = min(known), max(known)
+    for bucket in report.read(_midnight(first), _midnight(last) + DAY, SetAside(report.path)):
+        day = bucket.start.date()
+        if _cursor(*_lines_of(bucket.results, line, f"{report.path} {day}")) == known.get(day):
+            return True
+    return False
+
+
+def _lines_of(
+    results: Sequence[Result], line: Callable[[Result], CostLine], place: str
+) -> tuple[list[CostLine], tuple[Rejected, ...]]:
+    set_aside = SetAside(place)
+    lines = []
+    for result in results:
+        try:
+            lines.append(line(result))
+        except SetAsideError as error:
+            set_aside.add(error.reason, str(error))
+    return lines, set_aside.rejected()
 
 
 def _charges(biller: Biller, day: date, lines: list[CostLine], read_at: datetime) -> Iterator[Charge]:
@@ -120,7 +150,7 @@ def _charges(biller: Biller, day: date, lines: list[CostLine], read_at: datetime
     for (project_id, sku_id, sku, unit, is_credit), (usd, quantity) in sums.items():
         yield Charge(
             provider=biller.provider,
-            billing_account_id="",
+            billing_account_id=biller.billing_account_id,
             project_id=project_id,
             service_id=biller.service_id,
             service_name=biller.service_name,

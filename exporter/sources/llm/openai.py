@@ -16,7 +16,13 @@ from exporter.core.errors import SourceError
 from exporter.sources.base import Change, Finding, Rejected, Unreadable, UsageChange
 from exporter.sources.llm.admin_source import AdminApi, LlmAdminSource
 from exporter.sources.llm.costs import Biller
-from exporter.sources.llm.openai_reports import cost_line, cost_report, spend_limit_usd, usage_reports
+from exporter.sources.llm.openai_reports import (
+    cost_line,
+    cost_report,
+    organization,
+    spend_limit_usd,
+    usage_reports,
+)
 from exporter.sources.provider_budgets import ProviderBudget
 
 if TYPE_CHECKING:
@@ -29,6 +35,7 @@ _OPENAI: Final = AdminApi(
     other_key="a project key",
     key_page="https://platform.openai.com/settings/organization/admin-keys",
     headers=lambda key: {"Authorization": f"Bearer {key}"},
+    organization=organization,
     cost_report=cost_report,
     cost_line=cost_line,
     usage_reports=usage_reports,
@@ -60,12 +67,15 @@ class OpenAISource(LlmAdminSource):
         """Return the organization's spend limit, where it has one."""
         if self.spend_limit_usd is None:
             return ()
+        # Of several organizations each has a limit, which holds for its own cost alone.
+        name = OPENAI_LIMIT_NAME if self.entry is None else f"{OPENAI_LIMIT_NAME} ({self.entry})"
         budget = ProviderBudget(
             self.provider,
-            OPENAI_LIMIT_NAME,
-            OPENAI_LIMIT_NAME,
+            name,
+            name,
             "month",
             self.spend_limit_usd,
+            billing_accounts=tuple(filter(None, [self._biller().billing_account_id])),
             thresholds=None,
         )
         return (budget,)

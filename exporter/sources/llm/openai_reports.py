@@ -35,6 +35,24 @@ _DAYS_A_PAGE: Final = 180
 _LARGEST_QUANTITY: Final = Decimal(10) ** 18
 
 
+def organization(api: JsonApi) -> str:
+    """Ask which organization the key is of: OpenAI names it in a header of each answer. Raises SourceError.
+
+    https://platform.openai.com/docs/api-reference/debugging-requests
+    """
+    day = api.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    api.get(
+        "/v1/organization/costs",
+        {
+            "start_time": _unix(day),
+            "end_time": _unix(day + timedelta(days=1)),
+            "bucket_width": "1d",
+            "limit": 1,
+        },
+    )
+    return api.answer_headers.get("openai-organization", "")
+
+
 def cost_report(api: JsonApi) -> Report:
     """What was billed, by project and line item; days only."""
     return Report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -16,14 +16,25 @@ from exporter.sources.registration import Registration, Wanted
 _Made = TypeVar("_Made", bound=LlmAdminSource)
 
 
-def _openai(wanted: Wanted) -> OpenAISource | None:
-    section = wanted.config.llm.openai if wanted.config.llm else None
-    return _source(wanted, OpenAISource, "llm.openai", section) if section else None
+def _openai(wanted: Wanted) -> list[OpenAISource]:
+    return _sources(
+        wanted, OpenAISource, "llm.openai", wanted.config.llm.openai if wanted.config.llm else None
+    )
 
 
-def _anthropic(wanted: Wanted) -> AnthropicSource | None:
-    section = wanted.config.llm.anthropic if wanted.config.llm else None
-    return _source(wanted, AnthropicSource, "llm.anthropic", section) if section else None
+def _anthropic(wanted: Wanted) -> list[AnthropicSource]:
+    sections = wanted.config.llm.anthropic if wanted.config.llm else None
+    return _sources(wanted, AnthropicSource, "llm.anthropic", sections)
+
+
+def _sources(
+    wanted: Wanted, make: Callable[..., _Made], key: str, sections: Sequence[AdminApi] | None
+) -> list[_Made]:
+    several = len(sections or ()) > 1
+    return [
+        _source(wanted, make, f"{key}[{number}]" if several else key, section)
+        for number, section in enumerate(sections or ())
+    ]
 
 
 def _source(wanted: Wanted, make: Callable[..., _Made], key: str, section: AdminApi) -> _Made:
@@ -34,6 +45,7 @@ def _source(wanted: Wanted, make: Callable[..., _Made], key: str, section: Admin
         history_days=section.history_days,
         config_key=place,
         timeout_seconds=wanted.config.timeouts.request_seconds,
+        entry=section.name,
     )
     if section.base_url:
         source.base_url = section.base_url

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -73,7 +73,10 @@ class BigQuerySource(Source):
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
-    name: str = field(default="bigquery", init=False)
+    own_keys: Mapping[str, str] = field(default_factory=dict)
+    """As Source.own_keys."""
+    name: str = "bigquery"
+    """Label value of `source`; of several tables each has its own."""
     provider: str = field(default="gcp", init=False)
     billing_timezone: str = field(default="America/Los_Angeles", init=False)
     billed_reads: BilledReads = field(default=BilledReads.BYTES, init=False)
@@ -113,6 +116,16 @@ class BigQuerySource(Source):
         )
         with session:
             yield from findings(session, lambda: self._read_table(context, session), reading, context)
+
+    def reads_partition(self, partition: str) -> bool:
+        """Return whether a partition is of this table, or of another one with the same dollars."""
+        table_id = partition.rpartition("/")[0]
+        account = account_of(self.table or "") or (self.billing_account_id or "").replace("-", "_")
+        return (
+            table_id == self.table
+            or table_id in self.replaces
+            or bool(account and account == account_of(table_id))
+        )
 
     def _credentials_origin(self) -> str:
         if self.credentials_path is None:

@@ -48,7 +48,9 @@ class BillingBudgetsSource(Source):
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
-    name: str = field(default="billing_budgets", init=False)
+    name: str = "billing_budgets"
+    own_keys: Mapping[str, str] = field(default_factory=dict)
+    """As Source.own_keys."""
     provider: str = field(default="gcp", init=False)
     budgets: tuple[ProviderBudget, ...] = field(default=(), init=False)
     """As the last successful refresh read them."""

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from exporter.config.gcp import Gcp
+from exporter.core.source_names import source_name
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
+from exporter.sources.google.organizations import Organization, organizations
 from exporter.sources.registration import Registration, Wanted
 
 
-def _make(wanted: Wanted) -> CloudMonitoringSource | None:
+def _make(wanted: Wanted) -> list[CloudMonitoringSource]:
     gcp = wanted.config.google
-    if gcp is None or not gcp.live_usage.enabled or not gcp.project_ids:
-        return None
-    return CloudMonitoringSource(
-        gcp.project_ids,
-        credentials_path=gcp.credentials_path,
-        impersonate_service_account=gcp.impersonate_service_account,
+    if gcp is None or not gcp.live_usage.enabled:
+        return []
+    return [_source(wanted, gcp, each) for each in organizations(gcp) if each.project_ids]
+
+
+def _source(wanted: Wanted, gcp: Gcp, each: Organization) -> CloudMonitoringSource:
+    source = CloudMonitoringSource(
+        each.project_ids,
+        credentials_path=each.credentials_path,
+        impersonate_service_account=each.impersonate_service_account,
         by_revision=gcp.live_usage.by_revision,
         update_interval=timedelta(minutes=gcp.live_usage.update_interval_minutes),
         attempt_seconds=wanted.config.timeouts.request_seconds,
     )
+    source.name = source_name("cloud_monitoring", each.entry)
+    source.own_keys = each.own_keys
+    return source
 
 
 REGISTRATION = Registration(

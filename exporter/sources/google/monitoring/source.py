@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -61,7 +61,9 @@ class CloudMonitoringSource(Source):
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
-    name: str = field(default="cloud_monitoring", init=False)
+    name: str = "cloud_monitoring"
+    own_keys: Mapping[str, str] = field(default_factory=dict)
+    """As Source.own_keys."""
     provider: str = field(default="gcp", init=False)
     reads_live_usage: bool = field(default=True, init=False)
     billed_reads: BilledReads = field(default=BilledReads.SERIES, init=False)
@@ -95,6 +97,10 @@ class CloudMonitoringSource(Source):
         if failures and (reader.hopeless or len(failures) == len(self.project_ids)):
             self._identity = None
             raise failures[0]
+
+    def reads_partition(self, partition: str) -> bool:
+        """Return whether usage is of one of its projects."""
+        return partition.rpartition("/")[0] in self.project_ids
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Read every project once and say what came, and what a month of reading will cost."""

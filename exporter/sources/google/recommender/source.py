@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,7 +52,9 @@ class RecommenderSource(Source):
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
 
-    name: str = field(default="recommender", init=False)
+    name: str = "recommender"
+    own_keys: Mapping[str, str] = field(default_factory=dict)
+    """As Source.own_keys."""
     provider: str = field(default="gcp", init=False)
     findings: Recommendations = field(default=NOTHING_RECOMMENDED, init=False)
     """What was last read of each project; replaced as a whole."""

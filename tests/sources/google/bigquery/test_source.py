@@ -13,7 +13,6 @@ from google.auth.credentials import AnonymousCredentials
 from exporter.core.errors import SourceError
 from exporter.sources.base import Batch, Change, RefreshContext, RefreshTally, Retraction
 from exporter.sources.google.bigquery.source import BigQuerySource
-from exporter.sources.google.bigquery.tables import BigQueryTables
 from tests.fakes.bigquery_export import DAILY_TABLE, ROW_BYTES, SCHEMA, ExportRow, FakeExport
 from tests.fakes.bigquery_rest import MEBIBYTE, ApiError, FakeBigQuery, Fault
 
@@ -61,9 +60,7 @@ class Rig:
             **settings,  # type: ignore[arg-type]
         )
 
-    def refresh(
-        self, source: BigQuerySource | BigQueryTables, now: datetime = NOW, stop_after: int = 10**9
-    ) -> list[Change]:
+    def refresh(self, source: BigQuerySource, now: datetime = NOW, stop_after: int = 10**9) -> list[Change]:
         """Refresh, committing each change before asking for the next, as a ledger does."""
         self.meter = RefreshTally(progress=self.progress.append)
         changes: list[Change] = []
@@ -278,24 +275,17 @@ def test_where_names_do_not_show_whose_export_it_was_nothing_is_touched_and_the_
     assert list(rig.known) == ["pay.billing.all_exports/2026-11-20"]
 
 
-def test_several_tables_are_read_each_with_its_own_partitions_and_one_that_fails_costs_no_other(
-    rig: Rig,
-) -> None:
-    second = "pay.billing.gcp_billing_export_v1_FF_FF_FF"
-    missing = "pay.billing.gcp_billing_export_v1_EE_EE_EE"
-    gone = "old.billing.gcp_billing_export_v1_DD_DD_DD"
-    rig.server.tables[second] = dict(DAILY_TABLE)
-    rig.export.add_day(days_ago(2))
-    remember(rig, gone)
-    source = BigQueryTables([rig.source(missing), rig.source(TABLE), rig.source(second)])
-
-    with pytest.raises(SourceError, match="EE_EE_EE") as raised:
-        rig.refresh(source)
-
-    assert raised.value.reason == "not_found"
-    read = {f"{TABLE}/2026-11-20", f"{second}/2026-11-20", f"{gone}/2026-11-20"}
-    assert rig.known.keys() == read
-    assert rig.refresh(BigQueryTables([rig.source(TABLE), rig.source(second)])) == []
+def test_a_source_knows_its_own_table_those_it_replaces_and_others_of_its_account(rig: Rig) -> None:
+    source = rig.source(replaces=("pay.old.everything",))
+    other = "pay.billing.gcp_billing_export_v1_0D_0E_0F"
+    assert source.reads_partition(f"{TABLE}/2026-11-20")
+    assert source.reads_partition("pay.old.everything/2026-11")
+    assert source.reads_partition("pay.us.gcp_billing_export_v1_0A_0B_0C/2026-11-20")
+    assert not source.reads_partition(f"{other}/2026-11-20")
+    found = rig.source(None, billing_account_id="0D-0E-0F")
+    assert found.reads_partition(f"{other}/2026-11-20")
+    assert not found.reads_partition(f"{TABLE}/2026-11-20")
+    assert not rig.source(None).reads_partition(f"{TABLE}/2026-11-20")
 
 
 def test_an_interrupted_first_run_goes_on_where_it_was_after_a_restart(rig: Rig) -> None:
