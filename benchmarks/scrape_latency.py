@@ -144,6 +144,8 @@ def sending_alone(body: bytes) -> Iterator[tuple[str, int]]:
     listening = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection: socket.socket) -> None:
+        # Else the body waits until the head has been acknowledged.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while connection.recv(4096):
             connection.sendall(head)
             connection.sendall(body)
@@ -159,8 +161,10 @@ def sending_alone(body: bytes) -> Iterator[tuple[str, int]]:
         listening.close()
 
 
-def measure(address: tuple[str, int], scrapes: int, encoding: str, scrapers: int) -> str:
-    """Median and 99th percentile of scrapers that begin together."""
+def scrape_milliseconds(
+    address: tuple[str, int], scrapes: int, encoding: str, scrapers: int = 1
+) -> list[float]:
+    """Return what each scrape took, of scrapers that begin together."""
     host, port = address
     command = [
         sys.executable,
@@ -172,8 +176,18 @@ def measure(address: tuple[str, int], scrapes: int, encoding: str, scrapers: int
     ]
     clients = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(scrapers)]
     found = [seconds for client in clients for seconds in json.loads(client.communicate()[0])]
-    milliseconds = sorted(1000 * seconds for seconds in found)
-    return f"{statistics.median(milliseconds):9.1f} {milliseconds[int(len(milliseconds) * 0.99)]:8.1f}"
+    return [1000 * seconds for seconds in found]
+
+
+def percentile_99(values: Sequence[float]) -> float:
+    """Return the value below which 99 of 100 are; of fewer than a hundred values the largest."""
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+def measure(address: tuple[str, int], scrapes: int, encoding: str, scrapers: int) -> str:
+    """Median and 99th percentile of scrapers that begin together."""
+    milliseconds = scrape_milliseconds(address, scrapes, encoding, scrapers)
+    return f"{statistics.median(milliseconds):9.1f} {percentile_99(milliseconds):8.1f}"
 
 
 def main() -> None:
