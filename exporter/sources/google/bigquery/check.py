@@ -15,11 +15,10 @@ from exporter.core.errors import SourceError
 from exporter.core.kept_tags import KeptTag
 from exporter.sources.base import Finding, RefreshContext
 from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
-from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.nearby import nearby_text
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
-from exporter.sources.google.bigquery.table import ExportTable, account_of
+from exporter.sources.google.bigquery.table import MAX_BYTES_KEY, ExportTable, account_of
 from exporter.sources.google.export.findings import columns_finding
 
 if TYPE_CHECKING:

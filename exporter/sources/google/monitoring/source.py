@@ -24,6 +24,7 @@ from exporter.sources.base import (
     Source,
     UsageChange,
 )
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.google.monitoring.check import findings
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.project_reader import ProjectReader, ReadMemory
@@ -121,9 +122,7 @@ class CloudMonitoringSource(Source):
                 anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
                 self._identity = google_credentials.GoogleIdentity(anonymous, None, "the account in use")
             else:
-                settings = google_credentials.CredentialsSettings(
-                    self.credentials_path, self.impersonate_service_account
-                )
+                settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [monitoring_session.SCOPE])
         backoff = Backoff(
             call_seconds=self.call_seconds,
