@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from first_figures import asked, make_world, serving
 from memory import Memory, watched
 from peers import MissingError, Peer, pushgateway, script, sql_exporter, textfile_collector
-from refresh_time import Runs, make_export
+from refresh_time import Runs, make_export, median_ratio
 from refresh_time import measure as measure_refresh
 from scrape_latency import percentile_99, scrape_milliseconds, sending_alone
 
@@ -151,16 +151,19 @@ def scrape_table(found: Sequence[Scraped]) -> Table:
 
 
 def refresh_table(rows: int, found: dict[str, Runs]) -> Table:
-    bare = found["bare DuckDB"].seconds
-    table = [[f"{rows:,} rows of Parquet", "median s", "slowest s", "ratio", "grew by MB"]]
+    bare = found["bare DuckDB"]
+    table = [
+        [f"{rows:,} rows of Parquet", "median s", "slowest s", "ratio", "CPU s", "CPU ratio", "grew by MB"]
+    ]
     for name, runs in found.items():
-        ratios = [ours / theirs for ours, theirs in zip(runs.seconds, bare, strict=True)]
         table.append(
             [
                 name,
                 f"{median(runs.seconds):.2f}",
                 f"{max(runs.seconds):.2f}",
-                f"{median(ratios):.2f}",
+                f"{median_ratio(runs.seconds, bare.seconds):.2f}",
+                f"{median(runs.cpu_seconds):.2f}",
+                f"{median_ratio(runs.cpu_seconds, bare.cpu_seconds):.2f}",
                 str(runs.mebibytes),
             ]
         )

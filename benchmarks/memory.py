@@ -25,6 +25,7 @@ class Memory:
     """Of the process itself, when it was looked at last (VmRSS)."""
     together: int = 0
     """PSS of the process and of all that it started, at the same time."""
+    together_at_end: int = 0
     children: int = 0
     """Resident memory of the largest process that it started, at its peak."""
 
@@ -34,7 +35,8 @@ class Memory:
         self.resident = max(self.resident, status_mebibytes(process_id, "VmHWM"))
         self.resident_at_end = status_mebibytes(process_id, "VmRSS") or self.resident_at_end
         self.children = max([self.children, *(status_mebibytes(each, "VmHWM") for each in family[1:])])
-        self.together = max(self.together, sum(map(proportional_mebibytes, family)))
+        self.together_at_end = sum(map(proportional_mebibytes, family)) or self.together_at_end
+        self.together = max(self.together, self.together_at_end)
         return self
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -60,6 +60,8 @@ class Runs:
     """What one of the ways took, run after run."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    """Of the whole process: of it, what else runs on the machine takes nothing."""
     mebibytes: int = 0
     """The most by which the process of a run grew."""
 
@@ -167,17 +169,18 @@ def run_refresh(path: Path, folder: Path) -> float:
     return time_refresh(path, folder)[0]
 
 
-def in_own_process(work: Callable[..., float], *arguments: Path) -> tuple[float, int]:
-    """Return what the work returns, and by how many MiB its process grew at most."""
+def in_own_process(work: Callable[..., float], *arguments: Path) -> tuple[float, float, int]:
+    """Return what the work returns, its CPU seconds, and by how many MiB its process grew at most."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_with_peak, work, arguments).result()
 
 
-def _with_peak(work: Callable[..., float], arguments: tuple[Path, ...]) -> tuple[float, int]:
+def _with_peak(work: Callable[..., float], arguments: tuple[Path, ...]) -> tuple[float, float, int]:
     # DuckDB takes a process without a main file for a person's, and shows its progress there.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    before = status_mebibytes("self", "VmRSS")
-    return work(*arguments), status_mebibytes("self", "VmHWM") - before
+    before, cpu = status_mebibytes("self", "VmRSS"), time.process_time()
+    seconds = work(*arguments)
+    return seconds, time.process_time() - cpu, status_mebibytes("self", "VmHWM") - before
 
 
 def measure(path: Path, folder: Path, runs: int, *, script: bool, one_changed: bool) -> dict[str, Runs]:
@@ -196,10 +199,16 @@ def measure(path: Path, folder: Path, runs: int, *, script: bool, one_changed: b
     found = {name: Runs() for name in ways}
     for _ in range(runs):
         for name, (work, arguments) in ways.items():
-            seconds, mebibytes = in_own_process(work, *arguments)
+            seconds, cpu_seconds, mebibytes = in_own_process(work, *arguments)
             found[name].seconds.append(seconds)
+            found[name].cpu_seconds.append(cpu_seconds)
             found[name].mebibytes = max(found[name].mebibytes, mebibytes)
     return found
+
+
+def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios of runs that took turns."""
+    return median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
 def main() -> None:
@@ -216,12 +225,14 @@ def main() -> None:
         size = path.stat().st_size / 2**20
         print(f"{chosen.rows:,} rows of {chosen.format}, {size:.0f} MiB, load {os.getloadavg()[0]:.1f}")
         found = measure(path, folder, chosen.runs, script=chosen.script, one_changed=chosen.one_changed)
-        bare = found["bare DuckDB"].seconds
+        bare = found["bare DuckDB"]
         for what, runs in found.items():
-            ratios = [ours / theirs for ours, theirs in zip(runs.seconds, bare, strict=True)]
             print(
                 f"{what:<36}{median(runs.seconds):8.2f} s ({min(runs.seconds):.2f}..{max(runs.seconds):.2f})"
-                f"  ratio {median(ratios):6.2f}  {runs.mebibytes:5} MB more at peak"
+                f"  ratio {median_ratio(runs.seconds, bare.seconds):6.2f}"
+                f"  CPU {median(runs.cpu_seconds):6.2f} s"
+                f"  ratio {median_ratio(runs.cpu_seconds, bare.cpu_seconds):6.2f}"
+                f"  {runs.mebibytes:5} MB more at peak"
             )
 
 

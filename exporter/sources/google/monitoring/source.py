@@ -26,6 +26,7 @@ from exporter.sources.base import (
 )
 from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.google.monitoring.check import findings
+from exporter.sources.google.monitoring.costs import series_per_month
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.project_reader import ProjectReader, ReadMemory
 
@@ -104,11 +105,7 @@ class CloudMonitoringSource(Source):
 
     def series_per_month(self, refresh_interval: timedelta) -> float:
         """Predict from the last reads how many series a month of such refreshes returns: that is billed."""
-        month_seconds = 30.4375 * 86400.0
-        return sum(
-            series * month_seconds / max(refresh_interval.total_seconds(), period)
-            for series, period in self._memory.returned.values()
-        )
+        return series_per_month(self._memory.returned.values(), refresh_interval)
 
     def _session(self, context: RefreshContext) -> MonitoringSession:
         # Loads the gRPC client only for this source: it takes time and memory.
