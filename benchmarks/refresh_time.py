@@ -72,7 +72,7 @@ def make_export(folder: Path, rows: int, form: str = "parquet") -> Path:
     days.mkdir()
     write_export(World.ending_at(NOW), days, NOW)
     path = folder / f"export.{form}"
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": "2GB", "preserve_insertion_order": False}) as connection:
         table = f"read_parquet('{days}/*.parquet')"
         count = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
         repeated = f"SELECT days.* FROM {table} AS days, range({-(-rows // count)}) LIMIT {rows}"

@@ -60,12 +60,12 @@ def company(folder: Path, copies: int) -> None:
         threading.Event().wait()
 
 
-def exporter(folder: Path, monitoring: str) -> None:
+def exporter(folder: Path, monitoring: str, copies: int) -> None:
     """Serve what the company has written and tells."""
     gcp = {"update_interval_minutes": 1, "billing_export": {"files": [f"{folder}/export/*.parquet"]}}
-    config = parse(
-        json.dumps({"ledger": str(folder / "spend.duckdb"), "gcp": gcp, "max_series": 1_000_000}), folder
-    )
+    # Of a copy there are about 900 samples.
+    settings = {"ledger": str(folder / "spend.duckdb"), "gcp": gcp, "max_series": max(50_000, 1_000 * copies)}
+    config = parse(json.dumps(settings), folder)
     projects = [project.id for project in PROJECTS.values()]
     live = CloudMonitoringSource(
         projects, endpoint=monitoring, plaintext=True, update_interval=timedelta(minutes=1)
@@ -91,7 +91,7 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
 
 def measure(folder: Path, copies: int, minutes: float) -> None:
     world, monitoring = started("--company", str(folder), "--copies", str(copies))
-    served, url = started("--exporter", str(folder), monitoring)
+    served, url = started("--exporter", str(folder), monitoring, "--copies", str(copies))
     try:
         until = time.monotonic() + minutes * 60
         with watched(served.pid) as memory:
@@ -126,7 +126,7 @@ def main() -> None:
     if chosen.company:
         company(chosen.company, chosen.copies)
     elif chosen.exporter:
-        exporter(Path(chosen.exporter[0]), chosen.exporter[1])
+        exporter(Path(chosen.exporter[0]), chosen.exporter[1], chosen.copies)
     else:
         with tempfile.TemporaryDirectory() as folder:
             measure(Path(folder), chosen.copies, chosen.minutes)

@@ -71,7 +71,8 @@ class OpenFile:
 
     def close(self) -> None:
         """Close the file; committed data stays."""
-        self._connection.close()
+        with self._entrance:
+            self._connection.close()
         self._end_watching()
 
     @contextmanager

@@ -48,10 +48,10 @@ def _plain(exposition: Exposition) -> tuple[bytes, ...]:
 @given(st.lists(_states(), min_size=2, max_size=6))
 def test_each_state_is_rendered_as_if_it_were_the_first(states: list[list[FamilySamples]]) -> None:
     renderer = Renderer()
-    for state in states:
-        found = renderer.render(state)
-        assert _plain(found) == _plain(render(state))
-        assert found.text_gzip == render(state).text_gzip
+    found = [renderer.render(state) for state in states]
+    wanted = [render(state) for state in states]
+    assert [*map(_plain, found)] == [*map(_plain, wanted)]
+    assert [each.text_gzip for each in found] == [each.text_gzip for each in wanted]
 
 
 def test_only_a_changed_family_is_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
