@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 import urllib.request
@@ -75,7 +74,7 @@ def wait_until_whole(url: str, usd: float, seconds: float, *, estimates: bool) -
 
 
 def compare_scrapes(
-    folder: Path, series: int, rounds: int, *, short: bool
+    folder: Path, series: int, rounds: int, wait_seconds: float, *, short: bool
 ) -> tuple[list[Scraped], list[str]]:
     """Start every server, scrape each in each round; returns what was found and what is missing."""
     lines = max(series // FAMILIES_OF_A_LINE, 20)
@@ -86,7 +85,7 @@ def compare_scrapes(
         serve = serving(folder / "serve", world.files, max_series=max(10 * series, 100))
         process, url, _ = stack.enter_context(serve)
         ours = stack.enter_context(watched(process.pid))
-        wait_until_whole(url, world.usd, 60 if short else 300, estimates=not short)
+        wait_until_whole(url, world.usd, wait_seconds, estimates=not short)
         where = urlsplit(url)
         assert where.hostname is not None
         assert where.port is not None
@@ -222,6 +221,9 @@ def main() -> None:
     parser.add_argument("--series", type=int)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--runs", type=int)
+    parser.add_argument(
+        "--wait", type=float, default=300.0, help="seconds to wait for the exporter's estimates"
+    )
     parser.add_argument("--output", type=Path, help="a folder for benchmark.md and pictures")
     chosen = parser.parse_args()
     series = chosen.series or (1_000 if chosen.short else 100_000)
@@ -231,20 +233,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        scraped, missing = compare_scrapes(folder, series, runs, short=chosen.short)
+        scraped, missing = compare_scrapes(folder, series, runs, chosen.wait, short=chosen.short)
+        scrapes = markdown(scrape_table(scraped))
+        left_out = "".join(f"\nLeft out: {text}.\n" for text in missing)
+        # At once: the rest takes minutes.
+        print(
+            f"{machine()}; {runs} rounds; load before {load_before:.1f}.\n\n{scrapes}{left_out}", flush=True
+        )
         (folder / "refresh").mkdir()
         path = make_export(folder / "refresh", rows)
         refreshed = measure_refresh(path, folder / "refresh", runs, script=True, one_changed=True)
-    loads = f"load {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    refreshes = markdown(refresh_table(rows, refreshed))
+    after = f"Load after {os.getloadavg()[0]:.1f}."
+    print(f"{refreshes}\n{after}")
     text = "\n".join(
         [
-            f"{machine()}; {loads}; {runs} rounds.\n",
-            markdown(scrape_table(scraped)),
-            markdown(refresh_table(rows, refreshed)),
-            *(f"Left out: {text}.\n" for text in missing),
+            f"{machine()}; {runs} rounds; load before {load_before:.1f}.\n",
+            scrapes + left_out,
+            refreshes,
+            after,
         ]
     )
-    sys.stdout.write(text)
     if chosen.output:
         write_results(chosen.output, text, scraped, refreshed)
 
