@@ -15,8 +15,8 @@ WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests -
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults test-tools \
-  deploy-tools test-lowest test-newest lock release clean
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults benchmark \
+  benchmark-short benchmark-tools test-tools deploy-tools test-lowest test-newest lock release clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,15 @@ integration: .venv/.installed-test test-tools ## Run the tests against real Prom
 
 faults: .venv/.installed-test test-tools ## Try every fault of docs/faults.md on the real program, and write that page
 	@$(BIN)/python -m tests.faults.matrix
+
+benchmark: .venv/.installed-test benchmark-tools ## Compare with what people use instead; tables and pictures in build/benchmark
+	@$(BIN)/python benchmarks/compare.py --output build/benchmark $(ARGS)
+
+benchmark-short: .venv/.installed-test benchmark-tools ## The same with small sizes, to see that it runs
+	@$(BIN)/python benchmarks/compare.py --short $(ARGS)
+
+benchmark-tools: ## Fetch what the benchmarks compare with
+	@tools/benchmark-tools.sh
 
 test-tools: ## Fetch the programs that the integration tests need
 	@tools/test-tools.sh

@@ -20,17 +20,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+from memory import watched
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -145,65 +145,20 @@ def bare_seconds(files: str) -> float:
     return seconds
 
 
-@dataclass
-class Memory:
-    """The most memory that the process that serves, and each one that it starts, was seen to have, in MB."""
-
-    served: int = 0
-    served_until_whole: int = 0
-    estimating: int = 0
-    together_pss: int = 0
-    seen: set[int] = field(default_factory=set)
-
-    def look(self, served: int) -> None:
-        """Look once."""
-        self.served = max(self.served, _status_megabytes(served, "VmHWM"))
-        children = _children(served)
-        self.seen |= set(children)
-        self.estimating = max([self.estimating, *(_status_megabytes(each, "VmHWM") for each in children)])
-        pss = sum(_pss_megabytes(each) for each in (served, *children))
-        self.together_pss = max(self.together_pss, pss)
-
-
-def _status_megabytes(process_id: int, name: str) -> int:
-    try:
-        text = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    found = [line for line in text.splitlines() if line.startswith(f"{name}:")]
-    return int(found[0].split()[1]) // 1024 if found else 0
-
-
-def _pss_megabytes(process_id: int) -> int:
-    try:
-        text = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    found = [line for line in text.splitlines() if line.startswith("Pss:")]
-    return int(found[0].split()[1]) // 1024 if found else 0
-
-
-def _children(process_id: int) -> list[int]:
-    found: list[int] = []
-    for each in Path(f"/proc/{process_id}/task").glob("*/children"):
-        try:
-            found += map(int, each.read_text(encoding="ascii").split())
-        except OSError:
-            continue
-    return found
-
-
 def _cpu_seconds(process_id: int) -> float:
     fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def serving(folder: Path, files: str) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
+def serving(
+    folder: Path, files: str, **settings: object
+) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
     """Run `serve`; yields the process, its address and the time at which it was started."""
     config = folder / "spend-exporter.yml"
     gcp = {"update_interval_minutes": 60, "billing_export": {"files": [files]}}
-    config.write_text(json.dumps({"ledger": str(folder / "spend.duckdb"), "gcp": gcp}), encoding="utf-8")
+    whole = {"ledger": str(folder / "spend.duckdb"), "gcp": gcp, **settings}
+    config.write_text(json.dumps(whole), encoding="utf-8")
     command = [sys.executable, "-m", "exporter", "serve", "--config", str(config), "--listen", "127.0.0.1:0"]
     started = time.monotonic()
     with (folder / "log").open("w") as log:
@@ -230,50 +185,37 @@ def asked(url: str) -> bytes | None:
 def measure(folder: Path, world: World, wait_seconds: float) -> dict[str, float | None]:
     """Start `serve` and wait until everything is there; returns seconds and MB by what they are of."""
     found: dict[str, float | None] = {}
-    memory = Memory()
-    stop = threading.Event()
-    with serving(folder, world.files) as (process, url, started):
-
-        def watch() -> None:
-            while not stop.wait(0.2):
-                memory.look(process.pid)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
+    at_bill = 0
+    with serving(folder, world.files) as (process, url, started), watched(process.pid) as memory:
 
         def note(what: str) -> None:
             found.setdefault(what, time.monotonic() - started)
 
-        try:
-            while time.monotonic() - started < wait_seconds and "judged s" not in found:
-                time.sleep(0.1)
-                if "ready s" not in found and asked(f"{url}/readyz") is not None:
-                    note("ready s")
-                told = json.loads(asked(f"{url}/api/v1/summary") or b"{}")
-                if not told:
-                    continue
-                months = (told["month"]["to_date_billed_usd"], told["last_month"]["billed_usd"])
-                if "bill s" not in found and abs(sum(usd or 0.0 for usd in months) - world.usd) < 1e-6:
-                    assert abs(exposed_usd(url) - world.usd) < 1e-6 * world.usd
-                    note("bill s")
-                    found["cpu s"] = _cpu_seconds(process.pid)
-                    memory.look(process.pid)
-                    memory.served_until_whole = memory.served
-                if told["by_service"]:
-                    note("estimates s")
-                if told["month"]["forecast_end_usd"]:
-                    note("judged s")
-            found |= figure_seconds(url)
-            found["samples"] = (asked(f"{url}/metrics") or b"").count(b"\nspend_")
-        finally:
-            stop.set()
-            watcher.join()
+        while time.monotonic() - started < wait_seconds and "judged s" not in found:
+            time.sleep(0.1)
+            if "ready s" not in found and asked(f"{url}/readyz") is not None:
+                note("ready s")
+            told = json.loads(asked(f"{url}/api/v1/summary") or b"{}")
+            if not told:
+                continue
+            months = (told["month"]["to_date_billed_usd"], told["last_month"]["billed_usd"])
+            if "bill s" not in found and abs(sum(usd or 0.0 for usd in months) - world.usd) < 1e-6:
+                assert abs(exposed_usd(url) - world.usd) < 1e-6 * world.usd
+                note("bill s")
+                found["cpu s"] = _cpu_seconds(process.pid)
+                at_bill = memory.look(process.pid).resident
+            if told["by_service"]:
+                note("estimates s")
+            if told["month"]["forecast_end_usd"]:
+                note("judged s")
+        found |= figure_seconds(url)
+        found["samples"] = (asked(f"{url}/metrics") or b"").count(b"\nspend_")
     return found | {
-        "MB at bill": memory.served_until_whole,
-        "MB served": memory.served,
-        "MB estimating": memory.estimating,
+        "MB at bill": at_bill,
+        "MB served": memory.resident,
+        "MB estimating": memory.children,
         "MB of its imports": importing_megabytes(),
-        "MB PSS together": memory.together_pss,
+        "MB PSS together": memory.together,
     }
 
 

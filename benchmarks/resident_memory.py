@@ -4,6 +4,8 @@
 
 A simulated company's projects are repeated so many times (13: about 10,000 samples in a scrape). Its Cloud
 Monitoring runs in a process of its own, and so does the exporter, whose memory is printed every 15 seconds.
+The clients of BigQuery and the recommender, and the list prices of language models, are loaded as if those
+sources were configured as well.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import threading
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
+from memory import status_mebibytes, watched
 
 from exporter.cli.commands.serve import serve, stop_on_signals
 from exporter.config.model import parse
@@ -28,7 +32,10 @@ from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
 from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.world import World
+from exporter.sources.google.bigquery.lean_import import without_data_frames
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
+from exporter.sources.llm.token_prices import TokenPrices
+from exporter.sources.llm.tokens import Tokens
 
 COPY = """
 COPY (SELECT * REPLACE (CASE WHEN copy = 0 OR project.id IS NULL THEN project
@@ -53,15 +60,26 @@ def company(folder: Path, copies: int) -> None:
         threading.Event().wait()
 
 
-def exporter(folder: Path, monitoring: str) -> None:
+def exporter(folder: Path, monitoring: str, copies: int) -> None:
     """Serve what the company has written and tells."""
     gcp = {"update_interval_minutes": 1, "billing_export": {"files": [f"{folder}/export/*.parquet"]}}
-    config = parse(json.dumps({"ledger": str(folder / "spend.duckdb"), "gcp": gcp}), folder)
+    # Of a copy there are about 900 samples.
+    settings = {"ledger": str(folder / "spend.duckdb"), "gcp": gcp, "max_series": max(50_000, 1_000 * copies)}
+    config = parse(json.dumps(settings), folder)
     projects = [project.id for project in PROJECTS.values()]
     live = CloudMonitoringSource(
         projects, endpoint=monitoring, plaintext=True, update_interval=timedelta(minutes=1)
     )
+    load_other_clients()
     serve(config, ("127.0.0.1", 0), stop_on_signals(), lambda url: print(url, flush=True), [live])
+
+
+def load_other_clients() -> None:
+    """Have in memory what the sources load that have no simulator here."""
+    with without_data_frames():
+        import_module("exporter.sources.google.bigquery.session")
+    import_module("exporter.sources.google.recommender.session")
+    assert TokenPrices().price("openai", "gpt-4o", Tokens(input=1, output=1), datetime.now(UTC))
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -71,30 +89,26 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     return process, process.stdout.readline().strip()
 
 
-def megabytes(process_id: int) -> dict[str, int]:
-    """Memory of a process by the kernel's names."""
-    lines = Path(f"/proc/{process_id}/status").read_text(encoding="ascii").splitlines()
-    pairs = (line.split() for line in lines if line.startswith(("VmRSS", "VmHWM", "RssAnon", "RssFile")))
-    return {name.rstrip(":"): int(kilobytes) // 1024 for name, kilobytes, _ in pairs}
-
-
 def measure(folder: Path, copies: int, minutes: float) -> None:
     world, monitoring = started("--company", str(folder), "--copies", str(copies))
-    served, url = started("--exporter", str(folder), monitoring)
+    served, url = started("--exporter", str(folder), monitoring, "--copies", str(copies))
     try:
         until = time.monotonic() + minutes * 60
-        while time.monotonic() < until:
-            time.sleep(15)
-            began = time.perf_counter()
-            with urllib.request.urlopen(f"{url}/metrics") as response:
-                samples = sum(not line.startswith(b"#") for line in response)
-            found = megabytes(served.pid)
-            took = 1000 * (time.perf_counter() - began)
-            print(
-                f"{found['VmRSS']:5} MB resident ({found['RssAnon']} of its own, "
-                f"{found['RssFile']} of files), {found['VmHWM']} at most; {samples} samples in {took:.0f} ms",
-                flush=True,
-            )
+        with watched(served.pid) as memory:
+            while time.monotonic() < until:
+                time.sleep(15)
+                began = time.perf_counter()
+                with urllib.request.urlopen(f"{url}/metrics") as response:
+                    samples = sum(not line.startswith(b"#") for line in response)
+                took = 1000 * (time.perf_counter() - began)
+                own = status_mebibytes(served.pid, "RssAnon")
+                now = memory.look(served.pid)
+                print(
+                    f"{now.resident_at_end:5} MB resident ({own} of its own), {now.resident} at most; all "
+                    f"processes {now.together_at_end} MB PSS, {now.together} at most; "
+                    f"{samples} samples in {took:.0f} ms",
+                    flush=True,
+                )
     finally:
         served.terminate()
         served.wait()
@@ -112,7 +126,7 @@ def main() -> None:
     if chosen.company:
         company(chosen.company, chosen.copies)
     elif chosen.exporter:
-        exporter(Path(chosen.exporter[0]), chosen.exporter[1])
+        exporter(Path(chosen.exporter[0]), chosen.exporter[1], chosen.copies)
     else:
         with tempfile.TemporaryDirectory() as folder:
             measure(Path(folder), chosen.copies, chosen.minutes)

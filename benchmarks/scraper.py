@@ -12,6 +12,7 @@ import threading
 import time
 
 WARMING_UP = 3
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 def scrape_repeatedly(host: str, port: int, encoding: str, scrapes: int) -> list[float]:
@@ -35,16 +36,28 @@ def scrape_repeatedly(host: str, port: int, encoding: str, scrapes: int) -> list
                 left = int(headers.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(body)
                 while left > 0:
                     left -= connection.recv_into(buffer)
+            elif b"transfer-encoding: chunked" in headers.lower():
+                read_chunks(connection, buffer, body)
             else:
                 # prometheus_client's server sends no length, and closes.
                 while connection.recv_into(buffer):
                     pass
             seconds.append(time.perf_counter() - begin)
-            if b"content-length" not in headers.lower():
+            if not any(name in headers.lower() for name in (b"content-length", b"chunked")):
                 connection.close()
                 connection = socket.create_connection((host, port))  # noqa: PLW2901 - the next one
     connection.close()
     return seconds[WARMING_UP:]
+
+
+def read_chunks(connection: socket.socket, buffer: bytearray, begin: bytes) -> None:
+    """Read to the last chunk, which is empty; what the others hold does not matter."""
+    end = begin[-len(LAST_CHUNK) :]
+    while end != LAST_CHUNK:
+        received = connection.recv_into(buffer)
+        if not received:
+            raise EOFError("the answer ended before its last chunk")
+        end = (end + buffer[max(0, received - len(LAST_CHUNK)) : received])[-len(LAST_CHUNK) :]
 
 
 if __name__ == "__main__":

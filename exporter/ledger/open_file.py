@@ -24,6 +24,9 @@ from exporter.ledger.replacing_lost import Opened, open_or_replace
 
 logger = logging.getLogger(__name__)
 
+_IDLE_MEMORY: Final = "12MB"
+"""What may stay in memory while nobody reads or writes."""
+
 _READERS_SECONDS: Final = 60.0
 """How long those who are still reading may take before the file is opened again."""
 
@@ -38,6 +41,8 @@ class OpenFile:
         self._writer = threading.Lock()
         self._entrance = threading.Condition()
         self._inside = 0
+        self._used = False
+        """Whether anybody was inside since memory was given back."""
         self._trouble: LedgerError | None = None
         self._spill: Path | None = None
         self.troubled = threading.Event()
@@ -66,7 +71,8 @@ class OpenFile:
 
     def close(self) -> None:
         """Close the file; committed data stays."""
-        self._connection.close()
+        with self._entrance:
+            self._connection.close()
         self._end_watching()
 
     @contextmanager
@@ -107,6 +113,23 @@ class OpenFile:
                 raise self._unwritten(error) from error
             self.commits += 1
             self.write_failure = ""
+
+    def free_memory(self) -> bool:
+        """Give back the pages that DuckDB keeps for a next query; return whether there was anything to do.
+
+        It keeps what it has read until its memory limit is reached. Nobody gets in while the limit is low.
+        """
+        with self._entrance:
+            if self.path is None or self._inside or self._trouble is not None or not self._used:
+                return False
+            self._used = False
+            with suppress(duckdb.Error), self._connection.cursor() as connection:
+                try:
+                    # Where more cannot be put away, DuckDB leaves the limit as it was.
+                    connection.execute("SET memory_limit = ?", [_IDLE_MEMORY])
+                finally:
+                    connection.execute("SET memory_limit = ?", [self._memory_limit])
+        return True
 
     def look(self) -> None:
         """Notice that the file is gone, or is another one: DuckDB works on without it until it is closed."""
@@ -172,6 +195,7 @@ class OpenFile:
             if self._trouble is not None:
                 self._open_again(self._trouble)
             self._inside += 1
+            self._used = True
         try:
             yield
         finally:

@@ -9,8 +9,8 @@ from typing import Final
 
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE
-from exporter.sources.google.monitoring.check import reading_usd_per_month
+from exporter.sources.google.bigquery.costs import on_demand_usd
+from exporter.sources.google.monitoring.costs import reading_usd_per_month
 from exporter.sources.status import SourceStatus
 
 PACE_OF: Final = timedelta(days=1)
@@ -18,7 +18,6 @@ LEAST: Final = timedelta(hours=1)
 """From a shorter time no month can be estimated."""
 
 _MONTH: Final = timedelta(days=365) / 12
-_TEBIBYTE: Final = 2**40
 
 
 class ExporterCost:
@@ -45,6 +44,6 @@ class ExporterCost:
         if now - since < LEAST:
             return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [])
         months = (now - since) / _MONTH
-        usd = (billed_bytes - bytes_then) / months / _TEBIBYTE * USD_PER_TEBIBYTE
+        usd = on_demand_usd((billed_bytes - bytes_then) / months)
         usd += reading_usd_per_month((series - series_then) / months)
         return FamilySamples(metrics.SPEND_EXPORTER_COST_USD_PER_MONTH, [((), usd)])

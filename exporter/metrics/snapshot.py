@@ -20,7 +20,7 @@ from exporter.metrics import families as metrics
 from exporter.metrics.billed import billed_families, invoice_families, lateness_families
 from exporter.metrics.counters import Counters
 from exporter.metrics.coverage import bill_coverage, coverage_families
-from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition, render
+from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition, Renderer, render
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.outcomes import BILL, Outcomes
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
@@ -120,6 +120,7 @@ def build(
     budgets: Sequence[BudgetOutlook] = (),
     outcomes: Outcomes | None = None,
     counters: Counters | None = None,
+    renderer: Renderer | None = None,
     estimates_pending: bool = False,
     llm_shares: Mapping[tuple[str, str], float] | None = None,
 ) -> Built:
@@ -127,8 +128,8 @@ def build(
 
     `timezones` has the billing zone of each provider whose sources are configured; `families` are the
     figures computed next to the bill, `outlooks` the estimates; while `estimates_pending` no family is shown
-    that has a billed and an estimated part. `counters` is of this process, without it counters begin now. The
-    rest is as in Snapshot.
+    that has a billed and an estimated part. `counters` is of this process, without it counters begin now;
+    `renderer` has rendered the snapshot before. The rest is as in Snapshot.
     """
     started = time.monotonic()
     everything_read = all(status.up is not None for status in statuses if status.reads_bill)
@@ -155,7 +156,7 @@ def build(
     of_bills = [status for status in statuses if status.reads_bill] or statuses
     ready = any(not status.awaited for status in of_bills)
     snapshot = Snapshot(
-        exposition=render((counters or Counters(now)).begin(shown, now)),
+        exposition=(renderer or Renderer()).render((counters or Counters(now)).begin(shown, now)),
         built_at=now,
         ready=ready,
         sources=tuple(statuses),

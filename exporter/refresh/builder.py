@@ -22,7 +22,7 @@ from exporter.ledger.unseen import Unseen, mark_seen, unseen
 from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.counters import Counters
-from exporter.metrics.exposition.exposition import Exposition, render
+from exporter.metrics.exposition.exposition import Exposition, Renderer, render
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
 from exporter.metrics.outcomes import BILL, Outcome
@@ -68,6 +68,7 @@ class SnapshotBuilder:
         self._grades: list[FamilySamples] = []
         self._unit_counts: Mapping[str, float] = {}
         self._building = threading.Lock()
+        self._renderer = Renderer()
         self.counters = Counters(clock())
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
         self.before_showing: Callable[[Snapshot], None] = lambda _snapshot: None
@@ -166,6 +167,7 @@ class SnapshotBuilder:
                 budgets=budgets,
                 outcomes=self._outcomes,
                 counters=self.counters if as_of is None else None,
+                renderer=self._renderer if as_of is None else None,
                 estimates_pending=estimates_pending,
                 llm_shares=collector.llm_shares(view, now),
             )

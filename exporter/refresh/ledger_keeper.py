@@ -15,6 +15,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.first_reads import FirstReads
 from exporter.ledger.kept_counters import keep_counters
 from exporter.ledger.opening import LedgerError
+from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.health import Health
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class LedgerKeeper:
         while not self._stopping.is_set():
             if not file.troubled.wait(LOOK_EVERY_SECONDS):
                 file.look()
+                if file.free_memory():
+                    give_back_freed_memory()
             if self._stopping.is_set():
                 break
             if file.troubled.is_set():

@@ -28,6 +28,11 @@ logger = logging.getLogger(__name__)
 
 _SPOOL_PREFIX = "spool-of-"
 
+_LEAST_MEGABYTES = 96
+_MOST_MEGABYTES = 512
+_SERIES_OF_LEAST_MEMORY = 50_000
+_MEGABYTES_PER_1000_SERIES = 2
+
 
 @contextmanager
 def opened_refresher(
@@ -46,7 +51,11 @@ def opened_refresher(
     """
     if ledger_path is not None:
         ledger_path.parent.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(ledger_path, mend_at=clock() if mends else None)
+    ledger = Ledger(
+        ledger_path,
+        memory_limit=ledger_memory(config.max_series),
+        mend_at=clock() if mends else None,
+    )
     if ledger.file.loss:
         logger.error("%s", ledger.file.loss)
     try:
@@ -83,6 +92,15 @@ def opened_refresher(
             )
     finally:
         ledger.close()
+
+
+def ledger_memory(max_series: int) -> str:
+    """Return the memory limit of the ledger of an exporter that may show so many series.
+
+    96 MB are too little for the queries of 100,000 series that run at the same time.
+    """
+    more = max(0, max_series - _SERIES_OF_LEAST_MEMORY) // 1000 * _MEGABYTES_PER_1000_SERIES
+    return f"{min(_LEAST_MEGABYTES + more, _MOST_MEGABYTES)}MB"
 
 
 def retraction_rules(config: Config) -> RetractionRules:

@@ -11,6 +11,7 @@ from exporter.cli.commands.init_text import Answers
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import RefreshTally
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.google.discovery import (
     BILLING_URL,
     PATIENCE_SECONDS,
@@ -49,7 +50,6 @@ def _discovery(answers: Answers, project_ids: Sequence[str]) -> Discovery:
     from exporter.sources.google.bigquery.session import SCOPE, BigQuerySession  # noqa: PLC0415
     from exporter.sources.google.credentials import (  # noqa: PLC0415
         CLOUD_PLATFORM,
-        CredentialsSettings,
         load_identity,
     )
 

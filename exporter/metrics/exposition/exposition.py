@@ -1,7 +1,8 @@
 """Metric families to bytes: Prometheus text format 0.0.4 and OpenMetrics 1.0, plain and gzip.
 
-Rendered once per snapshot; a scrape returns these bytes. Sample lines are the same in both formats, but
-OpenMetrics also has when each counter was created, right after its sample: there Prometheus looks for it.
+Rendered once per snapshot, and only what changed; a scrape returns these bytes. Sample lines are the same in
+both formats, but OpenMetrics also has when each counter was created, right after its sample: there Prometheus
+looks for it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.metrics.exposition import gzip_member
+from exporter.metrics.exposition.label_texts import LabelTexts, escape_quoted, well_formed
+from exporter.metrics.exposition.state import state_of
 from exporter.metrics.families import Family, FamilySamples
 
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -26,6 +29,8 @@ _CHUNK_SAMPLES: Final = 1024
 """Samples that are joined and encoded at once: so few that other threads never wait long."""
 
 Sample = tuple[tuple[str, ...], float]
+Buffer = bytes | memoryview
+
 TimedSample = tuple[tuple[str, ...], float, int]
 """Label values, value, and time in seconds since 1970."""
 
@@ -39,45 +44,110 @@ class Exposition:
     openmetrics: bytes
     """OpenMetrics 1.0."""
     text_gzip: bytes
-    """One gzip member of `text`, made by gzip_member.compress, so that it can be extended."""
+    """One gzip member of `text`, made by gzip_member.assembled, so that it can be extended."""
     openmetrics_gzip: bytes
     """The same of `openmetrics`."""
 
 
-def render(families: Iterable[FamilySamples]) -> Exposition:
-    """Render families in both formats; a family without samples is left out.
+class Renderer:
+    """Renders one state after the other; what has not changed since the last one is taken from it."""
 
-    Raises ValueError where the formats would be broken: a family or label name that is not allowed or
-    occurs twice, a unit that the name does not end with, a wrong number of label values, the same label
-    values twice in one family, a counter that is negative or NaN.
-    """
-    text: list[bytes] = []
-    openmetrics: list[bytes] = []
-    label_texts: dict[tuple[str, ...], _LabelTexts] = {}
-    seen: set[str] = set()
-    for family_samples in families:
-        family = family_samples.family
-        _check_family(family, seen)
-        texts = label_texts.setdefault(family.labels, _LabelTexts(family.labels))
-        header_due = True
-        try:
-            for lines, created_lines in _sample_lines(family_samples, texts):
-                if header_due:
-                    text.append(_text_header(family))
-                    openmetrics.append(_openmetrics_header(family))
-                    header_due = False
-                text.append(lines)
-                openmetrics.append(created_lines)
-        except ValueError as error:
-            raise ValueError(f"{family.name}: {error}") from error
+    def __init__(self) -> None:
+        # The parts are by name, in the order of the last exposition.
+        self._last, self._parts = _joined([])
+
+    def render(self, families: Iterable[FamilySamples]) -> Exposition:
+        """Render families in both formats; a family without samples is left out.
+
+        Raises ValueError where the formats would be broken: a family or label name that is not allowed or
+        occurs twice, a unit that the name does not end with, a wrong number of label values, the same label
+        values twice in one family, a counter that is negative or NaN.
+        """
+        label_texts: dict[tuple[str, ...], LabelTexts] = {}
+        seen: set[str] = set()
+        rendered: list[tuple[Family, bytes, _Piece]] = []
+        for each in families:
+            family = each.family
+            _check_family(family, seen)
+            family_samples = replace(each, samples=list(each.samples))
+            state = state_of(family_samples)
+            part = self._parts.get(family.name)
+            if part is not None and (part.family, part.state) == (family, state):
+                rendered.append((family, state, part.piece(self._last)))
+            elif family_samples.samples:
+                texts = label_texts.setdefault(family.labels, LabelTexts(family.labels))
+                rendered.append((family, state, _rendered(family_samples, texts)))
+        names = [family.name for family, _, _ in rendered]
+        if names != list(self._parts) or any(not piece.kept for _, _, piece in rendered):
+            self._last, self._parts = _joined(rendered)
+        return self._last
+
+
+def render(families: Iterable[FamilySamples]) -> Exposition:
+    """Render families, as a Renderer does that has rendered nothing before."""
+    return Renderer().render(families)
+
+
+class _Piece(NamedTuple):
+    """One family, rendered: the bytes of an Exposition's four parts, the last two without head and end."""
+
+    parts: tuple[Buffer, Buffer, Buffer, Buffer]
+    kept: bool
+    """Whether it is from the last exposition."""
+
+
+class _Part(NamedTuple):
+    """Where a family is in an exposition, and the state that it shows."""
+
+    family: Family
+    state: bytes
+    spans: tuple[tuple[int, int], ...]
+
+    def piece(self, exposition: Exposition) -> _Piece:
+        wholes = (
+            exposition.text,
+            exposition.openmetrics,
+            exposition.text_gzip,
+            exposition.openmetrics_gzip,
+        )
+        one, two, three, four = (
+            memoryview(whole)[begin:end] for whole, (begin, end) in zip(wholes, self.spans, strict=True)
+        )
+        return _Piece((one, two, three, four), kept=True)
+
+
+def _rendered(family_samples: FamilySamples, texts: LabelTexts) -> _Piece:
+    family = family_samples.family
+    text, openmetrics = [_text_header(family)], [_openmetrics_header(family)]
+    try:
+        for lines, created_lines in _sample_lines(family_samples, texts):
+            text.append(lines)
+            openmetrics.append(created_lines)
+    except ValueError as error:
+        raise ValueError(f"{family.name}: {error}") from error
     # Joining bytes and compressing release the interpreter for other threads; growing a buffer would not.
-    text_bytes, openmetrics_bytes = b"".join(text), b"".join(openmetrics)
-    return Exposition(
-        text=text_bytes,
-        openmetrics=openmetrics_bytes,
-        text_gzip=gzip_member.compress(text_bytes),
-        openmetrics_gzip=gzip_member.compress(openmetrics_bytes),
+    plain, open_plain = b"".join(text), b"".join(openmetrics)
+    packed = (gzip_member.deflated(plain), gzip_member.deflated(open_plain))
+    return _Piece((plain, open_plain, *packed), kept=False)
+
+
+def _joined(rendered: list[tuple[Family, bytes, _Piece]]) -> tuple[Exposition, dict[str, _Part]]:
+    """Return all pieces as one exposition, and where each is in it."""
+    ends = [0, 0, gzip_member.HEAD_BYTES, gzip_member.HEAD_BYTES]
+    parts: dict[str, _Part] = {}
+    for family, state, piece in rendered:
+        begins = list(ends)
+        ends = [end + memoryview(part).nbytes for end, part in zip(ends, piece.parts, strict=True)]
+        parts[family.name] = _Part(family, state, tuple(zip(begins, ends, strict=True)))
+    text = b"".join(piece.parts[0] for _, _, piece in rendered)
+    openmetrics = b"".join(piece.parts[1] for _, _, piece in rendered)
+    exposition = Exposition(
+        text=text,
+        openmetrics=openmetrics,
+        text_gzip=gzip_member.assembled([piece.parts[2] for _, _, piece in rendered], text),
+        openmetrics_gzip=gzip_member.assembled([piece.parts[3] for _, _, piece in rendered], openmetrics),
     )
+    return exposition, parts
 
 
 def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterator[bytes]:
@@ -87,7 +157,7 @@ def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterato
     family or label values that would break it.
     """
     _check_family(family, set())
-    texts = _LabelTexts(family.labels)
+    texts = LabelTexts(family.labels)
     yield _openmetrics_header(family)
     remaining = iter(samples)
     while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
@@ -109,36 +179,7 @@ def format_value(value: float) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-class _LabelTexts(dict[tuple[str, ...], str]):
-    """From label values to `{name="value",…}`, built when the values first occur.
-
-    Families with the same labels share one, because most of them have the same series.
-    """
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        super().__init__()
-        self._labels = labels
-        self._template = "{" + ",".join(f'{name}="%s"' for name in labels) + "}" if labels else ""
-        self._quotes = 2 * len(labels)
-        self._escaped: dict[str, str] = {}
-
-    def __missing__(self, values: tuple[str, ...]) -> str:
-        if len(values) != len(self._labels):
-            raise ValueError(f"label values {values!r} for the labels {self._labels!r}")
-        text = self._template % values
-        if not text.isascii() or "\\" in text or "\n" in text or text.count('"') != self._quotes:
-            text = self._template % tuple([self._escape(value) for value in values])
-        self[values] = text
-        return text
-
-    def _escape(self, value: str) -> str:
-        escaped = self._escaped.get(value)
-        if escaped is None:
-            escaped = self._escaped[value] = _escape_quoted(value)
-        return escaped
-
-
-def _sample_lines(family_samples: FamilySamples, label_texts: _LabelTexts) -> Iterator[tuple[bytes, bytes]]:
+def _sample_lines(family_samples: FamilySamples, label_texts: LabelTexts) -> Iterator[tuple[bytes, bytes]]:
     """Yield the family's sample lines in both formats, a chunk of them at a time."""
     family, created = family_samples.family, family_samples.created or {}
     name, is_counter = family.name, family.type == "counter"
@@ -201,7 +242,7 @@ def _openmetrics_name(family: Family) -> str:
 
 
 def _text_header(family: Family) -> bytes:
-    text = _well_formed(family.help).replace("\\", r"\\").replace("\n", r"\n")
+    text = well_formed(family.help).replace("\\", r"\\").replace("\n", r"\n")
     kind = "untyped" if _RESERVED_LABEL in family.labels else family.type
     return f"# HELP {family.name} {text}\n# TYPE {family.name} {kind}\n".encode()
 
@@ -210,18 +251,7 @@ def _openmetrics_header(family: Family) -> bytes:
     name = _openmetrics_name(family)
     unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
     kind = "unknown" if _RESERVED_LABEL in family.labels else family.type
-    return f"# HELP {name} {_escape_quoted(family.help)}\n# TYPE {name} {kind}\n{unit}".encode()
-
-
-def _escape_quoted(value: str) -> str:
-    return _well_formed(value).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _well_formed(value: str) -> str:
-    """Return the value with lone surrogates, which UTF-8 cannot encode, as U+FFFD."""
-    if value.isascii():
-        return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return f"# HELP {name} {escape_quoted(family.help)}\n# TYPE {name} {kind}\n{unit}".encode()
 
 
 def _check_family(family: Family, seen: set[str]) -> None:

@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 LEVEL: Final = 1
 """Exposition text is so repetitive that higher levels gain little for ten times the work."""
 
-_GZIP_WBITS: Final = 31
 _RAW_WBITS: Final = -15
 _FINAL_EMPTY_BLOCK: Final = b"\x03\x00"
 _TRAILER: Final = struct.Struct("<II")
 
 
+_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+"""Deflate; no name, no time; the fastest level; an unknown system."""
+
+HEAD_BYTES: Final = len(_HEAD)
+
+
 def compress(data: bytes) -> bytes:
     """Return one gzip member of `data` that `extend` can continue. The same data give the same bytes."""
-    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP_WBITS)
-    return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH) + deflate.flush(zlib.Z_FINISH)
+    return assembled([deflated(data)], data)
+
+
+def deflated(data: bytes) -> bytes:
+    """Return `data` as a piece of deflate data that any other may follow."""
+    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, _RAW_WBITS)
+    return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH)
+
+
+def assembled(pieces: Sequence[bytes | memoryview], data: bytes) -> bytes:
+    """Return one gzip member of `data`, which is all that `deflated` made the pieces of, in their order."""
+    trailer = _TRAILER.pack(zlib.crc32(data), len(data) % 2**32)
+    return b"".join((_HEAD, *pieces, _FINAL_EMPTY_BLOCK, trailer))
 
 
 def extend(member: bytes | memoryview, tail: bytes) -> tuple[memoryview, bytes]:

@@ -17,6 +17,7 @@ from google.auth import exceptions, impersonated_credentials
 
 from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
+from exporter.sources.google.credentials_settings import CredentialsSettings
 
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"
 """Scope that IAM asks for when one account is to act as another."""
@@ -29,15 +30,6 @@ _HOW_TO_GIVE: Final = (
     "impersonation file), the environment variable GOOGLE_APPLICATION_CREDENTIALS, or application default "
     "credentials by `gcloud auth application-default login`; on Google Cloud, attach a service account"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialsSettings:
-    """Where credentials come from; with nothing set, application default credentials."""
-
-    credentials_path: Path | None = None
-    impersonate_service_account: str | None = None
-    """E-mail address of a service account to act as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.config.model import Config
 from exporter.core.object_addresses import is_address
-from exporter.sources.google.credentials import CredentialsSettings
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.objects.copies import Copies
 from exporter.sources.objects.mirror import ObjectMirror
 from exporter.sources.objects.stores import store_of

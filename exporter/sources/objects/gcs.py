@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from exporter.sources.google.credentials import CredentialsSettings, load_identity
 from exporter.sources.objects.failures import Failure, Kind
 from exporter.sources.objects.store import Connection
 
 if TYPE_CHECKING:
     from exporter.config.object_storage import GoogleStorage
+    from exporter.sources.google.credentials_settings import CredentialsSettings
 
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_only"
 
@@ -31,6 +31,8 @@ def connection(settings: GoogleStorage, credentials: CredentialsSettings) -> Con
     from gcsfs.core import GCSFileSystem  # noqa: PLC0415
     from gcsfs.retry import HttpError  # noqa: PLC0415
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+
+    from exporter.sources.google.credentials import load_identity  # noqa: PLC0415
 
     # An emulator of the protocol takes no credentials, and gets none.
     emulated = "STORAGE_EMULATOR_HOST" in os.environ

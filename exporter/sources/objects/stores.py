@@ -8,7 +8,7 @@ from typing import Final
 from exporter.config.object_storage import ObjectStorage
 from exporter.core.errors import SourceError
 from exporter.core.object_addresses import Bucket
-from exporter.sources.google.credentials import CredentialsSettings
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.objects import azure, gcs, s3
 from exporter.sources.objects.store import Connection, Store
 

@@ -10,7 +10,7 @@ import pytest
 from exporter.analysis.unit_cost.agreement import agreements
 from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.core.meters import RUN
-from exporter.sources.google.monitoring.check import reading_usd_per_month
+from exporter.sources.google.monitoring.costs import reading_usd_per_month
 
 DAY = date(2026, 11, 16)
 SETTLED = DAY + timedelta(days=2)

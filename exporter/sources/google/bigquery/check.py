@@ -8,25 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from exporter.core.byte_sizes import size_text
 from exporter.core.errors import SourceError
 from exporter.core.kept_tags import KeptTag
 from exporter.sources.base import Finding, RefreshContext
-from exporter.sources.google.bigquery.costs import USD_PER_TEBIBYTE, billed_bytes, price_text, suggested_cap
+from exporter.sources.google.bigquery.costs import (
+    USD_PER_TEBIBYTE,
+    RefreshBytes,
+    billed_bytes,
+    month_bytes,
+    price_text,
+    suggested_cap,
+)
 from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.focus_export import focus_columns_finding
 from exporter.sources.google.bigquery.nearby import nearby_text
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
-from exporter.sources.google.bigquery.table import ExportTable, account_of
+from exporter.sources.google.bigquery.table import MAX_BYTES_KEY, ExportTable, account_of
 from exporter.sources.google.export.findings import columns_finding
 
 if TYPE_CHECKING:
     from exporter.sources.google.bigquery.session import BigQuerySession
-
-_DAYS_A_MONTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +206,8 @@ class _Estimates:
         )
 
     def _month(self, ask: int, read: int, look_at_all: int) -> Finding:
-        refreshes = timedelta(days=_DAYS_A_MONTH) / self.reading.update_interval
-        looks = timedelta(days=_DAYS_A_MONTH) / self.reading.full_check_every
-        least = refreshes * ask + looks * look_at_all
-        most = least + refreshes * read
+        each = RefreshBytes(ask, read, look_at_all)
+        least, most = month_bytes(each, self.reading.update_interval, self.reading.full_check_every)
         minutes = self.reading.update_interval / timedelta(minutes=1)
         return Finding(
             True,

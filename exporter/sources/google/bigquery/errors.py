@@ -15,9 +15,7 @@ from google.auth import exceptions as auth_exceptions
 
 from exporter.core.errors import SourceError
 from exporter.sources.google.bigquery.costs import suggested_cap
-from exporter.sources.google.bigquery.table import TABLE_KEY
-
-MAX_BYTES_KEY: Final = "gcp.billing_export.bigquery.max_bytes_billed"
+from exporter.sources.google.bigquery.table import MAX_BYTES_KEY, TABLE_KEY
 
 Failure = (
     api_exceptions.GoogleAPIError | auth_exceptions.GoogleAuthError | requests.RequestException | TimeoutError

@@ -20,10 +20,12 @@ from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
 from exporter.sources.base import Batch, BilledReads, Change, Finding, RefreshContext, Retraction, Source
 from exporter.sources.google.bigquery.check import Reading, findings
+from exporter.sources.google.bigquery.lean_import import without_data_frames
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
 from exporter.sources.google.bigquery.table import ExportTable, account_of, check_table_id, find_table
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.spool import write_spool_csv
 
 if TYPE_CHECKING:
@@ -137,7 +139,9 @@ class BigQuerySource(Source):
     def _session(self, context: RefreshContext, backoff: Backoff) -> BigQuerySession:
         # Loads google-cloud-bigquery only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
-        from exporter.sources.google.bigquery import session as bigquery_session  # noqa: PLC0415
+
+        with without_data_frames():
+            from exporter.sources.google.bigquery import session as bigquery_session  # noqa: PLC0415
 
         if self._identity is None:
             if self.credentials is not None:
@@ -145,9 +149,7 @@ class BigQuerySource(Source):
                     self.credentials, None, "the account in use"
                 )
             else:
-                settings = google_credentials.CredentialsSettings(
-                    self.credentials_path, self.impersonate_service_account
-                )
+                settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [bigquery_session.SCOPE])
         return bigquery_session.BigQuerySession(
             self._identity,

@@ -37,6 +37,7 @@ class Datasets(Protocol):
 
 TABLE_KEY: Final = "gcp.billing_export.bigquery.table"
 """Configuration key that names the table."""
+MAX_BYTES_KEY: Final = "gcp.billing_export.bigquery.max_bytes_billed"
 
 _TABLE_ID = re.compile(r"[a-z][a-z0-9.:-]*\.[A-Za-z0-9_]+\.[A-Za-z0-9_$ -]+")
 FOCUS_PREFIX: Final = "gcp_billing_export_focus_"

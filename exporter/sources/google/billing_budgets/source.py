@@ -17,6 +17,7 @@ from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable, UsageChange
 from exporter.sources.google.billing_budgets.budgets import UnknownBudgetError, cloud_budget
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.provider_budgets import ProviderBudget
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ class BillingBudgetsSource(Source):
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
 
         if self._identity is None:
-            settings = google_credentials.CredentialsSettings(
-                self.credentials_path, self.impersonate_service_account
-            )
+            settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
             self._identity = google_credentials.load_identity(settings, [google_credentials.CLOUD_PLATFORM])
         return self._identity
 

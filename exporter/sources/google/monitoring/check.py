@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final
 
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, Unreadable, UsageBatch, UsageChange
-
-FREE_SERIES_PER_MONTH: Final = 1_000_000
-USD_PER_MILLION_SERIES: Final = 0.50
-"""Google's price of reading time series beyond the free ones, since October 2025."""
+from exporter.sources.google.monitoring.costs import (
+    FREE_SERIES_PER_MONTH,
+    USD_PER_MILLION_SERIES,
+    reading_usd_per_month,
+)
 
 
 def findings(
@@ -52,8 +52,3 @@ def findings(
         f"else read with the account ({FREE_SERIES_PER_MONTH:,} a month are free, then "
         f"${USD_PER_MILLION_SERIES:.2f} a million)",
     )
-
-
-def reading_usd_per_month(series_per_month: float) -> float:
-    """What reading so many time series costs in a month, if nothing else is read with the account."""
-    return max(0.0, series_per_month - FREE_SERIES_PER_MONTH) * USD_PER_MILLION_SERIES / 1e6

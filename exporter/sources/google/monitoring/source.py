@@ -24,7 +24,9 @@ from exporter.sources.base import (
     Source,
     UsageChange,
 )
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.google.monitoring.check import findings
+from exporter.sources.google.monitoring.costs import series_per_month
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.project_reader import ProjectReader, ReadMemory
 
@@ -109,11 +111,7 @@ class CloudMonitoringSource(Source):
 
     def series_per_month(self, refresh_interval: timedelta) -> float:
         """Predict from the last reads how many series a month of such refreshes returns: that is billed."""
-        month_seconds = 30.4375 * 86400.0
-        return sum(
-            series * month_seconds / max(refresh_interval.total_seconds(), period)
-            for series, period in self._memory.returned.values()
-        )
+        return series_per_month(self._memory.returned.values(), refresh_interval)
 
     def _session(self, context: RefreshContext) -> MonitoringSession:
         # Loads the gRPC client only for this source: it takes time and memory.
@@ -127,9 +125,7 @@ class CloudMonitoringSource(Source):
                 anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
                 self._identity = google_credentials.GoogleIdentity(anonymous, None, "the account in use")
             else:
-                settings = google_credentials.CredentialsSettings(
-                    self.credentials_path, self.impersonate_service_account
-                )
+                settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [monitoring_session.SCOPE])
         backoff = Backoff(
             call_seconds=self.call_seconds,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable
+from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.google.recommender.recommendations import (
     RECOMMENDERS,
     Recommender,
@@ -134,9 +135,7 @@ class RecommenderSource(Source):
                 unknown = google_credentials.UNKNOWN_PRINCIPAL
                 self._identity = google_credentials.GoogleIdentity(anonymous, None, unknown)
             else:
-                settings = google_credentials.CredentialsSettings(
-                    self.credentials_path, self.impersonate_service_account
-                )
+                settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [recommender_session.SCOPE])
         return recommender_session.RecommenderSession(
             self._identity,

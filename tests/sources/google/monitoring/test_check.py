@@ -9,7 +9,7 @@ import pytest
 
 from exporter.simulator.google.cloud_monitoring import Faults
 from exporter.sources.base import Finding, RefreshContext, RefreshTally
-from exporter.sources.google.monitoring.check import reading_usd_per_month
+from exporter.sources.google.monitoring.costs import reading_usd_per_month
 from tests.support.live_world import NOW, RUN_METERS, SERVICES, reading
 
 
