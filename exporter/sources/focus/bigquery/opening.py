@@ -17,6 +17,7 @@ from exporter.sources.base import RefreshContext
 from exporter.sources.focus.bigquery.entry import FocusEntry
 from exporter.sources.focus.bigquery.sql import FocusTable, focus_table
 from exporter.sources.focus.columns import Cost, FocusColumns, focus_refusal, version_of
+from exporter.sources.google.credentials_settings import CredentialsSettings
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -53,9 +54,7 @@ class Opening:
                 self.credentials, None, google_credentials.UNKNOWN_PRINCIPAL
             )
         else:
-            settings = google_credentials.CredentialsSettings(
-                entry.credentials_path, entry.impersonate_service_account
-            )
+            settings = CredentialsSettings(entry.credentials_path, entry.impersonate_service_account)
             identity = google_credentials.load_identity(settings, [bigquery_session.SCOPE])
         with bigquery_session.BigQuerySession(
             identity,

@@ -22,7 +22,6 @@ from exporter.sources.google.bigquery.costs import (
     price_text,
     suggested_cap,
 )
-from exporter.sources.google.bigquery.errors import MAX_BYTES_KEY
 from exporter.sources.google.bigquery.focus_export import focus_columns_finding
 from exporter.sources.google.bigquery.nearby import nearby_text
 from exporter.sources.google.bigquery.partitions import by_month
