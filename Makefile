@@ -15,7 +15,7 @@ WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests -
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults test-tools \
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults fuzz test-tools \
   deploy-tools test-lowest test-newest lock release clean
 
 help: ## List these commands
@@ -71,6 +71,9 @@ integration: .venv/.installed-test test-tools ## Run the tests against real Prom
 
 faults: .venv/.installed-test test-tools ## Try every fault of docs/faults.md on the real program, and write that page
 	@$(BIN)/python -m tests.faults.matrix
+
+fuzz: .venv/.installed-test ## Try hostile input on every parser for a while: MINUTES=10
+	@$(BIN)/python -m tests.fuzz.longer $(or $(MINUTES),10)
 
 test-tools: ## Fetch the programs that the integration tests need
 	@tools/test-tools.sh
