@@ -15,7 +15,7 @@ WITH_PROMETHEUS = $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests -
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
-.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults benchmark \
+.PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults fuzz benchmark \
   benchmark-short benchmark-tools test-tools deploy-tools test-lowest test-newest lock release clean
 
 help: ## List these commands
@@ -80,6 +80,9 @@ benchmark-short: .venv/.installed-test benchmark-tools ## The same with small si
 
 benchmark-tools: ## Fetch what the benchmarks compare with
 	@tools/benchmark-tools.sh
+
+fuzz: .venv/.installed-test ## Try hostile input on every parser for a while: MINUTES=10
+	@$(BIN)/python -m tests.fuzz.longer $(or $(MINUTES),10)
 
 test-tools: ## Fetch the programs that the integration tests need
 	@tools/test-tools.sh

@@ -22,7 +22,7 @@ from exporter.core.printable import without_access
 EXPLAINED: Final = "explained"
 """Type of a PydanticCustomError whose message is already the end of a sentence for users."""
 
-_SECRET_KEY: Final = re.compile(r"(key|token|password|secret)s?\Z", re.IGNORECASE)
+_SECRET_KEY: Final = re.compile(r"(key|token|password|secret|basic_auth_user)s?\Z", re.IGNORECASE)
 _LONGEST_SHOWN: Final = 80
 
 

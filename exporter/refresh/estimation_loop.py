@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from exporter.ledger.opening import LedgerError
 from exporter.refresh.builder import SnapshotBuilder
@@ -63,9 +63,11 @@ class EstimationLoop:
 
         Nothing is estimated before each source of a bill has been tried once: missing cost would look like a
         fall. Sources that were never read to their end are left out. After each estimation it rests nine
-        times as long, so that it uses a tenth of a core.
+        times as long, so that it uses a tenth of a core; but not once a billing day has ended, whose
+        estimates show nothing any more.
         """
         estimated: object = None
+        tried_at = datetime.min.replace(tzinfo=UTC)
         graded_at: float | None = None
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -75,7 +77,7 @@ class EstimationLoop:
                 now = self._clock()
                 state = self._state_to_estimate(now)
                 if state != estimated:
-                    estimated = state
+                    estimated, tried_at = state, now
                     self._estimate("outlooks", now)
                 worked = time.monotonic() - started
                 due = graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds()
@@ -84,8 +86,20 @@ class EstimationLoop:
                     # The month's forecast follows from how past ones turned out.
                     self._estimate("grades", now)
                     self._estimate("outlooks", now)
-            self._stopping.wait(max(_LEAST_REST_SECONDS, 9 * worked))
+            self._rest(max(_LEAST_REST_SECONDS, 9 * worked), tried_at)
             self._soon.wait(_LONGEST_WAIT_SECONDS)
+
+    def _rest(self, seconds: float, tried_at: datetime) -> None:
+        """Wait for so long, or until a billing day has ended for which nothing was estimated since."""
+        ends = time.monotonic() + seconds
+        while not self._stopping.is_set() and (left := ends - time.monotonic()) > 0:
+            now = self._clock()
+            ended = len(self._estimator.holding(now)) < len(self._estimator.outlooks)
+            # Once in an hour: one that fails again and again must not run without a pause.
+            if ended and _hour(now) != _hour(tried_at):
+                self._soon.set()
+                return
+            self._stopping.wait(min(left, _LEAST_REST_SECONDS))
 
     def _bills_tried(self) -> bool:
         statuses = [health.status for health in self._healths.values()]
@@ -93,7 +107,7 @@ class EstimationLoop:
 
     def _state_to_estimate(self, now: datetime) -> object:
         try:
-            return now.replace(minute=0, second=0, microsecond=0), self._builder.ledger_state()
+            return _hour(now), self._builder.ledger_state()
         except LedgerError as error:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
             return None
@@ -106,3 +120,7 @@ class EstimationLoop:
             self._builder.keep_estimates(estimator.outlooks)
         self._builder.take_estimates(estimator.grades, estimator.outcomes)
         self._changed()
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,10 @@ class WebApi:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """From now on, speak TLS."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def asked(self, path: str) -> list[Asked]:
         return [each for each in self.requests if path in each.path]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
+from datetime import timedelta
+from typing import Any
 
 from tests.faults.fault import Act, Fault, logged, unread, withheld
-from tests.faults.world import World
+from tests.faults.world import CALLS, World
+from tests.support.export_rows import export_row, export_time
+from tests.support.focus_rows import focus_row, write_focus_csv
 
 
 def _spoil(folder: str, file: str, content: bytes) -> Act:
@@ -59,6 +64,54 @@ def _folder_gone(world: World) -> None:
 
 def _folder_back(world: World) -> None:
     shutil.move(world.folder / "elsewhere", world.bills)
+
+
+def _rows(world: World, *changes: dict[str, Any]) -> bytes:
+    """Rows of the export of now."""
+    now = export_time(world.now)
+    rows = [
+        export_row(**{"usage_start_time": now, "usage_end_time": now, "export_time": now} | each)
+        for each in changes
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _absurd_amounts(world: World) -> None:
+    amounts = (float("nan"), float("inf"), -1e300, 10**400, "a lot", None, [])
+    _append("exports", "2.jsonl", _rows(world, *({"cost": amount} for amount in amounts)))(world)
+
+
+def _from_the_future(world: World) -> None:
+    ahead = export_time(world.now + timedelta(days=3))
+    times = {"usage_start_time": ahead, "usage_end_time": ahead, "export_time": ahead}
+    _append("exports", "2.jsonl", _rows(world, times))(world)
+
+
+def _other_currency(world: World) -> None:
+    world.kept["euros.csv"] = None
+    month = f"{world.now:%Y-%m-01T00:00:00Z}"
+    hour = f"{world.now - timedelta(hours=9):%Y-%m-%dT%H:00:00Z}"
+    row = focus_row(BillingCurrency="EUR", BilledCost="7", ChargePeriodStart=hour, BillingPeriodStart=month)
+    write_focus_csv(world.bills / "euros.csv", [row | {"ChargePeriodEnd": hour}])
+
+
+def _same_file_twice(world: World) -> None:
+    world.kept["aws (1).csv"] = None
+    shutil.copy(world.bills / "aws.csv", world.bills / "aws (1).csv")
+
+
+def _saved_as_unicode_text(world: World) -> None:
+    content = (world.bills / "aws.csv").read_text(encoding="utf-8")
+    _spoil("bills", "aws.csv", content.encode("utf-16"))(world)
+
+
+def _calls_counted(world: World) -> float:
+    return world.value("spend_llm_requests_total", provider="mistral") or 0
+
+
+def _log_truncated(world: World) -> None:
+    world.kept["calls"] = _calls_counted(world)
+    world.calls.write_text(world.call(70) + world.call(71))
 
 
 _BY_ITSELF = "by itself, when the file is right or gone"
@@ -154,5 +207,60 @@ ROWS: tuple[Fault, ...] = (
         "by itself when it is back",
         _folder_back,
         alert="SpendSourceFailing",
+    ),
+    Fault(
+        "amounts that are no numbers, without end or absurd",
+        _absurd_amounts,
+        logged("2.jsonl", "bad_cost"),
+        "`spend_source_errors_total`; the log and `check` name the file and what is wrong",
+        "all other rows of the file",
+        _BY_ITSELF,
+        _mend("exports", "2.jsonl"),
+    ),
+    Fault(
+        "rows that were exported in the future",
+        _from_the_future,
+        logged("2.jsonl", "future_timestamp"),
+        "`spend_source_errors_total`; the log and `check` name the file",
+        "all other rows of the file",
+        "by itself, when their time has come",
+        _mend("exports", "2.jsonl"),
+    ),
+    Fault(
+        "a bill in a currency without a rate",
+        _other_currency,
+        logged("euros.csv", "no_usd_rate"),
+        "`spend_source_errors_total`; the log and `check` name file and setting",
+        "all bills; its rows count on their invoice",
+        "by itself, with a rate in `focus.usd_per`",
+        _mend("bills", "euros.csv"),
+    ),
+    Fault(
+        "the same file under a second name",
+        _same_file_twice,
+        logged("aws (1).csv"),
+        "the log and `check` name both files",
+        "all bills: nothing counts twice",
+        _BY_ITSELF,
+        _mend("bills", "aws (1).csv"),
+    ),
+    Fault(
+        "a CSV file that was saved as Unicode text (UTF-16)",
+        _saved_as_unicode_text,
+        unread("focus"),
+        "`spend_source_unreadable_files`; the log names the file",
+        _LAST_GOOD,
+        _BY_ITSELF,
+        _mend("bills", "aws.csv"),
+        alert="SpendFileUnreadable",
+    ),
+    Fault(
+        "a log of calls that was cut to nothing and written anew",
+        _log_truncated,
+        lambda world: _calls_counted(world) == world.kept["calls"] + 2,
+        "nothing: it is how logs are rotated",
+        "all bills; each call is counted once",
+        "nothing to do",
+        lambda world: world.calls.write_text("".join(world.call(number) for number in range(80, 80 + CALLS))),
     ),
 )

@@ -65,6 +65,22 @@ def _hang_up_while_reading(world: World) -> None:
             connection.recv(10)
 
 
+def _never_read(world: World) -> None:
+    world.kept["connections"] = [_connected(world) for _ in range(20)]
+    for connection in world.kept["connections"]:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+
+
+def _huge_question(world: World) -> None:
+    with _connected(world) as connection:
+        connection.sendall(b"GET /api/v1/costs?by=" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            world.kept["answer"] = connection.recv(100)
+        except ConnectionError:
+            # It hung up while the question was still being sent, which is a refusal too.
+            world.kept["answer"] = b"HTTP/1.1 400 "
+
+
 ROWS: tuple[Fault, ...] = (
     Fault(
         "a small body that unpacks to 50 MB",
@@ -104,6 +120,23 @@ ROWS: tuple[Fault, ...] = (
         _hang_up_while_reading,
         lambda world: "Traceback" not in world.log_since(),
         "nothing: it is no fault of the exporter's",
+        "scrapes, and everything else",
+        "nothing to do",
+    ),
+    Fault(
+        "clients that ask for a thousand scrapes and read none",
+        _never_read,
+        lambda world: world.program.get("/metrics")[0] == 200,
+        "each is closed when it has not read for a while",
+        "scrapes, and everything else",
+        "by itself",
+        _hang_up,
+    ),
+    Fault(
+        "a question of 200 kB",
+        _huge_question,
+        lambda world: world.kept["answer"].split(b" ")[1:2] in ([b"400"], [b"414"], [b"431"]),
+        "the client gets 400 or 414",
         "scrapes, and everything else",
         "nothing to do",
     ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,8 +76,63 @@ def _wrong_configuration(world: World) -> None:
     world.config.write_text('{"listne": "127.0.0.1:1"}')
 
 
-def _right_configuration(world: World) -> None:
-    world.config.write_text(world.kept.pop("config"))
+def _no_configuration(world: World) -> None:
+    world.kept["config"] = world.config.read_text()
+    world.config.unlink()
+
+
+def _not_taken_over(world: World) -> bool:
+    return world.value("spend_config_last_reload_successful") == 0
+
+
+def _taken_over(world: World) -> bool:
+    return world.value("spend_config_last_reload_successful") == 1 and world.is_whole()
+
+
+def _wrong_users(world: World) -> None:
+    (world.folder / "web.yml").write_text("basic_auth_users: {ann: not-a-hash}")
+
+
+def _right_users(world: World) -> None:
+    (world.folder / "web.yml").write_text("{}")
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _no_receiver(world: World) -> None:
+    url = f"http://127.0.0.1:{_closed_port()}/api/v1/write"
+    world.change_config(history={"remote_write": {"url": url}})
+
+
+def _no_mail_server(world: World) -> None:
+    memory = {"period": "2020-01-01", "at": "2020-01-02T00:00:00+00:00", "outcome": "sent"}
+    (world.ledger.parent / f"{world.ledger.name}.reports.json").write_text(json.dumps({"daily/mail": memory}))
+    mail = {"host": "127.0.0.1", "port": _closed_port(), "encryption": "none"}
+    mail |= {"sender": "spend@example.com", "to": "ann@example.com"}
+    world.change_config(reports=[{"name": "daily", "period": "day", "at": "00:00", "mail": mail}])
+
+
+def _stopped_in_the_first_read(world: World) -> None:
+    world.stop()
+    for path in world.ledger.parent.glob(f"{world.ledger.name}*"):
+        path.unlink()
+    world.write_many("more.csv")
+    world.start(whole=False)
+    world.program.address()
+    world.kept["exit"] = world.program.end()
+
+
+def _started_again(world: World) -> None:
+    (world.bills / "more.csv").unlink()
+    world.start()
+
+
+def _a_month_ahead(world: World) -> None:
+    world.set_clock(31)
 
 
 ROWS: tuple[Fault, ...] = (
@@ -99,15 +156,74 @@ ROWS: tuple[Fault, ...] = (
     Fault(
         "a wrong configuration is written while running",
         _wrong_configuration,
-        lambda world: world.value("spend_config_last_reload_successful") == 0,
+        _not_taken_over,
         "`spend_config_last_reload_successful` 0; the log names key and line",
         "everything, by the configuration of before",
         "by itself, when the file is right",
-        _right_configuration,
-        healed=lambda world: (
-            world.value("spend_config_last_reload_successful") == 1 and World.is_whole(world)
-        ),
+        World.restore_config,
+        healed=_taken_over,
         alert="SpendConfigNotTakenOver",
+    ),
+    Fault(
+        "the configuration file is removed while running",
+        _no_configuration,
+        _not_taken_over,
+        "`spend_config_last_reload_successful` 0; the log names the file",
+        "everything, by the configuration of before",
+        "by itself, when the file is back",
+        World.restore_config,
+        healed=_taken_over,
+        alert="SpendConfigNotTakenOver",
+    ),
+    Fault(
+        "the file of the web server's users is wrong",
+        _wrong_users,
+        _not_taken_over,
+        "`spend_config_last_reload_successful` 0; the log names user and line, not the value",
+        "everything, by the users of before",
+        "by itself, when the file is right",
+        _right_users,
+        healed=_taken_over,
+        alert="SpendConfigNotTakenOver",
+    ),
+    Fault(
+        "the receiver of remote write is down",
+        _no_receiver,
+        lambda world: (world.value("spend_remote_write_pending_samples") or 0) > 0,
+        "`spend_remote_write_pending_samples`; the log names the address",
+        "all bills; what is to be sent is kept",
+        "by itself, when it is back",
+        World.restore_config,
+        alert="SpendHistoryIncomplete",
+    ),
+    Fault(
+        "the mail server of a report is down",
+        _no_mail_server,
+        lambda world: world.value("spend_report_success", report="daily") == 0,
+        "`spend_report_success` 0; the log names report and server",
+        "all bills; the report is tried again",
+        "by itself, when it is back",
+        World.restore_config,
+        alert="SpendReportNotSent",
+    ),
+    Fault(
+        "the clock is a month ahead, and is set back",
+        _a_month_ahead,
+        lambda world: world.value("spend_month_to_date_usd", provider="gcp") is None,
+        "days and months of another time; nothing is lost or counted twice",
+        "all bills, and the counters",
+        "by itself, with the clock",
+        lambda world: world.set_clock(0),
+    ),
+    Fault(
+        "stopped (SIGTERM) in the middle of the first read",
+        _stopped_in_the_first_read,
+        lambda world: world.kept["exit"] == 0,
+        "it ends with exit code 0 in some seconds",
+        "nothing until the next start, which goes on from there",
+        "by the process manager",
+        _started_again,
+        works=lambda _world: True,
     ),
     Fault(
         "killed (kill -9) and started again",

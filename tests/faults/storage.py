@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import resource
 import shutil
+import subprocess
+import sys
+
+import duckdb
 
 from tests.faults.fault import Act, Fault
 from tests.faults.world import World
@@ -42,6 +46,37 @@ def _full(world: World) -> None:
 def _room_again(world: World) -> None:
     resource.prlimit(world.program.process.pid, resource.RLIMIT_FSIZE, world.kept.pop("limit"))
     (world.bills / "more.csv").unlink()
+
+
+def _set_version(world: World, version: str) -> str:
+    with duckdb.connect(str(world.ledger)) as connection:
+        (before,) = connection.execute("SELECT value FROM setting WHERE name = 'schema_version'").fetchall()
+        connection.execute("UPDATE setting SET value = ? WHERE name = 'schema_version'", [version])
+    return str(before[0])
+
+
+def _of_a_newer_version(world: World) -> None:
+    world.stop()
+    world.kept["version"] = _set_version(world, "999")
+    world.kept["refused"] = subprocess.run(
+        [sys.executable, "-m", "exporter", "serve", "--config", str(world.config), "--listen", "127.0.0.1:0"],
+        cwd=world.folder,
+        env=world.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _of_this_version(world: World) -> None:
+    _set_version(world, world.kept.pop("version"))
+    world.start()
+
+
+def _refused(world: World) -> bool:
+    ended = world.kept["refused"]
+    return ended.returncode == 1 and "newer version" in ended.stderr and "Traceback" not in ended.stderr
 
 
 _TOLD = "`spend_ledger_damaged_timestamp_seconds`, one line in the log, `/readyz`"
@@ -88,5 +123,15 @@ ROWS: tuple[Fault, ...] = (
         _HEALS,
         healed=_filled,
         alert="SpendLedgerReplaced",
+    ),
+    Fault(
+        "the ledger is of a newer version",
+        _of_a_newer_version,
+        _refused,
+        "the exporter ends with exit code 1 and says what to do",
+        "nothing, and the ledger stays as it is",
+        "with the newer version, or another ledger",
+        _of_this_version,
+        works=lambda _world: True,
     ),
 )

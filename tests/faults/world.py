@@ -14,6 +14,7 @@ from typing import Any
 
 import exporter
 from tests.fakes.llm_admin import OPENAI_KEY, FakeAdminApi
+from tests.support.certificates import Authority
 from tests.support.export_rows import export_row, export_time, write_json_lines
 from tests.support.exposed import POLL_SECONDS, Samples, by, until
 from tests.support.focus_rows import focus_row, write_focus_csv
@@ -24,6 +25,24 @@ GOOGLE_USD = 60.0
 AWS_USD = 20.0
 """Ten rows of two dollars, in one file."""
 SECONDS_BETWEEN_REFRESHES = 0.3
+CALLS = 3
+"""Lines of the log of calls of a language model."""
+
+_PROGRAM = """
+import faulthandler, functools, signal, sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+faulthandler.register(signal.SIGUSR1)
+from exporter.cli.commands import serve as command
+from exporter.cli.main import main
+
+def clock():
+    return datetime.now(UTC) + timedelta(days=float(Path("clock.days").read_text() or 0))
+
+command.serve = functools.partial(command.serve, clock=clock)
+sys.exit(main())
+"""
+"""`spend-exporter`, whose clock a file sets ahead."""
 
 
 @dataclass
@@ -36,6 +55,8 @@ class World:
     """A provider that has billed nothing."""
     openai_address: str = ""
     program: Running = field(init=False)
+    authority: Authority = field(init=False)
+    """Whom the program trusts."""
     log_begins: int = 0
     """Length of the log when the fault happened."""
     starting: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -62,15 +83,53 @@ class World:
         """The configuration."""
         return self.folder / "config.yml"
 
+    @property
+    def key(self) -> Path:
+        """The provider's key."""
+        return self.folder / "openai.key"
+
+    @property
+    def calls(self) -> Path:
+        """The log of calls."""
+        return self.folder / "calls.log"
+
+    def call(self, number: int) -> str:
+        """A line of the log of calls."""
+        line = {
+            "timestamp": f"{self.now:%Y-%m-%dT%H:%M:%SZ}",
+            "gen_ai.provider.name": "mistral",
+            "gen_ai.request.model": "mistral-large",
+            "gen_ai.usage.input_tokens": 100 + number,
+            "gen_ai.usage.output_tokens": 1,
+        }
+        return json.dumps(line) + "\n"
+
+    def set_clock(self, days: float) -> None:
+        """Set the program's clock ahead of the machine's."""
+        (self.folder / "clock.days").write_text(str(days))
+
+    def change_config(self, **keys: Any) -> None:
+        """Set keys of the configuration; restore_config sets them back."""
+        self.kept.setdefault("config", self.config.read_text())
+        self.config.write_text(json.dumps(json.loads(self.config.read_text()) | keys))
+
+    def restore_config(self) -> None:
+        """Write the configuration that there was before it was changed."""
+        self.config.write_text(self.kept.pop("config"))
+
     def write(self) -> None:
         """Write the bills and the configuration."""
         for folder in (self.exports, self.bills, self.ledger.parent):
             folder.mkdir()
-        (self.folder / "openai.key").write_text(OPENAI_KEY)
-        (self.folder / "openai.key").chmod(0o600)
+        self.key.write_text(OPENAI_KEY)
+        self.key.chmod(0o600)
         for day in (2, 3, 4):
             self.write_day(day)
         self.write_bill()
+        self.calls.write_text("".join(self.call(number) for number in range(CALLS)))
+        self.set_clock(0)
+        (self.folder / "web.yml").write_text("{}")
+        self.authority = Authority(self.folder)
         minutes = SECONDS_BETWEEN_REFRESHES / 60
         self.config.write_text(
             json.dumps(
@@ -81,7 +140,11 @@ class World:
                         "update_interval_minutes": minutes,
                     },
                     "focus": {"files": ["bills/*.csv"], "update_interval_minutes": minutes},
-                    "llm": {"openai": {"admin_key_file": "openai.key", "base_url": self.openai_address}},
+                    "llm": {
+                        "openai": {"admin_key_file": "openai.key", "base_url": self.openai_address},
+                        "usage_logs": ["calls.log"],
+                    },
+                    "web_config_file": "web.yml",
                     "timeouts": {"request_seconds": 5},
                 }
             )
@@ -89,7 +152,8 @@ class World:
 
     def start(self, *, whole: bool = True) -> None:
         """Start the program, and wait until both bills are shown whole."""
-        self.program = self.starting.enter_context(serving(self.config))
+        certificates = {"REQUESTS_CA_BUNDLE": str(self.authority.certificate)}
+        self.program = self.starting.enter_context(serving(self.config, env=certificates, program=_PROGRAM))
         self.log_begins = 0
         if whole:
             self.wait(self.is_whole, "both bills")

@@ -35,11 +35,18 @@ class Authority:
         signed = builder.sign(self._key, hashes.SHA256())
         self.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
-    def sign(self, name: str, sans: Sequence[str] = (), password: bytes | None = None) -> Pair:
-        """Sign a new key; write `name`.crt and `name`.key."""
+    def sign(
+        self,
+        name: str,
+        sans: Sequence[str] = (),
+        password: bytes | None = None,
+        *,
+        ends: datetime | None = None,
+    ) -> Pair:
+        """Sign a new key; write `name`.crt and `name`.key. `ends`: until when it is valid, else for a day."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = _builder(subject, self._name, key)
+        builder = _builder(subject, self._name, key, ends)
         if sans:
             names = x509.SubjectAlternativeName([_general_name(san) for san in sans])
             builder = builder.add_extension(names, critical=False)
@@ -56,12 +63,15 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    ends: datetime | None = None,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    return builder.not_valid_before(now - _DAY).not_valid_after(now + _DAY)
+    return builder.not_valid_before(now - 3 * _DAY).not_valid_after(ends or now + _DAY)
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -38,6 +38,10 @@ _SPAN: Final = "coalesce(greatest(date_diff('hour', charge_period_start, charge_
 _USE: Final = "coalesce(consumed_quantity * price, 0)"
 
 
+_LARGEST_USD: Final = 10**9
+"""A row of more is none that estimates could be made from; it counts in the bill as it is."""
+
+
 def cost_cells(
     view: LedgerView,
     provider: str,
@@ -155,6 +159,8 @@ def _taken(since: datetime) -> str:
         "provider = $provider AND source IN (SELECT unnest($sources)) "
         "AND charge_category IN ('usage', 'purchase', 'credit') "
         f"AND charge_period_start >= {sql_time(since)} "
+        # Cells are whole billionths of a dollar in 64 bits, and one damaged row is not to end all estimates.
+        f"AND coalesce(abs(billed_cost_usd) < {_LARGEST_USD}, true) "
         # Usage that has not begun is paid ahead: it is no rate.
         "AND charge_period_start <= (SELECT max(export_hour) FROM charge) + INTERVAL 1 DAY"
     )

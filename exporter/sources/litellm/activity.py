@@ -20,6 +20,7 @@ from exporter.sources.litellm.usage import (
     CACHE_READ,
     CACHE_WRITE,
     INPUT,
+    LARGEST,
     OUTPUT,
     REQUESTS,
     USD,
@@ -258,6 +259,8 @@ def _amounts(metrics: Json) -> Amounts:
             raise ValueError(f"`{name}` is {str(value)[:40]!r} and not a number")  # noqa: TRY004
         if value < 0:
             raise ValueError(f"`{name}` is negative")
+        if not value < LARGEST:
+            raise ValueError(f"`{name}` is too large to be true")
         amounts[key] = Decimal(value)
     return amounts
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from exporter.sources.litellm.usage import (
     CACHE_READ,
     CACHE_WRITE,
     INPUT,
+    LARGEST,
     OUTPUT,
     REQUESTS,
     USD,
@@ -129,7 +129,8 @@ def read_increase(text: str, before: Seen | None, now: datetime) -> Increase:
     amounts: dict[Caller, Amounts] = defaultdict(dict)
     callers, rejected = set(), 0
     for digest, sample in _counters(samples):
-        if not math.isfinite(sample.value) or sample.value < 0:
+        # A whole number may have more digits than any float.
+        if not 0 <= sample.value < LARGEST:
             rejected += 1
             continue
         caller = _caller(sample.labels)

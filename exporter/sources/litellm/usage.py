@@ -29,6 +29,9 @@ UNITS: Final = {
 }
 """The meters of a proxy and their units."""
 
+LARGEST: Final = 10**15
+"""Of dollars, tokens and calls: one amount of more is damaged, and would drown all others."""
+
 Amounts = dict[tuple[str, str], Decimal]
 """By meter and dimension, as above."""
 

@@ -12,6 +12,7 @@ from exporter.core.charges import Charge, tags_text
 from exporter.core.kept_tags import KeptTag, cursor_mark
 from exporter.sources.base import Rejected
 from exporter.sources.google.bigquery.sql import DIMENSIONS, tag_column
+from exporter.sources.google.bigquery.unreadable import UNREADABLE, unreadable
 from exporter.sources.google.export.sql import INVOICE_ONLY, REASONS
 
 _READING_VERSION: Final = "3"
@@ -42,13 +43,18 @@ class PartitionCharges:
         return cursor_of(self.latest_export, self.rows + self.refused_rows, self.kept)
 
     def take(self, groups: Iterable[Mapping[str, Any]]) -> Iterator[Charge]:
-        """Yield a charge for each group of rows that count, at least on their invoice."""
+        """Yield a charge for each group of rows that count, at least on their invoice. Raises SourceError."""
         for group in groups:
-            if group["part"] == "cost":
-                self._count(group)
-            if group["reason"] is None or group["reason"] in INVOICE_ONLY:
+            try:
+                if group["part"] == "cost":
+                    self._count(group)
+                counts = group["reason"] is None or group["reason"] in INVOICE_ONLY
+                charge = _charge(group, self.kept) if counts else None
+            except UNREADABLE as error:
+                raise unreadable(error, f"reading the charges of {self.place}") from error
+            if charge is not None:
                 self.charges += 1
-                yield _charge(group, self.kept)
+                yield charge
 
     def _count(self, group: Mapping[str, Any]) -> None:
         exported_at: datetime | None = group["exported_at"]

@@ -29,6 +29,7 @@ from exporter.sources.google.bigquery.errors import (
 )
 from exporter.sources.google.bigquery.metered_session import MeteredSession
 from exporter.sources.google.bigquery.table import ExportTable, describe
+from exporter.sources.google.bigquery.unreadable import UNREADABLE, unreadable
 from exporter.sources.google.credentials import GoogleIdentity, principal_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/bigquery"
@@ -161,7 +162,9 @@ class BigQuerySession:
             lambda: self._client.get_table(table_id, retry=_ONCE, timeout=self._request_seconds),
         )
         location = table.location or self.location(table_id.rpartition(".")[0])
-        described = describe(table_id, table, location)
+        described = self._call(
+            f"reading the schema of {table_id}", lambda: describe(table_id, table, location)
+        )
         self.use_table(described)
         return described
 
@@ -185,8 +188,9 @@ class BigQuerySession:
         config.job_timeout_ms = int(_JOB_SECONDS * 1_000)
         run = _Run(sql, config, _new_job_id())
         result = self._finish(run, doing)
-        if run.job is not None:
-            self._tally.billed_bytes += run.job.total_bytes_billed or 0
+        self._tally.billed_bytes += self._call(
+            doing, lambda: (run.job.total_bytes_billed if run.job else 0) or 0
+        )
         yield from self._pages(run.job_id, result, doing)
 
     def bytes_read_by(self, sql: str, purpose: str, doing: str) -> int:
@@ -198,7 +202,7 @@ class BigQuerySession:
         config.dry_run = True
         config.use_query_cache = False
         job = self._call(doing, lambda: self._insert(sql, config, _new_job_id()))
-        return job.total_bytes_processed or 0
+        return self._call(doing, lambda: job.total_bytes_processed or 0)
 
     def result_schema(self, sql: str, purpose: str, doing: str) -> list[bigquery.SchemaField]:
         """Return the columns that a query gives, by a dry run; further queries run where its data is."""
@@ -271,11 +275,11 @@ class BigQuerySession:
             self._call("cancelling a query", lambda: job.cancel(retry=_ONCE, timeout=self._request_seconds))
 
     def _pages(self, job_id: str, result: bigquery.table.RowIterator, doing: str) -> Iterator[dict[str, Any]]:
-        names = [column.name for column in result.schema]
+        names = self._call(doing, lambda: [str(column.name) for column in result.schema])
         pages: Iterator[Any] | None = iter(result.pages)
         fetched = 0
 
-        def next_page() -> Any:
+        def next_page() -> list[dict[str, Any]] | None:
             nonlocal pages
             current = pages
             if current is None:
@@ -290,14 +294,15 @@ class BigQuerySession:
             # An iterator that failed is spent; it is put back only when it has delivered.
             pages = None
             page = next(current, None)
+            # Values are read as a page is gone through, which fails as any answer does. Row.items() copies
+            # every value deeply.
+            read = page and [{name: row[index] for index, name in enumerate(names)} for row in page]
             pages = current
-            return page
+            return read
 
         while (page := self._call(doing, next_page)) is not None:
-            for row in page:
-                fetched += 1
-                # Row.items() copies every value deeply.
-                yield {name: row[index] for index, name in enumerate(names)}
+            fetched += len(page)
+            yield from page
 
     def _call(self, doing: str, attempt: Callable[[], _Result]) -> _Result:
         try:
@@ -305,6 +310,8 @@ class BigQuerySession:
         except FAILURES as error:
             # Without the cause: what the token service answered must not reach a log.
             raise explain(error, doing, self._at) from None
+        except UNREADABLE as error:
+            raise unreadable(error, doing) from None
 
 
 def _new_job_id() -> str:

@@ -25,6 +25,7 @@ from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
 from exporter.sources.google.bigquery.table import ExportTable, account_of, check_table_id, find_table
+from exporter.sources.google.bigquery.unreadable import UNREADABLE, unreadable
 from exporter.sources.google.credentials_settings import CredentialsSettings
 from exporter.sources.spool import write_spool_csv
 
@@ -259,10 +260,14 @@ class BigQuerySource(Source):
         sql = cursor_query(export, since, with_null=full)
         kept = kept_tags(self.kept_tags)
         states = {}
-        for row in session.rows(sql, "cursor", f"looking up which partitions of {export.table_id} changed"):
-            start = row["partition_start"]
-            key = _key(export, start)
-            states[key] = (start, cursor_of(row["latest_export"], row["export_rows"], kept))
+        doing = f"looking up which partitions of {export.table_id} changed"
+        for row in session.rows(sql, "cursor", doing):
+            try:
+                start = row["partition_start"]
+                state = cursor_of(row["latest_export"], row["export_rows"], kept)
+                states[_key(export, start)] = (start, state)
+            except UNREADABLE as error:
+                raise unreadable(error, doing) from error
         return states, since
 
     def _read(

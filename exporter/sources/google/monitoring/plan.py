@@ -32,6 +32,20 @@ class Timing:
     """After sampling, points are not to be seen for so long."""
 
 
+_LONGEST_SECONDS: Final = 40 * 24 * 3600
+
+
+def timing_of(sample_seconds: int, ingest_delay_seconds: int) -> Timing:
+    """Return the timing that a descriptor states; the usual one in place of what cannot be true."""
+    usual = Timing()
+    return Timing(
+        float(sample_seconds) if 0 < sample_seconds <= _LONGEST_SECONDS else usual.sample_seconds,
+        float(ingest_delay_seconds)
+        if 0 <= ingest_delay_seconds <= _LONGEST_SECONDS
+        else usual.ingest_delay_seconds,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far back reading goes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from exporter.core.charges import UsagePoint
 from exporter.core.meters import UsageMeter
@@ -14,6 +14,8 @@ from exporter.sources.google.monitoring.plan import HOUR, Stretch, Timing, held_
 
 _REGION, _RESOURCE, _REVISION, _DIMENSION = range(4)
 _Key = tuple[str, str, str, str]
+_LARGEST: Final = 1e24
+"""In the meter's own unit: an exabyte for ten days. More is damaged."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class MeterPoints:
     meter: UsageMeter
     timing: Timing
     _values: dict[_Key, dict[tuple[datetime, datetime], float]]
+    refused: int = 0
+    """Points without an amount or a time that can be true."""
 
     @classmethod
     def empty(cls, provider: str, project_id: str, meter: UsageMeter, timing: Timing) -> MeterPoints:
@@ -35,6 +39,7 @@ class MeterPoints:
         """Add the points of some series (protobuf). A point that is there is replaced, never added to."""
         period = timedelta(seconds=stretch.period_seconds)
         meter, held = self.meter, held_for(self.meter, self.timing)
+        earliest, latest = (stretch.since - held).timestamp(), stretch.until.timestamp()
         fields = (
             meter.region,
             meter.resource,
@@ -44,9 +49,14 @@ class MeterPoints:
         for one in series:
             values = self._values.setdefault(_key(one, fields), {})
             for point in one.points:
-                end = datetime.fromtimestamp(point.interval.end_time.seconds, UTC)
-                if stretch.since - held < end <= stretch.until:
-                    values[end - period, end] = self._amount(point.value)
+                amount = self._amount(point.value)
+                if amount is None or not 0 <= amount < _LARGEST:
+                    self.refused += 1
+                    continue
+                seconds = point.interval.end_time.seconds
+                if earliest < seconds <= latest:
+                    end = datetime.fromtimestamp(seconds, UTC)
+                    values[end - period, end] = amount
 
     def points(self, since: datetime) -> Iterator[UsagePoint]:
         """The usage points that begin at `since` or later, each series in the order of time."""
@@ -65,11 +75,14 @@ class MeterPoints:
         """Number of distinct resources so far."""
         return len({(key[_REGION], key[_RESOURCE]) for key in self._values})
 
-    def _amount(self, value: Any) -> float:
+    def _amount(self, value: Any) -> float | None:
+        """Return the amount in the bill's unit; None where the value is no number."""
         kind = self.meter.kind
         if kind == "distribution_count":
             return float(value.distribution_value.count) * self.meter.factor
         number = getattr(value, value.WhichOneof("value") or "double_value")
+        if not isinstance(number, int | float):
+            return None
         if kind == "level" and not held_for(self.meter, self.timing):
             # Samples were summed up, and each stands for one sample period.
             return float(number) * self.timing.sample_seconds * self.meter.factor

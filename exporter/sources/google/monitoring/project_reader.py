@@ -147,6 +147,11 @@ class ProjectReader:
         if found.resources() == 0:
             self._memory.quiet[key] = context.now + _QUIET
         self._tell_gaps(meter, plan, found)
+        if found.refused:
+            detail = "points without an amount that can be true; they were left out"
+            self._rejected.append(
+                Rejected("bad_usage", found.refused, f"{self._project_id}/{meter.name}", detail)
+            )
         self._reads.append(
             HoursRead(self._project_id, meter.name, plan.first_hour, plan.end_hour, plan.through, plan.cursor)
         )

@@ -31,7 +31,7 @@ from exporter.sources.google.monitoring.errors import (
     explain,
     is_transient,
 )
-from exporter.sources.google.monitoring.plan import Stretch, Timing, held_for
+from exporter.sources.google.monitoring.plan import Stretch, Timing, held_for, timing_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/monitoring.read"
 LARGEST_PAGE: Final = 100_000
@@ -95,10 +95,7 @@ class MonitoringSession(AbstractContextManager["MonitoringSession"]):
             )
             for each in answer.metric_descriptors:
                 metadata = each.metadata
-                found[each.type] = Timing(
-                    metadata.sample_period.ToTimedelta().total_seconds() or Timing().sample_seconds,
-                    metadata.ingest_delay.ToTimedelta().total_seconds(),
-                )
+                found[each.type] = timing_of(metadata.sample_period.seconds, metadata.ingest_delay.seconds)
             request.page_token = answer.next_page_token
             if not request.page_token:
                 return found
