@@ -35,7 +35,7 @@ def test_any_names_are_read_back_as_they_were_given(answers: Answers) -> None:
     assert config.gcp.billing_export.files == tuple(str(Path("/") / each) for each in answers.export_files)
     focus = config.focus.files if config.focus else ()
     assert focus == tuple(str(Path("/") / each) for each in answers.focus_files)
-    key = config.llm.openai.admin_key_file if config.llm and config.llm.openai else None
+    key = config.llm.openai[0].admin_key_file if config.llm and config.llm.openai else None
     assert key == (Path("/") / answers.openai_key_file if answers.openai_key_file else None)
     budget = config.budgets[0].limit_usd if config.budgets else None
     assert budget == (None if answers.monthly_budget_usd is None else round(answers.monthly_budget_usd, 2))
