@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 _IDLE_MEMORY: Final = "12MB"
 """What may stay in memory while nobody reads or writes."""
 
+_CLOSING_ROUND_SECONDS: Final = 0.1
+_CLOSING_ROUNDS: Final = 100
+"""How often queries are ended for those who are inside to leave: ten seconds."""
+
 _READERS_SECONDS: Final = 60.0
 """How long those who are still reading may take before the file is opened again."""
 
@@ -40,7 +44,9 @@ class OpenFile:
         self._memory_limit = memory_limit
         self._writer = threading.Lock()
         self._entrance = threading.Condition()
-        self._inside = 0
+        self._in_use: list[duckdb.DuckDBPyConnection] = []
+        """One for each who is inside."""
+        self._closed = False
         self._used = False
         """Whether anybody was inside since memory was given back."""
         self._trouble: LedgerError | None = None
@@ -70,26 +76,40 @@ class OpenFile:
         self._connection.execute("SET temp_directory = ?", [str(folder / "ledger")])
 
     def close(self) -> None:
-        """Close the file; committed data stays."""
+        """Close the file; committed data stays.
+
+        Queries that still run are ended: beside them DuckDB refuses to close.
+        """
         with self._entrance:
+            self._closed = True
+            for _ in range(_CLOSING_ROUNDS):
+                for connection in self._in_use:
+                    # One that was just closed is leaving.
+                    with suppress(duckdb.Error):
+                        connection.interrupt()
+                # Who was between two queries begins one more.
+                if self._entrance.wait_for(lambda: not self._in_use, _CLOSING_ROUND_SECONDS):
+                    break
+            else:
+                logger.warning("ledger %s is still read; it is closed by the end of the process", self.path)
+                return
             self._connection.close()
         self._end_watching()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield one consistent state for reading. Raises LedgerError where the file itself fails."""
-        with self._entered():
-            connection = self._connection.cursor()
+        with self._entered() as connection:
             try:
                 connection.execute("BEGIN")
                 yield connection
                 connection.execute("ROLLBACK")
             except duckdb.Error as error:
+                if self._closed:
+                    raise self._refusal() from error
                 if concerns_ledger(error):
                     raise self._distrusted(error) from error
                 raise
-            finally:
-                connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -100,16 +120,15 @@ class OpenFile:
                 f"ledger {self.path} may not be written by this user, so nothing new is stored: make the "
                 "file and its folder writable, then restart",
             )
-        with self._writer, self._entered():
+        with self._writer, self._entered() as connection:
             try:
-                connection = self._connection.cursor()
-                try:
-                    connection.execute("BEGIN")
-                    yield connection
-                    connection.execute("COMMIT")
-                finally:
-                    connection.close()
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
             except duckdb.Error as error:
+                connection.close()
+                if self._closed:
+                    raise self._refusal() from error
                 raise self._unwritten(error) from error
             self.commits += 1
             self.write_failure = ""
@@ -120,7 +139,7 @@ class OpenFile:
         It keeps what it has read until its memory limit is reached. Nobody gets in while the limit is low.
         """
         with self._entrance:
-            if self.path is None or self._inside or self._trouble is not None or not self._used:
+            if self.path is None or self._in_use or self._trouble is not None or not self._used:
                 return False
             self._used = False
             with suppress(duckdb.Error), self._connection.cursor() as connection:
@@ -148,7 +167,7 @@ class OpenFile:
             trouble = self._trouble
             if trouble is None or self.path is None:
                 return None
-            if not self._entrance.wait_for(lambda: self._inside == 0, _READERS_SECONDS):
+            if not self._entrance.wait_for(lambda: not self._in_use, _READERS_SECONDS):
                 raise trouble
             self._rescue_counters(self.path)
             self._close_quietly()
@@ -190,22 +209,35 @@ class OpenFile:
         self.troubled.clear()
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
+    def _entered(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._entrance:
+            if self._closed:
+                raise self._refusal()
             if self._trouble is not None:
                 self._open_again(self._trouble)
-            self._inside += 1
+            connection = self._cursor()
+            self._in_use.append(connection)
             self._used = True
         try:
-            yield
+            yield connection
         finally:
+            connection.close()
             with self._entrance:
-                self._inside -= 1
+                self._in_use.remove(connection)
                 self._entrance.notify_all()
+
+    def _refusal(self) -> LedgerError:
+        return LedgerError("ledger_unusable", f"ledger {self.path} is closed: the exporter is stopping")
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.cursor()
+        except duckdb.Error as error:
+            raise self._distrusted(error) from error
 
     def _open_again(self, trouble: LedgerError) -> None:
         """Open the same file again, where it is not damaged and nobody is inside. Raises LedgerError."""
-        if trouble.reason == DAMAGED or self._inside or self.path is None:
+        if trouble.reason == DAMAGED or self._in_use or self.path is None:
             raise trouble
         self._close_quietly()
         self._take(Opened(*open_ledger_file(self.path, self._memory_limit)))
@@ -232,7 +264,8 @@ class OpenFile:
     def _answers(self) -> bool:
         """Whether DuckDB still works: after a failed write it may refuse all further work on the file."""
         try:
-            self._connection.cursor().execute("SELECT count(*) FROM partition").fetchall()
+            with self._entrance, self._connection.cursor() as connection:
+                connection.execute("SELECT count(*) FROM partition").fetchall()
         except duckdb.Error:
             return False
         return True

@@ -41,6 +41,8 @@ THREAD_SWITCH_SECONDS = 0.0005
 
 LOOK_FOR_SIGNALS_SECONDS = 0.5
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 STOP_SECONDS = 5.0
 """How long a running refresh may take to finish its partition; open responses then get the same time."""
 
@@ -61,7 +63,9 @@ def run(chosen: argparse.Namespace) -> int:
     with inherited_socket(os.environ) or listening_socket(*listen) as listening:
         serve(config, listen, stopping, print_address, listening=listening, watch=watch)
         if watch.taken_over:
-            start_again(listening)
+            hold_signals()
+            if not stopping.is_set():
+                start_again(listening)
     return 0
 
 
@@ -104,10 +108,6 @@ def serve(
         reports = refresher_reports(config, sources, refresher, clock)
         front_ended = threading.Event()
 
-        def stop_without_front() -> None:
-            front_ended.set()
-            stopping.set()
-
         server = Server(
             listen,
             lambda: refresher.snapshot,
@@ -119,7 +119,7 @@ def serve(
             grafana_url=config.grafana_url,
             report=reports.answer,
             front=FRONT_AVAILABLE,
-            when_front_ends=stop_without_front,
+            when_front_ends=front_ended.set,
             listening=listening.dup() if listening is not None else None,
         )
         refresher.show_first(server.show)
@@ -137,7 +137,7 @@ def serve(
             )
             with _sending(sender):
                 # A signal may reach another thread; Python handles it only when this thread wakes.
-                while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS):
+                while not stopping.wait(LOOK_FOR_SIGNALS_SECONDS) and not front_ended.is_set():
                     if watch is not None and watch.look(refresher.wake):
                         break
             logger.info("stopping")
@@ -187,10 +187,17 @@ def stop_on_signals() -> threading.Event:
             sys.exit(128 + number)
         stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
+    # The program that started itself again holds them.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     return stopping
+
+
+def hold_signals() -> None:
+    """Have signals that end the program wait for `stop_on_signals`, also after a start of its own."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def _leave_at_once(code: int) -> None:

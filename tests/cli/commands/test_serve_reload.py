@@ -52,8 +52,14 @@ def billed(program: Running) -> float:
     return by(program.values("spend_billed_usd_total")).get((), 0.0)
 
 
-def successful(program: Running) -> float:
-    return program.values("spend_config_last_reload_successful")[()]
+def successful(program: Running) -> float | None:
+    """Whether the last file was taken over; None before the first figures of a program that started again."""
+    return program.values("spend_config_last_reload_successful").get(())
+
+
+def taken_over_at(program: Running) -> float:
+    """When a file was last taken over; 0 before the first figures."""
+    return program.values("spend_config_last_reload_success_timestamp_seconds").get((), 0.0)
 
 
 def test_a_changed_file_is_taken_over_by_the_same_process_and_no_scrape_is_refused(
@@ -74,7 +80,7 @@ def test_a_changed_file_is_taken_over_by_the_same_process_and_no_scrape_is_refus
 
     scraping = threading.Thread(target=scrape)
     scraping.start()
-    before = program.values("spend_config_last_reload_success_timestamp_seconds")[()]
+    before = taken_over_at(program)
     write(config, "a.csv", "b.csv")
     until(lambda: billed(program) == 5, "the second file", pause_seconds=POLL_SECONDS)
     ended.set()
@@ -83,8 +89,17 @@ def test_a_changed_file_is_taken_over_by_the_same_process_and_no_scrape_is_refus
     assert failures == []
     assert scrapes > 3
     assert program.process.poll() is None
-    assert program.values("spend_config_last_reload_success_timestamp_seconds")[()] > before
+    assert taken_over_at(program) > before
     assert "is taken over: starting again with it" in program.log()
+    assert program.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("logged", ["is taken over", "stopping"])
+def test_a_signal_while_a_file_is_taken_over_ends_the_program(
+    config: Path, program: Running, logged: str
+) -> None:
+    write(config, "a.csv", "b.csv")
+    until(lambda: logged in program.log(), logged)
     assert program.end(signal.SIGTERM) == 0
 
 
@@ -110,10 +125,10 @@ def test_a_wrong_file_changes_nothing_and_is_told_until_it_is_mended(
 
 
 def test_sighup_takes_the_file_over_though_it_has_not_changed(program: Running) -> None:
-    before = program.values("spend_config_last_reload_success_timestamp_seconds")[()]
+    before = taken_over_at(program)
     os.kill(program.process.pid, signal.SIGHUP)
     until(
-        lambda: program.values("spend_config_last_reload_success_timestamp_seconds")[()] > before,
+        lambda: taken_over_at(program) > before,
         "the same configuration once more",
         pause_seconds=POLL_SECONDS,
     )
