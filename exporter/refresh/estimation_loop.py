@@ -79,6 +79,9 @@ class EstimationLoop:
                 if state != estimated:
                     estimated, tried_at = state, now
                     self._estimate("outlooks", now)
+                    if self._estimator.disk_full:
+                        # Room for it changes nothing in the ledger.
+                        estimated = None
                 worked = time.monotonic() - started
                 due = graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds()
                 if due and self._estimator.outlooks:

@@ -34,8 +34,9 @@ def test_the_short_form_writes_tables_of_all_that_is_here_and_names_the_rest(tmp
         if (cells := line.split("|")) and line.count("|") == 9 and cells[2].strip()[0].isdigit()
     }
     assert {"Spend Exporter", "prometheus_client gauges", "sending the same bytes alone"} <= samples.keys()
-    for peer in ("Pushgateway", "node_exporter", "sql-exporter"):
-        assert peer.lower() in text.lower().replace("sql exporter", "sql-exporter")
+    named = text.lower().replace("-", "_").replace(" ", "_")
+    for peer in ("pushgateway", "node_exporter", "sql_exporter"):
+        assert peer in named
     assert all(count >= 200 for count in samples.values()), samples
     for way in ("bare DuckDB", "refresh, one file of 30 changed", "script that loops over rows"):
         assert f"\n| {way} " in text

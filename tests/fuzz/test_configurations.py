@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.model import load
+from exporter.config.model import Config, load
 from exporter.config.problems import ConfigError
 from exporter.web.web_config import load_web_config
 from exporter.wiring.sources import configured_sources, figure_settings
@@ -52,14 +52,15 @@ def shown(error: ConfigError) -> str:
     return str(error)
 
 
-def read(path: Path) -> None:
-    """Read a configuration and make of it all that needs no network."""
+def read(path: Path) -> str | Config:
+    """Read a configuration and make of it all that needs no network; returns it, or its refusal."""
     try:
         config = load(path)
         figure_settings(config)
         configured_sources(config, {"KEY": SECRET})
     except ConfigError as error:
-        shown(error)
+        return shown(error)
+    return config
 
 
 @fuzzing(4)
@@ -69,7 +70,7 @@ def test_any_bytes_are_a_configuration_or_a_refusal(
 ) -> None:
     path = tmp_path / "spend.yml"
     path.write_bytes(data.draw(broken(EXAMPLE if example else json.dumps(WHOLE, indent=1).encode())))
-    read(path)
+    assert read(path)
 
 
 @fuzzing(4)
@@ -82,7 +83,7 @@ def test_any_values_are_a_configuration_or_a_refusal(tmp_path: Path, document: A
         with suppress(yaml.YAMLError, UnicodeEncodeError):
             text = yaml.safe_dump(document, allow_unicode=True)
     path.write_text(text, encoding="utf-8", errors="replace")
-    read(path)
+    assert read(path)
 
 
 @fuzzing(4)

@@ -131,7 +131,7 @@ def test_any_answer_of_bigquery_is_read_or_refused_with_a_declared_error(chance:
 
         server.change = otherwise
         with reading(big_query_source(server)) as program:
-            program.refresh()
+            assert program.refresh().up is not None
 
 
 class LyingMonitoring(CloudMonitoring):

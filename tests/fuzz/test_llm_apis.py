@@ -136,7 +136,7 @@ def test_any_answer_is_read_or_refused_with_a_declared_error(
 
     made.change = otherwise
     with made.serve() as server, reading(source_of(openai, server), made.key) as program:
-        program.refresh()
+        assert program.refresh().up is not None
 
 
 class LyingProxy(LiteLLMProxy):
@@ -215,7 +215,7 @@ def test_any_answer_of_a_proxy_is_read_or_refused_with_a_declared_error(
         reading(proxy_source(proxy.url), ADMIN_KEY) as program,
     ):
         proxy.change = otherwise
-        program.refresh()
+        assert program.refresh().up is not None
 
 
 @fuzzing()
@@ -232,7 +232,9 @@ def test_any_page_of_counters_is_read_or_refused_with_a_declared_error(
     ):
         for page in pages:
             proxy.metrics = page.encode("utf-8", "replace").decode()
-            program.refresh()
+            status = program.refresh()
+        # The last page is a good one again.
+        assert status.up
 
 
 def test_the_keys_are_those_that_the_tests_look_for(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_person_at_a_terminal_is_asked_and_the_enter_key_takes_the_default(tmp
     assert config.budgets[0].limit_usd == 2500
     assert config.llm is not None
     assert config.llm.openai is not None
-    assert config.llm.openai.admin_key_file == tmp_path / "openai.key"
+    assert config.llm.openai[0].admin_key_file == tmp_path / "openai.key"
     assert "sk-admin-secret" not in shown.text
 
 

@@ -126,5 +126,6 @@ def test_a_server_that_never_answers_whole_is_given_up(make: Make, manner: Any, 
             list(make(server, tmp_path).refresh(context))
         if make is not monitoring:
             until(lambda: server.open == 0, "the connections to be cut")
-    assert raised.value.reason in ("timeout", "unavailable")
+    # On a busy machine the connection itself may take too long.
+    assert raised.value.reason in ("timeout", "unavailable", "unreachable")
     assert server.accepted < 12
