@@ -627,7 +627,7 @@ def test_a_ledger_that_cannot_be_read_leaves_the_last_snapshot_up(
     assert last.failed_figures == ()
     assert refresher.snapshot.failed_figures == ("bill",)
     assert b'spend_figure_success{figure="bill"} 0' in refresher.snapshot.text
-    assert "the last one stays" in caplog.text
+    assert "the last figures stay" in caplog.text
 
 
 def test_the_sum_of_decimals_is_exact(make: Make) -> None:
