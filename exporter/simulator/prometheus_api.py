@@ -5,16 +5,11 @@ Answers have the shape of Prometheus' HTTP API (https://prometheus.io/docs/prome
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from exporter.simulator.orders import Orders
 
@@ -24,11 +19,12 @@ ORDERS_QUERY: Final = "sum(increase(shop_orders_total[1d]))"
 _RANGE: Final = timedelta(days=1)
 _MOST_POINTS: Final = 11_000
 """As Prometheus limits the points of a series."""
-_IDLE_SECONDS: Final = 30.0
 
 
 class PrometheusApi:
     """The API, apart from the sockets."""
+
+    content_type = "application/json"
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -62,48 +58,6 @@ class PrometheusApi:
         """The value at a time; None before the counter existed."""
         at = datetime.fromtimestamp(unix_seconds, UTC)
         return [unix_seconds, str(self._orders.taken(at, _RANGE))] if at > self._orders.start else None
-
-
-@contextmanager
-def serving_prometheus(api: PrometheusApi, port: int = 0) -> Iterator[str]:
-    """Serve on the loopback interface and give the address, http://host:port, until the block ends."""
-    server = _Server(api, port)
-    thread = Thread(target=server.serve_forever, args=(0.05,), name="demo-prometheus")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, api: PrometheusApi, port: int) -> None:
-        self.api = api
-        super().__init__(("127.0.0.1", port), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    # One request a connection, so that no thread is left waiting for a next one.
-    protocol_version = "HTTP/1.0"
-    timeout = _IDLE_SECONDS
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        status, found = self.server.api.answer(parts.path, parse_qs(parts.query))
-        body = json.dumps(found).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the lines would drown the exporter's own."""
 
 
 def _numbers(query: Mapping[str, list[str]], *names: str) -> list[float] | None:

@@ -21,7 +21,8 @@ from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.savings import LOOK_EVERY, Savings, recommended
 from exporter.refresh.refresher import Refresher
-from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
+from exporter.simulator.google.recommender_api import RecommenderApi
+from exporter.simulator.json_server import serving_json
 from exporter.sources.base import Change, HoursRead, RefreshContext
 from exporter.sources.files.source import FilesSource
 from exporter.sources.google.monitoring.plan import Reach
@@ -259,7 +260,7 @@ def test_machines_of_one_name_in_two_zones_are_summed(ledger: Ledger) -> None:
 @pytest.mark.slow
 def test_the_refresher_shows_what_its_sources_recommend(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
-    with serving_recommender(RecommenderApi()) as address:
+    with serving_json(RecommenderApi()) as address:
         google = RecommenderSource(["northwind-prod"], endpoint=address, plaintext=True)
         refresher = Refresher(
             [FilesSource(["none/*.parquet"]), google],

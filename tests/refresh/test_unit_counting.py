@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,8 +16,9 @@ import pytest
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.unit_counts import unit_counts
 from exporter.refresh.unit_counting import UnitCounting
+from exporter.simulator.json_server import serving_json
 from exporter.simulator.orders import Orders
-from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi, serving_prometheus
+from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi
 from exporter.sources.prometheus_units import UnitCounts, UnitQuery
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -36,8 +37,9 @@ class Asked:
     broken: bool = False
     known_from: datetime | None = None
     """What is before was dropped."""
+    content_type: str = PrometheusApi.content_type
 
-    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
+    def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, dict[str, Any]]:
         self.paths.append(path.rpartition("/")[2])
         if self.broken and path.endswith("query_range"):
             return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "error", "errorType": "timeout"}
@@ -60,7 +62,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @contextmanager
 def server() -> Iterator[tuple[Asked, str]]:
     asked = Asked(PrometheusApi(Orders(1, BEGAN)))
-    with serving_prometheus(asked) as address:  # type: ignore[arg-type]
+    with serving_json(asked) as address:
         yield asked, address
 
 

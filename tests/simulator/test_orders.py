@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from exporter.simulator.json_server import serving_json
 from exporter.simulator.orders import Orders
-from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi, serving_prometheus
+from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi
 
 BEGAN = datetime(2026, 10, 12, 3, 20, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -46,7 +47,7 @@ def get(address: str, path: str, **query: object) -> tuple[int, dict[str, Any]]:
 def test_the_api_has_the_orders_of_each_day() -> None:
     orders = Orders(1, BEGAN)
     at = datetime(2026, 11, 10, 8, tzinfo=UTC)
-    with serving_prometheus(PrometheusApi(orders)) as address:
+    with serving_json(PrometheusApi(orders)) as address:
         now = get(address, "/api/v1/query", query=ORDERS_QUERY, time=at.timestamp())
         days = get(
             address,
@@ -78,7 +79,7 @@ def test_the_api_has_the_orders_of_each_day() -> None:
 def test_what_it_does_not_know_is_refused_as_prometheus_does(
     path: str, query: dict[str, object], status: int
 ) -> None:
-    with serving_prometheus(PrometheusApi(Orders(1, BEGAN))) as address:
+    with serving_json(PrometheusApi(Orders(1, BEGAN))) as address:
         found, body = get(address, path, **query)
     assert found == status
     assert body["status"] == "error"

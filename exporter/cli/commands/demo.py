@@ -26,14 +26,15 @@ from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, serving
 from exporter.simulator.google.company import PROJECTS
 from exporter.simulator.google.live_usage import SimulatedUsage
-from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
+from exporter.simulator.google.recommender_api import RecommenderApi
 from exporter.simulator.google.world import World
+from exporter.simulator.json_server import serving_json
 from exporter.simulator.llm.admin_apis import ANTHROPIC_ADMIN_KEY, OPENAI_ADMIN_KEY, LlmAdminApis, serving_llm
 from exporter.simulator.llm.calls import Calls
 from exporter.simulator.llm.usage import LlmUsage
 from exporter.simulator.llm.usage_log import UsageLog
 from exporter.simulator.orders import Orders
-from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi, serving_prometheus
+from exporter.simulator.prometheus_api import ORDERS_QUERY, PrometheusApi
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
 from exporter.sources.google.recommender.source import RecommenderSource
 from exporter.sources.llm.anthropic import AnthropicSource
@@ -147,8 +148,8 @@ def demo(
             with (
                 serving(CloudMonitoring(SimulatedUsage(company.world), clock)) as address,
                 serving_llm(LlmAdminApis(company.language_models, clock)) as llm_address,
-                serving_recommender(RecommenderApi()) as advice_address,
-                serving_prometheus(PrometheusApi(company.orders)) as prometheus_address,
+                serving_json(RecommenderApi()) as advice_address,
+                serving_json(PrometheusApi(company.orders)) as prometheus_address,
             ):
                 config = _config(folder, prometheus_address, remote_write_url)
                 projects = [project.id for project in PROJECTS.values()]

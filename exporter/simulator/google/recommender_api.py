@@ -5,15 +5,10 @@ It knows what the company wastes; amounts are those of the company's own lines.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from exporter.simulator.google.company import LINES, PROJECTS
 
@@ -21,7 +16,6 @@ _MONTH_SECONDS: Final = 2_592_000
 _MONTH_DAYS: Final = 30.0
 _NANOS: Final = 1_000_000_000
 _LARGEST_PAGE: Final = 200
-_IDLE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +68,8 @@ ADVICE: Final = (
 class RecommenderApi:
     """The service, apart from the sockets."""
 
+    content_type = "application/json; charset=UTF-8"
+
     def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, dict[str, Any]]:
         """Answer a GET: HTTP status and JSON body."""
         match path.strip("/").split("/"):
@@ -89,48 +85,6 @@ class RecommenderApi:
                 ]
                 return _page("recommendations", advice, query) if _known(project_id) else _missing(path)
         return _missing(path)
-
-
-@contextmanager
-def serving_recommender(api: RecommenderApi, port: int = 0) -> Iterator[str]:
-    """Serve on the loopback interface and give the address, http://host:port, until the block ends."""
-    server = _Server(api, port)
-    thread = Thread(target=server.serve_forever, args=(0.05,), name="demo-recommender")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, api: RecommenderApi, port: int) -> None:
-        self.api = api
-        super().__init__(("127.0.0.1", port), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    # One request a connection, so that no thread is left waiting for a next one.
-    protocol_version = "HTTP/1.0"
-    timeout = _IDLE_SECONDS
-    server: _Server
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        status, found = self.server.api.answer(parts.path, parse_qs(parts.query))
-        body = json.dumps(found).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the lines would drown the exporter's own."""
 
 
 def _known(project_id: str) -> bool:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exporter.core.errors import SourceError
-from exporter.simulator.google.recommender_api import RecommenderApi, serving_recommender
+from exporter.simulator.google.recommender_api import RecommenderApi
+from exporter.simulator.json_server import serving_json
 from exporter.sources.base import RefreshContext, RefreshTally, Unreadable
 from exporter.sources.google.recommender.recommendations import RECOMMENDERS
 from exporter.sources.google.recommender.source import RecommenderSource
@@ -141,7 +142,7 @@ def test_all_that_the_demo_company_wastes_is_read(server: WebApi, tmp_path: Path
 
 
 def test_the_demo_serves_it_on_a_socket_of_its_own(tmp_path: Path) -> None:
-    with serving_recommender(RecommenderApi()) as address:
+    with serving_json(RecommenderApi()) as address:
         source = RecommenderSource([PROD], endpoint=address, plaintext=True)
         context = RefreshContext({}, NOW, NOW, NOW, tmp_path, RefreshTally())
         assert list(source.refresh(context)) == []
