@@ -9,14 +9,13 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictStr
 from pydantic_core import InitErrorDetails
 
+from exporter.config.google_accounts import CredentialsPath, JobProject, ServiceAccount
 from exporter.config.problems import Section, explained
 from exporter.config.types import (
     BIGQUERY_TABLE,
-    GOOGLE_PROJECT,
     ONE_OR_MORE,
     MaxBytesBilled,
     ReadGlob,
-    ReadPath,
     UpdateMinutes,
 )
 from exporter.core.providers import bill_label
@@ -68,26 +67,9 @@ class FocusBigQuery(Section):
             examples=["EU"],
         ),
     ] = None
-    job_project: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=rf"^{GOOGLE_PROJECT}$",
-            description="the project that runs and pays for the queries",
-            examples=["project-1"],
-        ),
-    ] = None
-    credentials_path: Annotated[
-        ReadPath | None,
-        Field(description="the path of a credentials file", examples=["~/.config/gcp/credentials.json"]),
-    ] = None
-    impersonate_service_account: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=r"^[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com$",
-            description="a service account's e-mail address",
-            examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
-        ),
-    ] = None
+    job_project: JobProject = None
+    credentials_path: CredentialsPath = None
+    impersonate_service_account: ServiceAccount = None
 
     @property
     def entry(self) -> str:

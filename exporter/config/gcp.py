@@ -15,6 +15,7 @@ from exporter.config.google_accounts import (
     BillingAccount,
     CredentialsPath,
     GoogleOrganization,
+    JobProject,
     ProjectIds,
     ServiceAccount,
     read_twice,
@@ -22,7 +23,6 @@ from exporter.config.google_accounts import (
 from exporter.config.problems import Section, explained
 from exporter.config.types import (
     BIGQUERY_TABLE,
-    GOOGLE_PROJECT,
     ONE_OR_MORE,
     MaxBytesBilled,
     ReadGlob,
@@ -48,14 +48,7 @@ class BigQueryExport(Section):
     lookback_days: Annotated[
         int, Field(strict=True, ge=1, le=366, description="a whole number of days, 1 to 366", examples=[10])
     ] = 10
-    job_project: Annotated[
-        StrictStr | None,
-        Field(
-            pattern=rf"^{GOOGLE_PROJECT}$",
-            description="the project that runs and pays for the queries",
-            examples=["project-1"],
-        ),
-    ] = None
+    job_project: JobProject = None
     credentials_path: CredentialsPath = None
     impersonate_service_account: ServiceAccount = None
     replaces: Annotated[

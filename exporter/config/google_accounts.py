@@ -26,6 +26,14 @@ ServiceAccount = Annotated[
         examples=["spend-exporter@project-1.iam.gserviceaccount.com"],
     ),
 ]
+JobProject = Annotated[
+    StrictStr | None,
+    Field(
+        pattern=rf"^{GOOGLE_PROJECT}$",
+        description="the project that runs and pays for the queries",
+        examples=["project-1"],
+    ),
+]
 BillingAccount = Annotated[
     StrictStr | None,
     Field(
