@@ -49,11 +49,7 @@ def test_a_configuration_of_files_loads_no_client_of_a_cloud() -> None:
 @pytest.mark.slow
 def test_bigquery_comes_without_data_frames_where_they_are_installed() -> None:
     pytest.importorskip("pandas")
-    program = (
-        "from exporter.sources.google.bigquery.lean_import import without_data_frames\n"
-        "with without_data_frames():\n"
-        "    import exporter.sources.google.bigquery.session\n"
-    )
+    program = "import exporter.sources.google.bigquery.session\n"
     found = loaded(program)
     assert "google.cloud.bigquery" in found
     assert not found & {"pandas", "pyarrow"}

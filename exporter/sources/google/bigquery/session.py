@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar, cast
 from google.api_core import exceptions as api_exceptions
 from google.api_core.retry import Retry
 from google.auth.transport.requests import Request
-from google.cloud import bigquery
 
 from exporter.core.backoff import REQUEST_SECONDS, Backoff
 from exporter.sources.base import RefreshTally
@@ -27,10 +26,14 @@ from exporter.sources.google.bigquery.errors import (
     is_transient,
     over_byte_cap,
 )
+from exporter.sources.google.bigquery.lean_import import without_data_frames
 from exporter.sources.google.bigquery.metered_session import MeteredSession
 from exporter.sources.google.bigquery.table import ExportTable, describe
 from exporter.sources.google.bigquery.unreadable import UNREADABLE, unreadable
 from exporter.sources.google.credentials import GoogleIdentity, principal_of
+
+with without_data_frames():
+    from google.cloud import bigquery
 
 SCOPE: Final = "https://www.googleapis.com/auth/bigquery"
 

@@ -20,7 +20,6 @@ from exporter.core.errors import SourceError
 from exporter.core.kept_tags import kept_tags
 from exporter.sources.base import Batch, BilledReads, Change, Finding, RefreshContext, Retraction, Source
 from exporter.sources.google.bigquery.check import Reading, findings
-from exporter.sources.google.bigquery.lean_import import without_data_frames
 from exporter.sources.google.bigquery.partitions import by_month
 from exporter.sources.google.bigquery.rows import PartitionCharges, cursor_of
 from exporter.sources.google.bigquery.sql import charges_query, cursor_query
@@ -140,14 +139,12 @@ class BigQuerySource(Source):
     def _session(self, context: RefreshContext, backoff: Backoff) -> BigQuerySession:
         # Loads google-cloud-bigquery only for this source: it takes time and memory.
         from exporter.sources.google import credentials as google_credentials  # noqa: PLC0415
-
-        with without_data_frames():
-            from exporter.sources.google.bigquery import session as bigquery_session  # noqa: PLC0415
+        from exporter.sources.google.bigquery import session as bigquery_session  # noqa: PLC0415
 
         if self._identity is None:
             if self.credentials is not None:
                 self._identity = google_credentials.GoogleIdentity(
-                    self.credentials, None, "the account in use"
+                    self.credentials, None, google_credentials.UNKNOWN_PRINCIPAL
                 )
             else:
                 settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)

@@ -123,7 +123,9 @@ class CloudMonitoringSource(Source):
                 from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
 
                 anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
-                self._identity = google_credentials.GoogleIdentity(anonymous, None, "the account in use")
+                self._identity = google_credentials.GoogleIdentity(
+                    anonymous, None, google_credentials.UNKNOWN_PRINCIPAL
+                )
             else:
                 settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [monitoring_session.SCOPE])
