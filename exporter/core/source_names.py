@@ -32,6 +32,11 @@ def with_former_names(configured: Sequence[str], known: Collection[str]) -> list
     return [*configured, *sorted(name for name in set(known) - set(configured) if kind_of(name) in waiting)]
 
 
+def kin_of(source: str, sources: Iterable[str]) -> list[str]:
+    """Return the other sources of a source's kind: they could read the same account."""
+    return [name for name in of_kind(kind_of(source), sources) if name != source]
+
+
 def of_kind(kind: str, sources: Iterable[str]) -> list[str]:
     """Return the sources of a kind, in their order."""
     return [source for source in sources if kind_of(source) == kind]

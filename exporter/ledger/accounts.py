@@ -13,6 +13,9 @@ import duckdb
 
 from exporter.ledger.charges.store import Ledger, spool_relation
 
+_CLAIM: Final = "account_of"
+"""Name of the settings whose values are a source and its account, with a space between."""
+
 
 def account_of_another(ledger: Ledger, others: Sequence[str], charges: Path) -> tuple[str, str] | None:
     """Return a billing account of a spool file that one of the other sources has charges of, and that source.
@@ -39,8 +42,7 @@ def account_of_another(ledger: Ledger, others: Sequence[str], charges: Path) -> 
 def claims(ledger: Ledger) -> dict[str, str]:
     """Return the account that each source was found to read, by source."""
     with ledger.reading() as connection:
-        rows = connection.execute("SELECT value FROM setting WHERE name = ?", [_CLAIM]).fetchall()
-    return {source: account for (value,) in rows for source, _, account in [value.partition(" ")]}
+        return _held(connection)
 
 
 def claim(ledger: Ledger, source: str, account: str, kin: Sequence[str]) -> str | None:
@@ -49,8 +51,7 @@ def claim(ledger: Ledger, source: str, account: str, kin: Sequence[str]) -> str 
     Raises LedgerError.
     """
     with ledger.transaction() as connection:
-        rows = connection.execute("SELECT value FROM setting WHERE name = ?", [_CLAIM]).fetchall()
-        held = dict(tuple(value.split(" ", 1)) for (value,) in rows)
+        held = _held(connection)
         other = next((name for name in kin if held.get(name) == account), None)
         if other is None and held.get(source) != account:
             forget_claim(connection, source)
@@ -63,5 +64,6 @@ def forget_claim(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     connection.execute("DELETE FROM setting WHERE name = ? AND starts_with(value, ?)", [_CLAIM, f"{source} "])
 
 
-_CLAIM: Final = "account_of"
-"""Name of the settings whose values are a source and its account, with a space between."""
+def _held(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    rows = connection.execute("SELECT value FROM setting WHERE name = ?", [_CLAIM]).fetchall()
+    return {source: account for (value,) in rows for source, _, account in [value.partition(" ")]}

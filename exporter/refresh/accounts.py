@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from exporter.core.errors import SourceError
-from exporter.core.source_names import kind_of, of_kind
+from exporter.core.source_names import kin_of, kind_of, of_kind
 from exporter.ledger.accounts import claim, claims
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.moving import known_sources, rename_source
@@ -29,7 +29,7 @@ class Accounts:
 
         Raises SourceError where another source reads the same account, or the provider does not answer.
         """
-        kin = [name for name in of_kind(kind_of(source.name), self._names) if name != source.name]
+        kin = kin_of(source.name, self._names)
         account = source.account(context)
         parked = False
         if account is not None:

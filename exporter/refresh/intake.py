@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from exporter.core.errors import SourceError
-from exporter.core.source_names import kind_of, of_kind
+from exporter.core.source_names import kin_of, kind_of
 from exporter.ledger.accounts import account_of_another
 from exporter.ledger.charges.store import ArrivedPartition, Ledger
 from exporter.ledger.past_estimates import PastEstimates
@@ -131,7 +131,7 @@ class Intake:
             )
             for batch in batches
         ]
-        kin = [name for name in of_kind(kind_of(source.name), self._names) if name != source.name]
+        kin = kin_of(source.name, self._names)
         try:
             # Two that are read for the first time at once must not both find that the other has nothing.
             with self._storing_of_several if kin else nullcontext():

@@ -55,10 +55,8 @@ def main() -> int:
     _end_with_parent()
     try:
         _write(compute(job), job.result)
-    except _OutOfMemoryError:
-        return OUT_OF_MEMORY
-    except _FolderGoneError:
-        return FOLDER_GONE
+    except _HopelessError as error:
+        return error.code
     except (OSError, duckdb.Error) as error:
         if is_disk_full(error):
             return DISK_FULL_CODE
@@ -114,12 +112,12 @@ def _plain(families: Sequence[FamilySamples]) -> tuple[FamilySamples, ...]:
     return tuple(FamilySamples(each.family, list(each.samples)) for each in families)
 
 
-class _OutOfMemoryError(BaseException):
-    """Not an Exception: a figure that fails is reported, and this ends the process."""
+class _HopelessError(BaseException):
+    """Not an Exception: a figure that fails is reported, and this ends the process with an exit code."""
 
-
-class _FolderGoneError(BaseException):
-    """Not an Exception either: no other figure can be computed without the extract."""
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def _unless_hopeless(work: Callable[[], _Computed], folder: Path) -> Callable[[], _Computed]:
@@ -127,10 +125,10 @@ def _unless_hopeless(work: Callable[[], _Computed], folder: Path) -> Callable[[]
         try:
             return work()
         except MemoryError as error:
-            raise _OutOfMemoryError from error
+            raise _HopelessError(OUT_OF_MEMORY) from error
         except duckdb.Error as error:
             if not folder.exists():
-                raise _FolderGoneError from error
+                raise _HopelessError(FOLDER_GONE) from error
             raise
 
     return checked

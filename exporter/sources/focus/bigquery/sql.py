@@ -22,6 +22,7 @@ from exporter.sources.focus.columns import (
     USD_COLUMNS,
     Cost,
 )
+from exporter.sources.google.bigquery.partitions import LITERAL_FORMATS
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import SchemaField
@@ -230,14 +231,9 @@ def _bounds(table: FocusTable) -> tuple[str, _Literal]:
     """What the month of a row is bounded by, in its own type, so that BigQuery can prune partitions."""
     field = table.field("BillingPeriodStart")
     kind = "TIMESTAMP" if field is None else field.field_type
-    return (_name(field), _Literal(kind)) if field and kind in _LITERALS else (_period(table), _Literal())
-
-
-_LITERALS: Final = {
-    "TIMESTAMP": "TIMESTAMP '%Y-%m-%d %H:%M:%S+00'",
-    "DATETIME": "DATETIME '%Y-%m-%d %H:%M:%S'",
-    "DATE": "DATE '%Y-%m-%d'",
-}
+    return (
+        (_name(field), _Literal(kind)) if field and kind in LITERAL_FORMATS else (_period(table), _Literal())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,4 +244,4 @@ class _Literal:
 
     def __call__(self, month: datetime) -> str:
         # A date has no zone, so that a month begins with its first.
-        return (month if self.kind == "DATE" else month - _MONTH_BEGINS).strftime(_LITERALS[self.kind])
+        return (month if self.kind == "DATE" else month - _MONTH_BEGINS).strftime(LITERAL_FORMATS[self.kind])

@@ -23,11 +23,12 @@ _ID_FORMATS: Final[dict[Unit, str]] = {
     "MONTH": "%Y-%m",
     "YEAR": "%Y",
 }
-_LITERAL_FORMATS: Final = {
+LITERAL_FORMATS: Final = {
     "TIMESTAMP": "TIMESTAMP '%Y-%m-%d %H:%M:%S+00'",
     "DATETIME": "DATETIME '%Y-%m-%d %H:%M:%S'",
     "DATE": "DATE '%Y-%m-%d'",
 }
+"""How a constant of each type is written in SQL, as a format of a UTC time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Partitioning:
             yield run[0], self.following(run[-1])
 
     def _literal(self, moment: datetime) -> str:
-        return moment.strftime(_LITERAL_FORMATS[self.column_type])
+        return moment.strftime(LITERAL_FORMATS[self.column_type])
 
 
 VIRTUAL_DAYS: Final = Partitioning("virtual", "export_time", "TIMESTAMP", "DAY")
