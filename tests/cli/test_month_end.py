@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.cli.commands.serve import serve
-from exporter.config.model import load
-from tests.cli.test_rollover import HOUR, Clock, dollar_an_hour, get
+from tests.cli.test_rollover import HOUR, Clock, dollar_an_hour, get, serving
 from tests.fakes.remote_receiver import RemoteReceiver
 from tests.prometheus.replay import alerts_over
 from tests.support.exposed import POLL_SECONDS, Samples, by, samples, until
@@ -147,23 +142,6 @@ def has_done_all(found: Samples, now: datetime) -> bool:
     read = found["spend_source_last_success_timestamp_seconds"]
     times = {**read, **found["spend_remote_write_sent_through_timestamp_seconds"]}
     return len(times) == 3 and all(value >= now.timestamp() for value in times.values())
-
-
-@contextmanager
-def serving(config: Path, clock: Clock) -> Iterator[str]:
-    stopping, addresses = threading.Event(), list[str]()
-    thread = threading.Thread(
-        target=serve,
-        args=(load(config), ("127.0.0.1", 0), stopping, addresses.append),
-        kwargs={"clock": clock},
-    )
-    thread.start()
-    try:
-        until(lambda: addresses or not thread.is_alive(), "an address")
-        yield addresses[0]
-    finally:
-        stopping.set()
-        thread.join()
 
 
 def counters_only_rise(scrapes: list[tuple[datetime, Samples]]) -> None:

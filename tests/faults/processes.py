@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,15 +40,7 @@ def _kill_the_estimator(world: World) -> None:
 
 
 def _second_program(world: World) -> None:
-    world.kept["second"] = subprocess.run(
-        [sys.executable, "-m", "exporter", "serve", "--config", str(world.config), "--listen", "127.0.0.1:0"],
-        cwd=world.folder,
-        env=world.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    world.kept["second"] = world.refused_program()
 
 
 def _second_was_refused(world: World) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import subprocess
-import sys
 
 import duckdb
 
@@ -58,15 +56,7 @@ def _set_version(world: World, version: str) -> str:
 def _of_a_newer_version(world: World) -> None:
     world.stop()
     world.kept["version"] = _set_version(world, "999")
-    world.kept["refused"] = subprocess.run(
-        [sys.executable, "-m", "exporter", "serve", "--config", str(world.config), "--listen", "127.0.0.1:0"],
-        cwd=world.folder,
-        env=world.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    world.kept["refused"] = world.refused_program()
 
 
 def _of_this_version(world: World) -> None:

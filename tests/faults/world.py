@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -169,6 +171,19 @@ class World:
     def environment(self) -> dict[str, str]:
         """For other programs that run this package."""
         return {**os.environ, "PYTHONPATH": str(Path(exporter.__file__).parents[1])}
+
+    def refused_program(self) -> subprocess.CompletedProcess[str]:
+        """Start the program once more on the same configuration, and wait for its end."""
+        options = ["--config", str(self.config), "--listen", "127.0.0.1:0"]
+        return subprocess.run(
+            [sys.executable, "-m", "exporter", "serve", *options],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def write_day(self, days_ago: int) -> Path:
         """Write the export of a day: ten rows, two dollars each."""
