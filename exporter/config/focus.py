@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictStr
 from pydantic_core import InitErrorDetails
 
+from exporter.config.entries import named_twice
 from exporter.config.google_accounts import CredentialsPath, JobProject, ServiceAccount
 from exporter.config.problems import Section, explained
 from exporter.config.types import (
@@ -134,6 +135,7 @@ class Focus(Section):
         if isinstance(entries, Sequence) and not isinstance(entries, str):
             several = len(entries) > 1
             shared = [each for each in entries if isinstance(each, Mapping)]
+            yield from named_twice(("bigquery",), "focus.bigquery", entries, _named)
             yield from _counted_twice(shared, several=several, beside_files=bool(data.get("files")))
 
 
@@ -142,19 +144,19 @@ def entry_of(table: object) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", str(table).rpartition(".")[2])
 
 
+def _named(entry: Mapping[str, object]) -> object:
+    """Return what an entry without a name is called; None for one that has to have one."""
+    table = entry.get("table")
+    return None if table is None else entry_of(table)
+
+
 def _counted_twice(
     entries: Sequence[Mapping[str, object]], *, several: bool, beside_files: bool
 ) -> Iterator[InitErrorDetails]:
     """Entries whose dollars another entry, or the files, may have as well."""
-    names: dict[str, int] = {}
     providers: dict[str, int] = {}
     for number, entry in enumerate(entries):
         place = ("bigquery", number) if several else ("bigquery",)
-        name = str(entry.get("name") or entry_of(entry.get("table")))
-        if name in names:
-            text = f"focus.bigquery[{names[name]}] is called {name} as well; give each a name of its own"
-            yield explained((*place, "name"), text)
-        names.setdefault(name, number)
         if not entry.get("providers") and (several or beside_files):
             others = "the other tables" if several else "focus.files"
             text = (

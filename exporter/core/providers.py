@@ -28,6 +28,9 @@ class Provider:
     """Its id in the price data of genai-prices; empty where that is the label or has no prices."""
 
 
+OTHER_BILLS_ZONE: Final = "UTC"
+"""Zone of the days of providers without their own source, such as those of FOCUS files."""
+
 LEGAL_FORMS: Final = "inc|llc|l-l-c|ltd|limited|corp|corporation|gmbh|sarl|s-a-r-l|sas|bv|b-v|pbc|plc|co"
 """Endings of a company's name that say nothing about which company it is; a regular expression."""
 

@@ -44,6 +44,8 @@ class Batch:
     rejected: tuple[Rejected, ...] = ()
     same_data: bool = False
     """Whether the source still has what it had: it is only read otherwise, by another version or setting."""
+    more_follow: bool = False
+    """Whether the next change is ready, so that both can be stored at once: small files are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,8 @@ class Source(ABC):
     def refresh(self, context: RefreshContext) -> Iterator[Change | UsageChange]:
         """Yield every partition that changed since its cursor in `context.known`, and usage where it has any.
 
-        Each batch is stored before the next is requested. But after the first retraction, all changes of a
+        Each batch is stored before the next is requested, or together with it where `more_follow`. But after
+        the first retraction, all changes of a
         bill are kept, and stored together at the end. So yield retractions first, before a batch that may be
         the same partition under another name. Raises SourceError when the source cannot be read at all.
         """

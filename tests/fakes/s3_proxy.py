@@ -21,6 +21,8 @@ class Refusal:
 
     status: int
     code: str
+    """Empty for an answer without XML, as proxies give."""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,10 @@ def s3_proxy(upstream: tuple[str, int]) -> Iterator[S3Proxy]:
 
         def _refuse(self, refusal: Refusal) -> None:
             body = f"<Error><Code>{refusal.code}</Code><Message>no</Message></Error>".encode()
+            body = body if refusal.code else b"Too many requests"
             self.send_response_only(refusal.status)
+            for name, value in refusal.headers:
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/xml")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from exporter.config.model import parse
+from exporter.core.backoff import Backoff
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.intake import Intake
 from exporter.sources.base import (
@@ -53,6 +55,10 @@ class S3World:
     now: datetime = NOW
     seen: list[Change | UsageChange] = field(default_factory=list, init=False)
     """What the last refresh yielded."""
+    slept: list[float] = field(default_factory=list, init=False)
+    """Seconds that were waited for a throttled store, without jitter; nobody waits for so long."""
+    patience_seconds: float = 4.0
+    """How much waiting it may be in one refresh."""
     tally: RefreshTally = field(default_factory=RefreshTally, init=False)
     ledger: Ledger = field(init=False)
     source: Source = field(init=False)
@@ -67,6 +73,11 @@ class S3World:
         endpoint = f"object_storage: {{s3: {{endpoint_url: {self.proxy.url}}}{self.settings}}}"
         config = parse(f"ledger: {self.folder}/spend.duckdb\n{text}\n{endpoint}", self.folder)
         (self.source,) = configured_sources(config, {}, REGISTRY)
+        objects = getattr(self.source, "objects", None)
+        if objects is not None:
+            objects.new_patience = partial(
+                Backoff, total_seconds=self.patience_seconds, sleep=self.slept.append, jitter=lambda: 1.0
+            )
 
     def put(self, key: str, content: bytes | Path, **options: str) -> None:
         body = content.read_bytes() if isinstance(content, Path) else content
@@ -78,6 +89,7 @@ class S3World:
     def refresh(self) -> Decimal:
         """Read what changed; return the net cost of all that is known. Raises SourceError."""
         self.proxy.counts.clear()
+        self.slept.clear()
         intake = Intake(self.ledger, self.folder / "spool", timedelta(days=400), lambda: self.now)
         self.tally = RefreshTally()
         context = intake.context(self.source, self.tally, lambda: False)

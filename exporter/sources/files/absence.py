@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from exporter.core.object_addresses import is_address
 from exporter.sources.base import Hidden, Rejected
 
 _WILD: Final = frozenset("*?[")
@@ -67,16 +68,39 @@ def absences(missing: Iterable[str], found: Sequence[Path], patterns: Sequence[s
     return absent
 
 
+def nothing_found(patterns: Sequence[str], key: str, stays: str) -> str:
+    """Return why no file may be found, and what to do. `key` is the configuration key of the patterns."""
+    folders = (_root(pattern) for pattern in patterns if not is_address(pattern) and _WILD & set(pattern))
+    if hidden := list(dict.fromkeys(filter(None, (_unreadable(Path(folder)) for folder in folders)))):
+        return f"no file of {key} can be seen: {', '.join(hidden)}; let this user read it; {stays}"
+    return (
+        f"no file matches {', '.join(patterns)}: check {key} and that the folder is mounted and readable, "
+        f"and of a bucket the part of the address before its first wildcard; {stays}"
+    )
+
+
 def _hides(path: Path) -> str | None:
     """Return what keeps a file from being seen, if something does."""
+    if (hidden := _unreadable(path.parent)) is not None:
+        return hidden
     try:
-        with os.scandir(path.parent) as entries:
-            next(entries, None)
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return f"{path.parent} cannot be read ({error.strerror})"
+    return None
+
+
+def _unreadable(folder: Path) -> str | None:
+    """Return why a folder cannot be read; None where it can, or is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"{folder} cannot be read ({error.strerror})"
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,5 +18,8 @@ class FileComparison(Protocol):
         True where that cannot be known.
         """
 
-    def shared_rows(self, files: Sequence[Path], others: Sequence[Path]) -> float:
-        """Return the share of the rows of some files that others have too; 0 where it cannot be known."""
+    def shared_rows(self, units: Mapping[str, Sequence[Path]]) -> Callable[[str, str], float]:
+        """Return what says, by name, the share of the rows of a unit of files that another one has too.
+
+        It is 0 where that cannot be known.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,17 @@ class FoundFile(NamedTuple):
     status: FileStatus
 
 
+def found_files(places: FilePlaces, paths: Iterable[Path]) -> list[FoundFile]:
+    """Return the files with their status; nothing is known of those that may not be looked at."""
+    files = []
+    for path in paths:
+        try:
+            files.append(FoundFile(path, places.status(path)))
+        except OSError:
+            files.append(FoundFile(path, FileStatus(0, 0, 0)))
+    return files
+
+
 def openable_files(
     places: FilePlaces,
     context: RefreshContext,
@@ -40,7 +52,9 @@ def openable_files(
     """
     found: dict[Path, FoundFile] = {}
     for pattern in places.patterns:
-        files = {path.resolve(): FoundFile(path, places.status(path)) for path in places.matching(pattern)}
+        files = {
+            Path(os.path.realpath(file.path)): file for file in found_files(places, places.matching(pattern))
+        }
         yield _of_pattern(pattern, files.values(), already=len(files.keys() & found.keys()))
         found = files | found
     if not found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -157,12 +158,8 @@ def fingerprint_of(
     `amounts` are its columns of money. With `by_export`, the hour in which a row was exported counts
     as well: for bills that only grow. Rows with a reason among `counting` are not left out.
     """
-    subject = f"{', '.join(_WHAT_A_ROW_IS_FOR)}{', export_hour' if by_export else ''}"
     connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE hours AS
-            SELECT {_key(by_export)} AS key, sum(export_rows) AS rows,
-              sum(hash({subject})::HUGEINT * export_rows) AS subjects,
-              sum(hash({subject}, export_rows, {", ".join(amounts)})) AS amounts
+        f"""CREATE OR REPLACE TEMP TABLE hours AS SELECT {_cells(amounts, by_export=by_export)}
             FROM {aggregated} WHERE reason IS NULL OR list_contains(?, reason) GROUP BY ALL""",
         [list(counting)],
     )
@@ -171,11 +168,34 @@ def fingerprint_of(
     found = connection.execute(
         f"SELECT {'key' if hourly else day}, sum(rows), sum(subjects), sum(amounts) FROM hours GROUP BY ALL"
     ).fetchall()
-    cells = {
-        int(key): Cell(int(rows), int(subjects) % _PRIME, int(amounts) % _PRIME)
-        for key, rows, subjects, amounts in found
-    }
-    return Fingerprint(cells, hourly)
+    return Fingerprint({int(key): _cell(*values) for key, *values in found}, hourly)
+
+
+def fingerprints_by_file(
+    connection: duckdb.DuckDBPyConnection, aggregated: str, amounts: Sequence[str], *, by_export: bool
+) -> dict[int, Fingerprint]:
+    """Return the fingerprint of each `file` of a table, as fingerprint_of does; for tables of small files."""
+    found = connection.execute(
+        f"""SELECT file, {_cells(amounts, by_export=by_export)} FROM {aggregated} WHERE reason IS NULL
+            GROUP BY ALL"""
+    ).fetchall()
+    by_file: defaultdict[int, dict[int, Cell]] = defaultdict(dict)
+    for file, key, *values in found:
+        by_file[int(file)][int(key)] = _cell(*values)
+    hourly = {file: Fingerprint(cells) for file, cells in by_file.items()}
+    return {file: each if len(each.cells) <= _MOST_HOURS else each.by_day() for file, each in hourly.items()}
+
+
+def _cells(amounts: Sequence[str], *, by_export: bool) -> str:
+    """Return the columns of a SELECT from charges: the key of an hour, and what its Cell has."""
+    subject = f"{', '.join(_WHAT_A_ROW_IS_FOR)}{', export_hour' if by_export else ''}"
+    return f"""{_key(by_export)} AS key, sum(export_rows) AS rows,
+      sum(hash({subject})::HUGEINT * export_rows) AS subjects,
+      sum(hash({subject}, export_rows, {", ".join(amounts)})) AS amounts"""
+
+
+def _cell(rows: int, subjects: int, amounts: int) -> Cell:
+    return Cell(int(rows), int(subjects) % _PRIME, int(amounts) % _PRIME)
 
 
 def _added(cells: Iterable[tuple[int, Cell]]) -> dict[int, Cell]:

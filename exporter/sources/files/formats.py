@@ -19,11 +19,14 @@ from typing import IO, NamedTuple, cast
 from exporter.sources.google.export.names import EXPORT_COLUMNS
 
 FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
-"""File name endings that are read; text formats also with `.gz` behind."""
+"""File name endings that are read; text formats also with `.gz` behind, and compressed under any name."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 """The first of those that part the header into most columns."""
 _LONGEST_HEADER = 1_000_000
+
+_GZIP = b"\x1f\x8b"
+"""How compressed files begin."""
 
 _HEAD_CHARACTERS = 1_000_000
 """So much of a JSON file is looked at for its keys."""
@@ -62,14 +65,16 @@ def relation(path: Path, json_columns: Mapping[str, str] | None = None) -> str:
             f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, "
             f"delim = {quoted(shape.delimiter)}, quote = '\"', escape = '\"', "
             "ignore_errors = true, store_rejects = true, strict_mode = true, "
-            "max_line_size = 2000000, buffer_size = 4000000)"
+            f"max_line_size = 2000000, buffer_size = 4000000, compression = '{_compression(path)}')"
         )
     columns = ", ".join(f"{quoted(name)}: '{type_name}'" for name, type_name in json_columns.items())
     if _starts_with_bracket(path):
         layout = "format = 'array'"
     else:
         layout = "format = 'newline_delimited', records = true, ignore_errors = true"
-    return f"read_json({quoted(path)}, {layout}, columns = {{{columns}}})"
+    return (
+        f"read_json({quoted(path)}, {layout}, columns = {{{columns}}}, compression = '{_compression(path)}')"
+    )
 
 
 def file_format(path: Path) -> str:
@@ -170,7 +175,7 @@ def csv_shape(path: Path) -> CsvShape:
         raise UnknownFormatError(f"{path.name!r} is empty: a CSV file begins with the names of its columns")
     while not names[-1] and len(first) < len(names):
         names.pop()
-    told = max(number for number, name in enumerate(names, 1) if name)
+    last_named = max(number for number, name in enumerate(names, 1) if name)
     names += [""] * (len(first) - len(names) if not any(first[len(names) :]) else 0)
     named = [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
     counts = Counter(name.casefold() for name in named)
@@ -180,7 +185,7 @@ def csv_shape(path: Path) -> CsvShape:
             f"{path.name!r} has the column {twice!r} twice, so that it is unknown which one counts; "
             "the file was refused whole, export it with each column once"
         )
-    return CsvShape(delimiter, tuple(named), told)
+    return CsvShape(delimiter, tuple(named), last_named)
 
 
 def _first_rows(handle: IO[str], delimiter: str, path: Path) -> tuple[list[str], list[str]]:
@@ -201,13 +206,26 @@ def _starts_with_bracket(path: Path) -> bool:
         return handle.read(4096).lstrip().startswith("[")
 
 
+def is_gzip(path: Path) -> bool:
+    """Return whether a file is compressed, whatever its name: some lose .gz, and others their compression.
+
+    Raises OSError.
+    """
+    with path.open("rb") as handle:
+        return handle.read(len(_GZIP)) == _GZIP
+
+
+def _compression(path: Path) -> str:
+    return "gzip" if is_gzip(path) else "none"
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading its bytes, unpacked. Raises OSError; reading it EOFError and zlib.error too."""
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path)) if is_gzip(path) else path.open("rb")
 
 
 def open_text(path: Path, errors: str = "replace") -> IO[str]:
     """Open a file for reading its text, unpacked, its line ends as they are. Raises as open_bytes does."""
-    if path.suffix.lower() == ".gz":
+    if is_gzip(path):
         return gzip.open(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
     return path.open(encoding="utf-8-sig", errors=errors, newline="")

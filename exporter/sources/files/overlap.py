@@ -89,25 +89,28 @@ def decide(
     """
     files = sorted((file for file in _in_one_step(known) if file.content.cells), key=_strength, reverse=True)
     losses = _copies(files, same)
+    rows = {file.name: sum(cell.rows for cell in file.content.cells.values()) for file in files}
     counting: dict[str, Known] = {}
-    by_cell: defaultdict[int, list[str]] = defaultdict(list)
+    by_cell: defaultdict[int, list[tuple[str, Cell]]] = defaultdict(list)
     doubts: list[Doubt] = []
     for file in files:
         if file.name in losses:
             continue
-        shared: defaultdict[str, int] = defaultdict(int)
-        for cell in file.content.cells:
-            for name in by_cell[cell]:
-                shared[name] += 1
+        shared: defaultdict[str, bool] = defaultdict(bool)
+        for key, cell in file.content.cells.items():
+            for name, of_other in by_cell[key]:
+                # As in Cell.alike, which equal cells are too.
+                shared[name] |= cell[:2] == of_other[:2]
         others = [counting[name] for name in sorted(shared) if name in counting]
-        loss = _loss(file, others, same)
+        # Of all pairs of files only those can lose or be in doubt.
+        likely = {other.name for other in others if shared[other.name] or other.parts}
+        loss = _loss(file, (other for other in others if other.name in likely), same)
         if loss is not None:
             losses[file.name] = loss
             continue
-        found = [_doubt(file, other, same) for other in others]
-        by_rows = _by_rows(
-            file, [o for o, doubt in zip(others, found, strict=True) if not doubt], shared_rows
-        )
+        found = [_doubt(file, other, same) if other.name in likely else None for other in others]
+        unlike = [other for other, doubt in zip(others, found, strict=True) if not doubt]
+        by_rows = _by_rows(file, unlike, shared_rows, rows)
         for lost, winner in by_rows.within:
             losses[lost] = Loss(winner, Relation.PART)
             counting.pop(lost, None)
@@ -115,8 +118,8 @@ def decide(
             continue
         doubts += (doubt for doubt in (*found, *by_rows.doubts) if doubt is not None)
         counting[file.name] = file
-        for cell in file.content.cells:
-            by_cell[cell].append(file.name)
+        for key, cell in file.content.cells.items():
+            by_cell[key].append((file.name, cell))
     return Decision(
         {
             name: loss._replace(winner=_counting_in_place(loss.winner, losses))
@@ -138,13 +141,18 @@ class _ByRows(NamedTuple):
     doubts: list[Doubt]
 
 
-def _by_rows(file: Known, others: Sequence[Known], shared_rows: SharedRows) -> _ByRows:
-    """Compare row by row what has no hour alike: a few rows more in each hour make all of them unlike."""
+def _by_rows(
+    file: Known, others: Sequence[Known], shared_rows: SharedRows, rows: Mapping[str, int]
+) -> _ByRows:
+    """Compare row by row what has no hour alike: a few rows more in each hour make all of them unlike.
+
+    `rows` has how many rows each file has.
+    """
     found = _ByRows([], [])
     for other in others:
-        less, more = sorted((file, other), key=lambda each: (_rows(each), each is not file))
+        less, more = (file, other) if rows[file.name] <= rows[other.name] else (other, file)
         share = shared_rows(less.name, more.name)
-        if share >= 1 and _rows(less) < _rows(more):
+        if share >= 1 and rows[less.name] < rows[more.name]:
             found.within.append((less.name, more.name))
             if less is file:
                 return _ByRows(found.within[-1:], [])
@@ -152,10 +160,6 @@ def _by_rows(file: Known, others: Sequence[Known], shared_rows: SharedRows) -> _
             days = {day_of(key) for key in file.content.cells.keys() & other.content.cells.keys()}
             found.doubts.append(Doubt(file.name, other.name, len(days), True))
     return found
-
-
-def _rows(file: Known) -> int:
-    return sum(cell.rows for cell in file.content.cells.values())
 
 
 def relation(file: Known, other: Known) -> Relation | None:

@@ -61,10 +61,7 @@ def overlap_findings(
     def same_units(name: str, other: str, relation: Relation) -> bool:
         return same(members[name], members[other], relation)
 
-    def shared_rows(name: str, other: str) -> float:
-        return same.shared_rows(members[name], members[other])
-
-    decision = decide(known, same_units, shared_rows)
+    decision = decide(known, same_units, same.shared_rows(members))
     if older:
         yield Finding(True, "older runs", _of_older(older))
     yield from _of_decision(decision, {key: shown_files(paths) for key, paths in members.items()})

@@ -11,12 +11,14 @@ import duckdb
 from exporter.core.errors import SourceError
 from exporter.core.object_addresses import is_address
 from exporter.sources.base import Change, RefreshContext, Rejected
-from exporter.sources.files.absence import absences
+from exporter.sources.files.absence import absences, nothing_found
 from exporter.sources.files.changes import FileChanges
 from exporter.sources.files.comparison import FileComparison
 from exporter.sources.files.file_reading import ReadFile
 from exporter.sources.files.formats import broken_json_lines, file_format
+from exporter.sources.files.group_reading import GroupReader
 from exporter.sources.files.places import FilePlaces
+from exporter.sources.files.reading_ahead import ReadingAhead
 
 _PLACES_SHOWN: Final = 3
 
@@ -25,6 +27,7 @@ def changed_files(
     places: FilePlaces,
     context: RefreshContext,
     read: ReadFile,
+    together: GroupReader,
     *,
     same: FileComparison,
     version: str,
@@ -33,19 +36,15 @@ def changed_files(
     """Yield every file whose size, time or identity changed, and a retraction for each one gone.
 
     A file that repeats another one's rows is refused whole, as exporter.sources.files.overlap decides; `same`
-    is the last word before. `version` is part of every cursor: where it changes, all files are read again.
+    is the last word before. `together` reads small files, `read` all others. `version` is part of every
+    cursor: where it changes, all files are read again.
     `key` is the configuration key of the patterns. Raises SourceError `no_files` when nothing matches, rather
     than retracting everything: an unmounted folder must not erase good data; and as `places` does where a
     bucket cannot be listed.
     """
     found = places.all_files()
     if not found:
-        raise SourceError(
-            "no_files",
-            f"no file matches {', '.join(places.patterns)}: check {key} and that the folder is mounted and "
-            "readable, and of a bucket the part of the address before its first wildcard; the last good data "
-            "stays",
-        )
+        raise SourceError("no_files", nothing_found(places.patterns, key, "the last good data stays"))
     if emptied := places.emptied(found, context.known):
         raise SourceError(
             "no_files",
@@ -59,9 +58,13 @@ def changed_files(
     context = places.with_paths(context)
     # The hashes of fingerprints are DuckDB's own, which another version may change.
     yield from absent.changes()
-    refresh = FileChanges(context, read, same, f"{version}/{duckdb.__version__}", places, absent)
-    for change in refresh.changes(found):
-        yield places.with_addresses(change)
+    ahead = ReadingAhead(places, context, together)
+    refresh = FileChanges(context, read, ahead, same, f"{version}/{duckdb.__version__}", places, absent)
+    try:
+        for change in refresh.changes(found):
+            yield places.with_addresses(change)
+    finally:
+        ahead.discard()
     if refresh.all_failed(found):
         raise SourceError("unreadable_file", f"none of the {len(found)} files could be read")
 

@@ -6,6 +6,8 @@ see, and the ledger keeps, is the object's address.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -52,6 +54,13 @@ class FilePlaces:
     tally: RefreshTally = field(default_factory=RefreshTally)
     """Counts requests."""
 
+    @classmethod
+    def of(cls, patterns: Sequence[str], objects: ObjectMirror | None, context: RefreshContext) -> FilePlaces:
+        """Return the files of a source as one refresh, or one check, sees them."""
+        if objects is not None:
+            objects.wait_within(context)
+        return cls(patterns, objects, context.tally)
+
     def matching(self, pattern: str) -> list[Path]:
         """Return the files that one of the patterns matches, by name. Raises SourceError."""
         if self.objects is None or not is_address(pattern):
@@ -63,12 +72,12 @@ class FilePlaces:
 
         Raises SourceError where a bucket cannot be listed: its files are not gone.
         """
-        by_identity: dict[Path, Path] = {}
+        by_identity: dict[str, Path] = {}  # Path.resolve fails where links lead to themselves.
         if self.objects is not None:
             self.objects.begin()
         for pattern in self.patterns:
             for path in self.matching(pattern):
-                by_identity.setdefault(path.resolve(), path)
+                by_identity.setdefault(os.path.realpath(path), path)
         return sorted(by_identity.values())
 
     def emptied(self, found: Collection[Path], known: Iterable[str]) -> list[str]:
@@ -98,6 +107,13 @@ class FilePlaces:
         status = path.stat()
         return FileStatus(status.st_size, status.st_mtime_ns, status.st_ino)
 
+    def check_readable(self, path: Path) -> None:
+        """Raise PermissionError where this user may not read a file: that changes nothing else about it."""
+        if not self.in_bucket(path) and not os.access(
+            path, os.R_OK, effective_ids=os.access in os.supports_effective_ids
+        ):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
     def size(self, path: Path) -> int:
         """Return its bytes; 0 where it is gone."""
         try:
@@ -121,6 +137,20 @@ class FilePlaces:
             return
         with self.objects.readable(in_buckets, self.tally):
             yield
+
+    @contextmanager
+    def readable_of(self, paths: Sequence[Path]) -> Iterator[list[Path]]:
+        """Have small files on disk, and yield those that are: of others `readable` says why.
+
+        Raises SourceError.
+        """
+        in_buckets = [path for path in paths if self.in_bucket(path)]
+        there = [path for path in paths if not self.in_bucket(path) and path.is_file()]
+        if self.objects is None or not in_buckets:
+            yield there
+            return
+        with self.objects.readable_of(in_buckets, self.tally) as copied:
+            yield [*there, *copied]
 
     def with_paths(self, context: RefreshContext) -> RefreshContext:
         """Return the context with paths for the addresses of partitions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,11 +55,21 @@ _Read = TypeVar("_Read")
 def matching(pattern: str) -> list[Path]:
     """Return the existing files that an absolute glob matches, by name; `**` reaches into subfolders.
 
-    Manifests that an export writes next to its files are left out.
+    Manifests that an export writes next to its files are left out. What may not be looked at counts as a
+    file, so that whoever reads it hears why that fails.
     """
     # Path.glob takes no absolute pattern.
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [path for path in map(Path, names) if path.is_file() and not is_manifest(path)]
+    return [path for path in map(Path, names) if _may_be_file(path) and not is_manifest(path)]
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 @contextmanager

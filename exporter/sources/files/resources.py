@@ -5,9 +5,10 @@ Only small files are compared; of large ones no two have the same charges by cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from exporter.sources.files.formats import column_key, file_format, json_keys
 from exporter.sources.files.overlap import Relation
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import READ_FAILURES, opened
+from exporter.sources.files.row_shares import CountedRows, shares_of
 
 _MOST_BYTES: Final = 20 * 2**20
 """Files that are larger than this together are not compared."""
@@ -24,7 +26,10 @@ _MOST_BYTES: Final = 20 * 2**20
 _MOST_BYTES_BY_ROW: Final = 4 * 2**20
 """Files that are larger than this together are not compared row by row; it takes a tenth of a second."""
 _MOST_PAIRS: Final = 50
-"""So many pairs are compared row by row at a refresh; what was compared is remembered."""
+"""So many pairs of files that are not compared all at once are compared row by row at a refresh; what was
+compared is remembered."""
+_MOST_BYTES_AT_ONCE: Final = 64 * 2**20
+"""Files are compared all at once up to this size together, the smallest first."""
 _UNPACKED: Final = 8
 """How many times larger a compressed text is when it is read."""
 
@@ -70,12 +75,72 @@ class SameResourcesOnce:
         least = 1.0 if relation in (Relation.COPY, Relation.PART) else _ENOUGH
         return self.compared[key] >= least
 
-    def shared_rows(self, files: Sequence[Path], others: Sequence[Path]) -> float:
-        """Return the share of the rows of `files` that have one of their own in `others`.
+    def shared_rows(self, units: Mapping[str, Sequence[Path]]) -> Callable[[str, str], float]:
+        """Return what says, by name, the share of the rows of a unit that have one of their own in another.
 
         Rows are equal in all columns. 0 where the files are too large or too many, have other columns or
         formats, or cannot be read.
         """
+        together, shares = self._at_once(units) if len(units) > 2 else (frozenset[str](), {})
+
+        def share(name: str, other: str) -> float:
+            if name in together and other in together:
+                return shares.get((name, other), 0.0)
+            return self._shared_rows(units[name], units[other])
+
+        return share
+
+    def _at_once(
+        self, units: Mapping[str, Sequence[Path]]
+    ) -> tuple[frozenset[str], Mapping[tuple[str, str], float]]:
+        """Return which units were compared with each other at once, and the shares that are not 0."""
+        chosen = self._small(units)
+        state = blake2b(repr(sorted(chosen.items())).encode(), digest_size=16).hexdigest()
+        if ("at once", state) not in self.compared:
+            shares = self._compared_at_once({name: units[name] for name in chosen})
+            self.compared["at once", state] = float(shares is not None)
+            for (name, other), share in (shares or {}).items():
+                self.compared["at once", state, name, other] = share
+        if not self.compared["at once", state]:
+            return frozenset(), {}
+        marked = {key: share for key, share in self.compared.items() if key[:2] == ("at once", state)}
+        return frozenset(chosen), {(key[2], key[3]): share for key, share in marked.items() if len(key) > 2}
+
+    def _small(self, units: Mapping[str, Sequence[Path]]) -> dict[str, tuple[str, ...]]:
+        """Return the units that are small enough to be compared at once, with their states."""
+        sizes, states = {}, {}
+        for name, files in units.items():
+            try:
+                # Any two of them may be compared with each other.
+                states[name] = self._states("rows", files, (), _MOST_BYTES_BY_ROW // 2, _UNPACKED)
+            except OSError:
+                states[name] = None
+            sizes[name] = sum(
+                self.places.size(path) * (_UNPACKED if path.suffix.lower() == ".gz" else 1) for path in files
+            )
+        chosen: dict[str, tuple[str, ...]] = {}
+        left = _MOST_BYTES_AT_ONCE
+        for name in sorted(sizes, key=lambda name: (sizes[name], name)):
+            left -= sizes[name]
+            state = states[name]
+            if state is not None and left >= 0:
+                chosen[name] = state
+        return chosen
+
+    def _compared_at_once(
+        self, units: Mapping[str, Sequence[Path]]
+    ) -> Mapping[tuple[str, str], float] | None:
+        try:
+            with (
+                self.places.readable([path for files in units.values() for path in files]),
+                self.connect() as connection,
+            ):
+                counted = [each for item in units.items() if (each := _counted_rows(connection, *item))]
+                return shares_of(connection, counted)
+        except READ_FAILURES:
+            return None
+
+    def _shared_rows(self, files: Sequence[Path], others: Sequence[Path]) -> float:
         try:
             key = self._states("rows", files, others, _MOST_BYTES_BY_ROW, _UNPACKED)
             if key is None or len({file_format(path) for path in (*files, *others)}) > 1:
@@ -136,6 +201,23 @@ def equal_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], oth
     sides = [[_spelled(connection, path, None) for path in each] for each in (files, others)]
     first, *rest = (set(spelled) for side in sides for _, spelled in side)
     return _shared(connection, sides, first) if all(each == first for each in rest) else 0.0
+
+
+def _counted_rows(
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]
+) -> CountedRows | None:
+    """Return the rows of some files by all columns; None where these are not the same, or cannot be read."""
+    try:
+        side = [_spelled(connection, path, None) for path in files]
+    except READ_FAILURES:
+        return None
+    first = set(side[0][1])
+    if any(set(spelled) != first for _, spelled in side):
+        return None
+    select = " UNION ALL ".join(
+        _counted(table, [spelled[key] for key in sorted(first)]) for table, spelled in side
+    )
+    return CountedRows(name, frozenset((*first, file_format(files[0]))), select)
 
 
 _Side = list[tuple[str, dict[str, str]]]

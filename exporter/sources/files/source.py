@@ -18,8 +18,10 @@ from exporter.core.kept_tags import cursor_mark, kept_tags
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
-from exporter.sources.files.findings import FoundFile
+from exporter.sources.files.findings import FoundFile, found_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
+from exporter.sources.files.formats import quoted
+from exporter.sources.files.group_reading import FILE, GroupReader, Shaped, several
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
 from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines
 from exporter.sources.files.places import FilePlaces
@@ -71,20 +73,28 @@ class FilesSource(Source):
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield files that changed or are gone, as changed_files does. Raises SourceError as it does."""
         version = _READING_VERSION + cursor_mark(kept_tags(self.kept_tags))
-        places = FilePlaces(self.patterns, self.objects, context.tally)
+        places = FilePlaces.of(self.patterns, self.objects, context)
         same = self._same(places, context)
-        return changed_files(places, context, self._read, same=same, version=version, key=PATTERNS_KEY)
+        return changed_files(
+            places,
+            context,
+            self._read,
+            self._together(context),
+            same=same,
+            version=version,
+            key=PATTERNS_KEY,
+        )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Report what the patterns match, what cannot be read, and what the newest file holds."""
-        places = FilePlaces(self.patterns, self.objects, context.tally)
+        places = FilePlaces.of(self.patterns, self.objects, context)
         with reading_connection(context.spool, *self.attempts[-1]) as connection:
             yield from places.findings(findings(connection, places, context, self.looks_every))
         yield from places.findings(self._overlaps(places, places.with_paths(context)))
 
     def _overlaps(self, places: FilePlaces, context: RefreshContext) -> Iterator[Finding]:
         """Compare the newest files, reading those that the ledger does not know."""
-        found = [FoundFile(path, places.status(path)) for path in places.all_files()]
+        found = found_files(places, places.all_files())
         if len(found) < 2:
             return
         files, others = newest_within(found)
@@ -109,6 +119,25 @@ class FilesSource(Source):
             lambda: reading_connection(context.spool, *self.attempts[-1]),
             self._compared,
             places,
+        )
+
+    def _together(self, context: RefreshContext) -> GroupReader:
+        """Return what reads many small files at once."""
+
+        def shaped(connection: duckdb.DuckDBPyConnection, path: Path) -> Shaped:
+            table, columns = described(connection, path, kept_tags(self.kept_tags))
+            return Shaped(
+                (table.replace(quoted(path), "", 1), *map(str, columns.types.values())),
+                lambda paths: several(table, paths),
+                lambda rows: aggregate(judged_rows(rows, columns, context.latest_plausible, FILE)),
+            )
+
+        return GroupReader(
+            shaped,
+            charges_of("aggregated", "file"),
+            amounts=("billed_cost", "credit"),
+            by_export=True,
+            written=lambda _path: context.now,
         )
 
     def _read(self, path: Path, state: str, context: RefreshContext) -> FileReading:

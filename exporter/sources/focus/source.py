@@ -18,9 +18,12 @@ import duckdb
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
+from exporter.core.sql_times import sql_time
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
+from exporter.sources.files.formats import quoted
+from exporter.sources.files.group_reading import FILE, WRITTEN, GroupReader, Shaped, several
 from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import (
@@ -90,15 +93,21 @@ class FocusSource(Source):
 
     def refresh(self, context: RefreshContext) -> Iterator[Change]:
         """Yield the files that changed or are gone, as changed_files does. Raises SourceError as it does."""
-        places = FilePlaces(self.patterns, self.objects, context.tally)
+        places = FilePlaces.of(self.patterns, self.objects, context)
         same = self._same(places, context)
         return changed_files(
-            places, context, self._read, same=same, version=self._version(), key=PATTERNS_KEY
+            places,
+            context,
+            self._read,
+            self._together(context),
+            same=same,
+            version=self._version(),
+            key=PATTERNS_KEY,
         )
 
     def check(self, context: RefreshContext) -> Iterator[Finding]:
         """Say what the patterns match, what cannot be read, and what all files hold; reads each one whole."""
-        places = FilePlaces(self.patterns, self.objects, context.tally)
+        places = FilePlaces.of(self.patterns, self.objects, context)
         with reading_connection(context.spool, *self.attempts[-1]) as connection:
             found = findings(
                 connection,
@@ -160,17 +169,40 @@ class FocusSource(Source):
         Raises one of READ_FAILURES.
         """
         table, columns = focus_file(connection, data, self.cost)
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        reading = FocusReading(
+        reading = self._reading(sql_time(_written(path, context)), "0", context)
+        return columns, judged_rows(table, columns, reading)
+
+    def _reading(self, written: str, file: str, context: RefreshContext) -> FocusReading:
+        return FocusReading(
             cost=self.cost,
             usd_per=self.usd_per,
             owned_by_others=self.owned_by_others,
-            written=max(min(written, context.now), EARLIEST_PLAUSIBLE),
+            written=written,
             now=context.now,
             latest_plausible=context.latest_plausible,
             kept=kept_tags(self.kept_tags),
+            file=file,
         )
-        return columns, judged_rows(table, columns, reading)
+
+    def _together(self, context: RefreshContext) -> GroupReader:
+        """Return what reads many small files at once."""
+        reading = self._reading(WRITTEN, FILE, context)
+
+        def shaped(connection: duckdb.DuckDBPyConnection, path: Path) -> Shaped:
+            table, columns = focus_file(connection, path, self.cost)
+            return Shaped(
+                (table.replace(quoted(path), "", 1), *map(str, columns.types.values())),
+                lambda paths: several(table, paths),
+                lambda rows: aggregate(judged_rows(rows, columns, reading)),
+            )
+
+        return GroupReader(
+            shaped,
+            charges_of("aggregated", self.usd_per, "file"),
+            amounts=("billed_cost",),
+            by_export=False,
+            written=lambda path: _written(path, context),
+        )
 
     def _tell_owned(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         """Log once for each provider that its rows are left out."""
@@ -201,6 +233,11 @@ class FocusSource(Source):
         said = repr((self.cost, sorted(self.usd_per.items()), sorted(self.owned_by_others)))
         options = blake2b(said.encode(), digest_size=6).hexdigest()
         return f"{_READING_VERSION}-{options}{cursor_mark(kept_tags(self.kept_tags))}"
+
+
+def _written(path: Path, context: RefreshContext) -> datetime:
+    """When a file was written, which cannot be ahead of the clock."""
+    return max(min(datetime.fromtimestamp(path.stat().st_mtime, UTC), context.now), EARLIEST_PLAUSIBLE)
 
 
 def _checked_rate(currency: str, rate: Decimal) -> Decimal:

@@ -75,8 +75,8 @@ class FocusReading:
     """Currency -> dollars for a unit of it, with no more than RATE_DECIMALS decimals."""
     owned_by_others: Collection[str]
     """Providers whose rows are another source's."""
-    written: datetime
-    """When the file was written: when its charges became known, where no row says so."""
+    written: str
+    """When the file was written, as SQL: when its charges became known, where no row says so."""
     now: datetime
     latest_plausible: datetime
     """Times after this are refused."""
@@ -86,6 +86,8 @@ class FocusReading:
     """Providers whose rows alone count; all of them where it is empty."""
     counts: str = "1"
     """Expression for how many rows of the bill a row stands for."""
+    file: str = "0"
+    """Expression for the number of the file that a row is from, where several are read at once."""
 
 
 def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> str:
@@ -111,7 +113,7 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
     FROM (
       SELECT *,
         {_provider("provider_slug")} AS provider,
-        coalesce(told_export, greatest({sql_time(reading.written)}, least(period, {sql_time(reading.now)})))
+        coalesce(told_export, greatest(written, least(period, {sql_time(reading.now)})))
           AS exported
       FROM (
         SELECT
@@ -140,6 +142,8 @@ def judged_rows(relation: str, columns: FocusColumns, reading: FocusReading) -> 
           {columns.text("ConsumedUnit", "UsageUnit")} AS consumed_unit,
           {tags} AS tags,
           {reading.counts} AS bill_rows,
+          {reading.file} AS file,
+          {reading.written} AS written,
           {columns.unread_tag_text()} AS unread_tags
         FROM {relation}
       )
@@ -154,7 +158,7 @@ def aggregate(judged: str) -> str:
     )
     return f"""
     SELECT
-      provider, {texts}, coalesce(region_id, '') AS region_id,
+      file, provider, {texts}, coalesce(region_id, '') AS region_id,
       CASE WHEN corrects THEN 'adjustment' WHEN {known_category("told_category")} THEN told_category
         ELSE 'usage' END AS charge_category,
       date_trunc('hour', greatest(period, TIMESTAMP '1970-01-01')) AS charge_period_start,
@@ -175,8 +179,8 @@ def aggregate(judged: str) -> str:
     GROUP BY ALL"""
 
 
-def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
-    """Return a SELECT of the columns CHARGE_COLUMNS from a table made by `aggregate`."""
+def charges_of(aggregated: str, usd_per: Mapping[str, Decimal], *also: str) -> str:
+    """Return a SELECT of the columns CHARGE_COLUMNS, and `also` others, from a table made by `aggregate`."""
     made = {
         "corrects": "NULL::BOOLEAN",
         "service_id": f"CASE WHEN service_id <> '' THEN service_id ELSE {_slug('service_name')} END",
@@ -189,7 +193,7 @@ def charges_of(aggregated: str, usd_per: Mapping[str, Decimal]) -> str:
             f"THEN told_list_usd ELSE {_in_usd('list_cost', usd_per)} END"
         ),
     }
-    selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in CHARGE_COLUMNS)
+    selected = ", ".join(f"{made.get(name, name)} AS {name}" for name in (*CHARGE_COLUMNS, *also))
     counts = f"reason IS NULL OR reason IN ({', '.join(map(quoted, INVOICE_ONLY))})"
     return f"SELECT {selected} FROM {aggregated} WHERE {counts}"
 
@@ -215,9 +219,9 @@ def _list_cost(columns: FocusColumns, name: str, cost: Cost) -> str:
     """
     counted = columns.money(*COST_COLUMNS[cost])
     elsewhere = f"{columns.text('CommitmentDiscountId')} IS NOT NULL AND {counted} = 0"
-    told = columns.money(name)
+    stated = columns.money(name)
     zero = f"CAST(0 AS {MONEY})"
-    return f"CASE WHEN {told} IS NOT NULL AND {elsewhere} THEN {zero} ELSE {list_cost(told, counted)} END"
+    return f"CASE WHEN {stated} IS NOT NULL AND {elsewhere} THEN {zero} ELSE {list_cost(stated, counted)} END"
 
 
 def _in_usd(amount: str, usd_per: Mapping[str, Decimal]) -> str:

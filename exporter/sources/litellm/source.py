@@ -32,6 +32,7 @@ from exporter.sources.litellm import activity as litellm_activity
 from exporter.sources.litellm.activity import Activity, ActivityReader
 from exporter.sources.litellm.metrics import PATH, Seen, read_increase
 from exporter.sources.litellm.usage import HOUR, UNITS, Caller, points_of
+from exporter.sources.patience import patience_of
 from exporter.sources.spool import write_usage_csv
 
 _DAY: Final = timedelta(days=1)
@@ -130,14 +131,7 @@ class LiteLLMSource(Source):
             name="LiteLLM",
             config_key=self.config_key,
             tally=context.tally,
-            backoff=Backoff(
-                call_seconds=self.call_seconds,
-                sleep=self.sleep,
-                jitter=self.jitter,
-                monotonic=self.monotonic,
-                seconds_left=context.seconds_left,
-                stopping=context.stopping,
-            ),
+            backoff=patience_of(self, context, Backoff(call_seconds=self.call_seconds)),
             timeout_seconds=self.attempt_seconds,
             now=lambda: context.now,
         )

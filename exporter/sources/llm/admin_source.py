@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
-from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.core.source_names import source_name
 from exporter.sources.base import Change, Finding, RefreshContext, Source, UsageChange
@@ -18,6 +17,7 @@ from exporter.sources.llm.costs import DAY, Biller, CostLine, cost_days, has_sam
 from exporter.sources.llm.pages import Report, Result, SetAside
 from exporter.sources.llm.token_prices import TokenPrices
 from exporter.sources.llm.usage import HOUR, Usage, UsageReport, usage_hours
+from exporter.sources.patience import patience_of
 
 if TYPE_CHECKING:
     from exporter.sources.http.json_api import JsonApi
@@ -208,13 +208,7 @@ class LlmAdminSource(Source):
             name=self.admin_api.name,
             config_key=self.config_key,
             tally=context.tally,
-            backoff=Backoff(
-                sleep=self.sleep,
-                jitter=self.jitter,
-                monotonic=self.monotonic,
-                seconds_left=context.seconds_left,
-                stopping=context.stopping,
-            ),
+            backoff=patience_of(self, context),
             timeout_seconds=self.timeout_seconds,
             now=lambda: context.now,
             advice=self._advice(key),

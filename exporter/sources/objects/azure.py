@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from exporter.core.errors import SourceError
@@ -74,12 +75,20 @@ def connection(bucket: Bucket, settings: AzureStorage) -> Connection:
 
 def _explained(error: Exception) -> Failure:
     cause = error.__cause__ if isinstance(error, FileNotFoundError | PermissionError) else None
-    told = cause or error
-    code = getattr(told, "error_code", None)
+    raised = cause or error
+    code = getattr(raised, "error_code", None)
     said = str(getattr(code, "value", code) or "")
     if said not in _KINDS:
-        status = getattr(told, "status_code", None)
-        said = str(status) if str(status) in _KINDS else said or type(told).__name__
+        status = getattr(raised, "status_code", None)
+        said = str(status) if str(status) in _KINDS else said or type(raised).__name__
     if said not in _KINDS and isinstance(error, FileNotFoundError):
         return Failure(Kind.NOT_FOUND, said)
-    return Failure(_KINDS.get(said, Kind.UNAVAILABLE), said)
+    kind = _KINDS.get(said, Kind.UNAVAILABLE)
+    return Failure(kind, said, _wait_seconds(raised) if kind is Kind.THROTTLED else 0.0)
+
+
+def _wait_seconds(error: BaseException) -> float:
+    from exporter.sources.http.json_api import retry_after_seconds  # noqa: PLC0415 (loads the HTTP client)
+
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return retry_after_seconds(str(headers.get("Retry-After", "")), datetime.now(UTC))

@@ -40,6 +40,15 @@ class Failure(NamedTuple):
     kind: Kind
     said: str
     """Its code, never more: messages of stores can repeat what was sent."""
+    wait_seconds: float = 0.0
+    """How long it asks to wait before the next request; 0 where it does not say."""
+
+
+class ThrottledError(SourceError):
+    """The store asks for fewer requests: the same one may succeed after a pause."""
+
+    wait_seconds: float = 0.0
+    """As in Failure."""
 
 
 _OF_ONE_OBJECT: Final = (Kind.PERMISSION, Kind.NOT_FOUND, Kind.DAMAGED)
@@ -76,8 +85,13 @@ def explained(
     of_one_object = access is Access.READ and found.kind in _OF_ONE_OBJECT
     if of_one_object:
         return ObjectError(text)
+    text += "; the last good data stays"
+    if found.kind is Kind.THROTTLED:
+        throttled = ThrottledError(found.kind.value, text)
+        throttled.wait_seconds = found.wait_seconds
+        return throttled
     reason = Kind.NOT_FOUND if found.kind is Kind.REGION else found.kind
-    return SourceError(reason.value, f"{text}; the last good data stays")
+    return SourceError(reason.value, text)
 
 
 def _advice(kind: Kind, bucket: Bucket, access: Access, key: str) -> str:
@@ -93,9 +107,9 @@ def _advice(kind: Kind, bucket: Bucket, access: Access, key: str) -> str:
         Kind.REGION: f"the bucket is in another region; {_REGION[bucket.store]}",
         Kind.DAMAGED: "it did not arrive as it was stored, and was thrown away; check proxies between here "
         "and the store",
-        Kind.THROTTLED: "the store asks for fewer requests, also after some pauses; the next refresh tries "
-        "again: if this stays, raise update_interval_minutes, or narrow the part of the pattern before its "
-        "first wildcard",
+        Kind.THROTTLED: "rate limiting: the store asks for fewer requests, also after some pauses; the next "
+        "refresh tries again. If this stays, raise update_interval_minutes, narrow the part of the pattern "
+        "before its first wildcard, or see what else uses up the limit",
         Kind.UNAVAILABLE: "check the network, its proxy and the endpoint in object_storage; the next refresh "
         "tries again",
     }

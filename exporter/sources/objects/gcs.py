@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,8 @@ def connection(settings: GoogleStorage, credentials: CredentialsSettings) -> Con
 
     from exporter.sources.google.credentials import load_identity  # noqa: PLC0415
 
+    # It logs each failure that it raises with a traceback, and with what the server said.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     # An emulator of the protocol takes no credentials, and gets none.
     emulated = "STORAGE_EMULATOR_HOST" in os.environ
     given = settings.anonymous or emulated or load_identity(credentials, [_SCOPE]).credentials

@@ -6,16 +6,19 @@ Unchanged objects are listed and never downloaded.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from exporter.core.backoff import Backoff
 from exporter.core.byte_sizes import size_text
 from exporter.core.object_addresses import Bucket, ObjectPattern
-from exporter.sources.base import RefreshTally
+from exporter.sources.base import RefreshContext, RefreshTally
 from exporter.sources.objects.copies import Copies
 from exporter.sources.objects.costs import watching_text
 from exporter.sources.objects.failures import ObjectError
@@ -23,28 +26,39 @@ from exporter.sources.objects.store import PAGE, ObjectStatus, Store
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 16
+"""So many small objects are downloaded at the same time: most of the time goes by waiting for an answer."""
+
 _ATTEMPTS: Final = 3
 """An object that is replaced while it is downloaded is downloaded again; so many times in one refresh."""
 
 
 @dataclass(slots=True)
 class ObjectMirror:
-    """Objects of any buckets for one source. For one thread."""
+    """Objects of any buckets for one source. For one thread, which has others download small objects."""
 
     copies: Copies
     open_store: Callable[[Bucket], Store]
     is_index: Callable[[Path], bool] = lambda _path: False
-    """Whether a path is that of a small file that tells of others, a manifest: its copy is always there."""
+    """Whether a path is that of a small file that lists others, a manifest: its copy is always there."""
+    new_patience: Callable[..., Backoff] = Backoff
+    """Makes what says how long to wait for stores that are throttled, for each refresh anew."""
     lists: int = field(default=0, init=False)
     """Calls for listing that the last `begin` and all `found` since have made."""
     downloaded_bytes: int = field(default=0, init=False)
     downloads: int = field(default=0, init=False)
+    _counting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _patience: Backoff = field(default_factory=Backoff, init=False, repr=False)
     _stores: dict[Bucket, Store] = field(default_factory=dict, init=False, repr=False)
     _known: dict[Path, tuple[Bucket, ObjectStatus]] = field(default_factory=dict, init=False, repr=False)
     """What was listed, by the path of its copy."""
     _listings: dict[tuple[Bucket, str], list[ObjectStatus]] = field(
         default_factory=dict, init=False, repr=False
     )
+
+    def wait_within(self, context: RefreshContext) -> None:
+        """From now on wait for stores no longer than this refresh may take."""
+        self._patience = self.new_patience(stopping=context.stopping, seconds_left=context.seconds_left)
 
     def begin(self) -> None:
         """Forget what was listed, and delete copies that are too old: a new look at the buckets."""
@@ -91,9 +105,32 @@ class ObjectMirror:
             self.copies.release(paths)
             self.copies.trim(self.is_index, also_old=False)
 
+    @contextmanager
+    def readable_of(self, paths: Sequence[Path], tally: RefreshTally) -> Iterator[list[Path]]:
+        """Have the copies of small objects there, and yield those that could be made; many at the same time.
+
+        Raises SourceError.
+        """
+
+        def fetched(path: Path) -> bool:
+            try:
+                self._fetch(path, tally)
+            except ObjectError:
+                return False
+            return True
+
+        self.copies.use(paths)
+        try:
+            with ThreadPoolExecutor(_AT_ONCE, "download") as pool:
+                done = list(pool.map(fetched, paths))
+            yield [path for path, there in zip(paths, done, strict=True) if there]
+        finally:
+            self.copies.release(paths)
+            self.copies.trim(self.is_index, also_old=False)
+
     def _listed(self, bucket: Bucket, prefix: str, tally: RefreshTally) -> list[ObjectStatus]:
         if (bucket, prefix) not in self._listings:
-            listed = self._store(bucket).listed(prefix)
+            listed = self._store(bucket).listed(prefix, self._patience)
             calls = max(1, -(-len(listed) // PAGE[bucket.store]))
             self.lists += calls
             tally.requests += calls
@@ -124,10 +161,11 @@ class ObjectMirror:
             return
         store = self._store(bucket)
         for _ in range(_ATTEMPTS):
-            tally.requests += 2
+            with self._counting:
+                tally.requests += 2
             with self._partial(path) as partial:
-                store.download(status.key, partial)
-                now = store.status(status.key)
+                store.download(status.key, partial, self._patience)
+                now = store.status(status.key, self._patience)
                 if now.version == status.version:
                     self._keep(partial, path, status)
                     return
@@ -164,14 +202,16 @@ class ObjectMirror:
                 f"{self.copies.shown(str(path))}: the download broke off after {size_text(size)} of "
                 f"{size_text(status.size)} and was thrown away: check proxies between here and the store"
             )
-        self.copies.keep_whole(partial, path, status)
-        self.downloads += 1
-        self.downloaded_bytes += size
+        with self._counting:
+            self.copies.keep_whole(partial, path, status)
+            self.downloads += 1
+            self.downloaded_bytes += size
 
     def _store(self, bucket: Bucket) -> Store:
-        if bucket not in self._stores:
-            self._stores[bucket] = self.open_store(bucket)
-        return self._stores[bucket]
+        with self._counting:
+            if bucket not in self._stores:
+                self._stores[bucket] = self.open_store(bucket)
+            return self._stores[bucket]
 
 
 def _beside(prefix: str) -> str | None:

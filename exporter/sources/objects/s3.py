@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter.sources.objects.failures import Failure, Kind
 from exporter.sources.objects.store import Connection
@@ -73,11 +74,23 @@ def _explained(error: Exception) -> Failure:
     # s3fs makes an error of Python of an answer, and keeps the answer as its cause.
     cause = error.__cause__ or error
     answer = getattr(cause, "response", None)
-    said = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    answered = answer if isinstance(answer, dict) else {}
+    said = answered.get("Error", {}).get("Code")
+    http = answered.get("ResponseMetadata", {})
+    status = str(http.get("HTTPStatusCode", ""))
     if not isinstance(said, str):
-        said = type(cause).__name__
+        said = status or type(cause).__name__
     if said not in _KINDS and isinstance(error, FileNotFoundError):
         return Failure(Kind.NOT_FOUND, said)
     if said not in _KINDS and isinstance(error, PermissionError):
         return Failure(Kind.PERMISSION, said)
-    return Failure(_KINDS.get(said, Kind.UNAVAILABLE), said)
+    # The code can be one that only this store has, or missing from the answer of a proxy.
+    kind = _KINDS.get(said) or _KINDS.get(status, Kind.UNAVAILABLE)
+    return Failure(kind, said, _wait_seconds(http) if kind is Kind.THROTTLED else 0.0)
+
+
+def _wait_seconds(http: dict[str, Any]) -> float:
+    from exporter.sources.http.json_api import retry_after_seconds  # noqa: PLC0415 (loads the HTTP client)
+
+    headers = http.get("HTTPHeaders", {})
+    return retry_after_seconds(str(headers.get("retry-after", "")), datetime.now(UTC))

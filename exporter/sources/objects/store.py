@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
+from exporter.core.backoff import Backoff
 from exporter.core.object_addresses import Bucket
-from exporter.sources.objects.failures import Access, Explain, ObjectError, explained
+from exporter.sources.objects.failures import Access, Explain, ObjectError, ThrottledError, explained
 
 PAGE: Final = {"s3": 1000, "gs": 1000, "az": 5000}
 """Objects that one call of a listing returns."""
 
-
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENAMETOOLONG})
+
+_Answer = TypeVar("_Answer")
 
 
 class ObjectStatus(NamedTuple):
@@ -42,15 +45,20 @@ class Connection(NamedTuple):
 
 @dataclass(slots=True)
 class Store:
-    """Reads one bucket. After a failure it connects anew, so that renewed credentials are found."""
+    """Reads one bucket, for several threads. `patience` says how long to wait for one that is throttled.
+
+    After any other failure it connects anew, so that renewed credentials are found.
+    """
 
     bucket: Bucket
     connect: Callable[[], Connection]
     _connection: Connection | None = field(default=None, init=False, repr=False)
+    _connecting: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def listed(self, prefix: str) -> list[ObjectStatus]:
+    def listed(self, prefix: str, patience: Backoff) -> list[ObjectStatus]:
         """Return the objects whose key begins with a prefix. Raises SourceError."""
-        with self._using(Access.LIST, prefix) as filesystem:
+
+        def listing(filesystem: Any) -> list[ObjectStatus]:
             found = filesystem.find(self.bucket.name, prefix=prefix, detail=True)
             return [
                 self._status(info)
@@ -58,29 +66,44 @@ class Store:
                 if info["type"] == "file" and self._key(info).startswith(prefix)
             ]
 
-    def status(self, key: str) -> ObjectStatus:
-        """Return what an object is now. Raises SourceError; ObjectError if it is this object alone."""
-        with self._using(Access.READ, key) as filesystem:
-            return self._status(filesystem.info(f"{self.bucket.name}/{key}"))
+        return self._asked(Access.LIST, prefix, patience, listing)
 
-    def download(self, key: str, path: Path) -> None:
+    def status(self, key: str, patience: Backoff) -> ObjectStatus:
+        """Return what an object is now. Raises SourceError; ObjectError if it is this object alone."""
+        name = f"{self.bucket.name}/{key}"
+        return self._asked(Access.READ, key, patience, lambda each: self._status(each.info(name)))
+
+    def download(self, key: str, path: Path, patience: Backoff) -> None:
         """Write an object to a file. Raises as `status` does."""
-        with self._using(Access.READ, key) as filesystem:
-            filesystem.get_file(f"{self.bucket.name}/{key}", str(path))
+        name = f"{self.bucket.name}/{key}"
+        self._asked(Access.READ, key, patience, lambda each: each.get_file(name, str(path)))
+
+    def _asked(self, access: Access, key: str, patience: Backoff, ask: Callable[[Any], _Answer]) -> _Answer:
+        """Return the answer. The clients themselves try again at once, or not at all after some answers."""
+
+        def once() -> _Answer:
+            with self._using(access, key) as filesystem:
+                return ask(filesystem)
+
+        return patience.call(once, (ThrottledError,), lambda _error: True, _requested_wait)
 
     @contextmanager
     def _using(self, access: Access, key: str) -> Iterator[Any]:
-        if self._connection is None:
-            self._connection = self.connect()
+        with self._connecting:
+            if self._connection is None:
+                self._connection = self.connect()
+            connection = self._connection
         try:
-            yield self._connection.filesystem
+            yield connection.filesystem
         except ObjectError:
             raise
-        except self._connection.failures as error:
+        except connection.failures as error:
             if _of_the_disk(error):
                 raise
-            explain, self._connection = self._connection.explain, None
-            raise explained(error, explain, self.bucket, access, key) from None
+            failure = explained(error, connection.explain, self.bucket, access, key)
+            if not isinstance(failure, ThrottledError):
+                self._connection = None
+            raise failure from None
 
     def _key(self, info: dict[str, Any]) -> str:
         return str(info["name"]).removeprefix(f"{self.bucket.name}/")
@@ -97,6 +120,10 @@ class Store:
         if modified.tzinfo is None:
             modified = modified.replace(tzinfo=UTC)
         return ObjectStatus(self._key(info), int(info["size"]), modified, str(version).strip('"'))
+
+
+def _requested_wait(error: Exception) -> float:
+    return error.wait_seconds if isinstance(error, ThrottledError) else 0.0
 
 
 def _of_the_disk(error: Exception) -> bool:

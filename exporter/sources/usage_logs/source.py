@@ -24,6 +24,7 @@ from exporter.sources.base import (
     UsageAddition,
     UsageChange,
 )
+from exporter.sources.files.absence import nothing_found
 from exporter.sources.files.places import FilePlaces
 from exporter.sources.files.reading import first_line
 from exporter.sources.llm.token_prices import TokenPrices
@@ -75,12 +76,8 @@ class UsageLogsSource(Source):
         places = self._places(context)
         files, failures = _looked_at(places)
         if not files and not failures:
-            raise SourceError(
-                "no_files",
-                f"no file matches {', '.join(self.patterns)}: check llm.usage_logs and that the folder is "
-                "mounted and readable, and of a bucket the part of the address before its first wildcard; "
-                "what was counted stays",
-            )
+            why = nothing_found(self.patterns, "llm.usage_logs", "what was counted stays")
+            raise SourceError("no_files", why)
         known = {
             partition: Mark.from_cursor(cursor)
             for partition, cursor in places.with_paths(context).known.items()
@@ -111,7 +108,7 @@ class UsageLogsSource(Source):
         ):
             self.objects.begin()
             self._listed = context.now
-        return FilePlaces(self.patterns, self.objects, context.tally)
+        return FilePlaces.of(self.patterns, self.objects, context)
 
     def _read(self, found: Logs, context: RefreshContext) -> Iterator[UsageChange]:
         obsolete = tuple(found.gone[: -self.gone_remembered])

@@ -144,13 +144,13 @@ def _all_output(counts: Counts, cached: int) -> int:
     return output + reasoning if beyond else output
 
 
-def _beside(told: CacheBeside, plain: int, cached: int, total: int | None, output: int) -> bool:
+def _beside(beside: CacheBeside, plain: int, cached: int, total: int | None, output: int) -> bool:
     """Say whether cached tokens are beside the input. A total shows it for certain."""
     if not cached or total == plain + cached + output:
         return bool(cached)
     if total == plain + output and cached <= plain:
         return False
-    return told == "yes" or (told == "perhaps" and cached > plain)
+    return beside == "yes" or (beside == "perhaps" and cached > plain)
 
 
 def _whole(counts: Counts, token_type: str, *kinds: Kind) -> int:

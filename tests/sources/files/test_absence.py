@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from exporter.sources.base import Hidden, RefreshContext, Retraction
-from exporter.sources.files.absence import absences
+import pytest
+
+from exporter.sources.base import Batch, Hidden, RefreshContext, Retraction, Unreadable
+from exporter.sources.files.absence import absences, nothing_found
 from exporter.sources.files.source import FilesSource
 from tests.sources.files.test_source import context
 from tests.support.export_rows import export_row, write_json_lines
@@ -65,3 +69,49 @@ def test_a_folder_that_cannot_be_read_hides_its_files_and_nothing_leaves(
     assert (told.rejected.reason, told.rejected.place) == ("unreadable_folder", str(folder))
     assert f"{folder} cannot be read" in told.rejected.detail
     assert [each for each in changes if isinstance(each, Retraction)] == []
+
+
+def test_where_nothing_is_found_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    looped = tmp_path / "x"
+    looped.symlink_to(looped)
+    said = nothing_found([str(looped / "*.csv")], "focus.files", "the last good data stays")
+    assert said.startswith(f"no file of focus.files can be seen: {looped} cannot be read (")
+    assert "let this user read it; the last good data stays" in said
+    pattern = str(tmp_path / "*.csv")
+    assert nothing_found([pattern, "s3://bills/*.csv"], "focus.files", "").startswith(
+        f"no file matches {pattern}, s3://bills/*.csv: check focus.files"
+    )
+
+
+def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(
+    context: RefreshContext, tmp_path: Path
+) -> None:
+    write_json_lines(tmp_path / "good.jsonl", [export_row()])
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(link)
+    changes = {each.partition: each for each in FilesSource([str(tmp_path / "*.jsonl")]).refresh(context)}
+    unreadable = changes[str(link)]
+    assert isinstance(unreadable, Unreadable)
+    assert "symbolic links" in unreadable.rejected.detail
+    assert isinstance(changes[str(tmp_path / "good.jsonl")], Batch)
+
+
+def test_a_file_that_may_not_be_read_any_more_is_told_though_it_has_not_changed(
+    context: RefreshContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_json_lines(tmp_path / "a.jsonl", [export_row()])
+    write_json_lines(tmp_path / "b.jsonl", [export_row(project={"id": "b"})])
+    source = FilesSource([str(tmp_path / "*.jsonl")])
+    known = replace(
+        context,
+        known={each.partition: each.cursor for each in source.refresh(context) if isinstance(each, Batch)},
+    )
+    assert len(known.known) == 2
+    assert list(source.refresh(known)) == []
+    # Root may read everything.
+    monkeypatch.setattr(os, "access", lambda path, *_mode, **_ids: path != file)
+    (told,) = source.refresh(known)
+    assert isinstance(told, Unreadable)
+    assert told.partition == str(file)
+    assert "Permission denied" in told.rejected.detail
+    assert "last good charges stay" in told.rejected.detail

@@ -163,3 +163,12 @@ def test_an_empty_newest_file_is_a_warning(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, "*.parquet")["newest file"]
 
     assert (finding.ok, finding.warning) == (True, True)
+
+
+def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    write_json_lines(tmp_path / "good.jsonl", [export_row()])
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(link)
+    (unreadable,) = check(tmp_path, "*.jsonl")["unreadable file"]
+    assert not unreadable.ok
+    assert str(link) in unreadable.detail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ from tests.support.focus_rows import focus_row, write_focus_csv, write_focus_par
 
 pytestmark = pytest.mark.integration
 
+GOOGLE = "gcp: {{billing_export: {{files: [{}]}}}}"
 GUID = "11111111-2222-3333-4444-55555555555"
+
+Put = Callable[[str, bytes], None]
+"""Writes an object of the bucket `bills`."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,43 @@ def month(
     if suffix == ".parquet":
         return write_focus_parquet(folder / "rows.parquet", plain, "DECIMAL(38,18)").read_bytes()
     return gzip.compress(plain.read_bytes()) if suffix == ".csv.gz" else plain.read_bytes()
+
+
+def put_azures_run(put: Put, folder: Path, last: int, run: str) -> None:
+    """Write what Azure writes on a day: the month to date, in a folder of its own, with a manifest."""
+    name = f"exports/focus/20261101-20261130/{GUID}{run}"
+    manifest = {
+        "blobs": [{"blobName": f"{name}/part_0_0001.csv"}],
+        "runInfo": {"submittedTime": f"2026-11-{last}T03:00:00Z"},
+    }
+    put(f"{name}/part_0_0001.csv", month(folder, ".csv", last))
+    put(f"{name}/manifest.json", json.dumps(manifest).encode())
+
+
+def put_googles_pieces(put: Put, folder: Path) -> list[Any]:
+    """Write three pieces of three rows each; returns the rows as they were written."""
+    written = []
+    for number in range(3):
+        rows = [
+            export_row(cost=1.25 + number, usage_start_time=f"2026-11-0{number + 1} 2{hour}:00:00 UTC")
+            for hour in range(3)
+        ]
+        piece = write_json_lines(folder / f"{number}.jsonl", rows).read_bytes()
+        put(f"billing/2026-11/detailed-00000000000{number}.json", piece)
+        written += map(json.loads, piece.splitlines())
+    return written
+
+
+def net_usd(rows: Sequence[Any]) -> Decimal:
+    """Return the sum of a detailed export's rows, with credits."""
+    return sum(
+        (
+            (Decimal(str(row["cost"])) + sum(Decimal(str(each["amount"])) for each in row["credits"]))
+            / Decimal(str(row["currency_conversion_rate"]))
+            for row in rows
+        ),
+        Decimal(0),
+    )
 
 
 @pytest.mark.parametrize(("version", "suffix"), [("1.0", ".csv.gz"), ("1.2", ".parquet")])
@@ -101,13 +142,7 @@ def test_aws_writing_each_run_anew_counts_the_newest_whole_run(world: S3World, t
 
 def test_azures_month_to_date_of_every_day_counts_once(world: S3World, tmp_path: Path) -> None:
     for last, run in ((20, "a"), (21, "b")):
-        folder = f"exports/focus/20261101-20261130/{GUID}{run}"
-        manifest = {
-            "blobs": [{"blobName": f"{folder}/part_0_0001.csv"}],
-            "runInfo": {"submittedTime": f"2026-11-{last}T03:00:00Z"},
-        }
-        world.put(f"{folder}/part_0_0001.csv", month(tmp_path, ".csv", last))
-        world.put(f"{folder}/manifest.json", json.dumps(manifest).encode())
+        put_azures_run(world.put, tmp_path, last, run)
         world.reads("s3://bills/exports/focus/**/*.csv")
         assert world.refresh() == 10 * last
     assert world.refresh() == 210
@@ -125,27 +160,10 @@ def test_oracles_reports_each_count(world: S3World, tmp_path: Path) -> None:
 
 
 def test_googles_detailed_export_in_pieces_sums_to_its_rows(world: S3World, tmp_path: Path) -> None:
-    pieces = []
-    for number in range(3):
-        rows = [
-            export_row(cost=1.25 + number, usage_start_time=f"2026-11-0{number + 1} 2{hour}:00:00 UTC")
-            for hour in range(3)
-        ]
-        path = write_json_lines(tmp_path / f"{number}.jsonl", rows)
-        pieces.append(path)
-        world.put(f"billing/2026-11/detailed-00000000000{number}.json", path)
-    world.reads("s3://bills/billing/**/*.json", section="gcp: {{billing_export: {{files: [{}]}}}}")
-    rows = [json.loads(line) for path in pieces for line in path.read_text().splitlines()]
-    expected = sum(
-        (
-            (Decimal(str(row["cost"])) + sum(Decimal(str(each["amount"])) for each in row["credits"]))
-            / Decimal(str(row["currency_conversion_rate"]))
-            for row in rows
-        ),
-        Decimal(0),
-    )
+    rows = put_googles_pieces(world.put, tmp_path)
+    world.reads("s3://bills/billing/**/*.json", section=GOOGLE)
     assert len(rows) == 9
-    assert world.refresh() == expected
+    assert world.refresh() == net_usd(rows)
     assert world.proxy.counts == {"list": 1, "get": 3, "head": 3}
 
 

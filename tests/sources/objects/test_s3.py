@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -80,6 +81,38 @@ def test_a_month_in_a_bucket_is_read_once_and_again_only_where_it_changed(
     assert world.proxy.counts == {"list": 1}
 
 
+def test_small_objects_are_downloaded_at_the_same_time(world: S3World, tmp_path: Path) -> None:
+    for number in range(1, 17):
+        world.put(f"exports/{number:02}.csv", day(tmp_path, number))
+    world.reads("s3://bills/exports/*.csv")
+    inside, most = threading.Semaphore(0), threading.Barrier(4, timeout=20)
+
+    def meet(kind: str, _key: str) -> None:
+        if kind == "get" and not inside.acquire(blocking=False):
+            # The first four downloads all wait for each other here.
+            most.wait()
+            inside.release(16)
+
+    world.proxy.after = meet
+    assert world.refresh() == 160
+    assert world.proxy.counts == {"list": 1, "get": 16, "head": 16}
+
+
+def test_one_of_many_small_objects_that_may_not_be_read_does_not_keep_the_others_away(
+    world: S3World, tmp_path: Path
+) -> None:
+    for number in range(1, 9):
+        world.put(f"exports/{number}.csv", day(tmp_path, number))
+    world.reads("s3://bills/exports/*.csv")
+    world.proxy.trouble = lambda kind, key: (
+        Refusal(403, "AccessDenied") if kind == "get" and key.endswith("/5.csv") else None
+    )
+    assert world.refresh() == 70
+    (text,) = world.said
+    assert "grant s3:GetObject on arn:aws:s3:::bills/exports/5.csv" in text
+    assert world.proxy.counts["get"] == 9
+
+
 def failure(world: S3World) -> SourceError:
     with pytest.raises(SourceError) as caught:
         world.refresh()
@@ -90,6 +123,9 @@ def failure(world: S3World) -> SourceError:
     ("kind", "refusal", "reason", "said"),
     [
         ("list", Refusal(503, "SlowDown"), "quota", "asks for fewer requests"),
+        ("list", Refusal(429, "TooManyRequests"), "quota", "rate limiting: the store asks for fewer"),
+        ("list", Refusal(429, ""), "quota", "(429): rate limiting"),
+        ("get", Refusal(429, "TooManyRequests"), "quota", "raise update_interval_minutes"),
         ("list", Refusal(403, "AccessDenied"), "permission_denied", "s3:ListBucket on arn:aws:s3:::bills"),
         ("list", Refusal(400, "ExpiredToken"), "bad_credentials", "have expired; renew them"),
         ("list", Refusal(301, "PermanentRedirect"), "not_found", "object_storage.s3.region"),
@@ -123,6 +159,40 @@ def test_a_store_that_is_throttled_for_a_moment_is_asked_again(world: S3World, t
         Refusal(503, "SlowDown") if world.proxy.counts[kind] < 2 else None
     )
     assert world.refresh() == 10
+
+
+@pytest.mark.parametrize("kind", ["list", "get", "head"])
+@pytest.mark.parametrize(
+    ("headers", "slept"),
+    [((), [1.0, 2.0]), ((("Retry-After", "3"),), [3.0])],
+    ids=["without Retry-After", "with Retry-After"],
+)
+def test_too_many_requests_are_repeated_after_the_pause_that_the_store_asks_for(
+    world: S3World,
+    tmp_path: Path,
+    kind: str,
+    headers: tuple[tuple[str, str], ...],
+    slept: list[float],
+) -> None:
+    world.put("exports/01.csv", day(tmp_path, 1))
+    world.reads("s3://bills/exports/*.csv")
+    refusal = Refusal(429, "TooManyRequests", headers)
+    # The client itself asks once per call, and gives up.
+    world.proxy.trouble = lambda each, _key: (
+        refusal if each == kind and world.proxy.counts[kind] <= len(slept) else None
+    )
+    assert world.refresh() == 10
+    assert (world.slept, world.proxy.counts[kind]) == (slept, len(slept) + 1)
+
+
+def test_a_store_that_asks_for_a_longer_pause_than_there_is_time_is_not_asked_again(
+    world: S3World, tmp_path: Path
+) -> None:
+    world.put("exports/01.csv", day(tmp_path, 1))
+    world.reads("s3://bills/exports/*.csv")
+    world.proxy.trouble = lambda _kind, _key: Refusal(429, "", (("Retry-After", "3600"),))
+    assert "rate limiting" in str(failure(world))
+    assert (world.slept, world.proxy.counts) == ([], {"list": 1})
 
 
 def test_an_object_that_may_not_be_read_is_named_with_the_permission_that_it_needs(
@@ -347,7 +417,9 @@ def test_without_the_stores_client_the_error_has_the_command_that_installs_it(
         ("gcsfs", "gs://bills/*.csv", "gcs"),
         ("adlfs", "az://bills@account/*.csv", "azure"),
     ):
-        monkeypatch.setitem(sys.modules, module, None)
+        # Each loaded part too: an import of a part that is loaded no longer asks for the whole.
+        for name in (module, *(name for name in sys.modules if name.startswith(f"{module}."))):
+            monkeypatch.setitem(sys.modules, name, None)
         world.reads(address)
         error = failure(world)
         assert error.reason == "not_installed"

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from duckdb.sqltypes import VARCHAR
@@ -18,6 +18,7 @@ from exporter.sources.focus.bigquery.entry import FocusEntry
 from exporter.sources.focus.bigquery.sql import FocusTable, focus_table
 from exporter.sources.focus.columns import Cost, FocusColumns, focus_refusal, version_of
 from exporter.sources.google.credentials_settings import CredentialsSettings
+from exporter.sources.patience import patience_of
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -61,14 +62,7 @@ class Opening:
             job_project=_job_project(entry, identity.project_id),
             max_bytes_billed=entry.max_bytes_billed,
             tally=context.tally,
-            backoff=replace(
-                backoff,
-                sleep=self.sleep,
-                jitter=self.jitter,
-                monotonic=self.monotonic,
-                seconds_left=context.seconds_left,
-                stopping=context.stopping,
-            ),
+            backoff=patience_of(self, context, backoff),
             endpoint=self.endpoint,
             request_seconds=self.request_seconds,
             location=entry.location,

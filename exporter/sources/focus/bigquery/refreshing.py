@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.errors import SourceError
 from exporter.core.kept_tags import KeptTag, cursor_mark
+from exporter.core.sql_times import sql_time
 from exporter.sources.base import Batch, Change, RefreshContext, Retraction
 from exporter.sources.focus.bigquery.entry import FocusEntry
 from exporter.sources.focus.bigquery.opening import opened
@@ -115,7 +116,7 @@ class EntryRefresh:
             cost=self.rules.cost,
             usd_per=self.rules.usd_per,
             owned_by_others=self.rules.owned_by_others,
-            written=max(context.now, EARLIEST_PLAUSIBLE),
+            written=sql_time(max(context.now, EARLIEST_PLAUSIBLE)),
             now=context.now,
             latest_plausible=context.latest_plausible,
             kept=self.rules.kept,

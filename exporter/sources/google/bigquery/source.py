@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -26,6 +26,7 @@ from exporter.sources.google.bigquery.sql import charges_query, cursor_query
 from exporter.sources.google.bigquery.table import ExportTable, account_of, check_table_id, find_table
 from exporter.sources.google.bigquery.unreadable import UNREADABLE, unreadable
 from exporter.sources.google.credentials_settings import CredentialsSettings
+from exporter.sources.patience import patience_of
 from exporter.sources.spool import write_spool_csv
 
 if TYPE_CHECKING:
@@ -154,14 +155,7 @@ class BigQuerySource(Source):
             job_project=self._job_project(self._identity.project_id),
             max_bytes_billed=self.max_bytes_billed,
             tally=context.tally,
-            backoff=replace(
-                backoff,
-                sleep=self.sleep,
-                jitter=self.jitter,
-                monotonic=self.monotonic,
-                seconds_left=context.seconds_left,
-                stopping=context.stopping,
-            ),
+            backoff=patience_of(self, context, backoff),
             endpoint=self.endpoint,
             request_seconds=self.request_seconds,
         )

@@ -18,6 +18,7 @@ from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable, UsageChange
 from exporter.sources.google.billing_budgets.budgets import UnknownBudgetError, cloud_budget
 from exporter.sources.google.credentials_settings import CredentialsSettings
+from exporter.sources.patience import patience_of
 from exporter.sources.provider_budgets import ProviderBudget
 
 if TYPE_CHECKING:
@@ -162,13 +163,7 @@ class BillingBudgetsSource(Source):
     def _api(self, context: RefreshContext, base_url: str, advice: Mapping[int, str]) -> JsonApi:
         from exporter.sources.http.json_api import JsonApi  # noqa: PLC0415 (loads the HTTP client)
 
-        backoff = Backoff(
-            sleep=self.sleep,
-            jitter=self.jitter,
-            monotonic=self.monotonic,
-            seconds_left=context.seconds_left,
-            stopping=context.stopping,
-        )
+        backoff = patience_of(self, context)
         return JsonApi(
             base_url,
             lambda: self._headers(backoff, base_url),

@@ -52,10 +52,11 @@ _SUMMED: Final = frozenset(
 _GROUPED: Final = tuple(name for name in CHARGE_COLUMNS if name not in _SUMMED)
 
 
-def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
+def judged_rows(relation: str, columns: ExportColumns, latest: datetime, file: str = "0") -> str:
     """Return a SELECT of one row per export row: its leaves, exact amounts, and `reason` where it is refused.
 
     `relation` is a table function call such as `read_parquet('x')`; export times after `latest` are refused.
+    `file` is an expression for the number of the file that a row is from, where several are read at once.
     """
     farthest = sql_time(latest + FARTHEST_AHEAD)
     text, number = columns.text, columns.number
@@ -77,6 +78,7 @@ def judged_rows(relation: str, columns: ExportColumns, latest: datetime) -> str:
       END AS reason
     FROM (
       SELECT
+        {file} AS file,
         coalesce({text("billing_account_id")}, '') AS billing_account_id,
         coalesce({text("project", "id")}, '') AS project_id,
         coalesce({text("service", "id")}, '') AS service_id,
@@ -135,7 +137,8 @@ def aggregate(judged: str) -> str:
     )
     return f"""
     SELECT
-      'gcp' AS provider, billing_account_id, project_id, service_id, service_name, sku_id, sku, region_id,
+      file, 'gcp' AS provider,
+      billing_account_id, project_id, service_id, service_name, sku_id, sku, region_id,
       CASE
         WHEN cost_type = 'tax' THEN 'tax'
         WHEN cost_type IN ('adjustment', 'rounding_error') OR adjusted THEN 'adjustment'
@@ -159,15 +162,17 @@ def aggregate(judged: str) -> str:
     GROUP BY ALL"""
 
 
-def charges_of(aggregated: str) -> str:
-    """Return a SELECT of the columns CHARGE_COLUMNS from a table made by `aggregate`.
+def charges_of(aggregated: str, *also: str) -> str:
+    """Return a SELECT of the columns CHARGE_COLUMNS, and `also` others, from a table made by `aggregate`.
 
     The credits of an export row become a charge of their own, of category `credit`, so that categories sum
     to net cost. Rows that count on their invoice alone come without US dollars.
     """
-    names = ", ".join(CHARGE_COLUMNS)
+    names = ", ".join((*CHARGE_COLUMNS, *also))
     known = f"(reason IS NULL OR reason IN ({', '.join(map(_quoted, INVOICE_ONLY))}))"
-    shared = ", ".join(name for name in _GROUPED if name not in ("charge_category", "consumed_unit"))
+    shared = ", ".join(
+        name for name in (*_GROUPED, *also) if name not in ("charge_category", "consumed_unit")
+    )
     return f"""
     SELECT {names} FROM {aggregated} WHERE {known}
     UNION ALL BY NAME
@@ -177,13 +182,14 @@ def charges_of(aggregated: str) -> str:
     FROM {aggregated} WHERE {known} AND credit IS NOT NULL GROUP BY ALL"""
 
 
-def list_cost(told: str, cost: str) -> str:
-    """Return an expression for the cost at list prices that a row tells; NULL where it tells none.
+def list_cost(stated: str, cost: str) -> str:
+    """Return an expression for the cost at list prices that a row states; NULL where it states none.
 
     Some bills write 0 where they have no list price: what costs something has one that is not 0. A row is
     never set aside for it.
     """
-    return f"CASE WHEN abs({told}) < {LARGEST_PLAUSIBLE} AND NOT ({told} = 0 AND {cost} <> 0) THEN {told} END"
+    known = f"abs({stated}) < {LARGEST_PLAUSIBLE} AND NOT ({stated} = 0 AND {cost} <> 0)"
+    return f"CASE WHEN {known} THEN {stated} END"
 
 
 def _quoted(text: str) -> str:

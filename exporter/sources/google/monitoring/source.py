@@ -29,6 +29,7 @@ from exporter.sources.google.monitoring.check import findings
 from exporter.sources.google.monitoring.costs import series_per_month
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.project_reader import ProjectReader, ReadMemory
+from exporter.sources.patience import patience_of
 
 if TYPE_CHECKING:
     from exporter.sources.google.credentials import GoogleIdentity
@@ -129,14 +130,7 @@ class CloudMonitoringSource(Source):
             else:
                 settings = CredentialsSettings(self.credentials_path, self.impersonate_service_account)
                 self._identity = google_credentials.load_identity(settings, [monitoring_session.SCOPE])
-        backoff = Backoff(
-            call_seconds=self.call_seconds,
-            sleep=self.sleep,
-            jitter=self.jitter,
-            monotonic=self.monotonic,
-            seconds_left=context.seconds_left,
-            stopping=context.stopping,
-        )
+        backoff = patience_of(self, context, Backoff(call_seconds=self.call_seconds))
         return monitoring_session.MonitoringSession(
             self._identity,
             context.tally,

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.core.backoff import Backoff
 from exporter.core.errors import SourceError
 from exporter.sources.base import Finding, RefreshContext, Rejected, Source, Unreadable
 from exporter.sources.google.credentials_settings import CredentialsSettings
@@ -24,6 +23,7 @@ from exporter.sources.google.recommender.recommendations import (
     is_region,
     recommendation_of,
 )
+from exporter.sources.patience import patience_of
 from exporter.sources.recommendations import NOTHING_RECOMMENDED, Recommendation, Recommendations, is_zone
 
 if TYPE_CHECKING:
@@ -140,13 +140,7 @@ class RecommenderSource(Source):
         return recommender_session.RecommenderSession(
             self._identity,
             context.tally,
-            Backoff(
-                sleep=self.sleep,
-                jitter=self.jitter,
-                monotonic=self.monotonic,
-                seconds_left=context.seconds_left,
-                stopping=context.stopping,
-            ),
+            patience_of(self, context),
             endpoint=self.endpoint or recommender_session.ENDPOINT,
             timeout_seconds=self.attempt_seconds,
             now=lambda: context.now,

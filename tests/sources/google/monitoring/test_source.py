@@ -230,7 +230,7 @@ def test_a_hole_in_what_is_always_sampled_is_reported_as_a_gap(tmp_path: Path) -
             patch.setattr(
                 type(reader.service),
                 "_visible_at",
-                lambda _self, now: lambda s, m, minute: minute not in hidden and unseen(now)(s, m, minute),
+                lambda _self, now: lambda *asked: [at for at in unseen(now)(*asked) if at not in hidden],
             )
             (gap,) = reader.refresh(5 * MINUTE).rejected
             assert (gap.reason, gap.place) == ("usage_gap", "northwind-prod/cloud_sql_cpu_seconds")
