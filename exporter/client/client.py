@@ -135,7 +135,7 @@ class SpendClient:
     def stream(self, *, lost: Lost | None = None) -> AsyncGenerator[Summary, None]:
         """Return the summary now, and again every 2 seconds.
 
-        A connection that is lost later is made again, for as long as that takes; `lost` is told why.
+        A connection that is lost later is made again, for as long as that takes; `lost` gets the reason.
         """
         return summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
 

@@ -30,7 +30,7 @@ _LONGEST_EVENT_BYTES: Final = 64 << 20
 _LONGEST_WAIT_SECONDS: Final = 30.0
 
 Lost = Callable[[SpendError], None]
-"""Told each time that a connection is lost or cannot be made again."""
+"""Called each time that a connection is lost or cannot be made again."""
 
 
 async def summaries(

@@ -189,7 +189,7 @@ def _names_apart(sections: tuple[ReportSection, ...]) -> tuple[ReportSection, ..
     names = [section.name for section in sections]
     for name in names:
         if names.count(name) > 1:
-            # The name is what tells a report that was sent from one that was not.
+            # Reports that were sent are known by their name.
             raise ValueError
     return sections
 

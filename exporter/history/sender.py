@@ -246,7 +246,7 @@ class HistorySender:
         )
 
     def failed(self, reason: str, text: str) -> None:
-        """Count a failed request. It is retried; if that does not help, `send` tells."""
+        """Count a failed request. It is retried; if that does not help, `send` says so."""
         self._count_failure(reason, 1)
         logger.debug("%s", text)
 

@@ -12,6 +12,7 @@ from exporter.ledger.accounts import claim, claims
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.moving import known_sources, rename_source
 from exporter.ledger.usage.store import UsageLedger
+from exporter.refresh.turns import Turn
 from exporter.sources.base import RefreshContext, Source
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Accounts:
         self._ledger = ledger
         self._names = [source.name for source in sources]
 
-    def settle(self, source: Source, context: RefreshContext) -> bool:
+    def settle(self, source: Source, context: RefreshContext, turn: Turn) -> bool:
         """Return whether what the ledger has of the source has changed, so that its context is another one.
 
         Raises SourceError where another source reads the same account, or the provider does not answer.
@@ -34,7 +35,9 @@ class Accounts:
         parked = False
         if account is not None:
             parked = self._park_former_account(source, account)
+            turn.wait()
             self._claim(source, account, kin)
+            turn.passed()
         if self._ledger.read_only:
             return False
         known = known_sources(self._ledger)

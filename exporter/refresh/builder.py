@@ -23,10 +23,11 @@ from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition.exposition import Exposition, Renderer, render
+from exporter.metrics.exposition.kept_bytes import SHARED
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.live_usage import NOTHING_LIVE, LiveUsageFigures
 from exporter.metrics.outcomes import BILL, Outcome
-from exporter.metrics.outlooks.nowcast import Outlook, grade
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.remote_write import remote_write_families
 from exporter.metrics.snapshot import Built, Snapshot, awaited_bills, build
 from exporter.refresh.storage_health import StorageHealth
@@ -68,7 +69,7 @@ class SnapshotBuilder:
         self._grades: list[FamilySamples] = []
         self._unit_counts: Mapping[str, float] = {}
         self._building = threading.Lock()
-        self._renderer = Renderer()
+        self._renderer = Renderer(SHARED)
         self.counters = Counters(clock())
         self.snapshot = Snapshot(render([]), clock(), ready=False, sources=(), totals=())
         self.before_showing: Callable[[Snapshot], None] = lambda _snapshot: None
@@ -195,7 +196,8 @@ class SnapshotBuilder:
 
     def _keep_last(self, error: Exception, statuses: Sequence[SourceStatus], seconds: float) -> None:
         """Show in the last snapshot that no newer one could be built."""
-        if not isinstance(error, LedgerError):
+        # What the system refuses, such as one more open file, is no defect: a stack would not say more.
+        if not isinstance(error, (LedgerError, OSError)):
             logger.error("the snapshot could not be built; the last one stays", exc_info=error)
         elif str(error) != self._last_failure:
             logger.error("the last figures stay: %s", error)
@@ -241,6 +243,9 @@ class SnapshotBuilder:
 
     def grade(self, zones: Mapping[str, str]) -> None:
         """Grade past nowcasts by the bill, which takes a while, and show the grades from then on."""
+        # It loads numpy, which `serve` leaves to the process that estimates.
+        from exporter.metrics.outlooks.nowcast import grade  # noqa: PLC0415
+
         now = self._clock()
 
         def graded() -> list[FamilySamples]:

@@ -27,6 +27,11 @@ _LONGEST_WAIT_SECONDS = 15.0
 
 _GRADE_EVERY = timedelta(hours=24)
 
+_AFTER_FAILURE_SECONDS = 15.0
+"""Until an estimation that failed is tried again; twice as long after each further failure."""
+
+_LONGEST_AFTER_FAILURE_SECONDS = 900.0
+
 
 class EstimationLoop:
     """Keeps estimates and grades current, and gives them to the builder of snapshots."""
@@ -63,33 +68,41 @@ class EstimationLoop:
 
         Nothing is estimated before each source of a bill has been tried once: missing cost would look like a
         fall. Sources that were never read to their end are left out. After each estimation it rests nine
-        times as long, so that it uses a tenth of a core; but not once a billing day has ended, whose
-        estimates show nothing any more.
+        times the CPU time that it took, so that it uses a tenth of a core; but not once a billing day has
+        ended, whose estimates show nothing any more. One that failed is tried again, though nothing has
+        changed.
         """
+        failures = 0
         estimated: object = None
         tried_at = datetime.min.replace(tzinfo=UTC)
         graded_at: float | None = None
         while not self._stopping.is_set():
             started = time.monotonic()
-            worked = 0.0
+            worked = before = self._estimator.worked_seconds
+            succeeded = True
             self._soon.clear()
             if self._bills_tried():
                 now = self._clock()
                 state = self._state_to_estimate(now)
                 if state != estimated:
                     estimated, tried_at = state, now
-                    self._estimate("outlooks", now)
-                    if self._estimator.disk_full:
-                        # Room for it changes nothing in the ledger.
+                    succeeded = self._estimate("outlooks", now)
+                    if not succeeded:
+                        # Room for it, on the disk or in memory, changes nothing in the ledger.
                         estimated = None
-                worked = time.monotonic() - started
+                worked = self._estimator.worked_seconds
                 due = graded_at is None or started - graded_at > _GRADE_EVERY.total_seconds()
                 if due and self._estimator.outlooks:
                     graded_at = started
                     # The month's forecast follows from how past ones turned out.
-                    self._estimate("grades", now)
-                    self._estimate("outlooks", now)
-            self._rest(max(_LEAST_REST_SECONDS, 9 * worked), tried_at)
+                    if not self._estimate("grades", now):
+                        succeeded, graded_at = False, None
+                    elif not self._estimate("outlooks", now):
+                        succeeded, estimated = False, None
+                failures = 0 if succeeded else failures + 1
+            # Room on a disk is looked for every time, as by those who store.
+            pause = 0.0 if self._estimator.disk_full else _pause_seconds(failures)
+            self._rest(max(_LEAST_REST_SECONDS, 9 * (worked - before), pause), tried_at)
             self._soon.wait(_LONGEST_WAIT_SECONDS)
 
     def _rest(self, seconds: float, tried_at: datetime) -> None:
@@ -115,7 +128,7 @@ class EstimationLoop:
             logger.error("%s", error)  # noqa: TRY400 (the text is complete)
             return None
 
-    def _estimate(self, task: Task, now: datetime) -> None:
+    def _estimate(self, task: Task, now: datetime) -> bool:
         estimator = self._estimator
         shown = [name for name, health in self._healths.items() if health.status.shown]
         succeeded = estimator.run(task, now, shown)
@@ -123,6 +136,14 @@ class EstimationLoop:
             self._builder.keep_estimates(estimator.outlooks)
         self._builder.take_estimates(estimator.grades, estimator.outcomes)
         self._changed()
+        return succeeded
+
+
+def _pause_seconds(failures: int) -> float:
+    """How long to rest after so many failures, one after the other."""
+    if not failures:
+        return 0.0
+    return min(_AFTER_FAILURE_SECONDS * 2.0 ** min(failures - 1, 10), _LONGEST_AFTER_FAILURE_SECONDS)
 
 
 def _hour(moment: datetime) -> datetime:

@@ -158,7 +158,7 @@ class Health:
             failure = failure[0], shown_line(failure[1])
             if not self._forgotten:
                 self._count(failure[0], 1)
-                # What is withheld stays so for hours: it is told once.
+                # What is withheld stays so for hours: it is logged once.
                 if withheld_usd is None or failure[1] != status.last_error:
                     logger.error("%s: %s", status.name, failure[1])
         succeeded = failure is None and not self._forgotten

@@ -40,6 +40,10 @@ FUTURE_TOLERANCE = timedelta(days=1)
 KEEP_POINTS = timedelta(days=3)
 """How long usage is kept by the minute; by the hour it is kept as long as charges."""
 
+_MOST_TOGETHER = 100
+_MOST_ROWS_TOGETHER = 100_000
+"""Batches that are ready are stored together, up to so many and so many rows of the export."""
+
 _READ_UNTIL = " read until "
 """Between a partition's cursor and the latest time that was plausible when rows of it were set aside as from
 the future. When the clock is well past that, the partition is read again though it has not changed."""
@@ -77,13 +81,17 @@ class Intake:
         stopping: Callable[[], bool],
         seconds_left: Callable[[], float] = lambda: math.inf,
     ) -> RefreshContext:
-        """Return the context for a refresh of the source, which must end within `seconds_left`."""
+        """Return the context for a refresh of the source, which must end within `seconds_left`.
+
+        Raises LedgerError, OSError.
+        """
         now = self._clock()
         spool = self._spool
         if kind_of(source.name) != source.name:
             # Several of a kind call their files alike.
             spool = self._spool / source.name
-            spool.mkdir(parents=True, exist_ok=True)
+        # Somebody may have tidied up.
+        spool.mkdir(parents=True, exist_ok=True)
         # After a clock jumps back, rows that were fine yesterday must not look as if from the future.
         latest_plausible = max(now, self._ledger.latest_export() or now) + FUTURE_TOLERANCE
         stored = self._ledger.cursors(source.name) | self._usage.cursors(source.name)
@@ -208,20 +216,38 @@ class Receiver:
         self._guard = guard
         self._gone: dict[str, Retraction] = {}
         self._batches: dict[str, Batch] = {}
+        self._ready: list[Batch] = []
+        """What is stored together with the next batch, since that one is ready too."""
         self._emptied: dict[str, int] = {}
         self._ended = guard.last_day()
 
     def take(self, change: Change | UsageChange) -> tuple[str, int, tuple[Rejected, ...]]:
         """Store a change, or keep it for the end; return as Intake.store."""
+        if isinstance(change, Batch) and not self._has_to_wait(change):
+            self._store_together(change)
+            return change.partition, change.rows, change.rejected
+        self._store_ready()
         if isinstance(change, Retraction):
             self._gone[change.partition] = change
             self._drop(change.partition)
             return change.partition, 0, ()
-        if isinstance(change, Batch) and self._has_to_wait(change):
+        if isinstance(change, Batch):
             self._drop(change.partition)
             self._batches[change.partition] = change
             return change.partition, change.rows, change.rejected
         return self._intake.store(self._source, change, self._latest_plausible)
+
+    def _store_together(self, batch: Batch) -> None:
+        if any(each.partition == batch.partition for each in self._ready):
+            self._store_ready()
+        self._ready.append(batch)
+        rows = sum(each.rows for each in self._ready)
+        if not batch.more_follow or len(self._ready) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER:
+            self._store_ready()
+
+    def _store_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        self._exchange((), ready)
 
     def _has_to_wait(self, batch: Batch) -> bool:
         """Whether a batch is kept for the end: it takes something away, or may belong to what does."""
@@ -232,6 +258,7 @@ class Receiver:
 
     def finish(self) -> None:
         """Store what was kept. Raises LedgerError; WithheldError where it takes too much away."""
+        self._store_ready()
         for partition in list(self._emptied):
             batch = self._batches[partition]
             if self._guard.awaits_month(batch):
@@ -257,6 +284,9 @@ class Receiver:
         """Remove the spool files of what was kept and not stored."""
         for partition in list(self._batches):
             self._drop(partition)
+        for batch in self._ready:
+            batch.charges.unlink(missing_ok=True)
+        self._ready = []
 
     def _drop(self, partition: str) -> None:
         batch = self._batches.pop(partition, None)

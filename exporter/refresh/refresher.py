@@ -5,76 +5,51 @@ Every source has its own thread, schedule and health, so that one that fails or 
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
-from exporter.core.disk_space import DISK_FULL
-from exporter.core.errors import SourceError, WithheldError
+from exporter.core.in_parallel import results_of
 from exporter.history.log import HistoryLog
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.first_reads import FirstReads
-from exporter.ledger.opening import LedgerError
 from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.withheld import WithheldRetractions
-from exporter.metrics.collect import FigureSettings, SnapshotCollector
+from exporter.metrics.collect import SnapshotCollector
 from exporter.metrics.counters import ZERO_FOR
 from exporter.metrics.families import FamilySamples
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.metrics.outlooks.budget import Budget
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.snapshot import Snapshot
 from exporter.metrics.unusual_cost import Explain, explain_nothing
-from exporter.refresh.accounts import Accounts
 from exporter.refresh.builder import SnapshotBuilder
+from exporter.refresh.building_loop import BuildingLoop
 from exporter.refresh.estimation.estimator import Estimator
 from exporter.refresh.estimation_loop import EstimationLoop
-from exporter.refresh.freed_memory import give_back_freed_memory
 from exporter.refresh.guard import RetractionRules
 from exporter.refresh.health import Health
-from exporter.refresh.intake import Intake
+from exporter.refresh.lasting import lasting
 from exporter.refresh.ledger_keeper import LedgerKeeper
+from exporter.refresh.source_loop import SourceLoop
+from exporter.refresh.source_refresh import SourceRefresh
 from exporter.refresh.storage_health import StorageHealth
-from exporter.refresh.timing import QUARTER, Progress, quarter, use_text, wait_seconds
+from exporter.refresh.timing import Wait
+from exporter.refresh.turns import Turn, turns_of
 from exporter.refresh.unit_counting import UnitCounting
-from exporter.sources.base import (
-    Doubtful,
-    Hidden,
-    RefreshContext,
-    RefreshTally,
-    Source,
-    Unreadable,
-    billing_zones,
-    with_own_keys,
-)
+from exporter.sources.base import Source, billing_zones
 from exporter.sources.prometheus_units import UnitCounts
 from exporter.sources.registry import HOURLY_BILLS
 
-logger = logging.getLogger(__name__)
-
-_LONGEST_WAIT_SECONDS = 15.0
-"""The builder checks the clock at least this often, so that it notices a clock that jumps."""
-
-_SHOW_PROGRESS_SECONDS = 10.0
-"""How often a long refresh shows what has arrived so far."""
-
-_LOOK_FOR_ACCEPTANCE_SECONDS = 3.0
-"""How soon the exporter takes up what a person has accepted."""
-
 _COUNT_UNITS_EVERY = timedelta(minutes=15)
 """They are yesterday's numbers; read again because Prometheus may have been down or late."""
-
-Wait = Callable[[threading.Event, float], bool]
-"""Waits until the event is set, for at most this many seconds; returns whether it is."""
 
 
 class Refresher:
@@ -112,17 +87,19 @@ class Refresher:
         metrics of others; `zero_for` is how long, once started, counters that begin are exposed as zero.
         """
         self._sources = list(sources)
-        self._interval = interval
-        self._log = log
         self._history_sender = history_sender
-        self._clock = clock
-        self._chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
-        self._wait = wait
-        self._intake = Intake(ledger, spool, keep, clock, retractions, sources=sources)
-        self._accounts = Accounts(ledger, sources)
-        self._withheld = WithheldRetractions(ledger.path)
-        self._first_reads = FirstReads(ledger)
-        whole = self._first_reads.whole()
+        self._stopping = threading.Event()
+        self._refresh = SourceRefresh(
+            ledger,
+            spool,
+            sources,
+            keep=keep,
+            clock=clock,
+            retractions=retractions,
+            stopping=self._stopping,
+            changed=self.wake,
+        )
+        whole = self._refresh.read_whole()
         self._healths = {
             source.name: Health(
                 source,
@@ -156,16 +133,31 @@ class Refresher:
             ledger, self._healths, clock, self._builder.keep_until_read, self._wake_all
         )
         self._counts_units = units is not None
-        self._stopping = threading.Event()
-        self._changed = threading.Event()
-        self._wake = {source.name: threading.Event() for source in sources}
-        """Set where a source is to be refreshed before its time."""
-        self._estimating = EstimationLoop(
-            self._estimator, self._builder, self._healths, clock, self._changed.set
+        self._estimating = EstimationLoop(self._estimator, self._builder, self._healths, clock, self.wake)
+        self._building = BuildingLoop(
+            self._builder,
+            self._estimator,
+            self._healths,
+            log,
+            clock=clock,
+            wait=wait,
+            stopping=self._stopping,
         )
+        chance = chance or random.Random()  # noqa: S311 (jitter is no secret)
+        withheld = WithheldRetractions(ledger.path)
+        self._loops = {
+            source.name: SourceLoop(
+                self._healths[source.name],
+                partial(self.refresh, source),
+                withheld=withheld,
+                interval=source.update_interval or interval,
+                chance=chance,
+                wait=wait,
+                stopping=self._stopping,
+            )
+            for source in sources
+        }
         self._threads: list[threading.Thread] = []
-        self._late: set[str] = set()
-        """Sources whose refresh should have ended, as the last snapshot shows."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -185,27 +177,27 @@ class Refresher:
         """Show the data of the ledger, then refresh every source now and at its interval, until `stop`."""
         self._builder.counters.show_zero_first(self._zero_for)
         self._builder.rebuild(estimated=(), estimates_pending=True)
-        self._changed.set()
+        self.wake()
         jobs: list[tuple[str, Callable[[], None]]] = [
-            ("snapshot-builder", self._keep_building),
+            ("snapshot-builder", self._building.run),
             ("estimator", self._estimating.run),
             ("ledger-keeper", self._keeper.run),
         ]
         if self._counts_units:
             jobs.append(("business-units", self._keep_counting_units))
         if (sender := self._history_sender) is not None:
-            jobs.append(("remote-write", lambda: sender.run(self._changed.set)))
-        jobs += [
-            (f"refresh-{source.name}", lambda source=source: self._keep_refreshing(source))  # type: ignore[misc]
-            for source in self._sources
+            jobs.append(("remote-write", lambda: sender.run(self.wake)))
+        jobs += [(f"refresh-{name}", loop.run) for name, loop in self._loops.items()]
+        self._threads = [
+            threading.Thread(target=lasting(name, job, self._stopping), name=name, daemon=True)
+            for name, job in jobs
         ]
-        self._threads = [threading.Thread(target=job, name=name, daemon=True) for name, job in jobs]
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
         """Build a new snapshot soon. Any thread may call it."""
-        self._changed.set()
+        self._building.wake()
 
     def stop(self, timeout_seconds: float = 10.0) -> bool:
         """Stop the threads and return whether all have ended; a running refresh stops after its partition."""
@@ -221,64 +213,32 @@ class Refresher:
         return not any(thread.is_alive() for thread in self._threads)
 
     def refresh_all(self, *, as_of: datetime | None = None, known_now: bool = False) -> Snapshot:
-        """Refresh every source once, one after the other, and return the snapshot that follows.
+        """Refresh every source once, all at the same time, and return the snapshot that follows.
 
         With `as_of`, a whole hour, the snapshot is what was known then; with `known_now` as well, it is what
         is known now of the usage before that hour.
         """
-        for source in self._sources:
-            self.refresh(source)
+        self.refresh_each()
         if as_of is None:
             self.count_units()
         self._builder.rebuild(as_of=as_of, known_now=known_now)
         return self.snapshot
 
-    def refresh(self, source: Source) -> bool:
-        """Refresh one source now and return whether it succeeded; every outcome is in its status."""
-        started = shown = time.monotonic()
-        health = self._healths[source.name]
-        rows_before = health.status.rows
-        tally = RefreshTally(progress=Progress(source.name))
-        failure: tuple[str, str] | None = None
-        withheld: Decimal | None = None
-        first, begun = not health.status.read_whole, False
-        health.began()
-        try:
-            context = self._context(source, tally, health)
-            if self._accounts.settle(source, context):
-                context = self._context(source, tally, health)
-            with self._intake.receiving(source, context) as receiver:
-                for change in source.refresh(context):
-                    if first and not begun:
-                        self._first_reads.begin(source.name)
-                        begun = True
-                    if isinstance(change, Unreadable):
-                        failure = _noted(source, change, health) or failure
-                    else:
-                        health.stored(*receiver.take(change))
-                    if time.monotonic() - shown > _SHOW_PROGRESS_SECONDS:
-                        shown = time.monotonic()
-                        self._changed.set()
-            if first and not failure and not self._stopping.is_set() and not health.forgotten:
-                self._first_reads.end(source.name)
-            self._intake.forget_old()
-        except (SourceError, LedgerError) as error:
-            failure = (error.reason, with_own_keys(source, str(error)))
-            withheld = error.usd if isinstance(error, WithheldError) else withheld
-        except Exception as error:
-            logger.exception("%s: unexpected failure", source.name)
-            failure = ("unexpected", f"{type(error).__name__}: {error}")
-        seconds = time.monotonic() - started
-        rows = health.status.rows - rows_before
-        if not failure:
-            logger.info("%s: %d rows read in %.1f s%s", source.name, rows, seconds, use_text(tally))
-        health.ended(tally, seconds, failure, withheld)
-        self._changed.set()
-        self._estimating.soon()
-        return failure is None
+    def refresh_each(self) -> tuple[str, ...]:
+        """Refresh every source once, all at the same time, and return the names of those that failed.
 
-    def _context(self, source: Source, tally: RefreshTally, health: Health) -> RefreshContext:
-        return self._intake.context(source, tally, self._stopping.is_set, lambda: health.seconds_left)
+        Of two that read the same account, the one configured first has it.
+        """
+        turns = turns_of([source.name for source in self._sources])
+        succeeded = results_of(self._sources, lambda source: self.refresh(source, turns[source.name]))
+        return tuple(source.name for source, well in zip(self._sources, succeeded, strict=True) if not well)
+
+    def refresh(self, source: Source, turn: Turn | None = None) -> bool:
+        """Refresh one source now, as SourceRefresh.run."""
+        succeeded = self._refresh.run(source, self._healths[source.name], turn)
+        self.wake()
+        self._estimating.soon()
+        return succeeded
 
     @contextmanager
     def state(self) -> Iterator[tuple[LedgerView, UsageView | None]]:
@@ -296,82 +256,19 @@ class Refresher:
     def grade(self) -> None:
         """Grade past nowcasts by the bill, which takes a while, and show the grades from then on."""
         self._builder.grade(self.timezones)
-        self._changed.set()
+        self.wake()
 
     def count_units(self) -> None:
         """Read yesterday's numbers of the user's units, and show their costs from then on."""
         self._builder.count_units()
-        self._changed.set()
+        self.wake()
 
     def _keep_counting_units(self) -> None:
         while not self._stopping.is_set():
             self.count_units()
             self._stopping.wait(_COUNT_UNITS_EVERY.total_seconds())
 
-    def _keep_refreshing(self, source: Source) -> None:
-        failures, wake = 0, self._wake[source.name]
-        while not self._stopping.is_set():
-            failures = 0 if self.refresh(source) else failures + 1
-            interval = source.update_interval or self._interval
-            full = self._healths[source.name].status.failed_with == DISK_FULL
-            self._await_turn(source, wake, wait_seconds(failures, interval, self._chance, disk_full=full))
-            if not self._stopping.is_set():
-                wake.clear()
-
-    def _await_turn(self, source: Source, wake: threading.Event, seconds: float) -> None:
-        """Wait for the next refresh; while something is withheld no longer than until it is accepted."""
-        while (
-            self._healths[source.name].status.withheld_usd is not None
-            and seconds > _LOOK_FOR_ACCEPTANCE_SECONDS
-        ):
-            if self._wait(wake, _LOOK_FOR_ACCEPTANCE_SECONDS):
-                return
-            if self._withheld.accepted(source.name) is not None:
-                return
-            seconds -= _LOOK_FOR_ACCEPTANCE_SECONDS
-        self._wait(wake, seconds)
-
     def _wake_all(self) -> None:
-        for wake in (*self._wake.values(), self._changed):
-            wake.set()
-
-    def _keep_building(self) -> None:
-        """Rebuild when something changed or a counter has been zero long enough, and at each quarter hour.
-
-        Billing days may end at quarter hours.
-        """
-        while not self._stopping.is_set():
-            now = self._clock()
-            until_next = (quarter(now) + QUARTER - now).total_seconds()
-            self._wait(self._changed, min(until_next, _LONGEST_WAIT_SECONDS))
-            now = self._clock()
-            due = self._builder.counters.due(now) or quarter(now) != quarter(self.snapshot.built_at)
-            due |= self._found_late()
-            if self._changed.is_set() or due:
-                self._changed.clear()
-                holding = self._estimator.holding(self._clock())
-                pending = not self._estimator.outcomes or len(holding) < len(self._estimator.outlooks)
-                self._builder.rebuild(estimated=holding, estimates_pending=pending)
-                # A line without estimates would say that there are none: wait until they have been tried.
-                if self._log is not None and self._estimator.outcomes:
-                    self._log.keep(self.snapshot, self._clock())
-                give_back_freed_memory()
-
-    def _found_late(self) -> bool:
-        """Log refreshes that should have ended, and return whether there is a new one."""
-        late = {name for name, health in self._healths.items() if health.late}
-        new = late - self._late
-        for name in sorted(new):
-            logger.error("%s: %s", name, self._healths[name].status.last_error)
-        self._late = late
-        return bool(new)
-
-
-def _noted(source: Source, change: Unreadable, health: Health) -> tuple[str, str] | None:
-    """Note what could not be read, and return the failure of the whole refresh, where it is one."""
-    rejected = replace(change.rejected, detail=with_own_keys(source, change.rejected.detail))
-    if isinstance(change, Doubtful):
-        health.doubtful(rejected)
-    else:
-        health.unreadable(rejected)
-    return (rejected.reason, rejected.detail) if isinstance(change, Hidden) else None
+        for loop in self._loops.values():
+            loop.wake()
+        self.wake()

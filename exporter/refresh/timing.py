@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from exporter.core.byte_sizes import size_text
@@ -21,6 +23,9 @@ LONGEST_RETRY_ON_FULL_DISK_SECONDS = 60.0
 QUARTER = timedelta(minutes=15)
 
 _TELL_PROGRESS_SECONDS = 2.0
+
+Wait = Callable[[threading.Event, float], bool]
+"""Waits until the event is set, for at most this many seconds; returns whether it is."""
 
 
 def wait_seconds(

@@ -64,7 +64,7 @@ class UnitCounting:
         for days in _latest_first(first, yesterday):
             if all(known.get(day) for day in days):
                 continue
-            # The day before tells whether Prometheus has the whole of the first.
+            # The day before shows whether Prometheus has the whole of the first.
             found = self._counts.read_days(query, [days[0] - _DAY, *days])
             if isinstance(found, UnitFailure):
                 logger.error("%s", found.text)

@@ -17,7 +17,7 @@ from exporter.metrics.attribution import BusinessUnit, ModelOf, combination
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outlooks.budget import BudgetRules
 from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.questions.cost_answer import amount_text
 from exporter.questions.report_answer import BudgetLine, Forecast, SavingLine, UnitOfBusiness
 from exporter.reports.period import ReportPeriod

@@ -13,12 +13,12 @@ from typing import Final
 import duckdb
 
 from exporter.config.model import Config
+from exporter.core.providers import OTHER_BILLS_ZONE
 from exporter.core.source_names import with_former_names
 from exporter.ledger.charges.windows import LedgerView
-from exporter.ledger.opening import LedgerError, open_ledger_read_only, read_failures_named
+from exporter.ledger.opening import LedgerError, is_there, open_ledger_read_only, read_failures_named
 from exporter.ledger.schema import SCHEMA_VERSION
 from exporter.ledger.usage.llm import billed_providers
-from exporter.metrics.collect import OTHER_BILLS_ZONE
 from exporter.sources.base import Source, billing_zones
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
@@ -65,14 +65,14 @@ def opened_ledger(config: Config, ledger: str | None, *, refresh: bool) -> Itera
             yield opened
         return
     with opened_refresher(config, sources, None if ledger == MEMORY else path) as refresher:
-        failed = tuple(source.name for source in sources if not refresher.refresh(source))
+        failed = refresher.refresh_each()
         with refresher.state() as (view, _):
             yield OpenedLedger(view, _timezones(view, sources), failed)
 
 
 @contextmanager
 def _as_it_is(path: Path, sources: Sequence[Source]) -> Iterator[OpenedLedger]:
-    if not path.exists():
+    if not is_there(path):
         raise LedgerError(
             "ledger_unusable",
             f"the ledger {path} does not exist yet: use --refresh to read the sources into it first, or name "

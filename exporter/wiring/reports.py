@@ -21,7 +21,7 @@ from exporter.ledger.usage.queries import UsageView
 from exporter.metrics.model_names import ModelNames
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
 from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
-from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.savings import Savings
 from exporter.questions.report_question import ReportParameters
 from exporter.refresh.refresher import Refresher
@@ -35,7 +35,7 @@ from exporter.reports.delivery.status import DeliveryStatus
 from exporter.reports.delivery.web import SlackHook, WebHook
 from exporter.reports.reporting import Reports
 from exporter.sources.base import Source, billing_zones
-from exporter.sources.registry import HOURLY_BILLS
+from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
 from exporter.wiring.dimensions import configured_dimensions
 from exporter.wiring.questions import ledger_state, missing_bills
 from exporter.wiring.sources import business_units, figure_settings
@@ -82,12 +82,15 @@ def view_reports(
 
     @cache
     def outlooks() -> tuple[Outlook, ...]:
+        # It loads numpy, and a running exporter has estimates already.
+        from exporter.metrics.outlooks.nowcast import Nowcasting  # noqa: PLC0415
+
         now = clock()
         hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
         llm = LlmView(view.connection, view.sources)
         return (
             *Nowcasting().outlooks(view, None, now, hourly),
-            *daily_outlooks(view, llm, now, zones),
+            *daily_outlooks(view, llm, now, zones, OWNERSHIP),
         )
 
     def beside(seen: LedgerView, now: datetime) -> Beside:

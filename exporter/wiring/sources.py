@@ -10,8 +10,8 @@ from exporter.config.problems import ConfigError, Problem
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.core.meters import USAGE_TABLE, UsageMeter, check_meters
 from exporter.ledger.charges.daily_parts import Division
-from exporter.metrics.collect import FigureSettings
 from exporter.metrics.daily_parts import divisions
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.metrics.model_names import ModelNames
 from exporter.sources.base import Source
 from exporter.sources.google.billing import TIMEZONE

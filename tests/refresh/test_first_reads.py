@@ -17,7 +17,7 @@ from exporter.analysis.bill.attribution import Attribution, Match, Rule
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.first_reads import FirstReads
-from exporter.metrics.collect import FigureSettings
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
 from exporter.metrics.summary import summary
 from exporter.refresh.estimation.estimator import Estimator

@@ -109,6 +109,7 @@ def test_seven_of_eight_files_that_are_gone_are_withheld_and_the_last_good_figur
     assert world.usd == 80
 
 
+@pytest.mark.slow
 def test_a_window_of_any_length_may_move_on_by_a_day_each_day(world: World) -> None:
     world.refresh(*daily(world, 1, 4))
     for day in range(4, 20):

@@ -155,6 +155,23 @@ def errors(refresher: Refresher) -> dict[tuple[str, ...], float]:
     return by(shown(refresher)["spend_source_errors_total"], "source", "reason")
 
 
+def test_sources_that_are_read_once_are_read_at_the_same_time(make: Make) -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def waiting(told: Told) -> Told:
+        def reported(context: RefreshContext) -> Iterator[Change]:
+            together.wait()
+            yield from told(context)
+
+        return reported
+
+    good = Scripted([waiting(gives(charge("4")))])
+    bad = Scripted([waiting(fails(SourceError("quota", "wait")))], name="bigquery")
+    refresher = make(good, bad)
+    assert refresher.refresh_each() == ("bigquery",)
+    assert (good.refreshes, bad.refreshes) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
+from exporter.analysis.nowcast.estimates import Estimates, estimates_at
 from exporter.analysis.nowcast.live_usage import LiveUsage
-from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.analysis.nowcast.referee import FINAL_AFTER_HOURS, JUDGED_DAYS, JUDGED_HOURS, Referee
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells
@@ -19,15 +19,6 @@ WARM_UP_DAYS: Final = 7
 """The first days that a bill was exported for are learnt from and not judged."""
 
 _LEAST_DAYS: Final = 3
-
-
-class Estimates(NamedTuple):
-    """What was estimated of a billing day at an hour; money in billionths of a US dollar."""
-
-    nowcast_nano_usd: int
-    """Of the day's cost up to the hour."""
-    day_forecast_nano_usd: int
-    """Of the whole day's cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +79,6 @@ def backtest(
             if day in days and clock not in seen:
                 seen.add(clock)
                 yield _row(replay, (low, high), now, known, said.get(now))
-
-
-def estimates_at(nowcast: Nowcast, hour: int) -> Estimates:
-    """What a nowcast says of the billing day of an hour, all services together."""
-    return Estimates(
-        sum(part.total_nano_usd for part in nowcast.today_so_far(hour).values()),
-        sum(part.total_nano_usd for part in nowcast.whole_day(hour).values()),
-    )
 
 
 def judged_days(

@@ -12,7 +12,7 @@ from statistics import NormalDist, fmean, median
 from typing import Final
 
 from exporter.analysis.bill.billing_calendar import BillingCalendar
-from exporter.analysis.nowcast.month_forecast import QUANTILES, MonthForecast
+from exporter.analysis.nowcast.forecast import QUANTILES, MonthForecast
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
 

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import exp
 from statistics import NormalDist
-from typing import Final
 
+from exporter.analysis.nowcast.forecast import QUANTILES, MonthForecast
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.track_record import OPEN_HOURS, TrackRecord
 from exporter.core.cost_cells import NANO
-
-QUANTILES: Final = (0.1, 0.5, 0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class MonthForecast:
-    """Net cost of a billing month by its end, in US dollars."""
-
-    month: int
-    """Year times 12 plus month, from 0."""
-    billed_nano_usd: int
-    """What has arrived of it."""
-    quantile_usd: dict[float, float]
-    """By QUANTILES; 0.5 is the best estimate."""
-    day_quantile_usd: dict[float, float] = field(default_factory=dict)
-    """The same of the billing day in which the forecast was made; empty where it was not requested."""
 
 
 def forecast_month(replay: Replay, as_of: int, record: TrackRecord) -> MonthForecast | None:
@@ -38,10 +21,10 @@ def forecast_month(replay: Replay, as_of: int, record: TrackRecord) -> MonthFore
     if not replay.known.seen.any():
         return None
     to_come = replay.to_come(as_of, made).sum(axis=0)
-    billed = replay.billed(max(begin, replay.known.first_hour), end).sum() / NANO
+    billed = float(replay.billed(max(begin, replay.known.first_hour), end).sum() / NANO)
     month_to_come = float(to_come[max(begin - since, 0) :].sum())
     of_day = slice(max(day_begin - since, 0), day_end - since)
-    day_billed = replay.billed(since, end).sum(axis=0)[of_day].sum() / NANO
+    day_billed = float(replay.billed(since, end).sum(axis=0)[of_day].sum() / NANO)
     day_total = day_billed + float(to_come[of_day].sum())
     noise, day_noise = record.noise((end - as_of) / 24.0), record.day_noise(as_of - day_begin)
     deviations = {quantile: NormalDist().inv_cdf(quantile) for quantile in QUANTILES}

@@ -82,7 +82,7 @@ def run_backtest(
     path = None if ledger == MEMORY else Path(ledger) if ledger else config.ledger
     sources = configured_sources(config, os.environ)
     with opened_refresher(config, sources, path) as refresher:
-        failed = [source.name for source in sources if not refresher.refresh(source)]
+        failed = refresher.refresh_each()
         rows = _replayed(refresher, last_days)
     judged = {provider: days for provider, days in rows.items() if days}
     report = JsonReport(sys.stdout) if json else TextReport(sys.stdout)

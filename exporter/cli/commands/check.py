@@ -29,6 +29,7 @@ from exporter.config.model import Config, load
 from exporter.config.problems import ConfigError
 from exporter.core.byte_sizes import size_text
 from exporter.core.errors import SourceError
+from exporter.core.in_parallel import emitted_by
 from exporter.core.ownership import ANY_OTHER
 from exporter.core.source_names import kind_of, of_kind
 from exporter.ledger.facts import LedgerFacts, ledger_facts
@@ -82,12 +83,14 @@ def check(config: Config, place: Path, report: Report, now: datetime) -> bool:
     well &= _report(report, "accounts", renamed_findings(sources, cursors))
     well &= _report(report, "ownership", _of_ownership([source.name for source in sources]))
     withheld = WithheldRetractions(config.ledger)
-    for source in sources:
-        findings = chain(
-            _of_withheld(source, withheld),
-            _of_source(source, _context(config, ledger.facts, now, report.progress), sources, cursors),
-        )
-        well &= _report(report, f"source {source.name}", findings)
+
+    def look(source: Source, emit: Callable[[Finding | str], None]) -> None:
+        context = _context(config, ledger.facts, now, emit)
+        for finding in chain(_of_withheld(source, withheld), _of_source(source, context, sources, cursors)):
+            emit(finding)
+
+    for source, emitted in zip(sources, emitted_by(sources, look), strict=True):
+        well &= _report(report, f"source {source.name}", _findings(emitted, report))
     several = [source for source in sources if kind_of(source.name) != source.name]
     same = account_findings(several, _context(config, ledger.facts, now, report.progress))
     well &= _report(report, "accounts", same)
@@ -112,6 +115,15 @@ def _report(report: Report, part: str, findings: Iterator[Finding]) -> bool:
         well &= finding.ok
         report.add(finding)
     return well
+
+
+def _findings(emitted: Iterator[Finding | str], report: Report) -> Iterator[Finding]:
+    """Yield the findings among what a check emits, and show the rest as its progress."""
+    for each in emitted:
+        if isinstance(each, str):
+            report.progress(each)
+        else:
+            yield each
 
 
 def _of_configuration(config: Config, place: Path) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from exporter.core.errors import SourceError
+from exporter.core.in_parallel import results_of
 from exporter.core.source_names import kind_of, of_kind
 from exporter.refresh.adoption import adoptions
 from exporter.sources.base import Finding, RefreshContext, Source
@@ -13,12 +14,9 @@ from exporter.sources.base import Finding, RefreshContext, Source
 def account_findings(sources: Sequence[Source], context: RefreshContext) -> Iterator[Finding]:
     """Report keys of one account: it would count twice, so that a running exporter reads it only once."""
     found: dict[tuple[str, str], list[str]] = {}
-    for source in sources:
-        try:
-            account = source.account(context)
-        except SourceError:
-            # Its own part of the report says why.
-            continue
+    for source, account in zip(
+        sources, results_of(sources, lambda source: _account(source, context)), strict=True
+    ):
         if account is not None:
             found.setdefault((kind_of(source.name), account), []).append(source.name)
     for (_, account), names in found.items():
@@ -30,6 +28,14 @@ def account_findings(sources: Sequence[Source], context: RefreshContext) -> Iter
                 f"source that comes second is reported as down; remove all but one of them, or give them "
                 "keys of different accounts",
             )
+
+
+def _account(source: Source, context: RefreshContext) -> str | None:
+    try:
+        return source.account(context)
+    except SourceError:
+        # Its own part of the report says why.
+        return None
 
 
 def renamed_findings(

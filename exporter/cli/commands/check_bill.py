@@ -9,9 +9,9 @@ from typing import Final
 
 from exporter.analysis.bill.coverage import BillCoverage, beginning_text, bill_name, day_text
 from exporter.cli.commands.check_ledger import charges_of
+from exporter.core.providers import OTHER_BILLS_ZONE
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import billed_providers
-from exporter.metrics.collect import OTHER_BILLS_ZONE
 from exporter.metrics.coverage import bill_coverage
 from exporter.metrics.outlooks.budget import BudgetRules
 from exporter.metrics.outlooks.budget_coverage import budgets_covered_from

@@ -18,7 +18,7 @@ from exporter.config.model import Config, load
 from exporter.web.web_config import WebConfig, load_web_config
 
 _SECONDS: Final = 4.0
-"""Less than the time limit of the container's health check, so that the reason is told."""
+"""Less than the time limit of the container's health check, so that the reason is shown."""
 
 _ANSWERS: Final = {200: "it answers", 401: "it answers and asks for a user"}
 

@@ -20,8 +20,8 @@ from exporter.cli.commands.history_question import HistoryQuestion, print_answer
 from exporter.cli.commands.history_report import Form, HistoryAnswer
 from exporter.config.model import Config
 from exporter.config.problems import ConfigError, Problem
+from exporter.core.providers import OTHER_BILLS_ZONE
 from exporter.history.log import log_files
-from exporter.metrics.collect import OTHER_BILLS_ZONE
 from exporter.sources.base import billing_zones
 from exporter.wiring.sources import configured_sources
 

@@ -21,7 +21,8 @@ from exporter.config.model import Config, load
 from exporter.config.problems import ConfigError, Problem
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.web.web_config import load_web_config
+from exporter.web.certificate_watch import CertificateWatch
+from exporter.web.web_config import WebConfig, load_web_config
 from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)
@@ -40,15 +41,17 @@ class ConfigWatch:
         environment: Mapping[str, str],
         clock: Callable[[], datetime],
     ) -> None:
-        """`config` is the one that runs."""
+        """`config` is the one that runs. Raises ConfigError for its web configuration file."""
         self._path = path
         self._config = config
         self._environment = environment
         self._asked = False
-        self._taken = self._seen = self._content()
+        self._running = self._taken = self._seen = self._content()
         self._successful = True
         self.taken_over = False
         self._taken_at = clock()
+        web = load_web_config(config.web_config_file) if config.web_config_file else WebConfig()
+        self._certificates = CertificateWatch(web.tls) if web.tls is not None else None
 
     def ask(self) -> None:
         """Have the next look take the file over, whether it has changed or not."""
@@ -60,11 +63,19 @@ class ConfigWatch:
         One that is not valid is logged, and `changed` is called, since the metrics have changed. A file that
         has just changed is looked at once more before it is read: it may be half written.
         """
+        self._look_at_certificates(changed)
         content = self._content()
         settled, self._seen = content == self._seen, content
         if not settled or not (self._asked or content != self._taken):
             return False
+        returned = content == self._running and not self._asked
         self._asked, self._taken = False, content
+        if returned:
+            # It was wrong, or could not be read, for a while.
+            logger.info("%s is again the one that runs", self._path)
+            self._successful = True
+            changed()
+            return False
         try:
             self._check(load(self._path))
         except ConfigError as error:
@@ -76,10 +87,27 @@ class ConfigWatch:
         self.taken_over = True
         return True
 
+    def _look_at_certificates(self, changed: Callable[[], None]) -> None:
+        """Log certificates that cannot be used. Those that can need nothing: the server takes them itself."""
+        watch = self._certificates
+        if watch is None or not watch.look():
+            return
+        if watch.problem:
+            logger.error("the certificates of before stay: %s", watch.problem)
+        else:
+            logger.info("the certificates can be used again")
+        changed()
+
+    @property
+    def _runs_what_is_on_disk(self) -> bool:
+        return self._successful and not (self._certificates is not None and self._certificates.problem)
+
     def families(self) -> list[FamilySamples]:
         """Return the metrics of taking over configurations."""
         return [
-            FamilySamples(metrics.SPEND_CONFIG_LAST_RELOAD_SUCCESSFUL, [((), float(self._successful))]),
+            FamilySamples(
+                metrics.SPEND_CONFIG_LAST_RELOAD_SUCCESSFUL, [((), float(self._runs_what_is_on_disk))]
+            ),
             FamilySamples(
                 metrics.SPEND_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, [((), self._taken_at.timestamp())]
             ),

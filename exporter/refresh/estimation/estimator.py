@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -29,23 +31,38 @@ from exporter.ledger.extract import write_extract
 from exporter.ledger.opening import LedgerError
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outcomes import Outcome
-from exporter.metrics.outlooks.nowcast import Outlook
-from exporter.refresh.estimation.job import EXTRACT_SPAN, Estimates, EstimationJob, Task
-from exporter.refresh.estimation.process import DISK_FULL_CODE, FOLDER_GONE, OUT_OF_MEMORY
+from exporter.metrics.outlooks.outlook import Outlook
+from exporter.refresh.estimation.job import (
+    DISK_FULL_CODE,
+    EXTRACT_SPAN,
+    FOLDER_GONE,
+    OUT_OF_MEMORY,
+    Estimates,
+    EstimationJob,
+    Task,
+)
+from exporter.refresh.estimation.last_words import last_words, tells_of_memory
 from exporter.sources.base import Source, billing_zones
+from exporter.sources.registry import OWNERSHIP
 
 logger = logging.getLogger(__name__)
 
 MEMORY_BYTES: Final = 768 * 2**20
 """Twice what 10,000 lines of a bill need. It stops a defect, not a large bill."""
 
-TIME_LIMIT: Final = timedelta(minutes=5)
-"""Thirty times what 10,000 lines of a bill need on an idle machine."""
+CPU_LIMIT: Final = timedelta(minutes=5)
+"""Of a processor's time: thirty times what 10,000 lines of a bill need. It stops a defect."""
+
+TIME_LIMIT: Final = timedelta(minutes=30)
+"""The process has low priority: on a busy machine it may get a tenth of a processor, and needs longer."""
 
 _FIGURES: Final[Mapping[Task, tuple[str, ...]]] = {
     "outlooks": ("nowcast", "daily_nowcast"),
     "grades": ("nowcast_grades",),
 }
+
+_USED_ITS_TIME: Final = -int(getattr(signal, "SIGXCPU", 24))
+"""Return code of a process that has used its time of a processor; Windows has no such signal."""
 
 _COMMAND: Final = (sys.executable, "-m", "exporter.refresh.estimation.process")
 
@@ -59,6 +76,7 @@ class Estimator:
     spool: Path
     """An existing folder of this process's own, for the extract."""
     memory_bytes: int = MEMORY_BYTES
+    cpu_limit: timedelta = CPU_LIMIT
     time_limit: timedelta = TIME_LIMIT
     command: Sequence[str] = _COMMAND
     """What is started for each estimation."""
@@ -67,6 +85,8 @@ class Estimator:
     grades: tuple[FamilySamples, ...] = field(default=(), init=False)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict, init=False)
     """How each figure ended the last time; nothing of those never tried."""
+    worked_seconds: float = field(default=0.0, init=False)
+    """Time of a processor that all estimations together have used."""
     disk_full: bool = field(default=False, init=False)
     """Whether the last estimation failed because there was no room for the extract."""
     _carried: bytes = field(default=b"", init=False, repr=False)
@@ -87,7 +107,7 @@ class Estimator:
             if self._stopped.is_set():
                 return False
             seconds = time.monotonic() - started
-            logger.error("%s; the bill is still served", error)  # noqa: TRY400
+            logger.error("%s; the bill is still served, and it is tried again", error)  # noqa: TRY400
             failed = {name: Outcome(False, seconds) for name in _FIGURES[task]}
             self.outcomes = {**self.outcomes, **failed}
             return False
@@ -115,7 +135,7 @@ class Estimator:
         folder = self.spool / f"estimation-{task}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            folder.mkdir()
+            folder.mkdir(parents=True)
             write_extract(self.ledger, folder, now - EXTRACT_SPAN)
             job = EstimationJob(
                 task,
@@ -124,8 +144,10 @@ class Estimator:
                 tuple(source.name for source in self.sources if names is None or source.name in names),
                 billing_zones(self.sources),
                 any(source.reads_live_usage for source in self.sources),
+                OWNERSHIP,
                 self._carried,
                 self.memory_bytes,
+                math.ceil(self.cpu_limit.total_seconds()),
             )
             self._wait_for(task, job)
             estimates: Estimates = pickle.loads(job.result.read_bytes())  # noqa: S301 - from our own process
@@ -140,9 +162,16 @@ class Estimator:
 
     def _wait_for(self, task: Task, job: EstimationJob) -> None:
         content = pickle.dumps(job)
-        process = subprocess.Popen(  # noqa: S603
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment()
-        )
+        before = _used_by_ended_children()
+        said = job.folder / "said"
+        with said.open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=_environment(),
+            )
         self._process = process
         try:
             if self._stopped.is_set():
@@ -163,15 +192,30 @@ class Estimator:
             if process.stdin is not None:
                 _close(process)
             self._process = None
-        if code == OUT_OF_MEMORY:
-            mebibytes = self.memory_bytes // 2**20
-            raise _FailedError(f"the estimation of {task} needs more than {mebibytes} MiB of memory")
+            self.worked_seconds += _used_by_ended_children() - before
+        self._judge(task, job, code, last_words(said))
+
+    def _judge(self, task: Task, job: EstimationJob, code: int, said: str) -> None:
+        """Raise _FailedError where the process has no result; pass on what it said otherwise."""
+        if code == OUT_OF_MEMORY or tells_of_memory(said):
+            raise _FailedError(
+                f"the estimation of {task} ran out of memory: its own limit is {self.memory_bytes // 2**20} "
+                "MiB, that of the machine or container may be lower; raise that one"
+            )
+        if code == _USED_ITS_TIME:
+            minutes = self.cpu_limit / timedelta(minutes=1)
+            raise _FailedError(f"the estimation of {task} used {minutes:g} minutes of CPU time and was ended")
         if code == DISK_FULL_CODE:
             raise _FailedError(f"the estimation of {task} failed: no room in {job.folder}") from OSError(
                 errno.ENOSPC, "no room for the result"
             )
         if code == FOLDER_GONE:
             raise _FailedError(f"the estimation of {task} failed: {job.folder} was removed meanwhile")
+        if code != 0 and said and not job.begun.exists():
+            # Its imports failed, where the traceback is of no use: the machine is at fault.
+            raise _FailedError(f"the process that estimates {task} could not start: {said.splitlines()[-1]}")
+        if said:
+            logger.error("the process that estimates %s: %s", task, said)
         if code != 0:
             raise _FailedError(f"the process that estimates {task} ended with {_ending(code)}")
 
@@ -181,7 +225,15 @@ class _FailedError(Exception):
 
 
 def _ending(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return f"signal {-code}, which the system also sends where memory has run out"
     return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _used_by_ended_children() -> float:
+    """Return seconds of a processor; no other child of this process ends again and again."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

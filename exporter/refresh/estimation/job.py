@@ -8,12 +8,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
+from exporter.core.ownership import Ownership
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outcomes import Outcome
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 
 EXTRACT_SPAN: Final = timedelta(days=100)
 """How much of the ledger an estimate reads: 62 days of a bill, and 60 of one by the day."""
+
+OUT_OF_MEMORY: Final = 3
+"""Exit code of a process that reached its memory limit."""
+
+DISK_FULL_CODE: Final = 4
+"""Exit code of a process that had no room for its result."""
+
+FOLDER_GONE: Final = 5
+"""Exit code of a process whose extract somebody has removed."""
 
 Task = Literal["outlooks", "grades"]
 
@@ -31,15 +41,24 @@ class EstimationJob:
     timezones: Mapping[str, str]
     """Billing zone of each provider that has a source of its own."""
     reads_live_usage: bool
+    ownership: Ownership
+    """Whose usage counts, and which bills have the hour of each cost."""
     carried: bytes = b""
     """What an earlier estimation returned as `carried`."""
     memory_bytes: int = 0
     """Most that the process may allocate; 0 for no limit."""
+    cpu_seconds: int = 0
+    """Most of a processor's time that it may use; 0 for no limit."""
 
     @property
     def result(self) -> Path:
         """Where the result is written."""
         return self.folder / "result"
+
+    @property
+    def begun(self) -> Path:
+        """A file that is there once the process has started and has read the job."""
+        return self.folder / "begun"
 
 
 @dataclass(frozen=True, slots=True)

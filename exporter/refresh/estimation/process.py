@@ -17,30 +17,28 @@ from typing import Final, TypeVar
 import duckdb
 
 from exporter.core.disk_space import is_disk_full
+from exporter.core.providers import OTHER_BILLS_ZONE
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.extract import open_extract
 from exporter.ledger.usage.llm import LlmView, billed_providers
 from exporter.ledger.usage.queries import UsageView
-from exporter.metrics.collect import OTHER_BILLS_ZONE
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outcomes import Outcomes
 from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
-from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook, grade
-from exporter.refresh.estimation.job import Estimates, EstimationJob
-from exporter.sources.registry import HOURLY_BILLS
+from exporter.metrics.outlooks.nowcast import Nowcasting, grade
+from exporter.metrics.outlooks.outlook import Outlook
+from exporter.refresh.estimation.job import (
+    DISK_FULL_CODE,
+    FOLDER_GONE,
+    OUT_OF_MEMORY,
+    Estimates,
+    EstimationJob,
+)
+from exporter.refresh.estimation.last_words import tells_of_memory
 
 _NICENESS: Final = 10
 
 _DUCKDB_MEMORY: Final = "96MB"
-
-OUT_OF_MEMORY: Final = 3
-"""Exit code of a process that reached its memory limit."""
-
-DISK_FULL_CODE: Final = 4
-"""Exit code of a process that had no room for its result."""
-
-FOLDER_GONE: Final = 5
-"""Exit code of a process whose extract somebody has removed."""
 
 _Computed = TypeVar("_Computed")
 
@@ -51,12 +49,15 @@ def main() -> int:
         os.nice(_NICENESS)
     length = int.from_bytes(sys.stdin.buffer.read(8), "big")
     job: EstimationJob = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301 - from the parent process
-    _limit_memory(job.memory_bytes)
+    limit(memory_bytes=job.memory_bytes, cpu_seconds=job.cpu_seconds)
     _end_with_parent()
     try:
+        job.begun.touch()
         _write(compute(job), job.result)
     except _HopelessError as error:
         return error.code
+    except (MemoryError, duckdb.OutOfMemoryException):
+        return OUT_OF_MEMORY
     except (OSError, duckdb.Error) as error:
         if is_disk_full(error):
             return DISK_FULL_CODE
@@ -78,7 +79,9 @@ def compute(job: EstimationJob) -> Estimates:
         view = LedgerView(connection, job.sources)
         found = dict.fromkeys(billed_providers(view), OTHER_BILLS_ZONE)
         zones = found | dict(job.timezones)
-        hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
+        hourly = {
+            provider: zone for provider, zone in zones.items() if provider in job.ownership.hourly_bills
+        }
         usage = UsageView(connection) if job.reads_live_usage else None
         outcomes = Outcomes()
 
@@ -101,7 +104,7 @@ def compute(job: EstimationJob) -> Estimates:
             *figure("nowcast", lambda: nowcasting.outlooks(view, usage, job.now, hourly, judging=False)),
             *figure(
                 "daily_nowcast",
-                lambda: daily_outlooks(view, LlmView(connection, job.sources), job.now, zones),
+                lambda: daily_outlooks(view, LlmView(connection, job.sources), job.now, zones, job.ownership),
             ),
         )
         return Estimates(outlooks=outlooks, outcomes=outcomes.latest, carried=pickle.dumps(nowcasting))
@@ -124,25 +127,40 @@ def _unless_hopeless(work: Callable[[], _Computed], folder: Path) -> Callable[[]
     def checked() -> _Computed:
         try:
             return work()
-        except MemoryError as error:
+        except (MemoryError, duckdb.OutOfMemoryException) as error:
             raise _HopelessError(OUT_OF_MEMORY) from error
-        except duckdb.Error as error:
-            if not folder.exists():
+        except Exception as error:
+            # Python and the loader of libraries have other errors as well where they got no memory.
+            if tells_of_memory(str(error)):
+                raise _HopelessError(OUT_OF_MEMORY) from error
+            if isinstance(error, duckdb.Error) and not folder.exists():
                 raise _HopelessError(FOLDER_GONE) from error
             raise
 
     return checked
 
 
-def _limit_memory(memory_bytes: int) -> None:
-    """Limit what the process allocates, where the system can: Linux counts private memory as data."""
-    if not memory_bytes:
-        return
+def limit(*, memory_bytes: int = 0, cpu_seconds: int = 0) -> None:
+    """Limit what this process allocates and computes, where the system can; 0 is no limit.
+
+    Linux counts private memory as data. SIGXCPU ends a process that has used its time of a processor.
+    A lower limit that the process was started with stays.
+    """
     try:
         import resource  # noqa: PLC0415 (not on every system)
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+    def lowered(kind: int, wanted: int) -> tuple[int, int]:
+        """Return what is allowed at most of what is wanted, and the limit that nothing may pass."""
+        _, most = resource.getrlimit(kind)
+        return (wanted if most == resource.RLIM_INFINITY else min(wanted, most)), most
+
+    if memory_bytes:
+        allowed, _ = lowered(resource.RLIMIT_DATA, memory_bytes)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+    if cpu_seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, lowered(resource.RLIMIT_CPU, cpu_seconds))
 
 
 def _end_with_parent() -> None:

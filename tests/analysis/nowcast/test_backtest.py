@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.analysis.nowcast.backtest import BacktestRow, Estimates, backtest
+from exporter.analysis.nowcast.backtest import BacktestRow, backtest
 from exporter.analysis.nowcast.estimate import Estimate
+from exporter.analysis.nowcast.estimates import Estimates
 from exporter.analysis.nowcast.replay import Replay
 from exporter.core.cost_cells import NANO, CostCells
 from tests.analysis.nowcast.small_histories import COMPUTE, FIRST, PACIFIC, history, line_cells

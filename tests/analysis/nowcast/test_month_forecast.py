@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from exporter.analysis.nowcast.month_forecast import MonthForecast, forecast_month
+from exporter.analysis.nowcast.forecast import MonthForecast
+from exporter.analysis.nowcast.month_forecast import forecast_month
 from exporter.analysis.nowcast.replay import Replay
 from exporter.analysis.nowcast.track_record import TrackRecord, track_record
 from exporter.core.cost_cells import CostCells

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(
 ) -> None:
     options = ("demo", "--listen", "127.0.0.1:0", "--directory", "company", "--seed", "7")
     with running(tmp_path, *options) as process:
-        first = once_all_read(process)
+        first = once_live_usage_is_counted(process)
         assert process.get("/readyz")[0] == 200
         five_questions(process, capsys)
         assert process.end(signal.SIGINT) == 0
@@ -48,10 +49,11 @@ def test_with_a_directory_the_same_company_and_its_counters_go_on(
         "world.json",
     }
     assert all(path.suffix == ".parquet" for path in (tmp_path / "company" / "export").iterdir())
+    stopped = time.time()
     with running(tmp_path, *options[:-2]) as process:
         assert process.get("/readyz")[0] == 200
         continued = process.scrape()
-        read = once_all_read(process)
+        read = once_all_read(process, stopped)
         assert process.end(signal.SIGTERM) == 0
     again = json.loads((tmp_path / "company" / "world.json").read_text())
     assert first["spend_source_errors_total"] == read["spend_source_errors_total"] == {}
@@ -87,16 +89,28 @@ def five_questions(process: Running, capsys: pytest.CaptureFixture[str]) -> None
     assert all(int(number.replace(",", "")) > 4000 for _, number in days)
 
 
-def once_all_read(process: Running) -> Samples:
-    """Return what is exposed once every source has been read, and live usage was among it.
+def once_live_usage_is_counted(process: Running) -> Samples:
+    """Return what is exposed once every source has been read and the counters of live usage have begun.
 
-    Just after a start all live usage may have been read by the process before.
+    A counter that begins is zero for two minutes.
     """
     up, returned = "spend_source_up", "spend_monitoring_series_returned_total"
 
-    def all_read() -> bool:
+    def counted() -> bool:
         seen = process.scrape(up, returned)
         return len(seen[up]) == SOURCES and seen[returned].get((), 0.0) > 0
+
+    until(counted, "a refresh of every source", seconds=900, pause_seconds=POLL_SECONDS)
+    return process.scrape()
+
+
+def once_all_read(process: Running, since: float) -> Samples:
+    """Return what is exposed once every source has been read after a time, in seconds since the epoch."""
+    read = "spend_source_last_success_timestamp_seconds"
+
+    def all_read() -> bool:
+        times = process.values(read)
+        return len(times) == SOURCES and min(times.values()) > since
 
     until(all_read, "a refresh of every source", seconds=900, pause_seconds=POLL_SECONDS)
     return process.scrape()

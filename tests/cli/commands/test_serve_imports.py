@@ -1,4 +1,4 @@
-"""What `serve` loads: no client of a system that is not configured, and no data frames at all."""
+"""What `serve` loads: no client of a system that is not configured, no data frames, no estimates."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ HEAVY = {
     "google.protobuf",
     "grpc",
     "matplotlib",
+    "numpy",
     "pandas",
     "pyarrow",
     "rich",
@@ -36,14 +37,25 @@ configured_sources(parse(text, Path("/")), os.environ)
 """
 
 
-def loaded(program: str) -> set[str]:
+def modules(program: str) -> set[str]:
     shown = f"{program}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
-    return HEAVY & set(done.stdout.splitlines())
+    return set(done.stdout.splitlines())
 
 
-def test_a_configuration_of_files_loads_no_client_of_a_cloud() -> None:
+def loaded(program: str) -> set[str]:
+    return HEAVY & modules(program)
+
+
+def test_a_configuration_of_files_loads_no_client_of_a_cloud_and_no_numpy() -> None:
     assert loaded(CONFIGURED) == set()
+
+
+def test_the_process_that_estimates_loads_no_source_and_no_configuration() -> None:
+    # It starts after each refresh, beside the process that serves: its imports count in memory and in time.
+    found = modules("import exporter.refresh.estimation.process")
+    assert "numpy" in found
+    assert not found & {"exporter.sources", "exporter.config", "pydantic", "requests", "aiohttp"}
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def program(config: Path) -> Iterator[Running]:
 
 
 def billed(program: Running) -> float:
-    return by(program.values("spend_billed_usd_total")).get((), 0.0)
+    """A gauge: counters that begin are exposed as zero at first."""
+    return by(program.values("spend_invoice_month_cost")).get((), 0.0)
 
 
 def successful(program: Running) -> float | None:
@@ -110,11 +111,13 @@ def test_a_signal_while_a_file_is_taken_over_ends_the_program(
         ({"listen": "127.0.0.1:1"}, "listen: cannot be changed while the exporter runs"),
         ({"web_config_file": "nowhere.yml"}, "nowhere.yml"),
         ({"focus": {"files": []}}, "focus.files"),
+        ({"focus": None}, "no source is given"),
     ],
 )
 def test_a_wrong_file_changes_nothing_and_is_told_until_it_is_mended(
     config: Path, program: Running, keys: dict[str, object], reason: str
 ) -> None:
+    before = taken_over_at(program)
     write(config, "a.csv", "b.csv", **keys)
     until(lambda: successful(program) == 0, "the refusal", pause_seconds=POLL_SECONDS)
     assert reason in program.log()
@@ -122,6 +125,8 @@ def test_a_wrong_file_changes_nothing_and_is_told_until_it_is_mended(
     write(config, "a.csv")
     until(lambda: successful(program) == 1, "the mended file", pause_seconds=POLL_SECONDS)
     assert billed(program) == 2
+    # It is the one that runs: nothing starts again.
+    assert taken_over_at(program) == before
 
 
 def test_sighup_takes_the_file_over_though_it_has_not_changed(program: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from exporter.ledger.charges.store import Ledger
 from exporter.refresh.estimation.estimator import Estimator
-from exporter.refresh.estimation.process import OUT_OF_MEMORY
+from exporter.refresh.estimation.job import OUT_OF_MEMORY
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Batch, Change, RefreshContext
 from exporter.sources.spool import write_spool_csv
@@ -95,6 +96,8 @@ def test_it_returns_what_an_estimate_in_the_same_process_returns(
     estimator = filled(bill, ledger, tmp_path)
     assert estimator.run("grades", NOW)
     assert estimator.run("outlooks", NOW)
+    # Whoever took that in would load it.
+    assert b"numpy" not in pickle.dumps((estimator.outlooks, estimator.grades))
     here = refresher(bill, ledger, tmp_path)
     here.rebuild()
     expected = estimated(here.snapshot.text)
@@ -139,14 +142,39 @@ def test_grades_come_from_a_process_as_well(bill: Bill, ledger: Ledger, tmp_path
 @pytest.mark.parametrize(
     ("program", "text"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with signal 9"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+            "ended with signal 9, which the system also sends where memory has run out",
+        ),
         ("raise SystemExit(7)", "ended with exit code 7"),
-        (f"raise SystemExit({OUT_OF_MEMORY})", "needs more than"),
+        (f"raise SystemExit({OUT_OF_MEMORY})", "ran out of memory: its own limit is 768 MiB"),
+        ("raise MemoryError", "ran out of memory"),
+        ('raise RuntimeError("can\'t start new thread")', "ran out of memory"),
+        ("raise ImportError('libx.so: failed to map segment from shared object')", "ran out of memory"),
+        (
+            "raise SystemExit('OpenBLAS error: Memory allocation still failed, giving up.')",
+            "ran out of memory",
+        ),
+        ("raise SystemExit('Buffer::expand(): out of memory (unrecoverable error)!')", "ran out of memory"),
+        ("raise SystemExit('something else')", "outlooks could not start: something else"),
+        (
+            "from exporter.refresh.estimation import process\n"
+            "def failing(_): raise SystemExit('something else')\n"
+            "process.compute = failing\n"
+            "process.main()",
+            "the process that estimates outlooks: something else",
+        ),
         ("pass", "FileNotFoundError"),
     ],
 )
 def test_its_death_is_reported_and_what_was_known_stays(
-    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture, program: str, text: str
+    bill: Bill,
+    ledger: Ledger,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    program: str,
+    text: str,
 ) -> None:
     estimator = filled(bill, ledger, tmp_path)
     assert estimator.run("outlooks", NOW)
@@ -154,6 +182,7 @@ def test_its_death_is_reported_and_what_was_known_stays(
     estimator.command = (sys.executable, "-c", program)
     assert not estimator.run("outlooks", NOW)
     assert text in caplog.text
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
     assert before
     assert estimator.outlooks == before
     assert success(estimator) == {"nowcast": False, "daily_nowcast": False}
@@ -180,6 +209,50 @@ sys.exit(process.main())
     assert capfd.readouterr().err == ""
 
 
+def test_one_that_cannot_start_is_one_line_in_the_log(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    estimator = filled(bill, ledger, tmp_path, sys.executable, "-c", "import no_such_module")
+    assert not estimator.run("outlooks", NOW)
+    assert "outlooks could not start: ModuleNotFoundError: No module named 'no_such_module'" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("error", ["SystemError('error return without exception set')", "MemoryError()"])
+def test_a_figure_for_which_python_got_no_memory_ran_out_of_memory(
+    error: str, bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = f"""
+import sys
+from exporter.refresh.estimation import process
+
+def failing(*_):
+    raise {error}
+
+process.daily_outlooks = failing
+sys.exit(process.main())
+"""
+    estimator = filled(bill, ledger, tmp_path, sys.executable, "-c", failing)
+    assert not estimator.run("outlooks", NOW)
+    assert "outlooks ran out of memory" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
+def test_a_lower_limit_that_the_program_was_started_with_stays(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited = """
+import resource, sys
+from exporter.refresh.estimation import process
+resource.setrlimit(resource.RLIMIT_DATA, (600 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+sys.exit(process.main())
+"""
+    estimator = filled(bill, ledger, tmp_path, sys.executable, "-c", limited)
+    assert estimator.run("outlooks", NOW), caplog.text
+
+
 def test_one_that_takes_too_long_is_ended(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,6 +260,21 @@ def test_one_that_takes_too_long_is_ended(
     estimator = filled(bill, ledger, tmp_path, *hanging, time_limit=timedelta(seconds=0.2))
     assert not estimator.run("outlooks", NOW)
     assert "took longer than" in caplog.text
+
+
+def test_one_that_uses_too_much_of_a_processor_is_ended_however_long_it_takes(
+    bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    endless = """
+from exporter.refresh.estimation.process import limit
+limit(cpu_seconds=1)
+while True:
+    pass
+"""
+    estimator = filled(bill, ledger, tmp_path, sys.executable, "-c", endless, cpu_limit=timedelta(seconds=1))
+    assert not estimator.run("outlooks", NOW)
+    assert "minutes of CPU time and was ended" in caplog.text
+    assert 0 < estimator.worked_seconds < 30
 
 
 @pytest.mark.slow
@@ -277,5 +365,36 @@ def test_an_estimate_that_failed_is_a_failed_figure_of_the_snapshot(
     try:
         until(lambda: "nowcast" in running.snapshot.failed_figures, "the failed figure")
         assert by(samples(running.snapshot.text)["spend_month_to_date_usd"])
+    finally:
+        assert running.stop(30)
+
+
+@pytest.mark.slow
+def test_grades_that_fail_are_tried_again_soon_and_the_month_has_its_forecast(
+    bill: Bill, ledger: Ledger, tmp_path: Path
+) -> None:
+    failing_once = f"""
+import pathlib, signal, sys
+from exporter.refresh.estimation import process
+
+def compute(job, first=pathlib.Path({str(tmp_path / "tried")!r})):
+    if job.task == "grades" and not first.exists():
+        first.touch()
+        signal.raise_signal(signal.SIGKILL)
+    return real(job)
+
+real, process.compute = process.compute, compute
+sys.exit(process.main())
+"""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    command = (sys.executable, "-c", failing_once)
+    running = refresher(bill, ledger, spool, estimator=Estimator(ledger, [bill], spool, command=command))
+    running.start()
+    try:
+        until(lambda: "nowcast_grades" in running.snapshot.failed_figures, "grades that failed")
+        until(lambda: "nowcast_grades" not in running.snapshot.failed_figures, "the next try")
+        forecast = "spend_forecast_month_end_usd"
+        until(lambda: samples(running.snapshot.text)[forecast], "the forecast of the month")
     finally:
         assert running.stop(30)
