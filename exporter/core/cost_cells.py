@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
 
 NANO: Final = 1_000_000_000
 """Money units in a US dollar."""
 
 LONG_HOURS: Final = 40
 """A charge for longer than this, as for a month, begins before it is billed and is none of a running line."""
-
-Integers = NDArray[np.int64]
 
 
 class Line(NamedTuple):
@@ -48,7 +49,7 @@ class CostCell(NamedTuple):
     span_hours: int = 1
     """Hours from the start of the usage to its end: a month's fee has 720 or so."""
     apart: bool = False
-    """Whether its kind tells that it is none of what the line is metered by: no usage, or another price."""
+    """Whether its kind shows that it is none of what the line is metered by: no usage, or another price."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +69,8 @@ class CostCells:
     @classmethod
     def of(cls, cells: Iterable[CostCell]) -> CostCells:
         """Return some cells as columns."""
+        import numpy as np  # noqa: PLC0415 - 12 MB that serving has no use for
+
         numbers: dict[Line, int] = {}
         rows = [(numbers.setdefault(cell.line, len(numbers)), *cell[1:]) for cell in cells]
         columns = np.array(rows, dtype=np.int64).reshape(len(rows), 7)

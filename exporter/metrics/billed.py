@@ -20,7 +20,8 @@ from exporter.analysis.bill.settlement import (
     unsettled_ratio,
 )
 from exporter.analysis.bill.windows import billing_day, billing_windows
-from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView, SeriesTotals
+from exporter.ledger.charges.window_rows import SeriesTotals
+from exporter.ledger.charges.windows import LABEL_COLUMNS, LedgerView
 from exporter.metrics import families as metrics
 from exporter.metrics.counters import Start, starts
 from exporter.metrics.families import Family, FamilySamples

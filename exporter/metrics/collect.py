@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.analysis.bill.attribution import Attribution
-from exporter.analysis.unit_cost.rate_book import RateCard
-from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
+from exporter.core.providers import OTHER_BILLS_ZONE
 from exporter.core.source_names import of_kind
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.charges.windows import LedgerView
@@ -23,7 +22,6 @@ from exporter.ledger.usage.llm import LlmView, billed_providers
 from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.attribution import (
-    BusinessUnit,
     attributed_costs,
     category_families,
     label_families,
@@ -32,6 +30,7 @@ from exporter.metrics.attribution import (
 from exporter.metrics.budgets import budget_families, threshold_family
 from exporter.metrics.exporter_cost import ExporterCost
 from exporter.metrics.families import FamilySamples
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.metrics.live_usage import (
     NOTHING_LIVE,
     SHOWN_FOR,
@@ -43,44 +42,25 @@ from exporter.metrics.live_usage import (
 from exporter.metrics.llm import USAGE_METERS, llm_families, llm_shares, usage_owners
 from exporter.metrics.model_names import ModelNames
 from exporter.metrics.outcomes import Outcomes
-from exporter.metrics.outlooks.budget import Budget, BudgetRules
+from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
 from exporter.metrics.outlooks.daily_nowcast import daily_outlooks
-from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.savings import Savings
 from exporter.metrics.spikes import Judged, spike_families
 from exporter.metrics.unusual_cost import Explain, UnusualCost, explain_nothing
 from exporter.sources.base import Source, billing_zones, reads_bill
-from exporter.sources.registry import HOURLY_BILLS
+from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
 from exporter.sources.status import SourceStatus
 
-OTHER_BILLS_ZONE = "UTC"
-"""Zone of the days of providers without their own source, such as those of FOCUS files."""
-
+if TYPE_CHECKING:
+    from exporter.metrics.outlooks.nowcast import Nowcasting
 
 logger = logging.getLogger(__name__)
 
 _Computed = TypeVar("_Computed")
 
 _NO_FAMILIES: Sequence[FamilySamples] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FigureSettings:
-    """The settings of the figures."""
-
-    llm_service_ids: tuple[str, ...] = GCP_LLM_SERVICE_IDS
-    """Services of Google's bill that are language models."""
-    rate_card: RateCard | None = None
-    attribution: Attribution | None = None
-    """Rules that sort charges into categories; None without any."""
-    label_costs: tuple[str, ...] = ()
-    """Labels whose values get their own cost of the month."""
-    units: tuple[BusinessUnit, ...] = ()
-    """Units of the user's business whose cost is shown."""
-    budgets: BudgetRules = BudgetRules()  # noqa: RUF009 - frozen
-    alert_thresholds: Mapping[str, float] = field(default_factory=dict)
-    """Thresholds of alert rules, by name."""
 
 
 class SnapshotCollector:
@@ -110,7 +90,7 @@ class SnapshotCollector:
         self._zones = billing_zones(sources)
         self._reads_live_usage = any(source.reads_live_usage for source in sources)
         self._settings = settings
-        self._nowcasting = Nowcasting()
+        self._nowcasting: Nowcasting | None = None
         self._models = ModelNames(settings.llm_service_ids)
         self._savings = Savings(sources)
         self._budgeting = Budgeting()
@@ -161,11 +141,22 @@ class SnapshotCollector:
         hourly = {provider: zone for provider, zone in zones.items() if provider in HOURLY_BILLS}
         usage = self.live_usage(view) if present else None
         llm = LlmView(view.connection, view.sources) if present else None
+        if self._nowcasting is None:
+            # It loads numpy, which `serve` leaves to the process that estimates.
+            from exporter.metrics.outlooks.nowcast import Nowcasting  # noqa: PLC0415
+
+            self._nowcasting = Nowcasting()
         nowcasting = self._nowcasting
         none: Sequence[Outlook] = ()
         return [
             *self._compute("nowcast", lambda: nowcasting.outlooks(view, usage, now, hourly), none, now, view),
-            *self._compute("daily_nowcast", lambda: daily_outlooks(view, llm, now, zones), none, now, view),
+            *self._compute(
+                "daily_nowcast",
+                lambda: daily_outlooks(view, llm, now, zones, OWNERSHIP),
+                none,
+                now,
+                view,
+            ),
         ]
 
     def savings(self, view: LedgerView, now: datetime) -> Sequence[FamilySamples]:

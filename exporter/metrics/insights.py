@@ -25,8 +25,8 @@ def insights(details: Details, budgets: Sequence[BudgetUse]) -> list[Insight]:
 
 
 def _budgets(budgets: Sequence[BudgetUse]) -> list[Insight]:
-    told = [insight for each in budgets if (insight := _budget(each)) is not None]
-    return sorted(told, key=lambda each: -(each.usd or 0.0))
+    insights = [insight for each in budgets if (insight := _budget(each)) is not None]
+    return sorted(insights, key=lambda each: -(each.usd or 0.0))
 
 
 def _budget(each: BudgetUse) -> Insight | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar, cast
 
-from exporter.ledger.engine_failures import concerns_ledger
+from exporter.ledger.engine_failures import concerns_ledger, is_interrupted
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
 
@@ -72,7 +72,7 @@ class Outcomes:
         try:
             computed = compute()
         except Exception as error:
-            if concerns_ledger(error):
+            if concerns_ledger(error) or is_interrupted(error):
                 # No figure can be computed then: whoever opened the ledger hears of it.
                 raise
             self._latest[figure] = Outcome(False, self._monotonic() - started)

@@ -24,7 +24,7 @@ from exporter.metrics.exposition.exposition import NOTHING_RENDERED, Exposition,
 from exporter.metrics.families import Family, FamilySamples
 from exporter.metrics.outcomes import BILL, Outcomes
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
-from exporter.metrics.outlooks.nowcast import Outlook, month_to_date_family, outlook_families
+from exporter.metrics.outlooks.outlook import Outlook, month_to_date_family, outlook_families
 from exporter.sources.base import BilledReads
 from exporter.sources.status import SourceStatus
 
@@ -78,7 +78,7 @@ class Snapshot:
     storage_notes: tuple[str, ...] = ()
     """What people should know of the ledger and its disk, a sentence each."""
     details: Mapping[str, Mapping[tuple[str, ...], float]] = field(default_factory=dict)
-    """Values by labels of the families that people are told of as well, by name of the family."""
+    """Values by labels of the families that people read as text as well, by name of the family."""
     llm_shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Share of language models in the cost of a service, by provider and name; missing without any."""
 

@@ -24,7 +24,7 @@ from exporter.ledger.usage.llm import LlmView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
 from exporter.metrics.outlooks.daily_nowcast import SERVICE_NAMES
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
 
 MOSTLY_BILLED: Final = 0.8

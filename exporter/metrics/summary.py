@@ -16,13 +16,13 @@ from typing import Any, Literal, TypedDict
 from exporter.analysis.bill.billing_calendar import hours_at
 from exporter.analysis.bill.coverage import BillCoverage
 from exporter.analysis.llm.services import LLM_PROVIDERS
-from exporter.analysis.nowcast.month_forecast import QUANTILES
+from exporter.analysis.nowcast.forecast import QUANTILES
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
 from exporter.core.llm_meters import STAND_IN_SERVICE_NAME
 from exporter.metrics.insights import insights
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.snapshot import HEADINGS, Snapshot
 from exporter.metrics.summary_schema import (
     BillState,

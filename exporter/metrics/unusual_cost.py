@@ -17,7 +17,7 @@ from exporter.ledger.charges.windows import LedgerView, Window
 from exporter.ledger.usage.llm import LlmView
 from exporter.metrics import families as metrics
 from exporter.metrics.families import FamilySamples
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.settled_day import settled_day_families, settled_days
 from exporter.metrics.spikes import MOSTLY_BILLED, Floors, Judged, billed_spikes, usage_spikes
 from exporter.sources.registry import HOURLY_BILLS
@@ -48,7 +48,7 @@ class Rise:
 
 
 Explain = Callable[[LedgerView, Sequence[Rise], datetime], Mapping[Rise, str]]
-"""Returns why each of some services rose, in one sentence, where the bill tells."""
+"""Returns why each of some services rose, in one sentence, where the bill shows it."""
 
 
 def explain_nothing(_view: LedgerView, _rises: Sequence[Rise], _now: datetime) -> Mapping[Rise, str]:

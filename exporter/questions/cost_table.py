@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from exporter.core.charges import EARLIEST_PLAUSIBLE, FARTHEST_AHEAD
-from exporter.ledger.charges.cost_sums import Amount, ChargeSeries, ChosenKind, CostSums, NumberedBy
+from exporter.ledger.charges.cost_sums import ChargeSeries, ChosenKind, CostSums
 from exporter.ledger.charges.windows import LedgerView, Window
 from exporter.metrics.attribution import BusinessUnit
 from exporter.questions.bills import Bills
+from exporter.questions.cell_reader import CellReader, Cells
 from exporter.questions.choosing import Choice, choose
 from exporter.questions.conditions import Conditions
 from exporter.questions.cost_answer import CostGroup, Measure, OtherGroups, Point, amount_text
@@ -24,19 +24,7 @@ from exporter.questions.times import Slot, Span, Step, slot_count, slots_of
 _READ_AT_ONCE: Final = 20_000
 """With more sums than this the largest groups are found first, so that memory stays small."""
 
-_DAY: Final = timedelta(days=1)
 _OTHER: Final = -1
-_NUMBERED: Final[Mapping[Step, NumberedBy]] = {
-    "hour": "hour",
-    "day": "day",
-    "week": "day",
-    "month": "day",
-    "total": "whole",
-}
-
-_Cells = dict[int, dict[int, Decimal]]
-"""Amount by number of the group and of the period."""
-
 _COUNTED: Final[Mapping[Measure, Callable[[ChargeSeries], bool]]] = {
     "net": lambda _series: True,
     "gross": lambda series: series.charge_category != "credit",
@@ -44,8 +32,6 @@ _COUNTED: Final[Mapping[Measure, Callable[[ChargeSeries], bool]]] = {
     "list": lambda series: series.charge_category != "credit",
     "usage": lambda series: series.charge_category == "usage",
 }
-
-_SUMMED: Final[Mapping[Measure, Amount]] = {"list": "listed", "usage": "quantity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,54 +49,6 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads sums of one choice of charges."""
-
-    sums: CostSums
-    choice: Choice
-    now: datetime
-    measure: Measure
-
-    def cells(
-        self,
-        kinds: Sequence[ChosenKind],
-        span: Span,
-        step: Step,
-        slots: Sequence[Slot],
-        amount: Amount | None = None,
-    ) -> _Cells:
-        place = {
-            number: index
-            for index, slot in enumerate(slots)
-            for number in range(slot.first_number, slot.end_number)
-        }
-        found: _Cells = {}
-        rows = self.sums.sums(
-            kinds,
-            _plausible(span, self.now),
-            _NUMBERED[step],
-            tags=self.choice.tags,
-            units=self.choice.units,
-            amount=amount or _SUMMED.get(self.measure, "billed"),
-        )
-        for group, number, summed in rows:
-            # A quantity is a float in the ledger; rounded once, so that its sums are exact too.
-            exact = summed if isinstance(summed, Decimal) else Decimal(f"{summed:.15g}")
-            of_group = found.setdefault(group, {})
-            index = place[number]
-            of_group[index] = of_group.get(index, Decimal(0)) + exact
-        return found
-
-    def totals(self, span: Span, amount: Amount | None = None) -> dict[int, Decimal]:
-        found = self.cells(self.choice.kinds, span, "total", slots_of(span, "total"), amount)
-        return {group: cells[0] for group, cells in found.items()}
-
-    def unlisted(self, span: Span) -> dict[int, Decimal]:
-        """Return what was billed for charges without a list price, where list prices are asked for."""
-        return self.totals(span, "unlisted") if self.measure == "list" else {}
-
-
-@dataclass(frozen=True, slots=True)
 class CostTable:
     """Amounts by group and period."""
 
@@ -120,8 +58,8 @@ class CostTable:
     shown: Sequence[int]
     rest: Sequence[int]
     """Numbers of the groups that are added up as _OTHER."""
-    cells: _Cells
-    unlisted: _Cells
+    cells: Cells
+    unlisted: Cells
     """Billed cost of charges without a list price, where list prices are asked for."""
     previous: Mapping[int, Decimal]
     previous_unlisted: Mapping[int, Decimal]
@@ -210,7 +148,7 @@ def cost_table(
         wanted=_COUNTED[parameters.measure],
         per=asked.per,
     )
-    reader = _Reader(sums, choice, asked.now, parameters.measure)
+    reader = CellReader(sums, choice, asked.now, parameters.measure)
     previous = reader.totals(before) if before else {}
     without = reader.unlisted(span)
     shown, rest, cells = _read(
@@ -234,16 +172,16 @@ def cost_table(
 
 
 def _read(
-    reader: _Reader,
+    reader: CellReader,
     parameters: CostParameters,
     asked: Asked,
     slots: Sequence[Slot],
     previous: Mapping[int, Decimal],
-) -> tuple[list[int], list[int], _Cells]:
+) -> tuple[list[int], list[int], Cells]:
     """Return the groups to show, those that are added up as _OTHER, and the amounts of both."""
     step, span, choice = parameters.step, asked.span, reader.choice
     numbers = slots[-1].end_number - slots[0].first_number
-    cells: _Cells | None = None
+    cells: Cells | None = None
     if len(choice.groups) * numbers <= _READ_AT_ONCE:
         cells = reader.cells(choice.kinds, span, step, slots)
         totals = {number: sum(each.values(), Decimal(0)) for number, each in cells.items()}
@@ -286,16 +224,6 @@ def _reach(span: Span, before: Span | None) -> Window:
     return (min(begin, before.whole[0]), end) if before else (begin, end)
 
 
-def _plausible(span: Span, now: datetime) -> dict[str, Window]:
-    """Return the windows without times in which there can be no charge."""
-    return {
-        zone: (begin, end)
-        for zone, window in span.windows.items()
-        if (begin := max(window[0], EARLIEST_PLAUSIBLE))
-        < (end := min(window[1], now + FARTHEST_AHEAD + _DAY))
-    }
-
-
 def _too_many_rows(rows: int, step: Step, most: int) -> QuestionError:
     return QuestionError(
         "top" if rows < 10 * most else "step",
@@ -304,7 +232,7 @@ def _too_many_rows(rows: int, step: Step, most: int) -> QuestionError:
     )
 
 
-def _total(cells: _Cells, numbers: Iterable[int]) -> str | None:
+def _total(cells: Cells, numbers: Iterable[int]) -> str | None:
     return _sum_text(amount for number in numbers for amount in cells.get(number, {}).values())
 
 

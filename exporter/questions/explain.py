@@ -102,7 +102,7 @@ def reason_of(
 ) -> tuple[str, Side] | None:
     """Return why the cost of a service changed, from its project that changed most, and the cost since.
 
-    None where the change cannot be told: a bill that begins later, or none at all.
+    None where the change is unknown: a bill that begins later, or none at all.
     """
     bill = bills.by_provider.get(provider)
     if bill is None or spans.before.whole[0] < bill.since:

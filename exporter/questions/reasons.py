@@ -25,7 +25,7 @@ def reasons(
     dimensions: Dimensions,
     zones: Mapping[str, str],
 ) -> dict[Rise, str]:
-    """Return why each of the rises happened, where the bill tells; `zones` has billing zones by provider."""
+    """Return why each rise happened, where the bill shows it; `zones` has billing zones by provider."""
     bills = bills_of(view, zones, now)
     found: dict[Rise, str] = {}
     for rise in rises:
@@ -38,7 +38,7 @@ def reasons(
                 view, dimensions, bills, provider=rise.provider, service=rise.service_name, spans=spans
             )
         except QuestionError as error:
-            # A service of very many SKUs and projects: its rise is told without a reason.
+            # A service of very many SKUs and projects: its rise is shown without a reason.
             logger.info("no reason is looked for why %s rose: %s", rise.service_name, error)
             continue
         if reason is not None and float(reason[1].usd) >= rise.least_billed_usd:

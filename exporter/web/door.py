@@ -20,7 +20,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 _PAUSE_SECONDS = 0.1
 """After the system had no place for another connection."""
 _MOST_REFUSALS = 64
-"""Clients that are told of being refused at a time; more are just disconnected."""
+"""Refused clients that get an answer at a time; more are just disconnected."""
 
 
 class Door:
@@ -145,7 +145,7 @@ class Door:
         self._open.pop(protocol, None)
 
     def may_refuse(self) -> bool:
-        """Return whether a refused client can still be told so."""
+        """Return whether a refused client can still get an answer."""
         return len(self.refusals) < _MOST_REFUSALS
 
     async def _admit(self, accepted: socket.socket) -> None:

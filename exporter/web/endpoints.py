@@ -236,12 +236,13 @@ class Endpoints:
         exposition, outcomes, process = snapshot.exposition, snapshot.outcomes, self._process_metrics
         counts = self.counts.rendered(process.began)
         if form == "openmetrics":
-            whole, member = exposition.openmetrics, exposition.openmetrics_gzip
             tail = outcomes.openmetrics + process.openmetrics() + counts.openmetrics + b"# EOF\n"
         else:
-            whole, member = exposition.text, exposition.text_gzip
             tail = outcomes.text + process.text() + counts.text
-        return gzip_member.extend(member, tail) if gzipped else (memoryview(whole), tail)
+        if gzipped:
+            member = exposition.openmetrics_gzip if form == "openmetrics" else exposition.text_gzip
+            return gzip_member.extend(member, tail)
+        return memoryview(exposition.openmetrics if form == "openmetrics" else exposition.text), tail
 
     def tail_for_front(self, snapshot: Snapshot) -> dict[str, Any]:
         """Return what follows the exposition but the counts of scrapes, and what those begin with."""

@@ -12,15 +12,13 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import ERROR as MALFORMED
 
 from exporter.metrics.snapshot import Snapshot
 from exporter.questions.asking import Questions
@@ -28,7 +26,8 @@ from exporter.web.door import Door
 from exporter.web.endpoints import Endpoints
 from exporter.web.front.front import Front, Peer
 from exporter.web.front.settings import FrontSettings
-from exporter.web.limits import ConnectionLimits, refused_body
+from exporter.web.incoming_requests import answered, is_our_fault, note_request, request_factory
+from exporter.web.limits import ConnectionLimits
 from exporter.web.listening import listening_socket
 from exporter.web.question_desk import Answer
 from exporter.web.web_config import WebConfig
@@ -198,11 +197,11 @@ class Server:
 
     async def _serve(self, listening: socket.socket) -> None:
         request_log = log.getChild("requests")
-        request_log.addFilter(_is_our_fault)
+        request_log.addFilter(is_our_fault)
         server = web.Server(
-            lambda request: _answered(request, self._endpoints.answer, door),
-            request_factory=_request_factory(
-                self._endpoints.headers, self._peer, lambda *of_request: _note_request(door, *of_request)
+            lambda request: answered(request, self._endpoints.answer, door),
+            request_factory=request_factory(
+                self._endpoints.headers, self._peer, lambda *of_request: note_request(door, *of_request)
             ),
             logger=request_log,
             access_log=None,
@@ -237,6 +236,9 @@ class Server:
         self._endpoints.close()
         if self._front is not None:
             await asyncio.to_thread(self._front.end, self._stop_timeout_seconds)
+            # Only now, and here: its last message may have come and be waiting to be taken.
+            self._loop.remove_reader(self._front.fileno())
+            self._front.close()
 
     async def _serve_behind(self, front: Front, door: Door) -> None:
         """Answer what the front passes on, until the stop."""
@@ -283,51 +285,3 @@ async def _close(runner: web.ServerRunner, server: web.Server, deadline: float) 
             for transport in transports:
                 transport.abort()
         await asyncio.sleep(_PAUSE_SECONDS)
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Keep tracebacks of malformed requests out of the log, with what they quote; the door logs a line."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-def _note_request(door: Door, message: Any, protocol: web.RequestHandler, remote: str | None) -> None:
-    door.request_begins(protocol)
-    if message is MALFORMED:
-        door.seldom("%s sent what is not an HTTP request; answered with 400", remote or "someone")
-
-
-async def _answered(
-    request: web.BaseRequest, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], door: Door
-) -> web.StreamResponse:
-    try:
-        return refused_body(request) or await answer(request)
-    finally:
-        door.request_ends(request.protocol)
-
-
-def _request_factory(
-    headers: Mapping[str, str],
-    peer_of: Callable[[web.BaseRequest], Peer | None],
-    note: Callable[[Any, Any, str | None], None],
-) -> Callable[..., web.BaseRequest]:
-    """Return a request factory that puts `headers` in all responses, also aiohttp's to malformed requests.
-
-    Requests that the front has passed on have the address of their client. `note` is called for each request
-    with its message, its protocol and that address.
-    """
-
-    class Request(web.BaseRequest):
-        async def _prepare_hook(self, response: web.StreamResponse) -> None:
-            response.headers.update(headers)
-
-    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        request: web.BaseRequest = Request(
-            message, payload, protocol, writer, task, asyncio.get_running_loop()
-        )
-        peer = peer_of(request)
-        if peer is not None:
-            request = request.clone(remote=peer.remote)
-        note(message, protocol, request.remote)
-        return request
-
-    return make

@@ -81,6 +81,16 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def signature_on_disk(settings: TlsSettings) -> tuple[object, ...]:
+    """Return what changes when a file of the settings does, or the right to read it."""
+    files = (settings.cert_file, settings.key_file, settings.client_ca_file)
+    try:
+        stats = [path.stat() for path in files if path is not None]
+    except OSError as error:
+        return (error.errno,)
+    return tuple((stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+
 def client_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
     """Return the subject alternative names of a verified certificate, as returned by `getpeercert`."""
     names: Iterable[tuple[str, str]] = (certificate or {}).get("subjectAltName", ())
@@ -101,29 +111,21 @@ class _Current:
     def __init__(self, settings: TlsSettings, context: ssl.SSLContext) -> None:
         self._settings = settings
         self._context = context
-        self._signature = self._signature_on_disk()
+        self._signature = signature_on_disk(settings)
 
     def put_into(self, connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
         """Give the connection the certificate on disk, before its handshake chooses one."""
-        signature = self._signature_on_disk()
+        signature = signature_on_disk(self._settings)
         if signature != self._signature:
             self._signature = signature
             try:
                 self._context = _context(self._settings)
             except TlsError as error:
-                log.warning("%s: %s; the current certificates stay in use", error.key, error)
+                # Whoever watches the files reports it; a client that connects is no reason to.
+                log.debug("%s: %s; the current certificates stay in use", error.key, error)
             else:
                 log.info("now using the changed certificates of %s", self._settings.cert_file)
         connection.context = self._context
-
-    def _signature_on_disk(self) -> tuple[object, ...]:
-        try:
-            settings = self._settings
-            files = (settings.cert_file, settings.key_file, settings.client_ca_file)
-            stats = [path.stat() for path in files if path is not None]
-        except OSError as error:
-            return (error.errno,)
-        return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
 
 def _context(settings: TlsSettings) -> ssl.SSLContext:

@@ -14,7 +14,8 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.queries import UsageView
 from exporter.ledger.usage.store import UsageLedger
 from exporter.metrics.live_usage import live_usage_families, read_live_usage
-from exporter.metrics.outlooks.nowcast import Nowcasting, outlook_families
+from exporter.metrics.outlooks.nowcast import Nowcasting
+from exporter.metrics.outlooks.outlook import outlook_families
 from exporter.sources.base import HoursRead
 from exporter.sources.spool import write_usage_csv
 from tests.support.charge_rows import HOUR, charge, put

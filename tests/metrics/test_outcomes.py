@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import duckdb
 import pytest
 
 from exporter.metrics.outcomes import Outcomes
@@ -33,6 +35,21 @@ def test_what_could_be_computed_is_1_with_its_duration(outcomes: Outcomes) -> No
         "spend_figure_duration_seconds": {("savings",): 0.5},
     }
     assert outcomes.failed == ()
+
+
+def test_a_query_that_the_end_of_the_exporter_interrupts_is_no_failed_figure(
+    outcomes: Outcomes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def long_query() -> list[str]:
+        with duckdb.connect() as connection:
+            threading.Timer(0.2, connection.interrupt).start()
+            connection.execute("SELECT count(*) FROM range(1000000) AS a, range(1000000) AS b").fetchall()
+        return []
+
+    with pytest.raises(duckdb.InterruptException):
+        outcomes.compute("savings", long_query, [])
+    assert outcomes.failed == ()
+    assert caplog.text == ""
 
 
 def test_what_failed_is_0_and_logged_with_its_cause(

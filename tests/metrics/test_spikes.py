@@ -18,7 +18,8 @@ from exporter.core.cost_cells import NANO, Line
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.usage.llm import LlmView
 from exporter.ledger.usage.store import UsageLedger
-from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
+from exporter.metrics.outlooks.nowcast import Nowcasting
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.metrics.spikes import Floors, Judged, billed_spikes, spike_families, usage_spikes
 from exporter.simulator.google.usage import Incident
 from exporter.simulator.google.world import World

@@ -53,6 +53,7 @@ def asked(rows: list[Charge], tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield found
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_listed_and_unlisted_are_the_sums_of_the_charges(

@@ -46,7 +46,7 @@ def until(
     condition: Callable[[], object],
     what: str,
     seconds: float = DEADLINE_SECONDS,
-    pause_seconds: float = 0.02,
+    pause_seconds: float = 0.05,
 ) -> None:
     """Poll until the condition holds; fails the test when the deadline passes first."""
     deadline = time.monotonic() + seconds

@@ -9,12 +9,12 @@ from decimal import Decimal
 from exporter.analysis.bill.attribution import Match
 from exporter.analysis.bill.billing_calendar import BillingCalendar
 from exporter.analysis.budgets.spending_season import SpendingSeason
-from exporter.analysis.nowcast.month_forecast import MonthForecast
+from exporter.analysis.nowcast.forecast import MonthForecast
 from exporter.analysis.nowcast.nowcast import Nowcast
 from exporter.core.cost_cells import NANO
 from exporter.metrics.outlooks.budget import Budget
 from exporter.metrics.outlooks.budget_outlook import BudgetOutlook
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 
 DAY_BEGINS = datetime(2026, 11, 23, 8, tzinfo=UTC)
 """Midnight in the billing zone."""

@@ -1,6 +1,7 @@
-"""Snapshots to serve, and plain requests to a running server."""
+"""Snapshots to serve, plain requests to a running server, and whether anything listens any more."""
 
 import http.client
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,3 +65,15 @@ def request(
         return Answer(response.status, dict(response.getheaders()), response.read())
     finally:
         connection.close()
+
+
+def refuses_connections(address: tuple[str, int]) -> bool:
+    """Return whether nothing listens there."""
+    try:
+        socket.create_connection(address, timeout=DEADLINE_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        # The system had taken this one when the listener closed.
+        return False
+    return False

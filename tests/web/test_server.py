@@ -18,7 +18,7 @@ from exporter.sources.status import SourceStatus
 from exporter.web.server import Server
 from tests.support.exposed import DEADLINE_SECONDS, until
 from tests.support.programs import needs
-from tests.support.served import Answer, large_snapshot, request, snapshot
+from tests.support.served import Answer, large_snapshot, refuses_connections, request, snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -324,14 +324,6 @@ def test_a_reader_that_hangs_up_gives_its_place_back_without_a_word(caplog: pyte
     assert not reported(caplog)
 
 
-def refuses_connections(server: Server) -> bool:
-    try:
-        socket.create_connection(server.address, timeout=DEADLINE_SECONDS).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 @pytest.mark.slow
 def test_a_stop_lets_a_running_response_finish() -> None:
     current = large_snapshot()
@@ -340,7 +332,7 @@ def test_a_stop_lets_a_running_response_finish() -> None:
     reader = SlowReader(server)
     stop = threading.Thread(target=server.stop)
     stop.start()
-    until(lambda: refuses_connections(server), "refused connections")
+    until(lambda: refuses_connections(server.address), "refused connections")
     assert stop.is_alive()
     announced, actual = reader.read_to_end()
     reader.close()
@@ -357,7 +349,7 @@ def test_a_stop_does_not_wait_for_a_reader_beyond_its_bound() -> None:
     begin = time.monotonic()
     server.stop()
     assert time.monotonic() - begin < 50
-    assert refuses_connections(server)
+    assert refuses_connections(server.address)
     reader.close()
 
 

@@ -205,7 +205,7 @@ def served_certificate(server: Server, authority: Authority, name: str) -> bytes
 def test_a_renewed_certificate_is_served_from_the_next_connection_on(
     tmp_path: Path, authority: Authority, pair: Pair, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
     with Server(LOOPBACK, snapshot, load_tls(tmp_path)) as server:
         first = served_certificate(server, authority, name)
         assert served_certificate(server, authority, name) == first

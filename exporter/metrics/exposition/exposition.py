@@ -8,28 +8,27 @@ looks for it.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, NamedTuple
 
 from exporter.metrics.exposition import gzip_member
-from exporter.metrics.exposition.label_texts import LabelTexts, escape_quoted, well_formed
+from exporter.metrics.exposition.family_texts import (
+    check_family,
+    openmetrics_header,
+    openmetrics_name,
+    text_header,
+)
+from exporter.metrics.exposition.kept_bytes import HeapBytes, KeptBytes, NewBytes
+from exporter.metrics.exposition.label_texts import LabelTexts
 from exporter.metrics.exposition.state import state_of
 from exporter.metrics.families import Family, FamilySamples
-
-_METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
-_RESERVED_LABEL: Final = "quantile"
-"""The formats reserve this label for summaries, which have a count and a sum. A gauge with quantiles has
-neither, so it is exposed without a type: that is correct, and linters accept it."""
 
 _CHUNK_SAMPLES: Final = 1024
 """Samples that are joined and encoded at once: so few that other threads never wait long."""
 
 Sample = tuple[tuple[str, ...], float]
-Buffer = bytes | memoryview
 
 TimedSample = tuple[tuple[str, ...], float, int]
 """Label values, value, and time in seconds since 1970."""
@@ -37,63 +36,89 @@ TimedSample = tuple[tuple[str, ...], float, int]
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """One rendering of all families. Neither format has its `# EOF` line yet, so that more may follow."""
+    """One rendering of all families. Neither format has its `# EOF` line yet, so that more may follow.
 
-    text: bytes
-    """Text format 0.0.4."""
-    openmetrics: bytes
-    """OpenMetrics 1.0."""
-    text_gzip: bytes
-    """One gzip member of `text`, made by gzip_member.assembled, so that it can be extended."""
-    openmetrics_gzip: bytes
-    """The same of `openmetrics`."""
+    Each property returns all its bytes: a copy, where they are not of this process.
+    """
+
+    parts: tuple[KeptBytes, KeptBytes, KeptBytes, KeptBytes]
+    """Text, OpenMetrics, and each of them as gzip."""
+
+    @property
+    def text(self) -> bytes:
+        """Text format 0.0.4."""
+        return self.parts[0].read()
+
+    @property
+    def openmetrics(self) -> bytes:
+        """OpenMetrics 1.0."""
+        return self.parts[1].read()
+
+    @property
+    def text_gzip(self) -> bytes:
+        """One gzip member of `text`, which gzip_member can extend."""
+        return self.parts[2].read()
+
+    @property
+    def openmetrics_gzip(self) -> bytes:
+        """The same of `openmetrics`."""
+        return self.parts[3].read()
 
 
 class Renderer:
     """Renders one state after the other; what has not changed since the last one is taken from it."""
 
-    def __init__(self) -> None:
-        # The parts are by name, in the order of the last exposition.
-        self._last, self._parts = _joined([])
+    def __init__(self, new_bytes: NewBytes = HeapBytes) -> None:
+        """`new_bytes` makes a place for the bytes of each format."""
+        self._new_bytes = new_bytes
+        self._last = _Writing(new_bytes).written()
+        self._parts: dict[str, _Part] = {}
+        """By name, in the order of the last exposition."""
 
     def render(self, families: Iterable[FamilySamples]) -> Exposition:
         """Render families in both formats; a family without samples is left out.
 
         Raises ValueError where the formats would be broken: a family or label name that is not allowed or
         occurs twice, a unit that the name does not end with, a wrong number of label values, the same label
-        values twice in one family, a counter that is negative or NaN.
+        values twice in one family, a counter that is negative or NaN. Raises OSError without memory.
         """
         label_texts: dict[tuple[str, ...], LabelTexts] = {}
         seen: set[str] = set()
-        rendered: list[tuple[Family, bytes, _Piece]] = []
+        kept: list[_Part] = []
+        """What stays as long as nothing has changed."""
+        writing: _Writing | None = None
         for each in families:
             family = each.family
-            _check_family(family, seen)
+            check_family(family, seen)
             family_samples = replace(each, samples=list(each.samples))
             state = state_of(family_samples)
             part = self._parts.get(family.name)
             if part is not None and (part.family, part.state) == (family, state):
-                rendered.append((family, state, part.piece(self._last)))
+                if writing is None:
+                    kept.append(part)
+                else:
+                    writing.copy(part, self._last)
             elif family_samples.samples:
+                if writing is None:
+                    writing = self._written_so_far(kept)
                 texts = label_texts.setdefault(family.labels, LabelTexts(family.labels))
-                rendered.append((family, state, _rendered(family_samples, texts)))
-        names = [family.name for family, _, _ in rendered]
-        if names != list(self._parts) or any(not piece.kept for _, _, piece in rendered):
-            self._last, self._parts = _joined(rendered)
+                writing.add(family, state, _rendered(family_samples, texts))
+        if writing is None and [part.family.name for part in kept] != list(self._parts):
+            writing = self._written_so_far(kept)
+        if writing is not None:
+            self._last, self._parts = writing.written(), writing.parts
         return self._last
+
+    def _written_so_far(self, kept: Iterable[_Part]) -> _Writing:
+        writing = _Writing(self._new_bytes)
+        for part in kept:
+            writing.copy(part, self._last)
+        return writing
 
 
 def render(families: Iterable[FamilySamples]) -> Exposition:
     """Render families, as a Renderer does that has rendered nothing before."""
     return Renderer().render(families)
-
-
-class _Piece(NamedTuple):
-    """One family, rendered: the bytes of an Exposition's four parts, the last two without head and end."""
-
-    parts: tuple[Buffer, Buffer, Buffer, Buffer]
-    kept: bool
-    """Whether it is from the last exposition."""
 
 
 class _Part(NamedTuple):
@@ -103,22 +128,49 @@ class _Part(NamedTuple):
     state: bytes
     spans: tuple[tuple[int, int], ...]
 
-    def piece(self, exposition: Exposition) -> _Piece:
-        wholes = (
-            exposition.text,
-            exposition.openmetrics,
-            exposition.text_gzip,
-            exposition.openmetrics_gzip,
-        )
-        one, two, three, four = (
-            memoryview(whole)[begin:end] for whole, (begin, end) in zip(wholes, self.spans, strict=True)
-        )
-        return _Piece((one, two, three, four), kept=True)
+
+class _Writing:
+    """An exposition that grows by one family after the other, so that no other copy of it is needed."""
+
+    def __init__(self, new_bytes: NewBytes) -> None:
+        self._kept = (new_bytes(), new_bytes(), new_bytes(), new_bytes())
+        for member in self._kept[2:]:
+            member.append(gzip_member.HEAD)
+        self.parts: dict[str, _Part] = {}
+
+    def add(self, family: Family, state: bytes, pieces: Iterable[bytes]) -> None:
+        """Write one family, rendered: text, OpenMetrics, and each of them deflated."""
+        begins = [each.size for each in self._kept]
+        for each, piece in zip(self._kept, pieces, strict=True):
+            each.append(piece)
+        self._note(family, state, begins)
+
+    def copy(self, part: _Part, exposition: Exposition) -> None:
+        """Write a family as an earlier exposition has it."""
+        begins = [each.size for each in self._kept]
+        for each, earlier, span in zip(self._kept, exposition.parts, part.spans, strict=True):
+            for chunk in earlier.chunks(*span):
+                each.append(chunk)
+        self._note(part.family, part.state, begins)
+
+    def written(self) -> Exposition:
+        """End it."""
+        text, openmetrics, *members = self._kept
+        for member, plain in zip(members, (text, openmetrics), strict=True):
+            member.append(gzip_member.end(plain.crc, plain.size))
+        for each in self._kept:
+            each.complete()
+        return Exposition(self._kept)
+
+    def _note(self, family: Family, state: bytes, begins: Iterable[int]) -> None:
+        ends = [each.size for each in self._kept]
+        self.parts[family.name] = _Part(family, state, tuple(zip(begins, ends, strict=True)))
 
 
-def _rendered(family_samples: FamilySamples, texts: LabelTexts) -> _Piece:
+def _rendered(family_samples: FamilySamples, texts: LabelTexts) -> Iterator[bytes]:
+    """Yield a family as text, as OpenMetrics, and each of them deflated."""
     family = family_samples.family
-    text, openmetrics = [_text_header(family)], [_openmetrics_header(family)]
+    text, openmetrics = [text_header(family)], [openmetrics_header(family)]
     try:
         for lines, created_lines in _sample_lines(family_samples, texts):
             text.append(lines)
@@ -127,27 +179,7 @@ def _rendered(family_samples: FamilySamples, texts: LabelTexts) -> _Piece:
         raise ValueError(f"{family.name}: {error}") from error
     # Joining bytes and compressing release the interpreter for other threads; growing a buffer would not.
     plain, open_plain = b"".join(text), b"".join(openmetrics)
-    packed = (gzip_member.deflated(plain), gzip_member.deflated(open_plain))
-    return _Piece((plain, open_plain, *packed), kept=False)
-
-
-def _joined(rendered: list[tuple[Family, bytes, _Piece]]) -> tuple[Exposition, dict[str, _Part]]:
-    """Return all pieces as one exposition, and where each is in it."""
-    ends = [0, 0, gzip_member.HEAD_BYTES, gzip_member.HEAD_BYTES]
-    parts: dict[str, _Part] = {}
-    for family, state, piece in rendered:
-        begins = list(ends)
-        ends = [end + memoryview(part).nbytes for end, part in zip(ends, piece.parts, strict=True)]
-        parts[family.name] = _Part(family, state, tuple(zip(begins, ends, strict=True)))
-    text = b"".join(piece.parts[0] for _, _, piece in rendered)
-    openmetrics = b"".join(piece.parts[1] for _, _, piece in rendered)
-    exposition = Exposition(
-        text=text,
-        openmetrics=openmetrics,
-        text_gzip=gzip_member.assembled([piece.parts[2] for _, _, piece in rendered], text),
-        openmetrics_gzip=gzip_member.assembled([piece.parts[3] for _, _, piece in rendered], openmetrics),
-    )
-    return exposition, parts
+    return iter((plain, open_plain, gzip_member.deflated(plain), gzip_member.deflated(open_plain)))
 
 
 def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterator[bytes]:
@@ -156,9 +188,9 @@ def timed_openmetrics(family: Family, samples: Iterable[TimedSample]) -> Iterato
     The format requires the samples of a series together and in the order of time. Raises ValueError for a
     family or label values that would break it.
     """
-    _check_family(family, set())
+    check_family(family, set())
     texts = LabelTexts(family.labels)
-    yield _openmetrics_header(family)
+    yield openmetrics_header(family)
     remaining = iter(samples)
     while chunk := list(islice(remaining, _CHUNK_SAMPLES)):
         lines = [
@@ -211,7 +243,7 @@ def _with_created(
     created: Mapping[tuple[str, ...], float],
 ) -> bytes:
     """Return sample lines, each followed by the one that says when the counter was zero, if it is known."""
-    name = f"{_openmetrics_name(family)}_created"
+    name = f"{openmetrics_name(family)}_created"
     both: list[str] = []
     for line, text, (values, _) in zip(lines, texts, samples, strict=True):
         both.append(line)
@@ -235,44 +267,6 @@ def _repeated(texts: Iterable[str], earlier: Iterable[str]) -> str:
             return text
         met.add(text)
     raise AssertionError("no text is repeated")
-
-
-def _openmetrics_name(family: Family) -> str:
-    return family.name.removesuffix("_total") if family.type == "counter" else family.name
-
-
-def _text_header(family: Family) -> bytes:
-    text = well_formed(family.help).replace("\\", r"\\").replace("\n", r"\n")
-    kind = "untyped" if _RESERVED_LABEL in family.labels else family.type
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {kind}\n".encode()
-
-
-def _openmetrics_header(family: Family) -> bytes:
-    name = _openmetrics_name(family)
-    unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
-    kind = "unknown" if _RESERVED_LABEL in family.labels else family.type
-    return f"# HELP {name} {escape_quoted(family.help)}\n# TYPE {name} {kind}\n{unit}".encode()
-
-
-def _check_family(family: Family, seen: set[str]) -> None:
-    """Raise ValueError if the family cannot be in an exposition together with those named in `seen`."""
-    name = _openmetrics_name(family)
-    if not _METRIC_NAME.fullmatch(family.name):
-        raise ValueError(f"{family.name!r} is not a metric name")
-    if (family.type == "counter") != family.name.endswith("_total"):
-        raise ValueError(
-            f"{family.name} is a {family.type}: only counters end with _total, and all of them do"
-        )
-    if family.unit and not name.endswith(f"_{family.unit}"):
-        raise ValueError(f"{family.name} does not end with its unit {family.unit!r}")
-    if name in seen:
-        raise ValueError(f"{family.name}: there is already a family of that name")
-    seen.add(name)
-    for label in family.labels:
-        if not _LABEL_NAME.fullmatch(label):
-            raise ValueError(f"{family.name}: {label!r} is not a label name")
-    if len(set(family.labels)) != len(family.labels):
-        raise ValueError(f"{family.name}: a label name occurs twice: {', '.join(family.labels)}")
 
 
 NOTHING_RENDERED: Final = render(())

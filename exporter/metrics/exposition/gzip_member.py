@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
 from typing import Final
 
 LEVEL: Final = 1
@@ -18,16 +17,13 @@ _RAW_WBITS: Final = -15
 _FINAL_EMPTY_BLOCK: Final = b"\x03\x00"
 _TRAILER: Final = struct.Struct("<II")
 
-
-_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
-"""Deflate; no name, no time; the fastest level; an unknown system."""
-
-HEAD_BYTES: Final = len(_HEAD)
+HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+"""The beginning of a member: deflate; no name, no time; the fastest level; an unknown system."""
 
 
 def compress(data: bytes) -> bytes:
     """Return one gzip member of `data` that `extend` can continue. The same data give the same bytes."""
-    return assembled([deflated(data)], data)
+    return b"".join((HEAD, deflated(data), end(zlib.crc32(data), len(data))))
 
 
 def deflated(data: bytes) -> bytes:
@@ -36,10 +32,9 @@ def deflated(data: bytes) -> bytes:
     return deflate.compress(data) + deflate.flush(zlib.Z_FULL_FLUSH)
 
 
-def assembled(pieces: Sequence[bytes | memoryview], data: bytes) -> bytes:
-    """Return one gzip member of `data`, which is all that `deflated` made the pieces of, in their order."""
-    trailer = _TRAILER.pack(zlib.crc32(data), len(data) % 2**32)
-    return b"".join((_HEAD, *pieces, _FINAL_EMPTY_BLOCK, trailer))
+def end(crc: int, size: int) -> bytes:
+    """Return the end of a member of so many bytes with this CRC-32, behind what `deflated` made of them."""
+    return _FINAL_EMPTY_BLOCK + _TRAILER.pack(crc, size % 2**32)
 
 
 def extend(member: bytes | memoryview, tail: bytes) -> tuple[memoryview, bytes]:

@@ -105,7 +105,8 @@ SPEND_REPORT_SUCCESS = gauge(
 SPEND_CONFIG_LAST_RELOAD_SUCCESSFUL = gauge(
     "spend_config_last_reload_successful",
     (),
-    "1 if the configuration that runs is the file's; 0 if the file has changed and could not be taken over.",
+    "1 if the configuration that runs is the file's; 0 if the file, or a certificate of the web server, has "
+    "changed and cannot be used.",
 )
 SPEND_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS = gauge(
     "spend_config_last_reload_success_timestamp_seconds",

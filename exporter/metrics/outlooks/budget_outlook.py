@@ -16,7 +16,6 @@ from exporter.analysis.bill.attribution import Combination
 from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.budgets.budget_state import BudgetSpending, BudgetState, budget_period, budget_state
 from exporter.analysis.budgets.spending_season import LEARNT_DAYS, SpendingSeason, learn_season
-from exporter.analysis.nowcast.single_charges import without_single_charges
 from exporter.analysis.nowcast.unbilled import unbilled_since
 from exporter.core.cost_cells import NANO
 from exporter.ledger.charges.bill_begins import bill_begins
@@ -24,7 +23,7 @@ from exporter.ledger.charges.budgets import NOTHING, BudgetView, Dollars
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
 from exporter.metrics.outlooks.budget_coverage import ALL, Counted
-from exporter.metrics.outlooks.nowcast import Outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from exporter.sources.registry import HOURLY_BILLS
 
 SHARED_OVER: Final = timedelta(days=14)
@@ -253,6 +252,9 @@ class _Read:
             usd = {hour: float(self._usd(number, each)) for hour, each in hours.items()}
             daily = provider not in HOURLY_BILLS
             if not daily:
+                # It loads numpy, which serving without budgets has no use for.
+                from exporter.analysis.nowcast.single_charges import without_single_charges  # noqa: PLC0415
+
                 # A fee counts when it is billed; the plan for other hours has nothing of it.
                 usd = without_single_charges(usd)
             learnt = learn_season(usd, hour_at(until), zone, daily=daily)

@@ -9,11 +9,11 @@ from exporter.analysis.bill.billing_calendar import hour_at, hours_at
 from exporter.analysis.nowcast.daily_bills import LEARNT_DAYS, DailyCosts, daily_outlook
 from exporter.core import llm_meters
 from exporter.core.cost_cells import NANO
+from exporter.core.ownership import Ownership
 from exporter.core.source_names import kind_of
 from exporter.ledger.charges.windows import LedgerView
 from exporter.ledger.usage.llm import LlmView, daily_costs
-from exporter.metrics.outlooks.nowcast import Outlook
-from exporter.sources.registry import HOURLY_BILLS, OWNERSHIP
+from exporter.metrics.outlooks.outlook import Outlook
 
 _LEARNT_FROM = timedelta(days=LEARNT_DAYS + 32)
 _USED_FROM = timedelta(days=32)
@@ -26,14 +26,19 @@ SERVICE_NAMES: Mapping[str, str] = {
 
 
 def daily_outlooks(
-    view: LedgerView, usage: LlmView | None, now: datetime, timezones: Mapping[str, str]
+    view: LedgerView,
+    usage: LlmView | None,
+    now: datetime,
+    timezones: Mapping[str, str],
+    ownership: Ownership,
 ) -> list[Outlook]:
     """Return the outlook of each provider that bills by the day, or whose usage only a log reports.
 
     `timezones` has the billing zone of each provider with a bill; a provider without one has UTC's days.
+    `ownership` says whose usage counts.
     """
-    logged = _LoggedUsage(usage, now)
-    hourly = HOURLY_BILLS & timezones.keys()
+    logged = _LoggedUsage(usage, now, ownership)
+    hourly = ownership.hourly_bills & timezones.keys()
     outlooks = []
     for provider in sorted({*timezones, *logged.providers} - hourly):
         billed = _billed(view, provider, now) if provider in timezones else None
@@ -47,7 +52,8 @@ def daily_outlooks(
 class _LoggedUsage:
     """Usage at list prices, by the sources that count for each provider."""
 
-    def __init__(self, usage: LlmView | None, now: datetime) -> None:
+    def __init__(self, usage: LlmView | None, now: datetime, ownership: Ownership) -> None:
+        self._ownership = ownership
         self._amounts = usage.hourly(llm_meters.LIST_USD, now - _USED_FROM) if usage else []
         self._through = usage.through(now) if usage else {}
         self.providers = {each.provider for each in self._amounts}
@@ -55,7 +61,7 @@ class _LoggedUsage:
     def used(self, provider: str) -> tuple[dict[int, float], float]:
         """Return billionths of a US dollar by hour, and the hour through which they are known."""
         mine = [each for each in self._amounts if each.provider == provider]
-        owner = OWNERSHIP.counted_usage(provider, {each.source for each in mine})
+        owner = self._ownership.counted_usage(provider, {each.source for each in mine})
         if owner is None:
             return {}, 0.0
         amounts: dict[int, float] = {}

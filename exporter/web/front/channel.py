@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 from array import array
 from collections.abc import Sequence
@@ -11,12 +13,18 @@ from typing import Any, Final
 
 _LARGEST_BYTES: Final = 200_000
 """What the system lets one message have with its usual buffers."""
-_ROOM_FOR_A_FILE: Final = socket.CMSG_LEN(array("i").itemsize)
+_MOST_FILES: Final = 4
+"""With one message: the parts of an exposition."""
+_ROOM_FOR_FILES: Final = socket.CMSG_LEN(_MOST_FILES * array("i").itemsize)
 _RECEIVING: Final = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class ClosedError(Exception):
-    """The other side has closed its end, or is no more."""
+    """One side has closed its end, or is no more."""
+
+
+class LostFileError(OSError):
+    """A message came without all of its files: this process may not have more open ones."""
 
 
 class Channel:
@@ -47,11 +55,19 @@ class Channel:
             )
         except (BrokenPipeError, ConnectionError) as error:
             raise ClosedError from error
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                # This end was closed by another thread: the exporter is stopping.
+                raise ClosedError from error
+            raise
 
     def receive(self) -> tuple[str, Any, list[int]] | None:
-        """Return kind, values and files of the next message, None without one. Raises ClosedError."""
+        """Return kind, values and files of the next message, None without one.
+
+        Raises ClosedError; LostFileError, after which there may be more messages.
+        """
         try:
-            data, beside, _, _ = self._end.recvmsg(_LARGEST_BYTES, _ROOM_FOR_A_FILE, _RECEIVING)
+            data, beside, flags, _ = self._end.recvmsg(_LARGEST_BYTES, _ROOM_FOR_FILES, _RECEIVING)
         except BlockingIOError:
             return None
         except ConnectionError as error:
@@ -61,6 +77,10 @@ class Channel:
         files = array("i")
         for _level, _type, content in beside:
             files.frombytes(content)
+        if flags & socket.MSG_CTRUNC:
+            for file in files:
+                os.close(file)
+            raise LostFileError(errno.EMFILE, "too many open files: raise the limit of open files")
         kind, values = json.loads(data)
         return kind, values, files.tolist()
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ class ScrapeDesk:
         self._stop_seconds: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def serve(self, listening: socket.socket) -> None:
-        """Serve until told to stop; then finish running answers in the time that is told."""
+        """Serve until asked to stop; then finish running answers in the given time."""
         tls = server_context(self._settings.tls) if self._settings.tls is not None else None
         await self._first_shown.wait()
         server = await asyncio.start_server(
@@ -94,17 +94,29 @@ class ScrapeDesk:
 
     def take_messages(self) -> None:
         """Take what the exporter has sent until now. Raises ClosedError when it has ended."""
-        while (message := self._channel.receive()) is not None:
-            kind, values, files = message
-            if kind == "exposition":
-                self._shown = SharedExposition.of_file(files[0], values)
-                os.close(files[0])
-            elif kind == "tail":
-                self._tail = values
-                self._counts.know(values["scrapes"])
-                self._first_shown.set()
-            elif kind == "stop" and not self._stop_seconds.done():
-                self._stop_seconds.set_result(values)
+        while True:
+            try:
+                message = self._channel.receive()
+                if message is None:
+                    return
+                self._take(*message)
+            except OSError as error:
+                log.error("scrapes show the last figures until there are newer ones: %s", error)  # noqa: TRY400
+
+    def _take(self, kind: str, values: Any, files: Sequence[int]) -> None:
+        """Take one message. Raises OSError."""
+        if kind == "exposition":
+            try:
+                self._shown = SharedExposition.of_files(files, values)
+            finally:
+                for file in files:
+                    os.close(file)
+        elif kind == "tail":
+            self._tail = values
+            self._counts.know(values["scrapes"])
+            self._first_shown.set()
+        elif kind == "stop" and not self._stop_seconds.done():
+            self._stop_seconds.set_result(values)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)

@@ -6,19 +6,20 @@ A scrape never waits for what the exporter does: building, rendering, questions 
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.metrics.exposition.exposition import Exposition
-from exporter.web.front.channel import Channel, ClosedError
+from exporter.web.front.channel import Channel, ClosedError, LostFileError
 from exporter.web.front.settings import FrontSettings
-from exporter.web.front.shared_exposition import written
+from exporter.web.front.shared_exposition import shared
+from exporter.web.limits import SeldomLog
 
 AVAILABLE: Final = sys.platform == "linux"
 """It needs memory that two processes share by a descriptor, and messages with descriptors."""
@@ -47,6 +48,7 @@ class Front:
         self._channel: Channel | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._shown: Exposition | None = None
+        self._seldom = SeldomLog(log.error, time.monotonic)
 
     def start(self, listening: socket.socket) -> None:
         """Start the process, which gets its own copy of the socket. Raises OSError."""
@@ -70,11 +72,8 @@ class Front:
     def show(self, exposition: Exposition, tail: Mapping[str, Any]) -> None:
         """Show these bytes, and behind them the tail, from the next scrape on. Raises OSError."""
         if exposition is not self._shown:
-            file, lengths = written(exposition)
-            try:
-                self._send("exposition", lengths, [file])
-            finally:
-                os.close(file)
+            parts = shared(exposition)
+            self._send("exposition", [part.size for part in parts], [part.file for part in parts])
             self._shown = exposition
         self._send("tail", tail)
 
@@ -83,7 +82,7 @@ class Front:
     ) -> bool:
         """Take what the process has sent; return whether it still runs."""
         try:
-            while (message := self._running.receive()) is not None:
+            while (message := self._received()) is not None:
                 kind, values, files = message
                 if kind == "connection":
                     counted(values["scrapes"])
@@ -94,6 +93,13 @@ class Front:
         except ClosedError:
             return False
         return True
+
+    def _received(self) -> tuple[str, Any, list[int]] | None:
+        while True:
+            try:
+                return self._running.receive()
+            except LostFileError as error:
+                self._seldom("a request is not answered: %s", error.strerror)
 
     def stop(self, timeout_seconds: float) -> None:
         """Have it accept no more and finish running answers, for at most so long."""
@@ -108,8 +114,11 @@ class Front:
         except subprocess.TimeoutExpired:
             log.warning("the process that answers scrapes did not end in time and is killed")
             self._process.kill()
-        self._running.close()
         return self._process.wait()
+
+    def close(self) -> None:
+        """Close the channel, once its end is known and nothing waits for messages any more."""
+        self._running.close()
 
     @property
     def _running(self) -> Channel:

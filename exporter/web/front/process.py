@@ -43,7 +43,8 @@ async def _serve(channel: Channel, listening: socket.socket) -> None:
         loop.remove_reader(channel.fileno())
         if message := channel.receive():
             settings = FrontSettings.of_plain(message[1])
-    logging.basicConfig(level=settings.log_level, handlers=[_ToExporter(channel)])
+    # The exporter adds the rest: when, and how bad it is.
+    logging.basicConfig(level=settings.log_level, format="%(message)s", handlers=[_ToExporter(channel)])
     desk = ScrapeDesk(channel, settings)
 
     def take() -> None:

@@ -1,4 +1,4 @@
-"""What the front is told at its start: how it is reached, and the limits that it keeps to."""
+"""What the front is given at its start: how it is reached, and the limits that it keeps to."""
 
 from __future__ import annotations
 

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.metrics.exposition.exposition import Exposition
+from exporter.metrics.exposition.kept_bytes import KeptBytes, MemoryFile
 from exporter.web.content_negotiation import Format
 
 
-def written(exposition: Exposition) -> tuple[int, tuple[int, ...]]:
-    """Return a file in memory with the exposition, and the lengths of its parts. Raises OSError."""
-    parts = (
-        exposition.text,
-        exposition.openmetrics,
-        exposition.text_gzip,
-        exposition.openmetrics_gzip,
-    )
-    file = os.memfd_create("exposition")
-    try:
-        for part in parts:
-            rest = memoryview(part)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-    except OSError:
-        os.close(file)
-        raise
-    return file, tuple(len(part) for part in parts)
+def shared(exposition: Exposition) -> list[MemoryFile]:
+    """Return the parts of an exposition as files in memory: its own ones, or copies. Raises OSError."""
+    return [part if isinstance(part, MemoryFile) else _copy(part) for part in exposition.parts]
+
+
+def _copy(part: KeptBytes) -> MemoryFile:
+    copy = MemoryFile()
+    copy.append(part.read())
+    return copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +32,15 @@ class SharedExposition:
     openmetrics_gzip: memoryview
 
     @classmethod
-    def of_file(cls, file: int, lengths: Sequence[int]) -> SharedExposition:
-        """Return what `written` wrote; the file may then be closed. Raises OSError."""
-        if not any(lengths):
-            return cls(*[memoryview(b"")] * 4)
-        whole = memoryview(mmap.mmap(file, sum(lengths), prot=mmap.PROT_READ))
-        ends = [sum(lengths[: number + 1]) for number in range(len(lengths))]
-        return cls(*[whole[end - length : end] for end, length in zip(ends, lengths, strict=True)])
+    def of_files(cls, files: Sequence[int], lengths: Sequence[int]) -> SharedExposition:
+        """Return what `shared` returned; the files may then be closed. Raises OSError."""
+        return cls(
+            *[
+                # An empty file cannot be mapped.
+                memoryview(mmap.mmap(file, length, prot=mmap.PROT_READ) if length else b"")
+                for file, length in zip(files, lengths, strict=True)
+            ]
+        )
 
     def part(self, form: Format, *, gzipped: bool) -> memoryview:
         """Return the bytes for one format and encoding."""

@@ -21,7 +21,8 @@ from exporter.metrics.budgets import budget_families
 from exporter.metrics.outlooks.budget import Budget, BudgetRules, Threshold
 from exporter.metrics.outlooks.budget_coverage import budgets_covered_from
 from exporter.metrics.outlooks.budget_outlook import Budgeting, BudgetOutlook
-from exporter.metrics.outlooks.nowcast import Nowcasting, Outlook
+from exporter.metrics.outlooks.nowcast import Nowcasting
+from exporter.metrics.outlooks.outlook import Outlook
 from tests.support.charge_rows import HOUR, charge, put
 from tests.support.outlooks import DAY_BEGINS, outlook, steady
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from exporter.analysis.nowcast.track_record import TrackRecord
 from exporter.core.charges import Charge
 from exporter.ledger.charges.store import Ledger
-from exporter.metrics.outlooks.nowcast import Outlook, cost_history, make_outlook
+from exporter.metrics.outlooks.nowcast import cost_history, make_outlook
+from exporter.metrics.outlooks.outlook import Outlook
 from tests.support.charge_rows import HOUR, charge, put
 
 NOW = datetime(2026, 6, 21, 3, tzinfo=UTC)

@@ -15,7 +15,8 @@ from exporter.core.cost_cells import NANO
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, PastEstimates, estimates_since
-from exporter.metrics.outlooks.nowcast import Outlook, cost_history, grade, make_outlook, outlook_families
+from exporter.metrics.outlooks.nowcast import cost_history, grade, make_outlook
+from exporter.metrics.outlooks.outlook import Outlook, outlook_families
 from exporter.refresh.refresher import Refresher
 from exporter.sources.base import Batch, Change, RefreshContext
 from exporter.sources.spool import write_spool_csv

@@ -14,13 +14,13 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from exporter.web.front.front import AVAILABLE
+from exporter.web.front.front import AVAILABLE, Front
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig, load_web_config
 from tests.support.certificates import Authority
 from tests.support.exposed import DEADLINE_SECONDS, until
 from tests.support.places import REPOSITORY
-from tests.support.served import request, snapshot
+from tests.support.served import refuses_connections, request, snapshot
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not AVAILABLE, reason="the front is for Linux")]
 
@@ -198,19 +198,43 @@ def test_who_connected_before_the_stop_is_still_answered(path: str, status: int)
             later.request("GET", "/metrics")
             assert later.getresponse().status == 200
         stop.set()
-        until(lambda: refused(addresses[0]), "the end of listening")
+        until(lambda: refuses_connections(addresses[0]), "the end of listening")
         early.request("GET", path)
         assert early.getresponse().status == status
     serving.join(DEADLINE_SECONDS)
     assert not serving.is_alive()
 
 
-def refused(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address, timeout=DEADLINE_SECONDS).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+def test_a_last_message_of_the_front_is_taken_before_its_channel_is_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = Server(LOOPBACK, snapshot, version="1.2.3", front=True)
+    real_end, steps = Front.end, {name: threading.Event() for name in ("held", "ended", "queued", "returned")}
+
+    def hold(begun: str, until_set: str) -> None:
+        steps[begun].set()
+        assert steps[until_set].wait(DEADLINE_SECONDS)
+
+    def end(front: Front, timeout_seconds: float) -> int | None:
+        """The server's loop finds the end of the process and, before that is taken, waits for this."""
+        loop = running._loop
+        assert loop is not None
+        loop.call_soon_threadsafe(hold, "held", "ended")
+        assert steps["held"].wait(DEADLINE_SECONDS)
+        assert front._process is not None
+        front._process.wait(DEADLINE_SECONDS)
+        loop.call_soon_threadsafe(hold, "queued", "returned")
+        steps["ended"].set()
+        assert steps["queued"].wait(DEADLINE_SECONDS)
+        code = real_end(front, timeout_seconds)
+        steps["returned"].set()
+        return code
+
+    monkeypatch.setattr(Front, "end", end)
+    with running:
+        assert request(running, "/metrics").status == 200
+    assert steps["returned"].is_set()
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_the_front_ends_when_the_exporter_is_killed(tmp_path: Path) -> None:
