@@ -5,7 +5,7 @@ What only the provider knows, such as the organization of a key, is kept as a cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,18 +50,25 @@ def claim(ledger: Ledger, source: str, account: str, kin: Sequence[str]) -> str 
 
     Raises LedgerError.
     """
-    with ledger.transaction() as connection:
-        held = _held(connection)
-        other = next((name for name in kin if held.get(name) == account), None)
-        if other is None and held.get(source) != account:
-            forget_claim(connection, source)
-            connection.execute("INSERT INTO setting VALUES (?, ?)", [_CLAIM, f"{source} {account}"])
+    held = claims(ledger)
+    other = _holder(held, account, kin)
+    if other is None and held.get(source) != account:
+        with ledger.transaction() as connection:
+            # One of the others may have been quicker.
+            other = _holder(_held(connection), account, kin)
+            if other is None:
+                forget_claim(connection, source)
+                connection.execute("INSERT INTO setting VALUES (?, ?)", [_CLAIM, f"{source} {account}"])
     return other
 
 
 def forget_claim(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """Forget which account a source reads."""
     connection.execute("DELETE FROM setting WHERE name = ? AND starts_with(value, ?)", [_CLAIM, f"{source} "])
+
+
+def _holder(held: Mapping[str, str], account: str, kin: Sequence[str]) -> str | None:
+    return next((name for name in kin if held.get(name) == account), None)
 
 
 def _held(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -16,7 +16,7 @@ _LATE: Final = "INTERVAL 1 DAY"
 
 
 def began_after_first_read(newest: str) -> str:
-    """Return SQL that tells whether a new series with `counted_from` begins now.
+    """Return SQL for whether a new series with `counted_from` begins now.
 
     `newest` is a query of the newest time that the ledger has of `$source`, before this is stored; NULL where
     it has nothing.

@@ -49,6 +49,11 @@ def concerns_ledger(error: BaseException) -> bool:
     return is_damage(error) or needs_opening(error)
 
 
+def is_interrupted(error: BaseException) -> bool:
+    """Return whether a query was ended from outside, as when the ledger is closed at the end."""
+    return isinstance(error, duckdb.InterruptException)
+
+
 def first_line(error: BaseException) -> str:
     """Return what a failure says, on one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -27,14 +27,17 @@ class FileWatch:
         self._descriptor = os.open(path, os.O_RDONLY)
         status = os.fstat(self._descriptor)
         self.identity = status.st_dev, status.st_ino
-        """What tells it from another file of its name."""
+        """What distinguishes it from another file of its name."""
 
     def problem(self) -> str:
         """Return why the file at the path is not the open one any more; empty where it is."""
         try:
             status = self._path.stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return f"ledger {self._path} is gone"
+        except OSError:
+            # What may not be looked at, or does not answer, is not gone.
+            return ""
         if (status.st_dev, status.st_ino) != self.identity:
             return f"ledger {self._path} is another file than the one that was opened"
         with self._closing:

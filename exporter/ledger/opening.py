@@ -41,7 +41,7 @@ def open_ledger_file(path: Path | None, memory_limit: str) -> tuple[duckdb.DuckD
     if path is None:
         connection = connect(settings=_settings(memory_limit))
         return _ready(connection, "in memory", read_only=False), False
-    read_only = path.exists() and not may_write(path)
+    read_only = is_there(path) and not may_write(path)
     connection = _connect(path, memory_limit, read_only=read_only)
     try:
         return _ready(connection, str(path), read_only=read_only), read_only
@@ -64,6 +64,21 @@ def open_ledger_read_only(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBP
         connection.close()
         raise failure_of(path, error) from error
     return connection, found
+
+
+def is_there(path: Path) -> bool:
+    """Return whether the ledger's file exists. Raises LedgerError where this user may not know."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise LedgerError(
+            "ledger_unusable",
+            f"ledger {path} cannot be reached ({error.strerror}): let this user enter its folder, or name "
+            "another file under the key `ledger`",
+        ) from error
+    return True
 
 
 def may_write(path: Path) -> bool:

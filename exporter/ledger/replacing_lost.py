@@ -14,7 +14,7 @@ import duckdb
 from exporter.ledger.engine_failures import is_damage_of_log
 from exporter.ledger.file_watch import BEGIN_BYTES, MARK
 from exporter.ledger.kept_counters import counters_file, restore_counters
-from exporter.ledger.opening import DAMAGED, LedgerError, failure_of, open_ledger_file
+from exporter.ledger.opening import DAMAGED, LedgerError, failure_of, is_there, open_ledger_file
 from exporter.ledger.setting_aside import set_aside
 from exporter.ledger.verification import verify
 
@@ -36,7 +36,7 @@ class Opened:
     loss: str = ""
     """What happened to the one before, and what it means, in one line; empty where nothing was lost."""
     gone_at: datetime | None = None
-    """When the one before was found to be gone; None where its damaged file tells the time."""
+    """When the one before was found to be gone; None where its damaged file has the time."""
 
 
 def open_or_replace(path: Path, memory_limit: str, now: datetime, *, seen: str = "") -> Opened:
@@ -45,7 +45,7 @@ def open_or_replace(path: Path, memory_limit: str, now: datetime, *, seen: str =
     `seen` is the text of a failure that looked like damage, which counts where reading everything takes too
     long to be sure. Raises LedgerError where it cannot be opened for another reason, or may not be moved.
     """
-    if not path.exists():
+    if not is_there(path):
         return _new(path, memory_limit, now, f"ledger {path} is gone", begun=counters_file(path).exists())
     try:
         return Opened(*_verified(path, memory_limit, seen))
@@ -95,7 +95,7 @@ def _without_log(path: Path, memory_limit: str, now: datetime, why: LedgerError)
 
 
 def _new(path: Path, memory_limit: str, now: datetime, what: str, *, begun: bool) -> Opened:
-    """Begin a new ledger; `begun` tells whether there was one before."""
+    """Begin a new ledger; `begun` is whether there was one before."""
     moved = _moved(path, now) if begun else None
     connection, read_only = open_ledger_file(path, memory_limit)
     if not begun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,8 @@ def damaged_files(path: Path) -> list[tuple[datetime, Path]]:
     """Return when a ledger at this path was set aside, and where it is now, the oldest first."""
     name = re.compile(re.escape(path.name) + r"\.damaged-(\d{8}T\d{6}Z)(\.wal)?")
     found: dict[datetime, Path] = {}
-    if path.parent.is_dir():
+    # A folder that is gone, or may not be read for now, shows none.
+    with suppress(OSError):
         for each in path.parent.iterdir():
             if match := name.fullmatch(each.name):
                 when = datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)

@@ -55,6 +55,7 @@ def used_places(path: Path) -> list[int]:
     return [0, 13, 100, 4_100, 8_200, *chance.sample(used, 12)]
 
 
+@pytest.mark.slow
 def test_one_changed_byte_anywhere_is_found_and_the_ledger_is_replaced(tmp_path: Path) -> None:
     path = filled(tmp_path)
     whole = path.read_bytes()

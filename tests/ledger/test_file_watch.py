@@ -58,3 +58,19 @@ def test_a_file_that_is_gone_replaced_or_overwritten_is_named(path: Path) -> Non
     watch.close()
     path.unlink()
     assert watch.problem().endswith("is gone")
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_gone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    OpenFile(path, "256MB").close()
+    watch = FileWatch(path)
+    with monkeypatch.context() as forbidden:
+        # Root may look at everything.
+        forbidden.setattr(Path, "stat", _refuse)
+        assert watch.problem() == ""
+    path.unlink()
+    assert "is gone" in watch.problem()
+    watch.close()
+
+
+def _refuse(_path: Path) -> None:
+    raise PermissionError(13, "Permission denied")

@@ -51,7 +51,7 @@ class ChargeSeries(NamedTuple):
 
 
 class ChargeKind(NamedTuple):
-    """Charges of one series; `tags` and `unit` are empty where they are not told apart."""
+    """Charges of one series; `tags` and `unit` are empty where they are not kept apart."""
 
     series_id: int
     tags: str

@@ -6,7 +6,8 @@ counters over them change together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,20 +115,15 @@ class Ledger:
             connection.execute(
                 "DELETE FROM partition WHERE partition_id IN (SELECT unnest(?::INTEGER[]))", [ids]
             )
-            free = self._free_partition_id(connection, ids)
-            for each in arrived:
-                partition_id = known.get(each.name)
-                if partition_id is None:
-                    partition_id, free = free, free + 1
-                connection.execute(
-                    f"""INSERT INTO incoming BY NAME SELECT ?::INTEGER AS partition_id,
-                          {", ".join(CHARGE_COLUMNS)} FROM {spool_relation(each.charges)}""",
-                    [partition_id],
-                )
-                connection.execute(
-                    "INSERT INTO partition VALUES (?, ?, ?, ?, ?)",
-                    [partition_id, source, each.name, each.cursor, each.export_rows],
-                )
+            free = itertools.count(self._free_partition_id(connection, ids))
+            numbered = {each.name: known.get(each.name) or next(free) for each in arrived}
+            for charges in _incoming(arrived, numbered):
+                connection.execute(f"INSERT INTO incoming BY NAME {charges}")
+            rows = [
+                (numbered[each.name], source, each.name, each.cursor, each.export_rows) for each in arrived
+            ]
+            if rows:
+                connection.executemany("INSERT INTO partition VALUES (?, ?, ?, ?, ?)", rows)
             self._replace(connection, source, ids)
 
     def forget_before(self, moment: datetime) -> None:
@@ -248,9 +244,32 @@ class Ledger:
         return max([int(rows[0][0]), *taken]) + 1
 
 
+def _incoming(arrived: Sequence[ArrivedPartition], numbered: Mapping[str, int]) -> Iterator[str]:
+    """Yield SELECTs of all charges with the number of their partition: one for all files of Parquet."""
+    columns = ", ".join(CHARGE_COLUMNS)
+    of_parquet = {
+        str(each.charges): numbered[each.name] for each in arrived if each.charges.suffix == ".parquet"
+    }
+    if len(of_parquet) > 1:
+        files = ", ".join(map(_quoted, of_parquet))
+        listed = ", ".join(f"({_quoted(path)}, {number})" for path, number in of_parquet.items())
+        yield f"""SELECT numbered.number::INTEGER AS partition_id, {columns}
+            FROM read_parquet([{files}], filename = 'spool_file')
+            -- Rows of a file that it calls otherwise have no number, which `incoming` refuses: none is lost.
+            LEFT JOIN (VALUES {listed}) AS numbered(spool_file, number) USING (spool_file)"""
+    for each in arrived:
+        if len(of_parquet) < 2 or each.charges.suffix != ".parquet":
+            relation = spool_relation(each.charges)
+            yield f"SELECT {numbered[each.name]}::INTEGER AS partition_id, {columns} FROM {relation}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def spool_relation(path: Path) -> str:
     """Return the table function call that reads a spool file of charges."""
-    quoted = "'" + str(path).replace("'", "''") + "'"
+    quoted = _quoted(str(path))
     if path.suffix == ".parquet":
         return f"read_parquet({quoted})"
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in CHARGE_COLUMNS.items())
