@@ -5,7 +5,7 @@ It implements ListTimeSeries and ListMetricDescriptors, and can simulate failure
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,12 +27,13 @@ from grpc_status import rpc_status
 
 from exporter.simulator.chance import stream, uniform
 from exporter.simulator.google.live_metrics import METRICS, Metric
-from exporter.simulator.google.live_usage import Samples, SimulatedUsage
+from exporter.simulator.google.live_usage import SimulatedUsage
 from exporter.simulator.google.time_series import (
     AlignedSeries,
     BadRequestError,
     Query,
     UnknownMetricError,
+    Visible,
     answer,
     conditions_of,
 )
@@ -124,14 +125,20 @@ class CloudMonitoring:
         if failure is not None:
             _abort(context, failure)
 
-    def _visible_at(self, now: int) -> Callable[[Samples, Metric, int], bool]:
+    def _visible_at(self, now: int) -> Visible:
         late = stream(0, "late")
 
-        def visible(_series: Samples, metric: Metric, minute: int) -> bool:
-            age = now - (minute + 1) * 60 - metric.ingest_delay_seconds
-            if age >= 0 and self.faults.late_share and uniform(late, minute) < self.faults.late_share:
-                return age >= self.faults.late_seconds
-            return age >= 0
+        def visible(metric: Metric, minutes: range) -> Sequence[int]:
+            # A minute has ended before its samples are seen.
+            seen = range(minutes.start, min(minutes.stop, (now - metric.ingest_delay_seconds) // 60))
+            if not self.faults.late_share:
+                return seen
+            punctual = (now - metric.ingest_delay_seconds - self.faults.late_seconds) // 60
+            return [
+                minute
+                for minute in seen
+                if minute < punctual or uniform(late, minute) >= self.faults.late_share
+            ]
 
         return visible
 

@@ -34,6 +34,10 @@ _STARTS_PER_REQUEST: Final = 0.0004
 _STARTS_AT_DEPLOY: Final = 0.004
 _STARTS_IN_STORM: Final = 0.09
 _SEEN: Final = frozenset(sku for emission in EMISSIONS for sku in emission.skus)
+_BY_METRIC: Final = {
+    wanted: [each for each in EMISSIONS if (each.metric.type, each.resource_type) == wanted]
+    for wanted in {(each.metric.type, each.resource_type) for each in EMISSIONS}
+}
 _FEW: Final = 1000.0
 _STORMY: Final = "support-agent"
 
@@ -62,15 +66,18 @@ class SimulatedUsage:
 
     def samples(self, project_id: str, metric_type: str, resource_type: str, hour: int) -> Iterator[Samples]:
         """All series of a metric in a project within one hour since the epoch; quiet ones are left out."""
-        for emission in EMISSIONS:
-            if emission.metric.type != metric_type or emission.resource_type != resource_type:
-                continue
-            for meter, use in self._uses(hour):
-                if meter.project.id == project_id and meter.line.sku in emission.skus:
+        for emission in _BY_METRIC.get((metric_type, resource_type), ()):
+            for meter, use in self._uses(hour).get(project_id, ()):
+                if meter.line.sku in emission.skus:
                     yield from self._of_line(emission, meter, use, hour)
 
-    def _uses_of(self, hour: int) -> tuple[tuple[Meter, Use], ...]:
-        return tuple((meter, use) for meter, use in self._world.uses(hour) if meter.line.sku in _SEEN)
+    def _uses_of(self, hour: int) -> dict[str, list[tuple[Meter, Use]]]:
+        """What has a metric, by project."""
+        found: dict[str, list[tuple[Meter, Use]]] = {}
+        for meter, use in self._world.uses(hour):
+            if meter.line.sku in _SEEN:
+                found.setdefault(meter.project.id, []).append((meter, use))
+        return found
 
     def _of_line(self, emission: Emission, meter: Meter, use: Use, hour: int) -> Iterator[Samples]:
         name = _name(meter)

@@ -6,7 +6,7 @@ Only the forms that the exporter sends; anything else is refused, as the real se
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,8 +68,8 @@ class AlignedSeries:
     points: tuple[tuple[int, float], ...]
 
 
-Visible = Callable[[Samples, Metric, int], bool]
-"""Whether a sample of a minute (since the epoch) can be seen yet."""
+Visible = Callable[[Metric, range], Sequence[int]]
+"""Those of some minutes (since the epoch) whose samples of a metric can be seen yet."""
 
 
 def conditions_of(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -96,19 +96,26 @@ def answer(
     if query.reducer not in ("REDUCE_SUM", "REDUCE_MEAN") or query.aligner not in ("ALIGN_SUM", "ALIGN_MEAN"):
         raise BadRequestError(f"unsupported aggregation {query.aligner}, {query.reducer}")
     aligned: dict[Group, dict[int, list[float]]] = {}
-    for series, hour, minutes in _hours(usage, query):
-        key = tuple((field, _label(series, field, query)) for field in query.group_by)
-        for minute in _told(series, metric, hour, minutes, visible):
-            # Periods are counted from the end of the interval, as the service does it.
-            behind = (query.end - (minute + 1) * _MINUTE_SECONDS) // query.period
-            cell = aligned.setdefault(key, {}).setdefault(query.end - behind * query.period, [0.0, 0])
-            cell[0] += series.minutes[minute - hour * 60]
-            cell[1] += 1
+    first, last = -(-query.start // _MINUTE_SECONDS), query.end // _MINUTE_SECONDS - 1
+    for hour in range(first // 60, last // 60 + 1):
+        found = usage.samples(query.project_id, query.metric_type, query.resource_type, hour)
+        matching = [series for series in found if _matches(series, query)]
+        if not matching:
+            continue
+        periods = _periods(
+            query, metric, range(max(first, hour * 60), min(last, hour * 60 + 59) + 1), visible
+        )
+        for series in matching:
+            key = tuple((field, _label(series, field, query)) for field in query.group_by)
+            cells = aligned.setdefault(key, {})
+            for end, minutes in periods.items():
+                _add(cells, end, [series.minutes[minute] for minute in minutes], metric)
     return [
         AlignedSeries(
             key, metric, tuple((end, _value(cells[end], query)) for end in sorted(cells, reverse=True))
         )
         for key, cells in sorted(aligned.items())
+        if cells
     ]
 
 
@@ -116,23 +123,25 @@ def _value(cell: list[float], query: Query) -> float:
     return cell[0] / cell[1] if query.aligner == "ALIGN_MEAN" or query.reducer == "REDUCE_MEAN" else cell[0]
 
 
-def _hours(usage: SimulatedUsage, query: Query) -> Iterator[tuple[Samples, int, range]]:
-    """Matching series by hour, with the minutes of which the samples end in (start, end]."""
-    first, last = -(-query.start // _MINUTE_SECONDS), query.end // _MINUTE_SECONDS - 1
-    for hour in range(first // 60, last // 60 + 1):
-        minutes = range(max(first, hour * 60), min(last, hour * 60 + 59) + 1)
-        for series in usage.samples(query.project_id, query.metric_type, query.resource_type, hour):
-            if _matches(series, query):
-                yield series, hour, minutes
+def _add(cells: dict[int, list[float]], end: int, values: list[float], metric: Metric) -> None:
+    """Add the samples of one series in one period; a flow has none where nothing flows."""
+    number = len(values) - values.count(0.0) if metric.kind == "DELTA" else len(values)
+    if number:
+        cell = cells.setdefault(end, [0.0, 0])
+        cell[0] += sum(values)
+        cell[1] += number
 
 
-def _told(series: Samples, metric: Metric, hour: int, minutes: range, visible: Visible) -> Iterator[int]:
-    """The minutes with a sample that can be seen; a flow has none where nothing flows."""
-    every = metric.sample_seconds // _MINUTE_SECONDS
-    for minute in minutes:
-        there = series.minutes[minute - hour * 60] if metric.kind == "DELTA" else minute % every == 0
-        if there and visible(series, metric, minute):
-            yield minute
+def _periods(query: Query, metric: Metric, minutes: range, visible: Visible) -> dict[int, list[int]]:
+    """Ends of the periods in an hour, each with the minutes of the hour whose samples count there."""
+    every = 1 if metric.kind == "DELTA" else metric.sample_seconds // _MINUTE_SECONDS
+    periods: dict[int, list[int]] = {}
+    for minute in visible(metric, minutes):
+        if minute % every == 0:
+            # Periods are counted from the end of the interval, as the service does it.
+            behind = (query.end - (minute + 1) * _MINUTE_SECONDS) // query.period
+            periods.setdefault(query.end - behind * query.period, []).append(minute % 60)
+    return periods
 
 
 def _matches(series: Samples, query: Query) -> bool:
