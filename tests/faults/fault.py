@@ -13,7 +13,7 @@ Holds = Callable[[World], bool]
 
 @dataclass(frozen=True)
 class Fault:
-    """A row: how a fault happens, what still works, how it is told, how it heals."""
+    """A row: how a fault happens, what still works, how it shows, how it heals."""
 
     name: str
     happens: Act

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import resource
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, logged
 from tests.faults.world import World
 
+_ESTIMATED = ("nowcast", "nowcast_grades")
+"""Figures that come from a process of their own."""
 
-def _children(pid: int) -> Iterator[tuple[int, str]]:
+_LITTLE_MEMORY_BYTES = 64 * 2**20
+"""Less than the process has when it has begun, so that it gets no more."""
+
+
+def children(pid: int) -> Iterator[tuple[int, str]]:
     """Processes that a process has started, each with its command line."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -28,7 +34,7 @@ def _children(pid: int) -> Iterator[tuple[int, str]]:
 
 
 def _estimators(world: World) -> list[int]:
-    return [number for number, command in _children(world.program.process.pid) if "estimation" in command]
+    return [number for number, command in children(world.program.process.pid) if "estimation" in command]
 
 
 def _kill_the_estimator(world: World) -> None:
@@ -37,6 +43,32 @@ def _kill_the_estimator(world: World) -> None:
     world.wait(lambda: _estimators(world), "a process that estimates")
     for number in _estimators(world):
         os.kill(number, signal.SIGKILL)
+
+
+def _estimation_without_memory(world: World) -> None:
+    limited: list[int] = []
+
+    def failed() -> bool:
+        running = _estimators(world)
+        for number in running:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(number, resource.RLIMIT_AS, (_LITTLE_MEMORY_BYTES, _LITTLE_MEMORY_BYTES))
+        if limited and not running and not _not_estimated(world):
+            # It needed no more memory before its end: charges that are written anew have it estimate again.
+            world.write_bill("new.csv", usd="0")
+        limited[:] = running
+        return logged("ran out of memory")(world)
+
+    world.write_bill("new.csv", usd="0")
+    world.wait(failed, "an estimation that runs out of memory")
+
+
+def _not_estimated(world: World) -> bool:
+    return any(world.value("spend_figure_success", figure=figure) == 0 for figure in _ESTIMATED)
+
+
+def _estimated_again(world: World) -> bool:
+    return not _not_estimated(world) and world.is_whole()
 
 
 def _second_program(world: World) -> None:
@@ -56,7 +88,7 @@ def _killed_and_started_again(world: World) -> None:
 
 
 def _kill_the_front(world: World) -> None:
-    for number, command in _children(world.program.process.pid):
+    for number, command in children(world.program.process.pid):
         if "web.front" in command:
             os.kill(number, signal.SIGKILL)
 
@@ -64,6 +96,11 @@ def _kill_the_front(world: World) -> None:
 def _wrong_configuration(world: World) -> None:
     world.kept["config"] = world.config.read_text()
     world.config.write_text('{"listne": "127.0.0.1:1"}')
+
+
+def _empty_configuration(world: World) -> None:
+    world.kept["config"] = world.config.read_text()
+    world.config.write_text("")
 
 
 def _no_configuration(world: World) -> None:
@@ -85,25 +122,6 @@ def _wrong_users(world: World) -> None:
 
 def _right_users(world: World) -> None:
     (world.folder / "web.yml").write_text("{}")
-
-
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _no_receiver(world: World) -> None:
-    url = f"http://127.0.0.1:{_closed_port()}/api/v1/write"
-    world.change_config(history={"remote_write": {"url": url}})
-
-
-def _no_mail_server(world: World) -> None:
-    memory = {"period": "2020-01-01", "at": "2020-01-02T00:00:00+00:00", "outcome": "sent"}
-    (world.ledger.parent / f"{world.ledger.name}.reports.json").write_text(json.dumps({"daily/mail": memory}))
-    mail = {"host": "127.0.0.1", "port": _closed_port(), "encryption": "none"}
-    mail |= {"sender": "spend@example.com", "to": "ann@example.com"}
-    world.change_config(reports=[{"name": "daily", "period": "day", "at": "00:00", "mail": mail}])
 
 
 def _stopped_in_the_first_read(world: World) -> None:
@@ -129,11 +147,24 @@ ROWS: tuple[Fault, ...] = (
     Fault(
         "the process that estimates is killed",
         _kill_the_estimator,
-        logged("the bill is still served"),
-        "the log; estimates are absent until the next try",
+        lambda world: _not_estimated(world) and logged("signal 9", "the bill is still served")(world),
+        "`spend_figure_success` 0 and the log; the last estimates stay, at most until their day ends",
         "all bills",
-        "by itself: it is started again",
+        "by itself: it is started again after 15 seconds, later if that fails as well",
         lambda world: (world.bills / "new.csv").unlink(),
+        healed=_estimated_again,
+        alert="SpendFigureFailed",
+    ),
+    Fault(
+        "the process that estimates runs out of memory",
+        _estimation_without_memory,
+        lambda world: _not_estimated(world) and logged("ran out of memory")(world),
+        "`spend_figure_success` 0 and the log; the last estimates stay, at most until their day ends",
+        "all bills",
+        "by itself: it is started again after 15 seconds, later if that fails as well",
+        lambda world: (world.bills / "new.csv").unlink(),
+        healed=_estimated_again,
+        alert="SpendFigureFailed",
     ),
     Fault(
         "a second exporter is started on the same ledger",
@@ -148,6 +179,17 @@ ROWS: tuple[Fault, ...] = (
         _wrong_configuration,
         _not_taken_over,
         "`spend_config_last_reload_successful` 0; the log names key and line",
+        "everything, by the configuration of before",
+        "by itself, when the file is right",
+        World.restore_config,
+        healed=_taken_over,
+        alert="SpendConfigNotTakenOver",
+    ),
+    Fault(
+        "the configuration file is emptied while running",
+        _empty_configuration,
+        _not_taken_over,
+        "`spend_config_last_reload_successful` 0; the log names the file",
         "everything, by the configuration of before",
         "by itself, when the file is right",
         World.restore_config,
@@ -175,26 +217,6 @@ ROWS: tuple[Fault, ...] = (
         _right_users,
         healed=_taken_over,
         alert="SpendConfigNotTakenOver",
-    ),
-    Fault(
-        "the receiver of remote write is down",
-        _no_receiver,
-        lambda world: (world.value("spend_remote_write_pending_samples") or 0) > 0,
-        "`spend_remote_write_pending_samples`; the log names the address",
-        "all bills; what is to be sent is kept",
-        "by itself, when it is back",
-        World.restore_config,
-        alert="SpendHistoryIncomplete",
-    ),
-    Fault(
-        "the mail server of a report is down",
-        _no_mail_server,
-        lambda world: world.value("spend_report_success", report="daily") == 0,
-        "`spend_report_success` 0; the log names report and server",
-        "all bills; the report is tried again",
-        "by itself, when it is back",
-        World.restore_config,
-        alert="SpendReportNotSent",
     ),
     Fault(
         "the clock is a month ahead, and is set back",

@@ -147,6 +147,12 @@ ROWS: tuple[Fault, ...] = (
         told=_told_with("no list `data`"),
     ),
     _row(
+        "a provider's pages never end",
+        Reply(200, {"object": "page", "data": [], "has_more": True, "next_page": "page_again"}),
+        "`spend_source_up` 0; the log says that its pages form a loop",
+        told=_told_with("its pages form a loop"),
+    ),
+    _row(
         "a provider redirects to another host",
         _redirected,
         "`spend_source_up` 0; the log names the host; the key is not sent there",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.faults import bad_files, hostile_clients, processes, providers, storage
+from tests.faults import (
+    bad_files,
+    encryption,
+    hostile_clients,
+    limits,
+    outside,
+    permissions,
+    processes,
+    providers,
+    storage,
+)
 from tests.faults.fault import Fault
 
 GROUPS: Final[tuple[tuple[str, tuple[Fault, ...]], ...]] = (
@@ -12,5 +22,9 @@ GROUPS: Final[tuple[tuple[str, tuple[Fault, ...]], ...]] = (
     ("Providers", providers.ROWS),
     ("Clients", hostile_clients.ROWS),
     ("Ledger and disk", storage.ROWS),
+    ("Permissions", permissions.ROWS),
+    ("The web server's certificate", encryption.ROWS),
+    ("Receivers and Prometheus", outside.ROWS),
+    ("Limits of the system", limits.ROWS),
     ("Processes and configuration", processes.ROWS),
 )

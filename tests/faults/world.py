@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import exporter
 from tests.fakes.llm_admin import OPENAI_KEY, FakeAdminApi
+from tests.faults.powers import powerless
 from tests.support.certificates import Authority
 from tests.support.export_rows import export_row, export_time, write_json_lines
 from tests.support.exposed import POLL_SECONDS, Samples, by, until
@@ -26,7 +28,7 @@ GOOGLE_USD = 60.0
 """Thirty rows of two dollars, in three files of one day each."""
 AWS_USD = 20.0
 """Ten rows of two dollars, in one file."""
-SECONDS_BETWEEN_REFRESHES = 0.3
+SECONDS_BETWEEN_REFRESHES = 0.8
 CALLS = 3
 """Lines of the log of calls of a language model."""
 
@@ -155,7 +157,14 @@ class World:
     def start(self, *, whole: bool = True) -> None:
         """Start the program, and wait until both bills are shown whole."""
         certificates = {"REQUESTS_CA_BUNDLE": str(self.authority.certificate)}
-        self.program = self.starting.enter_context(serving(self.config, env=certificates, program=_PROGRAM))
+        started = serving(
+            self.config,
+            env=certificates,
+            program=_PROGRAM,
+            launcher=powerless(),
+            trusted=ssl.create_default_context(cafile=self.authority.certificate),
+        )
+        self.program = self.starting.enter_context(started)
         self.log_begins = 0
         if whole:
             self.wait(self.is_whole, "both bills")
@@ -176,7 +185,7 @@ class World:
         """Start the program once more on the same configuration, and wait for its end."""
         options = ["--config", str(self.config), "--listen", "127.0.0.1:0"]
         return subprocess.run(
-            [sys.executable, "-m", "exporter", "serve", *options],
+            [*powerless(), sys.executable, "-m", "exporter", "serve", *options],
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
