@@ -1,12 +1,14 @@
-"""Questions on a ledger of a year at 1,000 series an hour: seconds of each, and scrapes meanwhile.
+"""Windows and questions on a ledger of years at 1,000 series an hour: seconds of each, and scrapes meanwhile.
 
-    python benchmarks/question_time.py [FILE]
+    python benchmarks/question_time.py [FILE] [--years 3]
 
-FILE is where the ledger is kept; it is made if it does not exist.
+FILE is where the ledger is kept; it is made if it does not exist. Windows are those of a snapshot: today,
+yesterday, this month and the last.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import statistics
 import sys
@@ -19,6 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from exporter.analysis.bill.attribution import Attribution
+from exporter.analysis.bill.windows import billing_windows
 from exporter.core.llm_meters import GCP_LLM_SERVICE_IDS
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics.exposition.exposition import render
@@ -29,14 +32,13 @@ from exporter.questions.asking import Questions
 from exporter.questions.dimensions import Dimensions
 from exporter.web.server import Server
 
-SERIES, DAYS = 1000, 365
+SERIES, DAYS_OF_A_YEAR = 1000, 365
 COUNTERS = [
     f"{kind}_{part}"
     for kind in ("billed", "credit")
     for part in ("present_usd", "retired_usd", "usd_total", "base_usd")
 ]
 END = datetime(2026, 11, 26, 8, tzinfo=UTC)
-BEGIN = END - timedelta(days=DAYS)
 QUESTIONS = {
     "a year by day and service": "from=2025-11-26&by=service",
     "a year by month and SKU, compared": "from=2026-05-26&by=sku&step=month&compare=previous",
@@ -47,7 +49,8 @@ QUESTIONS = {
 }
 
 
-def fill(ledger: Ledger) -> None:
+def fill(ledger: Ledger, days: int) -> None:
+    begin = END - timedelta(days=days)
     with ledger.transaction() as connection:
         connection.execute("INSERT INTO partition VALUES (1, 'files', 'all', 'cursor', 1)")
         connection.execute(
@@ -59,7 +62,7 @@ def fill(ledger: Ledger) -> None:
                   {", ".join(f"0 AS {counter}" for counter in COUNTERS)}
                 FROM range({SERIES}) made(i)"""
         )
-    for day in range(DAYS):
+    for day in range(days):
         with ledger.transaction() as connection:
             connection.execute(
                 f"""INSERT INTO charge BY NAME
@@ -72,7 +75,7 @@ def fill(ledger: Ledger) -> None:
                     FROM (SELECT i, $day::TIMESTAMP + to_hours(h) AS began,
                             (hash(i * 10000 + h) % 1000000)::DECIMAL(38,18) / 1000000::DECIMAL(7,0) AS cost
                           FROM range({SERIES}) series(i), range(24) hours(h))""",
-                {"day": (BEGIN + timedelta(days=day)).replace(tzinfo=None)},
+                {"day": (begin + timedelta(days=day)).replace(tzinfo=None)},
             )
 
 
@@ -120,14 +123,32 @@ def percentiles(took: list[float]) -> str:
     return ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in named.items())
 
 
+def window_seconds(ledger: Ledger) -> list[float]:
+    """Sum every window of every series, ten times."""
+    took = []
+    for _ in range(10):
+        started = time.perf_counter()
+        with ledger.view(["files"]) as view:
+            found = view.window_sums("gcp", billing_windows(END, "America/Los_Angeles"))
+        took.append(time.perf_counter() - started)
+        assert len(found) == SERIES
+    return took
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--years", type=int, default=1)
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder) / "year.duckdb"
+        path = chosen.file or Path(folder) / "years.duckdb"
         missing = not path.exists()
         ledger = Ledger(path)
         ledger.spill_to(Path(folder))
         if missing:
-            fill(ledger)
+            fill(ledger, chosen.years * DAYS_OF_A_YEAR)
+        print(f"the ledger has {path.stat().st_size / 1e6:,.0f} MB")
+        print(f"all windows: {percentiles(window_seconds(ledger))}")
         family = Family("cost_usd", "gauge", ("sku",), "What it cost.", "usd")
         samples = [((f"{number:08d}",), 1.5) for number in range(10_000)]
         shown = Snapshot(render([FamilySamples(family, samples)]), END, ready=True, sources=(), totals=())

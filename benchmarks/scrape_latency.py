@@ -32,6 +32,7 @@ from prometheus_client.registry import Collector
 
 from exporter.cli.commands.serve import THREAD_SWITCH_SECONDS
 from exporter.metrics.exposition.exposition import Renderer, render
+from exporter.metrics.exposition.kept_bytes import SHARED
 from exporter.metrics.families import (
     SPEND_LAST_MONTH_USD,
     SPEND_MONTH_TO_DATE_USD,
@@ -105,7 +106,7 @@ def compare_rendering(all_samples: list[FamilySamples]) -> None:
     tracemalloc.stop()
     print(f"text {len(exposition.text) / 1e6:.1f} MB, gzip {len(exposition.text_gzip) / 1e6:.2f} MB")
     print(f"render, both formats, plain and gzip     {ours * 1000:7.0f} ms   peak {peak / 1e6:.0f} MB")
-    renderer = Renderer()
+    renderer = Renderer(SHARED)
     states = iter([changed(all_samples, 0), all_samples] * 3)
     renderer.render(all_samples)
     one_changed = best_seconds(lambda: renderer.render(next(states)))
