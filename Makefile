@@ -5,15 +5,18 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 # Tools that tools/test-tools.sh had to fetch. What the machine already has comes first.
-export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin:$(CURDIR)/.cache/deploy-tools
+export PATH := $(PATH):$(CURDIR)/.cache/debian/usr/bin:$(CURDIR)/.cache/podman-compose/bin:$(CURDIR)/.cache/deploy-tools:$(CURDIR)/.cache/fake-gcs-server
 
 # Otherwise each of the many programs that tests start compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
 # What the version of Prometheus can change: how it scrapes, stores, queries and evaluates. Longer runs of the same are left out.
-WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_quiet_demo_week.py, \
+WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_incident.py %/test_quiet_demo_week.py, \
   $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests/integration --include='test_*.py'))
+
+# Files in the order of tests/conftest.py.
+WHOLE_FILES := -n auto --dist loadfile --no-loadscope-reorder
 
 QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
@@ -28,13 +31,13 @@ demo: .venv/.installed ## Run the exporter on a simulated company's bill; Ctrl-C
 
 test: lint types rules ## Run every check and every test
 	@echo "== tests"
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest $(WHOLE_FILES)
 	@$(MAKE) --no-print-directory prometheus-3
 
 prometheus-3: .venv/.installed-test test-tools ## Run the tests that start Prometheus against Prometheus 3 as well
 	@if [ -x $(PROMETHEUS_3)/prometheus ]; then \
 	  echo "== tests against Prometheus 3"; \
-	  PATH="$(PROMETHEUS_3):$$PATH" $(BIN)/pytest -n auto --dist loadfile $(WITH_PROMETHEUS); \
+	  PATH="$(PROMETHEUS_3):$$PATH" $(BIN)/pytest $(WHOLE_FILES) $(WITH_PROMETHEUS); \
 	else echo "Prometheus 3 is not built: its tests are skipped"; fi
 
 lint: .venv/.installed-test ## Check style, formatting and the direction of imports

@@ -1,10 +1,11 @@
-"""What holds for all tests: examples may be slow on a busy machine, and fetched programs are found.
+"""What holds for all tests: examples may be slow, fetched programs are found, and long files come first.
 
 `make unit` takes the profile `quick`: fewer examples, where a test does not say how many.
 """
 
 import gc
 
+import pytest
 from hypothesis import settings
 
 from tests.support.programs import find_fetched_programs
@@ -17,3 +18,15 @@ gc.set_threshold(100_000, 50, 50)
 settings.register_profile("spend", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("spend")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: one that begins last is waited for while the other cores rest."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if "faults" in item.path.parts:
+        return 0
+    return 1 if item.get_closest_marker("integration") else 2

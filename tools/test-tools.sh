@@ -61,8 +61,18 @@ else
   echo "Go not found: the tests against Prometheus 3 will be skipped."
 fi
 
+# The tests of bills in Google Cloud Storage talk to it.
+fake_gcs=$cache/fake-gcs-server
+if have fake-gcs-server || [[ -x $fake_gcs/fake-gcs-server ]]; then
+  : # built before
+elif have go; then
+  echo "Building fake-gcs-server into .cache/fake-gcs-server ..."
+  GOBIN=$fake_gcs timeout 600 go install github.com/fsouza/fake-gcs-server@v1.56.1 >"$cache/fake-gcs-server.log" 2>&1 ||
+    echo "Could not build it (see .cache/fake-gcs-server.log): the test of bills in Google Cloud Storage will be skipped."
+fi
+
 if ! have npm; then
-  echo "npm not found (it comes with Node.js 18.20 or later): the test against Prism will be skipped."
+  echo "npm not found (it comes with Node.js 18.20 or later): the tests against Prism and Azurite will be skipped."
 fi
 
 if have docker && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then

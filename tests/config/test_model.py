@@ -392,7 +392,7 @@ def test_a_key_of_another_version_is_refused(path: tuple[str, ...]) -> None:
         (
             {"bigquery": [{"table": f"p-1.{name}.t", "providers": [name]} for name in ("aws", "oci")]},
             "focus.bigquery[1].name",
-            "focus.bigquery[0] is called t as well",
+            "'t' is the name of focus.bigquery[0] as well",
         ),
         (
             {"bigquery": {"table": "p-1.b.t", "providers": ["Amazon Web Services, Inc."]}},

@@ -37,7 +37,7 @@ def test_the_table_of_rooms_for_contributors_has_each_room_once() -> None:
 
 
 def test_the_path_of_a_charge_goes_from_a_refresh_to_a_scrape() -> None:
-    assert STEPS[0][0] == "exporter/refresh/refresher"
+    assert STEPS[0][0] == "exporter/refresh/source_loop"
     assert STEPS[-1][0] == "exporter/web/front/desk"
     assert len(STEPS) == len(re.findall(r"^\| \d+ \|", PAGE, re.MULTILINE))
 

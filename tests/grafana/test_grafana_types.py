@@ -16,7 +16,7 @@ import pytest
 
 from tests.grafana.board_files import boards, panels
 from tests.grafana.board_types import type_errors
-from tests.integration.bqemulator_env import cache_folder
+from tests.support.environments import cache_folder
 from tests.support.npm_packages import installed_packages
 
 pytestmark = [pytest.mark.integration]

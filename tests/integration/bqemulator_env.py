@@ -9,15 +9,14 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.environments import cache_folder, environment
+
 PACKAGES = (
     "bqemulator==1.4.0",
     "duckdb==1.5.5",
@@ -29,27 +28,10 @@ LAUNCHER = Path(__file__).with_name("bqemulator_launch.py")
 START_SECONDS = 300.0
 
 
-def cache_folder() -> Path:
-    """Folder for what tests download: SPEND_TEST_CACHE, else `.cache` in the repository."""
-    return Path(os.environ.get("SPEND_TEST_CACHE") or REPOSITORY / ".cache")
-
-
-def ensure_environment() -> Path:
-    """Return the environment's Python, making the environment unless it is complete."""
-    folder = cache_folder() / "bqemulator-1.4.0"
-    python = folder / "bin" / "python"
-    complete = folder / "complete"
-    if not complete.exists():
-        venv.EnvBuilder(with_pip=True, clear=True).create(folder)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        complete.touch()
-    return python
-
-
 @contextlib.contextmanager
 def running_emulator(log: Path) -> Iterator[str]:
     """Start the emulator on a free loopback port, yield its address, stop that very process."""
-    python = ensure_environment()
+    python = environment("bqemulator-1.4.0", *PACKAGES)
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
@@ -89,7 +71,3 @@ def _wait_until_it_answers(address: str, process: subprocess.Popen[bytes], log: 
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
     raise RuntimeError(f"bqemulator did not start; its log ends:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{ensure_environment()}\n")

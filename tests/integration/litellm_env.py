@@ -10,15 +10,13 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.integration.bqemulator_env import cache_folder
+from tests.support.environments import environment
 
 HERE = Path(__file__).parent
 PACKAGES = ("litellm[proxy]==1.106.0", "prometheus-client")
@@ -43,18 +41,8 @@ general_settings:
 """
 
 
-def ensure_environment() -> Path:
-    """Return the environment's Python, making the environment unless it is complete."""
-    folder = cache_folder() / "litellm-1.106.0"
-    python = folder / "bin" / "python"
-    complete = folder / "complete"
-    if not complete.exists():
-        venv.EnvBuilder(with_pip=True, clear=True).create(folder)
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True
-        )
-        complete.touch()
-    return python
+def _python() -> Path:
+    return environment("litellm-1.106.0", *PACKAGES)
 
 
 @contextlib.contextmanager
@@ -63,7 +51,7 @@ def running_proxy(folder: Path, port: int) -> Iterator[str]:
     (folder / "config.yaml").write_text(CONFIG, "utf-8")
     shutil.copy(HERE / "litellm_keys.py", folder)
     command: list[str | Path] = [
-        ensure_environment().with_name("litellm"),
+        _python().with_name("litellm"),
         *("--config", folder / "config.yaml", "--host", "127.0.0.1", "--port", str(port)),
     ]
     with _running(command, folder, port) as address:
@@ -73,7 +61,7 @@ def running_proxy(folder: Path, port: int) -> Iterator[str]:
 @contextlib.contextmanager
 def running_over_tables(tables: Path, port: int) -> Iterator[str]:
     """Start the proxy's application over tables in a JSON file, yield its address, kill it."""
-    command: list[str | Path] = [ensure_environment(), HERE / "litellm_launch.py", str(port), tables]
+    command: list[str | Path] = [_python(), HERE / "litellm_launch.py", str(port), tables]
     with _running(command, tables.parent, port) as address:
         yield address
 
@@ -112,7 +100,3 @@ def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Pat
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
     raise RuntimeError(f"LiteLLM did not start; its log ends:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{ensure_environment()}\n")

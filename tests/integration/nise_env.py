@@ -6,29 +6,13 @@ It has an environment of its own because it brings the clients of three clouds, 
 from __future__ import annotations
 
 import subprocess
-import sys
-import venv
 from datetime import date
 from pathlib import Path
 
-from tests.integration.bqemulator_env import cache_folder
+from tests.support.environments import environment
 
 PACKAGE = "koku-nise==5.4.4"
 LAUNCHER = Path(__file__).with_name("nise_launch.py")
-
-
-def ensure_environment() -> Path:
-    """Return the environment's Python, making the environment unless it is complete."""
-    folder = cache_folder() / PACKAGE.replace("==", "-")
-    python = folder / "bin" / "python"
-    complete = folder / "complete"
-    if not complete.exists():
-        venv.EnvBuilder(with_pip=True, clear=True).create(folder)
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE], check=True
-        )
-        complete.touch()
-    return python
 
 
 def write_google_bill(folder: Path, first: date, last: date, *, json_lines: bool) -> list[Path]:
@@ -37,7 +21,7 @@ def write_google_bill(folder: Path, first: date, last: date, *, json_lines: bool
     Returns the files that it wrote into the empty folder: of CSV one for each month.
     """
     command = [
-        *(ensure_environment(), LAUNCHER, "report", "gcp", "--write-monthly"),
+        *(environment(PACKAGE.replace("==", "-"), PACKAGE), LAUNCHER, "report", "gcp", "--write-monthly"),
         *("--start-date", f"{first}", "--end-date", f"{last}", "--resource-level"),
         *(("--gcp-dataset-name", "none") if json_lines else ()),
     ]
@@ -46,7 +30,3 @@ def write_google_bill(folder: Path, first: date, last: date, *, json_lines: bool
     if done.returncode or not files:
         raise RuntimeError(f"koku-nise wrote no bill: {done.stdout}{done.stderr}")
     return files
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{ensure_environment()}\n")

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.analysis.bill.attribution import Attribution, Match, Rule
 from exporter.ledger.charges.store import Ledger
-from exporter.metrics.collect import FigureSettings
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.google.billing_export import write_export
 from exporter.simulator.google.world import World

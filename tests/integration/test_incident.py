@@ -72,7 +72,7 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
             seed=1,
             announce=found.append,
             clock=clock,
-            export_every_seconds=1,
+            export_every_seconds=3,
         )
     )
     thread.start()

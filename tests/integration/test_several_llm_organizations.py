@@ -18,8 +18,8 @@ from exporter.sources.llm.admin_source import LlmAdminSource
 from exporter.wiring.refresher import opened_refresher
 from exporter.wiring.sources import configured_sources
 from tests.fakes.llm_admin import COST_REPORT, COSTS, DAY, HOUR, MESSAGES, USAGE, FakeAdminApi
-from tests.fakes.web_api import Fault, Reply, WebApi
-from tests.support.exposed import Samples, by, samples
+from tests.fakes.web_api import Asked, Fault, Reply, WebApi
+from tests.support.exposed import Samples, by, samples, until
 
 pytestmark = pytest.mark.integration
 
@@ -206,6 +206,13 @@ def test_two_keys_of_one_organization_count_once_and_the_health_says_so(estate: 
     for each in (one, again):
         each.costs(TODAY - 5 * DAY, "5")
         each.uses(1000)
+    answered = one.server.answer
+
+    def answer_last(asked: Asked) -> Reply:
+        until(lambda: again.server.requests, "the other is asked first")
+        return answered(asked)
+
+    one.server.answer = answer_last
     for _ in range(2):
         shown = estate.exposed({kind: [one.entry("one"), again.entry("again")]})
         assert month(shown) == {(kind, "same-organization"): 5.0}

@@ -22,7 +22,7 @@ from exporter.core.charges import Charge, UsagePoint
 from exporter.core.meters import GIBIBYTE, RUN
 from exporter.history.sender import HistorySender
 from exporter.ledger.charges.store import Ledger
-from exporter.metrics.collect import FigureSettings
+from exporter.metrics.figure_settings import FigureSettings
 from exporter.metrics.remote_write import SendingStatus
 from exporter.refresh.estimation.estimator import Estimator
 from exporter.refresh.refresher import Refresher

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bqemulator_env import cache_folder
+from tests.support.environments import cache_folder
 
 
 def installed_packages(pinned: Path, name: str) -> Path:

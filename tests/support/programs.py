@@ -11,7 +11,8 @@ import pytest
 from tests.support.places import REPOSITORY
 
 FETCHED: Final = tuple(
-    REPOSITORY / ".cache" / folder for folder in ("debian/usr/bin", "podman-compose/bin", "deploy-tools")
+    REPOSITORY / ".cache" / folder
+    for folder in ("debian/usr/bin", "podman-compose/bin", "deploy-tools", "fake-gcs-server")
 )
 """Folders of fetched programs, as in the Makefile: pytest finds the same programs without make."""
 

@@ -7,11 +7,12 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +31,29 @@ _ADDRESS = re.compile(r"^metrics  (http\S+)/metrics$", re.MULTILINE)
 class Running:
     """A command that runs; its standard error goes to a file."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], log: Path, trusted: ssl.SSLContext | None = None
+    ) -> None:
+        """`trusted` has the authority of its certificate, where it answers encrypted."""
         self.process = process
         self._log = log
+        self._trusted = trusted
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def address(self) -> str:
-        """Base address, as printed on standard error; waits for it."""
+        """Base address, as last printed on standard error; waits for it."""
         until(lambda: _ADDRESS.search(self.log()) or self.process.poll() is not None, "an address")
-        found = _ADDRESS.search(self.log())
+        found = _ADDRESS.findall(self.log())
         assert found, f"ended with {self.process.poll()}: {self.log()}"
-        return found[1]
+        return str(found[-1])
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Status and body."""
         asked = urllib.request.Request(self.address() + path, headers=dict(headers or {}))
         try:
-            with urllib.request.urlopen(asked, timeout=DEADLINE_SECONDS) as response:
+            with urllib.request.urlopen(asked, timeout=DEADLINE_SECONDS, context=self._trusted) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -75,14 +80,22 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, program: str = _PROGRAM
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    program: str = _PROGRAM,
+    launcher: Sequence[str] = (),
+    trusted: ssl.SSLContext | None = None,
 ) -> Iterator[Running]:
-    """Run `spend-exporter` with the arguments; it is killed at the end if it still runs."""
+    """Run `spend-exporter` with the arguments; it is killed at the end if it still runs.
+
+    `launcher` is the command line of a program that becomes it.
+    """
     log = folder / "stderr.log"
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
+            [*launcher, sys.executable, "-c", program, *arguments],
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             cwd=folder,
@@ -90,7 +103,7 @@ def running(
         ) as process,
     ):
         try:
-            yield Running(process, log)
+            yield Running(process, log, trusted)
         finally:
             process.kill()
 
@@ -102,7 +115,7 @@ def serving(config: Path, *options: str, **more: Any) -> contextlib.AbstractCont
     )
 
 
-def write_config(folder: Path, files: str, *, interval_seconds: float = 0.2, **keys: Any) -> Path:
+def write_config(folder: Path, files: str, *, interval_seconds: float = 0.4, **keys: Any) -> Path:
     """Write a configuration over export files, with the ledger beside it, that refreshes often."""
     gcp = {"billing_export": {"files": [files]}, "update_interval_minutes": interval_seconds / 60}
     path = folder / "config.yml"
