@@ -37,6 +37,8 @@ class BudgetSpending:
     """The last settled days, oldest first: each day's cost, and its usual cost by the season."""
     hourly_usd: Mapping[int, float] = field(default_factory=dict)
     """Cost of the last hours (hours since 1970-01-01 00:00 UTC), as far back as it is known."""
+    rest_usd: Mapping[float, float] | None = None
+    """Forecast cost from now to the period's end, by QUANTILES; None: it follows from the season."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ def budget_state(
 
 
 def _forecast(used: float, now: datetime, end: datetime, spending: BudgetSpending) -> dict[float, float]:
-    """The cost so far, plus the usual cost of the rest at the present level."""
+    """The cost so far, plus that of the rest: as forecast, else the usual cost at the present level."""
+    if spending.rest_usd is not None:
+        return {quantile: used + spending.rest_usd[quantile] for quantile in QUANTILES}
     season = spending.season
     rest = season.between(now, end)
     if rest <= 0:

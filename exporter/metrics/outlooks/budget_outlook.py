@@ -23,6 +23,7 @@ from exporter.ledger.charges.budgets import NOTHING, BudgetView, Dollars
 from exporter.ledger.charges.windows import LedgerView
 from exporter.metrics.outlooks.budget import Budget, BudgetRules
 from exporter.metrics.outlooks.budget_coverage import ALL, Counted
+from exporter.metrics.outlooks.budget_month import rest_of_month_usd
 from exporter.metrics.outlooks.outlook import Outlook
 from exporter.sources.registry import HOURLY_BILLS
 
@@ -74,16 +75,19 @@ class BudgetOutlook:
     outlooks: tuple[Outlook, ...] = ()
     begins: Mapping[str, datetime] = field(default_factory=dict)
     """Start of the period by a provider's own days, where that differs."""
+    providers: frozenset[str] = frozenset()
+    """Whose charges it counts: those with a bill."""
     covered_from: datetime | None = None
     """From when on all bills that it counts are known; None where that is from the period's start on."""
 
     def used(self, now: datetime) -> dict[Service, UsedPart]:
         """Return what each service has used so far; the parts sum to the whole exactly."""
+        begins = self._begins()
         parts = {service: UsedPart(usd) for service, usd in self.billed_usd.items()}
         for outlook in self.outlooks:
             nano = unbilled_since(
                 outlook.nowcast,
-                hours_at(self.begins.get(outlook.provider, self.period[0])),
+                hours_at(begins[outlook.provider]),
                 hours_at(now),
                 daily_bill=outlook.provider not in HOURLY_BILLS,
             )
@@ -108,8 +112,13 @@ class BudgetOutlook:
             self.season,
             self.settled_days_usd,
             self.hourly_usd,
+            rest_of_month_usd(self.budget, self.outlooks, self.providers, self._begins(), now),
         )
         return budget_state(self.limit_usd, self.period, now, spending)
+
+    def _begins(self) -> dict[str, datetime]:
+        """Return the start of the period of each provider with an estimate."""
+        return {each.provider: self.begins.get(each.provider, self.period[0]) for each in self.outlooks}
 
     def _burn_rate(self, now: datetime) -> float:
         return sum(
@@ -202,6 +211,7 @@ class _Read:
             self._hours_now(number, outlooks, shares),
             outlooks,
             {name: begin for name, (begin, _) in self._spans[number].items()},
+            frozenset(with_charges),
             self._covered_from(number),
         )
 

@@ -18,7 +18,7 @@ from exporter.web.front.desk import ScrapeDesk
 from exporter.web.front.settings import FrontSettings
 
 
-class _ToExporter(logging.Handler):
+class ToExporter(logging.Handler):
     """Hands log records to the exporter, which knows where they go."""
 
     def __init__(self, channel: Channel) -> None:
@@ -26,11 +26,12 @@ class _ToExporter(logging.Handler):
         self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; it is lost where the exporter takes none."""
+        """Send one record; where the exporter takes none, because it was killed, it is a line of its own."""
+        line = self.format(record)
         try:
-            self._channel.send("log", [record.levelno, self.format(record)], wait=False)
+            self._channel.send("log", [record.levelno, line], wait=False)
         except (ClosedError, OSError):
-            self.handleError(record)
+            sys.stderr.write(f"{line}\n")
 
 
 async def _serve(channel: Channel, listening: socket.socket) -> None:
@@ -44,7 +45,7 @@ async def _serve(channel: Channel, listening: socket.socket) -> None:
         if message := channel.receive():
             settings = FrontSettings.of_plain(message[1])
     # The exporter adds the rest: when, and how bad it is.
-    logging.basicConfig(level=settings.log_level, format="%(message)s", handlers=[_ToExporter(channel)])
+    logging.basicConfig(level=settings.log_level, format="%(message)s", handlers=[ToExporter(channel)])
     desk = ScrapeDesk(channel, settings)
 
     def take() -> None:

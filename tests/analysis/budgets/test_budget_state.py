@@ -112,6 +112,12 @@ def test_without_a_past_the_rest_is_forecast_at_the_pace_of_now() -> None:
     assert state.expected_ratio == pytest.approx(252 / 720)
 
 
+def test_a_forecast_of_the_rest_takes_the_place_of_the_season() -> None:
+    known = replace(spending(), rest_usd={0.1: 400.0, 0.5: 500.0, 0.9: 700.0})
+    state = budget_state(Decimal("720.0"), NOVEMBER, NOW, known)
+    assert state.forecast_usd == {0.1: 652.0, 0.5: 752.0, 0.9: 952.0}
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_that_is_not_above_zero_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="above 0"):
