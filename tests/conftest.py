@@ -4,6 +4,9 @@
 """
 
 import gc
+import re
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -18,6 +21,17 @@ gc.set_threshold(100_000, 50, 50)
 settings.register_profile("spend", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("spend")
+
+_MARK_OF_FILE: Final = re.compile(r"^pytestmark = (?:\[\s*)?pytest\.mark\.(integration|slow)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Load no file whose every test `-m "not …"` leaves out: each process of a run would load it."""
+    left_out = set(re.findall(r"\bnot (\w+)", config.option.markexpr))
+    if not left_out or collection_path.suffix != ".py":
+        return None
+    marks = _MARK_OF_FILE.findall(collection_path.read_text(encoding="utf-8"))
+    return True if left_out.intersection(marks) else None
 
 
 @pytest.hookimpl(trylast=True)

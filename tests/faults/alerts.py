@@ -9,12 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from tests.support import places
+from tests.prometheus.rule_files import rule_groups
 from tests.support.exposed import DEADLINE_SECONDS, Labels, Samples
 
-RULES = places.REPOSITORY / "prometheus" / "rules"
 BEGINS_HOURS = 24
 """When the scrape is in the simulation, whose time begins at 0: what came shortly before is after that."""
 LASTS_HOURS = 3
@@ -70,8 +67,7 @@ def fires(alert: str, scraped: Samples, folder: Path) -> bool:
 
 def _rules(alert: str) -> list[dict[str, str]]:
     """The product's rules of this alert; some have one for each severity."""
-    groups = yaml.safe_load((RULES / "trust.yml").read_text())["groups"]
-    found = [rule for group in groups for rule in group["rules"] if rule.get("alert") == alert]
+    found = [rule for group in rule_groups() for rule in group["rules"] if rule.get("alert") == alert]
     assert found, f"no rule of {alert}"
     return found
 

@@ -7,15 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from exporter.metrics.families import all_families
 from grafana.source.generate import DASHBOARDS
+from tests.prometheus.rule_files import rule_groups
 
-RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 TARGET_LABELS = frozenset({"job", "instance"})
 
 _OF_PROMETHEUS: dict[str, frozenset[str]] = {
@@ -105,11 +102,10 @@ def _matchers(text: str) -> tuple[str, str]:
 def recorded() -> dict[str, frozenset[str]]:
     """Labels of every series of the recording rules, as far as the rules list them."""
     found = {}
-    for path in sorted(RULES.glob("*.yml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-            for rule in group["rules"]:
-                if "record" in rule:
-                    found[rule["record"]] = frozenset(named(rule["expr"]).groups)
+    for group in rule_groups():
+        for rule in group["rules"]:
+            if "record" in rule:
+                found[rule["record"]] = frozenset(named(rule["expr"]).groups)
     return found
 
 

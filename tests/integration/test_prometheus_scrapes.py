@@ -141,7 +141,7 @@ def as_an_old_scraper(server: Server) -> Iterator[str]:
             """Stay quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), PassOn) as passing_on:
-        thread = threading.Thread(target=passing_on.serve_forever)
+        thread = threading.Thread(target=passing_on.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"127.0.0.1:{passing_on.server_port}"

@@ -84,7 +84,7 @@ def exposing(explanation: str) -> Iterator[Exposed]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
         found.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield found

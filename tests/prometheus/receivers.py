@@ -84,7 +84,7 @@ def hooks() -> Iterator[Hooks]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
         arriving.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield arriving

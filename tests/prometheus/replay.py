@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import yaml
-
-from tests.prometheus.rule_files import RULE_FILES
+from tests.prometheus.rule_files import RULE_FILES, rule_groups
 from tests.support.exposed import Labels, Samples
 
 STEP = timedelta(minutes=5)
@@ -60,7 +58,7 @@ def _selector(name: str, labels: Labels) -> str:
 
 def _fired(written: dict[str, list[str]], steps: int, folder: Path) -> set[str]:
     minutes = int(STEP.total_seconds()) // 60
-    groups = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
+    groups = rule_groups()
     asked = {
         "expr": f'last_over_time(ALERTS{{alertstate="firing"}}[{steps * minutes}m])',
         "eval_time": f"{(steps - 1) * minutes}m",

@@ -66,21 +66,25 @@ class Case:
     external_labels: bool
 
 
+def rule_groups() -> list[dict[str, Any]]:
+    """Return every group of every rule file, in order."""
+    return [group for path in RULE_FILES for group in _read(path)["groups"]]
+
+
 def read_rules() -> list[Rule]:
     found = []
-    for path in RULE_FILES:
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-            for rule in group["rules"]:
-                name = rule.get("alert") or rule["record"]
-                labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
-                found.append(Rule(name, "alert" in rule, rule["expr"], labels, annotations))
+    for group in rule_groups():
+        for rule in group["rules"]:
+            name = rule.get("alert") or rule["record"]
+            labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
+            found.append(Rule(name, "alert" in rule, rule["expr"], labels, annotations))
     return found
 
 
 def read_cases() -> list[Case]:
     found = []
     for path in CASE_FILES:
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
+        for group in _read(path)["tests"]:
             about, _, kinds = group["name"].partition(": ")
             for case in group.get("alert_rule_test", ()):
                 assert case["alertname"] == about, group["name"]
@@ -97,7 +101,13 @@ def recorded_in_cases() -> str:
     return " ".join(
         case["expr"]
         for path in CASE_FILES
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for group in _read(path)["tests"]
         for case in group.get("promql_expr_test", ())
         if case["exp_samples"]
     )
+
+
+@cache
+def _read(path: Path) -> Any:
+    # PyYAML's own parser takes two seconds for these files, which every process of a test run would spend.
+    return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -7,7 +7,7 @@ import sys
 import yaml
 
 from tests.deploy.manifests import target_labels
-from tests.prometheus.rule_files import ROOT, RULE_FILES
+from tests.prometheus.rule_files import ROOT, rule_groups
 
 MANIFESTS = ROOT / "prometheus" / "kubernetes"
 
@@ -21,7 +21,7 @@ def test_the_prometheus_rule_is_the_one_made_from_the_rules() -> None:
 
 def test_the_prometheus_rule_has_every_group_unchanged() -> None:
     manifest = yaml.safe_load((MANIFESTS / "prometheusrule.yml").read_text(encoding="utf-8"))
-    groups = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
+    groups = rule_groups()
     assert manifest["kind"] == "PrometheusRule"
     assert manifest["spec"]["groups"] == groups
     assert len({group["name"] for group in groups}) == len(groups)

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 import yaml
 
-from tests.prometheus.rule_files import RULE_FILES
+from tests.prometheus.rule_files import RULE_FILES, rule_groups
 from tests.prometheus.test_rules import THRESHOLDS
 from tests.support.programs import needs
 
@@ -137,7 +137,7 @@ def firing(series: Mapping[str, Seen], folder: Path) -> set[str]:
 def fired(series: Mapping[str, Seen], folder: Path) -> list[dict[str, str]]:
     """Labels of the alerts that fired at any step: promtool lists them when it expects none."""
     moments = range(0, DAYS * DAY + 1, STEP_SECONDS)
-    groups = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
+    groups = rule_groups()
     document = {
         "rule_files": [str(path) for path in RULE_FILES],
         # Alerts use what was recorded in the same step. A group that is not listed would come first.

@@ -20,6 +20,8 @@ from tests.support.charge_rows import charge
 from tests.support.history_world import billing_day, charges, keep
 from tests.support.programs import needs
 
+pytestmark = pytest.mark.slow
+
 FIRST, END = date(2026, 1, 29), date(2026, 2, 3)
 
 
@@ -121,7 +123,6 @@ def test_days_are_divided_by_category_label_and_model_and_carry_the_job(config: 
     assert categories == {("gcp", "unattributed"), ("openai", "models")}
 
 
-@pytest.mark.slow
 def test_a_month_that_lost_its_cost_leaves_no_file_of_an_earlier_run(config: Path) -> None:
     assert backfill(config) == 0
     (config.parent / "spend.duckdb").unlink()
@@ -250,7 +251,6 @@ def test_blocks_do_not_overlap_and_nothing_else_is_left(
     assert f"{len(names)} blocks" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 @needs("promtool", "prometheus")
 def test_blocks_of_other_days_are_added_to_existing_ones(config: Path) -> None:
     data = config.parent / "tsdb"

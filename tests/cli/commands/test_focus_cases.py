@@ -17,6 +17,8 @@ from exporter.wiring.sources import configured_sources
 from tests.support.cases import copied_case, shown
 from tests.support.exposed import by, samples
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 RIGHT = {

@@ -10,6 +10,8 @@ import pytest
 from tests.support.cases import copied_case, shown
 from tests.support.exposed import by
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 25, 20, 10, tzinfo=UTC)
 
 
@@ -73,7 +75,6 @@ def test_the_rounding_of_an_invoice_is_not_restated(tmp_path: Path) -> None:
     assert by(found["spend_restated_usd_total"], "direction") == {("up",): 0.0, ("down",): 0.0}
 
 
-@pytest.mark.slow
 def test_a_plan_paid_ahead_counts_in_the_month_that_it_begins_in(tmp_path: Path) -> None:
     config = copied_case("gcp/12-prepaid-future-start", tmp_path)
 
@@ -85,7 +86,6 @@ def test_a_plan_paid_ahead_counts_in_the_month_that_it_begins_in(tmp_path: Path)
     assert reaches == {("Compute Engine",): datetime(2026, 11, 20, 21, tzinfo=UTC).timestamp()}
 
 
-@pytest.mark.slow
 def test_a_renamed_export_file_changes_no_figure(tmp_path: Path) -> None:
     config = copied_case("gcp/10b-refund-older-than-400d", tmp_path)
     config.write_text("gcp:\n  billing_export: {files: ['*.jsonl']}\n")

@@ -50,7 +50,7 @@ def hook(tls: ssl.SSLContext | None = None) -> Iterator[Hook]:
         if tls is not None:
             found.url = f"https://localhost:{server.server_port}/hooks/T0/s3cr3t"
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield found

@@ -11,6 +11,8 @@ import pytest
 from tests.sources.usage_logs.log_world import call
 from tests.support.llm_cases import Outcome, outcome, outcome_of_log
 
+pytestmark = pytest.mark.slow
+
 ESTIMATED, UNPRICED = "spend_llm_estimated_usd_total", "spend_llm_unpriced_tokens_total"
 TOKENS, REQUESTS = "spend_llm_tokens_total", "spend_llm_requests_total"
 
@@ -334,7 +336,6 @@ def test_a_line_may_nest_its_attributes(tmp_path: Path) -> None:
     assert outcome_of_log(tmp_path, nested).total(ESTIMATED) == pytest.approx(0.0075)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bad", [5, "x", [], {"a": 1}, None, True])
 @pytest.mark.parametrize(
     "where", ["resource", "scopeSpans", "attributes", "endTimeUnixNano", "status", "value"]
