@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support import places
@@ -15,19 +17,33 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SPEND_TEST_CACHE") or places.REPOSITORY / ".cache")
 
 
+def made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache that `make` fills, unless it is complete; another process waits for it."""
+    folder = cache_folder() / name
+    complete = folder / "complete"
+    if complete.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            make(folder)
+            complete.touch()
+    return folder
+
+
 def environment(name: str, *packages: str) -> Path:
     """Return the Python of an environment with these packages, which is made unless it is complete."""
-    folder = cache_folder() / name
-    python = folder / "bin" / "python"
-    complete = folder / "complete"
-    if not complete.exists():
+
+    def make(folder: Path) -> None:
+        python = str(folder / "bin" / "python")
         _uv("venv", "--clear", "--python", sys.executable, str(folder)).check_returncode()
         # uv is several times quicker, but knows nothing of pip's own settings, such as an index.
-        if _uv("pip", "install", "--python", str(python), *packages).returncode:
-            command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *packages]
+        if _uv("pip", "install", "--python", python, *packages).returncode:
+            command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", *packages]
             subprocess.run(command, check=True)
-        complete.touch()
-    return python
+
+    return made_once(name, make) / "bin" / "python"
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[bytes]:

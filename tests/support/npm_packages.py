@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environments import cache_folder
+from tests.support.environments import made_once
 
 
 def installed_packages(pinned: Path, name: str) -> Path:
@@ -21,15 +21,13 @@ def installed_packages(pinned: Path, name: str) -> Path:
     if npm is None:
         pytest.skip("npm not found: install Node.js 18.20 or later with npm")
     lock = (pinned / "package-lock.json").read_bytes()
-    folder = cache_folder() / f"{name}-{hashlib.sha256(lock).hexdigest()[:12]}"
-    complete = folder / "complete"
-    if not complete.exists():
+
+    def make(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copy(pinned / file, folder / file)
-        subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=folder, check=True
-        )
-        complete.touch()
-    return folder
+        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
+        subprocess.run(command, cwd=folder, check=True)
+
+    return made_once(f"{name}-{hashlib.sha256(lock).hexdigest()[:12]}", make)
