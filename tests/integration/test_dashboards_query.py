@@ -20,8 +20,9 @@ import pytest
 
 from grafana.source.jobs import HISTORY
 from tests.grafana.asking import AskingError, Prometheus, Span, ask, chosen, events, variables
-from tests.grafana.board_files import RULES, boards, panels
+from tests.grafana.board_files import boards, panels
 from tests.integration.test_prometheus_scrapes import prometheus
+from tests.prometheus.rule_files import RULE_FILES
 from tests.support.exposed import until
 from tests.support.places import REPOSITORY
 from tests.support.running import running
@@ -177,7 +178,7 @@ def young_company(world: Path) -> None:
 
 def scraping(target: str, folder: Path) -> str:
     """Configuration of the scrapes and of the rules that boards and runbooks use, all every second."""
-    for path in RULES.glob("*.yml"):
+    for path in RULE_FILES:
         often = path.read_text(encoding="utf-8").replace("interval: 1m", "interval: 1s")
         (folder / f"rules-{path.name}").write_text(often, encoding="utf-8")
     return (
