@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from exporter.core.sql_texts import quoted
+
 RESOURCE_NAME: Final = "resource:name"
 """The name of the resource that a charge is for, in Google's detailed export."""
 
@@ -63,11 +65,7 @@ def tags_expression(values: Mapping[KeptTag, str]) -> str:
     if not values:
         return "''"
     pairs = ", ".join(
-        f"{_quoted(json.dumps(tag.name, ensure_ascii=False))} || ':' || to_json({value})"
+        f"{quoted(json.dumps(tag.name, ensure_ascii=False))} || ':' || to_json({value})"
         for tag, value in values.items()
     )
     return f"coalesce('{{' || nullif(concat_ws(',', {pairs}), '') || '}}', '')"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

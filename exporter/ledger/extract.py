@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from exporter.core.database import connect
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import sql_time
 from exporter.ledger.charges.store import Ledger
 
@@ -37,7 +38,7 @@ def write_extract(ledger: Ledger, folder: Path, since: datetime) -> None:
             cut = f" WHERE {_SINCE[table]} >= {sql_time(since)}" if table in _SINCE else ""
             columns = f"*{_UNUSED.get(table, '')}"
             connection.execute(
-                f"COPY (SELECT {columns} FROM {table}{cut}) TO {_text(folder / f'{table}.parquet')} "
+                f"COPY (SELECT {columns} FROM {table}{cut}) TO {quoted(folder / f'{table}.parquet')} "
                 f"(FORMAT parquet, ROW_GROUP_SIZE {_ROWS_IN_A_GROUP})"
             )
 
@@ -48,10 +49,6 @@ def open_extract(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
         settings={"memory_limit": memory_limit, "threads": 1, "temp_directory": str(folder / "spill")}
     )
     for table in (*_WHOLE, *_SINCE):
-        file = _text(folder / f"{table}.parquet")
+        file = quoted(folder / f"{table}.parquet")
         connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({file})")
     return connection
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

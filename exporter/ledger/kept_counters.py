@@ -15,6 +15,7 @@ from typing import Final
 
 import duckdb
 
+from exporter.core.sql_texts import quoted
 from exporter.ledger.counter_starts import FIRST_READ_OF
 
 _IDS: Final = {"series": "series_id", "usage_series": "usage_series_id"}
@@ -45,7 +46,7 @@ def keep_counters(connection: duckdb.DuckDBPyConnection, ledger: Path) -> None:
         with zipfile.ZipFile(archive, "w") as whole:
             for table, query in queries.items():
                 file = folder / table
-                connection.execute(f"COPY ({query}) TO {_text(file)} (FORMAT parquet)")
+                connection.execute(f"COPY ({query}) TO {quoted(file)} (FORMAT parquet)")
                 whole.write(file, table)
         with archive.open("rb") as written:
             os.fsync(written.fileno())
@@ -151,8 +152,4 @@ def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def _parquet(file: Path) -> str:
-    return f"read_parquet({_text(file)})"
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    return f"read_parquet({quoted(file)})"

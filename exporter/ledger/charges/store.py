@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 
 from exporter.core.charges import CHARGE_COLUMNS, SERIES_COLUMNS
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import naive_utc, sql_time
 from exporter.ledger.charges.replacing import (
     COUNT_RESTATED,
@@ -251,8 +252,8 @@ def _incoming(arrived: Sequence[ArrivedPartition], numbered: Mapping[str, int]) 
         str(each.charges): numbered[each.name] for each in arrived if each.charges.suffix == ".parquet"
     }
     if len(of_parquet) > 1:
-        files = ", ".join(map(_quoted, of_parquet))
-        listed = ", ".join(f"({_quoted(path)}, {number})" for path, number in of_parquet.items())
+        files = ", ".join(map(quoted, of_parquet))
+        listed = ", ".join(f"({quoted(path)}, {number})" for path, number in of_parquet.items())
         yield f"""SELECT numbered.number::INTEGER AS partition_id, {columns}
             FROM read_parquet([{files}], filename = 'spool_file')
             -- Rows of a file that it calls otherwise have no number, which `incoming` refuses: none is lost.
@@ -263,18 +264,13 @@ def _incoming(arrived: Sequence[ArrivedPartition], numbered: Mapping[str, int]) 
             yield f"SELECT {numbered[each.name]}::INTEGER AS partition_id, {columns} FROM {relation}"
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def spool_relation(path: Path) -> str:
     """Return the table function call that reads a spool file of charges."""
-    quoted = _quoted(str(path))
     if path.suffix == ".parquet":
-        return f"read_parquet({quoted})"
+        return f"read_parquet({quoted(path)})"
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in CHARGE_COLUMNS.items())
     return (
-        f"read_csv({quoted}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',', "
+        f"read_csv({quoted(path)}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',', "
         "quote = '\"', escape = '\"', nullstr = '\\0', max_line_size = 10000000, buffer_size = 20000000)"
     )
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import duckdb
 
 from exporter.core.charges import USAGE_COLUMNS
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import naive_utc
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.counter_starts import began_after_first_read
@@ -272,7 +273,6 @@ def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read] | None, p
                 for each in reads
             ],
         )
-    quoted = "'" + str(points).replace("'", "''") + "'"
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in USAGE_COLUMNS.items())
     wanted = (
         f"WHERE start >= {_KEPT_FROM}"
@@ -281,8 +281,8 @@ def _load(connection: duckdb.DuckDBPyConnection, reads: Sequence[Read] | None, p
     )
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE incoming AS SELECT points.*
-            FROM read_csv({quoted}, header = true, auto_detect = false, columns = {{{columns}}}, delim = ',',
-              quote = '"', escape = '"', nullstr = '\\0') AS points {wanted}"""
+            FROM read_csv({quoted(points)}, header = true, auto_detect = false, columns = {{{columns}}},
+              delim = ',', quote = '"', escape = '"', nullstr = '\\0') AS points {wanted}"""
     )
 
 

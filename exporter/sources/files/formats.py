@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from exporter.core.sql_texts import quoted
 from exporter.sources.google.export.names import EXPORT_COLUMNS
 
 FORMATS = (".parquet", ".csv", ".json", ".jsonl", ".ndjson")
@@ -130,11 +131,6 @@ def first_text(path: Path) -> str:
 def column_key(name: str) -> str:
     """Return what is the same for all spellings of a column's name."""
     return re.sub(r"[^0-9a-z]", "", name.lower())
-
-
-def quoted(text: str | Path) -> str:
-    """Return an SQL string literal."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _is_object(line: str) -> bool:

@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 
 import duckdb
 
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import sql_time
 from exporter.sources.files.csv_records import quick_count
 from exporter.sources.files.file_reading import FileReading
 from exporter.sources.files.fingerprint import fingerprints_by_file
-from exporter.sources.files.formats import file_format, json_lines, quoted
+from exporter.sources.files.formats import file_format, json_lines
 from exporter.sources.files.reading import ATTEMPTS, READ_FAILURES, aggregated_in, reading_connection
 
 MOST_BYTES: Final = 256 * 2**10

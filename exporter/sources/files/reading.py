@@ -15,13 +15,13 @@ from duckdb.sqltypes import DuckDBPyType
 
 from exporter.core.database import Setting, connect
 from exporter.core.kept_tags import KeptTag
+from exporter.core.sql_texts import quoted
 from exporter.sources.files.formats import (
     UnknownFormatError,
     file_format,
     first_text,
     json_keys,
     json_lines,
-    quoted,
     relation,
 )
 from exporter.sources.files.layouts import is_manifest

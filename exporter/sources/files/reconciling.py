@@ -14,9 +14,10 @@ from typing import Final, Protocol, TypeVar
 import duckdb
 
 from exporter.core import database
+from exporter.core.sql_texts import quoted
 from exporter.sources.base import Rejected
 from exporter.sources.files.csv_records import CsvRecords, quick_count, records_of
-from exporter.sources.files.formats import UnknownFormatError, file_format, json_lines, quoted
+from exporter.sources.files.formats import UnknownFormatError, file_format, json_lines
 
 _PLACES_SHOWN: Final = 3
 

@@ -15,12 +15,12 @@ from typing import Final
 import duckdb
 
 from exporter.core.kept_tags import cursor_mark, kept_tags
+from exporter.core.sql_texts import quoted
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.check import PATTERNS_KEY, findings
 from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
 from exporter.sources.files.findings import FoundFile, found_files
 from exporter.sources.files.fingerprint import Fingerprint, fingerprint_of
-from exporter.sources.files.formats import quoted
 from exporter.sources.files.group_reading import FILE, GroupReader, Shaped, several
 from exporter.sources.files.overlap_check import known_fingerprint, newest_within, overlap_findings
 from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines

@@ -15,7 +15,8 @@ from typing import Final, Literal
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from exporter.sources.files.formats import UnknownFormatError, column_key, file_format, quoted
+from exporter.core.sql_texts import quoted
+from exporter.sources.files.formats import UnknownFormatError, column_key, file_format
 from exporter.sources.files.reading import opened
 from exporter.sources.google.export.columns import MONEY, ExportColumns
 

@@ -18,11 +18,11 @@ import duckdb
 
 from exporter.core.charges import EARLIEST_PLAUSIBLE
 from exporter.core.kept_tags import cursor_mark, kept_tags
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import sql_time
 from exporter.sources.base import Change, Finding, RefreshContext, Rejected, Source
 from exporter.sources.files.file_reading import FileReading, read_reconciled, spool_path
 from exporter.sources.files.fingerprint import fingerprint_of
-from exporter.sources.files.formats import quoted
 from exporter.sources.files.group_reading import FILE, WRITTEN, GroupReader, Shaped, several
 from exporter.sources.files.partitions import changed_files, refused_rows, unparsed_lines
 from exporter.sources.files.places import FilePlaces

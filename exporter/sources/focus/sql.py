@@ -21,8 +21,8 @@ from exporter.core.charges import (
 )
 from exporter.core.kept_tags import KeptTag, tags_expression
 from exporter.core.providers import LEGAL_FORMS, PROVIDERS
+from exporter.core.sql_texts import quoted
 from exporter.core.sql_times import sql_time
-from exporter.sources.files.formats import quoted
 from exporter.sources.focus.columns import (
     CATEGORY_COLUMNS,
     COST_COLUMNS,

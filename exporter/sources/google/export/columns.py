@@ -13,6 +13,7 @@ from typing import Final
 from duckdb.sqltypes import DuckDBPyType
 
 from exporter.core.kept_tags import KeptTag, tags_expression
+from exporter.core.sql_texts import quoted
 from exporter.sources.google.export.names import EXPORT_COLUMNS, LEAVES, canonical, found_columns
 from exporter.sources.google.export.values import time_of_number, time_of_text, unwrapped
 
@@ -40,12 +41,12 @@ class ExportColumns:
         kind = self._kind(column)
         if kind == "absent":
             return "NULL::VARCHAR"
-        quoted = self._quoted(column)
+        named = self._quoted(column)
         if not field:
-            return quoted if kind == "text" else f"{quoted}::VARCHAR"
+            return named if kind == "text" else f"{named}::VARCHAR"
         if kind == "struct":
             present = any(name == field for name, _ in self._type(column).children)
-            return f'{quoted}."{field}"::VARCHAR' if present else "NULL::VARCHAR"
+            return f'{named}."{field}"::VARCHAR' if present else "NULL::VARCHAR"
         return f"({self._json(column)}->>'$.{field}')"
 
     def timestamp(self, column: str) -> str:
@@ -56,14 +57,14 @@ class ExportColumns:
         kind = self._kind(column)
         if kind == "absent":
             return "NULL::TIMESTAMP"
-        type_name, quoted = str(self._type(column)), self._quoted(column)
+        type_name, named = str(self._type(column)), self._quoted(column)
         if type_name == "TIMESTAMP WITH TIME ZONE":
             # Ten times faster than AT TIME ZONE, which looks the zone up for every row.
-            return f"make_timestamp(epoch_us({quoted}))"
+            return f"make_timestamp(epoch_us({named}))"
         if type_name.startswith("TIMESTAMP") or type_name == "DATE":
-            return f"{quoted}::TIMESTAMP"
+            return f"{named}::TIMESTAMP"
         if kind == "other":
-            return time_of_number(f"TRY_CAST({quoted} AS DOUBLE)")
+            return time_of_number(f"TRY_CAST({named} AS DOUBLE)")
         return time_of_text(self._plain(column))
 
     def number(self, column: str, field: str = "") -> str:
@@ -149,18 +150,18 @@ class ExportColumns:
     def _broken(self) -> Iterator[tuple[str, str]]:
         """Yield each nested column that may be broken, and when it is."""
         for name in (name for name, type_name in EXPORT_COLUMNS.items() if type_name == "JSON"):
-            kind, quoted = self._kind(name), self._quoted(name)
+            kind, named = self._kind(name), self._quoted(name)
             wanted = "'OBJECT', 'NULL'" + (", 'ARRAY'" if name == "credits" else "")
             if kind == "text":
-                found = f"json_type(TRY_CAST({quoted} AS JSON))"
-                yield name, f"({quoted} <> '' AND coalesce({found} NOT IN ({wanted}), true))"
+                found = f"json_type(TRY_CAST({named} AS JSON))"
+                yield name, f"({named} <> '' AND coalesce({found} NOT IN ({wanted}), true))"
             elif kind == "json":
-                text = f"({quoted}->>'$')"
+                text = f"({named}->>'$')"
                 of_text = f"coalesce(json_type(TRY_CAST({text} AS JSON)) NOT IN ({wanted}), true)"
                 yield (
                     name,
-                    f"(CASE WHEN {_is_text(quoted)} THEN {text} <> '' AND {of_text} "
-                    f"ELSE coalesce(json_type({quoted}) NOT IN ({wanted}), false) END)",
+                    f"(CASE WHEN {_is_text(named)} THEN {text} <> '' AND {of_text} "
+                    f"ELSE coalesce(json_type({named}) NOT IN ({wanted}), false) END)",
                 )
 
     def all_null(self) -> str:
@@ -186,11 +187,11 @@ class ExportColumns:
         return unwrapped(self.text(column))
 
     def _json(self, column: str) -> str:
-        quoted = self._quoted(column)
+        named = self._quoted(column)
         if self._kind(column) == "json":
             # Some tools write the JSON text of a nested column as a text.
-            return f"CASE WHEN {_is_text(quoted)} THEN TRY_CAST({quoted}->>'$' AS JSON) ELSE {quoted} END"
-        return f"TRY_CAST({quoted} AS JSON)"
+            return f"CASE WHEN {_is_text(named)} THEN TRY_CAST({named}->>'$' AS JSON) ELSE {named} END"
+        return f"TRY_CAST({named} AS JSON)"
 
     def _actual(self, column: str) -> str | None:
         """The name as the file spells it."""
@@ -237,9 +238,5 @@ def _child(type_: DuckDBPyType, name: str) -> DuckDBPyType | None:
 
 def _value_in(pairs: str, key: str) -> str:
     # The least, so that the order in a list never matters: a key may be there from two organizations.
-    chosen = f"list_filter({pairs}, lambda pair: pair.key = {_quoted(key)})"
+    chosen = f"list_filter({pairs}, lambda pair: pair.key = {quoted(key)})"
     return f"list_min(list_transform({chosen}, lambda pair: pair.value::VARCHAR))"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
