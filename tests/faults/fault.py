@@ -51,3 +51,13 @@ def unread(source: str) -> Holds:
 def withheld(source: str) -> Holds:
     """Whether the metric says that what is gone at a source is still in its figures."""
     return lambda world: (world.value("spend_withheld_retraction_usd", source=source) or 0) > 0
+
+
+def config_refused(world: World) -> bool:
+    """Whether the metric says that the file of the configuration cannot be used."""
+    return world.value("spend_config_last_reload_successful") == 0
+
+
+def config_taken_over(world: World) -> bool:
+    """Whether the metric says that the file of the configuration is used, and all is shown."""
+    return world.value("spend_config_last_reload_successful") == 1 and world.is_whole()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.fault import Act, Fault, Holds, logged, unread
+from tests.faults.fault import Act, Fault, Holds, config_refused, config_taken_over, logged, unread
 from tests.faults.world import World
 
 _NOTHING = 0o000
@@ -137,12 +137,12 @@ ROWS: tuple[Fault, ...] = (
     Fault(
         "the configuration may not be read while running",
         _forbids("config.yml"),
-        lambda world: world.value("spend_config_last_reload_successful") == 0,
+        config_refused,
         "`spend_config_last_reload_successful` 0; the log names the file",
         "everything, by the configuration of before",
         _BY_ITSELF,
         _allows("config.yml"),
-        healed=lambda world: world.value("spend_config_last_reload_successful") == 1 and world.is_whole(),
+        healed=config_taken_over,
         alert="SpendConfigNotTakenOver",
     ),
     Fault(

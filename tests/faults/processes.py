@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.fault import Fault, logged
+from tests.faults.fault import Act, Fault, config_refused, config_taken_over, logged
 from tests.faults.world import World
 
 _ESTIMATED = ("nowcast", "nowcast_grades")
@@ -108,14 +108,6 @@ def _no_configuration(world: World) -> None:
     world.config.unlink()
 
 
-def _not_taken_over(world: World) -> bool:
-    return world.value("spend_config_last_reload_successful") == 0
-
-
-def _taken_over(world: World) -> bool:
-    return world.value("spend_config_last_reload_successful") == 1 and world.is_whole()
-
-
 def _wrong_users(world: World) -> None:
     (world.folder / "web.yml").write_text("basic_auth_users: {ann: not-a-hash}")
 
@@ -143,28 +135,26 @@ def _a_month_ahead(world: World) -> None:
     world.set_clock(31)
 
 
+def _estimation_ends(name: str, happens: Act, *words: str) -> Fault:
+    return Fault(
+        name,
+        happens,
+        lambda world: _not_estimated(world) and logged(*words)(world),
+        "`spend_figure_success` 0 and the log; the last estimates stay, at most until their day ends",
+        "all bills",
+        "by itself: it is started again after 15 seconds, later if that fails as well",
+        lambda world: (world.bills / "new.csv").unlink(),
+        healed=_estimated_again,
+        alert="SpendFigureFailed",
+    )
+
+
 ROWS: tuple[Fault, ...] = (
-    Fault(
-        "the process that estimates is killed",
-        _kill_the_estimator,
-        lambda world: _not_estimated(world) and logged("signal 9", "the bill is still served")(world),
-        "`spend_figure_success` 0 and the log; the last estimates stay, at most until their day ends",
-        "all bills",
-        "by itself: it is started again after 15 seconds, later if that fails as well",
-        lambda world: (world.bills / "new.csv").unlink(),
-        healed=_estimated_again,
-        alert="SpendFigureFailed",
+    _estimation_ends(
+        "the process that estimates is killed", _kill_the_estimator, "signal 9", "the bill is still served"
     ),
-    Fault(
-        "the process that estimates runs out of memory",
-        _estimation_without_memory,
-        lambda world: _not_estimated(world) and logged("ran out of memory")(world),
-        "`spend_figure_success` 0 and the log; the last estimates stay, at most until their day ends",
-        "all bills",
-        "by itself: it is started again after 15 seconds, later if that fails as well",
-        lambda world: (world.bills / "new.csv").unlink(),
-        healed=_estimated_again,
-        alert="SpendFigureFailed",
+    _estimation_ends(
+        "the process that estimates runs out of memory", _estimation_without_memory, "ran out of memory"
     ),
     Fault(
         "a second exporter is started on the same ledger",
@@ -177,45 +167,45 @@ ROWS: tuple[Fault, ...] = (
     Fault(
         "a wrong configuration is written while running",
         _wrong_configuration,
-        _not_taken_over,
+        config_refused,
         "`spend_config_last_reload_successful` 0; the log names key and line",
         "everything, by the configuration of before",
         "by itself, when the file is right",
         World.restore_config,
-        healed=_taken_over,
+        healed=config_taken_over,
         alert="SpendConfigNotTakenOver",
     ),
     Fault(
         "the configuration file is emptied while running",
         _empty_configuration,
-        _not_taken_over,
+        config_refused,
         "`spend_config_last_reload_successful` 0; the log names the file",
         "everything, by the configuration of before",
         "by itself, when the file is right",
         World.restore_config,
-        healed=_taken_over,
+        healed=config_taken_over,
         alert="SpendConfigNotTakenOver",
     ),
     Fault(
         "the configuration file is removed while running",
         _no_configuration,
-        _not_taken_over,
+        config_refused,
         "`spend_config_last_reload_successful` 0; the log names the file",
         "everything, by the configuration of before",
         "by itself, when the file is back",
         World.restore_config,
-        healed=_taken_over,
+        healed=config_taken_over,
         alert="SpendConfigNotTakenOver",
     ),
     Fault(
         "the file of the web server's users is wrong",
         _wrong_users,
-        _not_taken_over,
+        config_refused,
         "`spend_config_last_reload_successful` 0; the log names user and line, not the value",
         "everything, by the users of before",
         "by itself, when the file is right",
         _right_users,
-        healed=_taken_over,
+        healed=config_taken_over,
         alert="SpendConfigNotTakenOver",
     ),
     Fault(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -10,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.model import parse
+from exporter.sources.base import Source
 from exporter.sources.google.billing_budgets.source import BillingBudgetsSource
 from exporter.sources.google.recommender.source import RecommenderSource
-from exporter.wiring.refresher import opened_refresher
-from exporter.wiring.sources import configured_sources
 from tests.fakes.cloud_billing import ACCOUNT, TOKEN, FakeCloudBilling
 from tests.fakes.web_api import Fault, Reply, WebApi
+from tests.integration.google_organizations import exposed
 from tests.sources.google.recommender.test_source import DENIED, entry, telling
-from tests.support.exposed import Samples, by, samples
+from tests.support.exposed import Samples, by
 
 pytestmark = pytest.mark.integration
 
@@ -57,22 +55,18 @@ class Estate:
                 "billing_account_id": OTHER_ACCOUNT,
             },
         }
-        config = parse(json.dumps({"gcp": gcp}), self.folder)
-        config = config.model_copy(update={"ledger": self.folder / "spend.duckdb"})
-        sources = configured_sources(config, {})
-        for source in sources:
-            number = int("/" in source.name)
-            if isinstance(source, RecommenderSource):
-                source.endpoint, source.plaintext = self.advisers[number].address, True
-                source.sleep = lambda _seconds: None
-            if isinstance(source, BillingBudgetsSource):
-                source.base_url = source.projects_url = self.billing[number].address
-                source.billing_account_id = ACCOUNT
-                source.token, source.sleep = (lambda: TOKEN), (lambda _seconds: None)
-        with opened_refresher(config, sources, config.ledger, clock=lambda: NOW) as refresher:
-            shown = refresher.refresh_all()
-            self.errors = {each.name: each.last_error for each in shown.sources}
-            return samples(shown.text)
+        shown, self.errors = exposed(gcp, self.folder, self._connect, NOW)
+        return shown
+
+    def _connect(self, source: Source) -> None:
+        number = int("/" in source.name)
+        if isinstance(source, RecommenderSource):
+            source.endpoint, source.plaintext = self.advisers[number].address, True
+            source.sleep = lambda _seconds: None
+        if isinstance(source, BillingBudgetsSource):
+            source.base_url = source.projects_url = self.billing[number].address
+            source.billing_account_id = ACCOUNT
+            source.token, source.sleep = (lambda: TOKEN), (lambda _seconds: None)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -11,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from exporter.config.model import parse
 from exporter.simulator.google.cloud_monitoring import CloudMonitoring, Faults, serving
 from exporter.simulator.google.live_usage import SimulatedUsage
+from exporter.sources.base import Source
 from exporter.sources.google.monitoring.plan import Reach
 from exporter.sources.google.monitoring.source import CloudMonitoringSource
-from exporter.wiring.refresher import opened_refresher
-from exporter.wiring.sources import configured_sources
-from tests.support.exposed import Samples, by, samples
+from tests.integration.google_organizations import exposed
+from tests.support.exposed import Samples, by
 from tests.support.live_world import NOW, REQUESTS, SERVICES, world
 
 pytestmark = pytest.mark.integration
@@ -39,21 +37,16 @@ class Estate:
         ]
 
     def exposed(self, **gcp: Any) -> Samples:
-        document = {"gcp": {"recommendations": {"enabled": False}, **gcp}}
-        document["gcp"].setdefault("billing_export", {"files": ["none/*.csv"]})
-        config = parse(json.dumps(document), self.folder)
-        config = config.model_copy(update={"ledger": self.folder / "spend.duckdb"})
-        sources = configured_sources(config, {})
-        for source in sources:
-            if isinstance(source, CloudMonitoringSource):
-                source.endpoint = self.endpoints["/" in source.name]
-                source.plaintext, source.meters = True, REQUESTS
-                source.reach = Reach(backfill=timedelta(hours=6))
-                source.sleep = lambda _seconds: None
-        with opened_refresher(config, sources, config.ledger, clock=lambda: NOW) as refresher:
-            shown = refresher.refresh_all()
-            self.errors = {each.name: each.last_error for each in shown.sources}
-            return samples(shown.text)
+        gcp = {"recommendations": {"enabled": False}, "billing_export": {"files": ["none/*.csv"]}, **gcp}
+        shown, self.errors = exposed(gcp, self.folder, self._connect, NOW)
+        return shown
+
+    def _connect(self, source: Source) -> None:
+        if isinstance(source, CloudMonitoringSource):
+            source.endpoint = self.endpoints["/" in source.name]
+            source.plaintext, source.meters = True, REQUESTS
+            source.reach = Reach(backfill=timedelta(hours=6))
+            source.sleep = lambda _seconds: None
 
 
 @pytest.fixture
