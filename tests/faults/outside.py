@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import socket
 
 from tests.fakes.web_api import Reply, WebApi
 from tests.faults.fault import Fault, logged
 from tests.faults.world import World
-
-
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.ports import free_port
 
 
 def _no_receiver(world: World) -> None:
-    url = f"http://127.0.0.1:{_closed_port()}/api/v1/write"
+    url = f"http://127.0.0.1:{free_port()}/api/v1/write"
     world.change_config(history={"remote_write": {"url": url}})
 
 
 def _no_mail_server(world: World) -> None:
     memory = {"period": "2020-01-01", "at": "2020-01-02T00:00:00+00:00", "outcome": "sent"}
     (world.ledger.parent / f"{world.ledger.name}.reports.json").write_text(json.dumps({"daily/mail": memory}))
-    mail = {"host": "127.0.0.1", "port": _closed_port(), "encryption": "none"}
+    mail = {"host": "127.0.0.1", "port": free_port(), "encryption": "none"}
     mail |= {"sender": "spend@example.com", "to": "ann@example.com"}
     world.change_config(reports=[{"name": "daily", "period": "day", "at": "00:00", "mail": mail}])
 
@@ -36,7 +30,7 @@ def _receiver_that_refuses(world: World) -> None:
 
 def _no_prometheus(world: World) -> None:
     unit = {"match": {"providers": ["gcp"]}, "promql": "sum(increase(orders_total[1d]))"}
-    unit |= {"prometheus": f"http://127.0.0.1:{_closed_port()}"}
+    unit |= {"prometheus": f"http://127.0.0.1:{free_port()}"}
     world.change_config(unit_costs={"order": unit})
 
 

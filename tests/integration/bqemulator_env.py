@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.environments import cache_folder, environment
+from tests.support.ports import free_port
 
 PACKAGES = (
     "bqemulator==1.4.0",
@@ -32,7 +32,7 @@ START_SECONDS = 300.0
 def running_emulator(log: Path) -> Iterator[str]:
     """Start the emulator on a free loopback port, yield its address, stop that very process."""
     python = environment("bqemulator-1.4.0", *PACKAGES)
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         # The DuckDB extension is unpacked below HOME.
@@ -52,12 +52,6 @@ def running_emulator(log: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_it_answers(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,8 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_FILE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -143,11 +144,6 @@ def find_engine() -> Engine:
         if not found.provides(image):
             pytest.skip(f"{found.command} has no image {image} and cannot pull it")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def started(engine: Engine, project: str, services: tuple[str, ...], **environment: str) -> Iterator[Stack]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.npm_packages import installed_packages
+from tests.support.ports import free_port
 
 PINNED = Path(__file__).with_name("prism")
 START_SECONDS = 300.0
@@ -26,9 +26,7 @@ def ensure_prism() -> Path:
 @contextlib.contextmanager
 def running_prism(document: Path, log: Path, *, dynamic: bool = False) -> Iterator[str]:
     """Serve the document on a free loopback port, yield the address, stop that very process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [str(ensure_prism()), "mock", str(document), "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(

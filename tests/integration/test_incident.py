@@ -22,13 +22,13 @@ import pytest
 import yaml
 
 from exporter.cli.commands.demo import demo
-from tests.integration.test_prometheus_scrapes import free_port
 from tests.integration.test_prometheus_truth import ask
 from tests.prometheus.receivers import part
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.running_alertmanager import PROGRAM, Alertmanager, running_alertmanager
 from tests.prometheus.running_prometheus import running_prometheus
 from tests.support.exposed import POLL_SECONDS, Samples, samples, until
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,

@@ -19,12 +19,12 @@ from tests.integration.litellm_env import (
     LOOSE_KEY,
     SEARCH_KEY,
     SHOP_KEY,
-    free_port,
     running_over_tables,
     running_proxy,
 )
 from tests.sources.litellm.litellm_reading import Reading, Total, reading
 from tests.support.exposed import DEADLINE_SECONDS, until
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

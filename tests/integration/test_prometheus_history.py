@@ -21,9 +21,9 @@ import pytest
 from exporter.cli.main import main
 from exporter.core.charges import Charge
 from tests.grafana.board_files import boards, panels
-from tests.integration.test_prometheus_scrapes import free_port
 from tests.support.exposed import until
 from tests.support.history_world import PACIFIC, billing_day, charges, keep
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,

@@ -22,9 +22,9 @@ import duckdb
 import pytest
 import yaml
 
-from tests.integration.test_prometheus_scrapes import free_port
 from tests.support.export_rows import Row, export_row, export_time, write_json_lines
 from tests.support.exposed import DEADLINE_SECONDS, POLL_SECONDS, by, until
+from tests.support.ports import free_port
 from tests.support.running import Running, serving, write_config
 
 pytestmark = [

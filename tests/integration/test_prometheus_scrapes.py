@@ -1,7 +1,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import urllib.error
@@ -22,6 +21,7 @@ from exporter.web.server import Server
 from exporter.web.web_config import load_web_config
 from tests.support.certificates import Authority
 from tests.support.exposed import until
+from tests.support.ports import free_port
 from tests.support.served import BUILT_AT
 
 pytestmark = [
@@ -43,11 +43,6 @@ def snapshot() -> Snapshot:
         [FamilySamples(SPEND_TODAY_USD, today), FamilySamples(SPEND_BILLED_USD_TOTAL, billed)]
     )
     return Snapshot(exposition, BUILT_AT, True, (), ())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @contextmanager

@@ -22,12 +22,12 @@ import yaml
 from exporter.metrics import families as metrics
 from exporter.metrics.exposition.exposition import render
 from exporter.metrics.families import FamilySamples
-from tests.integration.test_prometheus_scrapes import free_port
 from tests.prometheus.receivers import part
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.running_alertmanager import PROGRAM, running_alertmanager
 from tests.prometheus.running_prometheus import running_prometheus
 from tests.support.exposed import until
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.integration,

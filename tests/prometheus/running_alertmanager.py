@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.prometheus.amtool import FOLDER
 from tests.prometheus.incident import Alert
 from tests.prometheus.receivers import Hooks, Inbox, hooks, inbox
 from tests.support.exposed import until
+from tests.support.ports import free_port
 
 # Debian's package has the long name.
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -81,8 +81,7 @@ def running_alertmanager(
     folder: Path, *, group_wait: str = "1s", group_interval: str = "2s"
 ) -> Iterator[Alertmanager]:
     """Run the shipped configuration with the test's own receivers and these two waits."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        address = f"127.0.0.1:{found.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     with inbox() as mails, hooks() as posts:
         config = shipped_configuration(folder, mails.port, posts.url, group_wait, group_interval)
         command = [

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -76,9 +75,3 @@ def _scraped(scraper: Scraper) -> bool:
         return scraper.total("count_over_time(up[1m])") >= 2
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

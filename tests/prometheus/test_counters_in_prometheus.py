@@ -12,9 +12,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.metrics.families import all_families
 from exporter.web.server import Server
-from tests.prometheus.scraping import PROMETHEUS_2, PROMETHEUS_3, Scraper, free_port, scraping
+from tests.prometheus.scraping import PROMETHEUS_2, PROMETHEUS_3, Scraper, scraping
 from tests.support.counter_world import COUNTED_BY_LEDGER, CounterWorld, running_world
 from tests.support.exposed import Samples, samples, until
+from tests.support.ports import free_port
 from tests.support.served import request
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from exporter.sources.prometheus_units import UnitCounts, UnitFailure, UnitQuery, end_of_yesterday
+from tests.support.ports import free_port
 
 NOW = datetime(2026, 11, 10, 20, tzinfo=UTC)
 PACIFIC = "America/Los_Angeles"
@@ -124,8 +124,7 @@ def test_anything_but_one_number_is_reported_with_what_to_do(
 
 
 def test_a_server_that_is_not_there_is_reported() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     found = read(address)
     assert isinstance(found, UnitFailure)
     assert found.reason == "unreachable"
@@ -161,6 +160,7 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
     assert found.reason == "timeout"
 
 
+@pytest.mark.slow
 def test_a_server_that_drips_is_given_up() -> None:
     over = threading.Event()
 

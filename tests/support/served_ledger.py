@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from exporter.ledger.charges.store import Ledger
 from exporter.ledger.unit_counts import KeptUnitCounts, UnitCount
 from tests.support.charge_rows import put
 from tests.support.exposed import until
+from tests.support.ports import free_port
 from tests.support.question_world import COUNTED, many_charges
 from tests.support.running import Running, running
 
@@ -22,14 +22,12 @@ def ledger_config(folder: Path) -> Path:
     put(ledger, folder, "all", *many_charges(5))
     KeptUnitCounts(ledger).keep([UnitCount("order", day, each, "q", "UTC") for day, each in COUNTED.items()])
     ledger.close()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     path = folder / "config.yml"
     gcp = {"billing_export": {"files": [str(folder / "none/*.csv")]}}
     document = {"ledger": str(folder / "spend.duckdb"), "gcp": gcp, "label_costs": ["team"]}
     order = {"match": {"projects": ["shop-*"]}, "promql": "q", "prometheus": "http://127.0.0.1:9"}
     document["unit_costs"] = {"order": order}
-    path.write_text(json.dumps(document | {"listen": f"127.0.0.1:{port}"}))
+    path.write_text(json.dumps(document | {"listen": f"127.0.0.1:{free_port()}"}))
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from pathlib import Path
 
 import bcrypt
@@ -12,6 +11,7 @@ import pytest
 
 from exporter.cli.main import main
 from tests.support.exposed import until
+from tests.support.ports import free_port
 from tests.support.question_world import COUNTED
 from tests.support.running import running
 from tests.support.served_ledger import ledger_config, served
@@ -98,8 +98,7 @@ def test_without_a_configuration_what_needs_one_is_wrong_usage(
 
 
 def test_without_a_configuration_and_an_exporter_both_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert main(["history", "--url", f"http://127.0.0.1:{port}"]) == 1
     told = capsys.readouterr().err
     assert "with --url" in told

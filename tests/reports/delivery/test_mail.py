@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from exporter.reports.delivery.destination import DeliveryError
 from exporter.reports.delivery.mail import MailServer, mail_of
 from tests.reports.delivery.smtp_server import PASSWORD, USER, MailHost, mail_host
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 from tests.support.question_world import many_charges
 from tests.support.report_world import made
 
@@ -61,6 +61,7 @@ def failure(of: MailServer, report: Report) -> DeliveryError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_a_mail_arrives_encrypted_with_text_html_and_the_page(
     secured: MailHost, authority: Authority, report: Report
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_mail_arrives_encrypted_with_text_html_and_the_page(
     assert "<style" not in html.get_content()
 
 
+@pytest.mark.slow
 def test_the_same_report_has_the_same_message_id_and_another_period_another(
     report: Report, tmp_path: Path
 ) -> None:
@@ -165,8 +167,7 @@ def test_recipients_that_are_refused_are_named(report: Report) -> None:
 
 
 def test_a_server_that_is_away_may_be_back_soon(report: Report) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     found = failure(plain(port), report)
     assert f"the mail server 127.0.0.1:{port} cannot be reached" in str(found)
     assert found.transient

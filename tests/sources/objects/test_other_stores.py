@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,18 +26,13 @@ from tests.support.bucket_world import S3World
 from tests.support.exposed import until
 from tests.support.focus_rows import focus_row, write_focus_csv
 from tests.support.npm_packages import installed_packages
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
 _AZURITE = Path(__file__).with_name("azurite")
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The key of Azurite's only account, which its makers publish."""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
