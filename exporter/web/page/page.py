@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -129,6 +130,7 @@ class LandingPage:
         )
 
 
+@cache
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("exporter.web.page"),
