@@ -18,7 +18,8 @@ WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_incident.py %/test_
 # Files in the order of tests/conftest.py.
 WHOLE_FILES := -n auto --dist loadfile --no-loadscope-reorder
 
-QUICK := $(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+# No quick test uses schemathesis, and each process would load it.
+QUICK := $(BIN)/pytest -p no:schemathesis -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
 .PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults fuzz benchmark \
   benchmark-short benchmark-tools test-tools deploy-tools test-lowest test-newest lock release clean
