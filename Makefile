@@ -69,8 +69,8 @@ dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Gra
 unit: .venv/.installed-test ## Run the quick tests, which start no other servers
 	@$(QUICK)
 
-coverage: .venv/.installed-test ## Show which lines and branches the quick tests reach
-	@$(QUICK) --cov=exporter --cov-branch --cov-report=term:skip-covered
+coverage: .venv/.installed-test ## Show which lines and branches the tests reach that start no other servers
+	@$(BIN)/pytest -n auto --dist worksteal -m "not integration" --cov=exporter --cov-branch --cov-report=term:skip-covered
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration

@@ -73,6 +73,7 @@ def of_budgets(found: Samples, figure: str) -> dict[str, float]:
     return {name: value for (name,), value in by(found[f"spend_budget_{figure}"], "budget").items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "now", "day_begins", "today", "yesterday", "month"),
     [
@@ -143,6 +144,7 @@ def test_without_days_history_ends_with_the_pacific_day_of_now(
     assert (periods[0]["from"], periods[-1]["to"]) == (first, end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("now", "warned"), [("2026-02-06T07:00Z", True), ("2026-02-06T09:00Z", False)])
 def test_backfill_warns_of_days_whose_bill_still_grows_by_now(
     tmp_path: Path,

@@ -45,6 +45,7 @@ def quick(url: str, **more: object) -> SpendClient:
     return SpendClient(url, backoff_seconds=0.0, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_costs_are_the_charges_of_the_ledger(tmp_path: Path) -> None:
     with serving_ledger(tmp_path) as server, SpendClient(server.url) as client:
         answer = client.costs(**SPAN, step="total", by=["project", "service"], top=1000)  # type: ignore[arg-type]
@@ -59,6 +60,7 @@ def test_costs_are_the_charges_of_the_ledger(tmp_path: Path) -> None:
     assert Decimal(answer.total) == sum(expected.values())
 
 
+@pytest.mark.slow
 def test_rows_with_the_others_add_up_and_are_the_same_in_pandas_and_arrow(tmp_path: Path) -> None:
     with serving_ledger(tmp_path) as server, SpendClient(server.url) as client:
         answer = client.costs(**SPAN, by="sku", top=2)  # type: ignore[arg-type]
@@ -75,6 +77,7 @@ def test_rows_with_the_others_add_up_and_are_the_same_in_pandas_and_arrow(tmp_pa
     assert float(frame["value"].sum()) == pytest.approx(float(answer.total or "nan"))
 
 
+@pytest.mark.slow
 def test_conditions_and_times_can_be_python_values(tmp_path: Path) -> None:
     with serving_ledger(tmp_path) as server, SpendClient(server.url) as client:
         answer = client.costs(
@@ -94,6 +97,7 @@ def test_a_time_without_a_zone_is_refused_before_it_is_asked() -> None:
         SpendClient("http://127.0.0.1:9").costs(from_=datetime(2026, 11, 1))
 
 
+@pytest.mark.slow
 def test_a_wrong_question_names_its_parameter(tmp_path: Path) -> None:
     with serving_ledger(tmp_path) as server, SpendClient(server.url) as client:
         with pytest.raises(QuestionError, match="did you mean service") as refused:
@@ -140,6 +144,7 @@ def test_an_answer_of_another_version_is_named() -> None:
         quick(server.url).summary()
 
 
+@pytest.mark.slow
 def test_members_of_a_later_version_are_left_out(tmp_path: Path) -> None:
     with serving_ledger(tmp_path) as server, SpendClient(server.url) as client:
         known = client.costs(**SPAN, by="sku")  # type: ignore[arg-type]
@@ -193,6 +198,7 @@ def secured(folder: Path) -> tuple[WebConfig, Path]:
     return load_web_config(path), authority.certificate
 
 
+@pytest.mark.slow
 def test_users_and_tls_are_those_of_the_web_configuration(tmp_path: Path) -> None:
     web_config, ca_file = secured(tmp_path)
     with serving_ledger(tmp_path, web_config) as server:

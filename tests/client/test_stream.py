@@ -49,6 +49,7 @@ def test_updates_come_one_after_the_other() -> None:
     assert updates[0].budgets[0].budget == "gcp daily limit"
 
 
+@pytest.mark.slow
 def test_an_update_larger_than_any_buffer_is_read_whole() -> None:
     with fast(large_snapshot()) as server:
         assert len(asyncio.run(first(quick(server.url), 1))[0].by_service) == 1000
@@ -78,6 +79,7 @@ def test_a_lost_connection_is_told_and_made_again() -> None:
     assert len(server.asked) == 4
 
 
+@pytest.mark.slow
 def test_a_stream_that_falls_silent_is_taken_for_lost() -> None:
     async def told() -> str:
         lost: list[SpendError] = []

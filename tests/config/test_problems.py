@@ -176,6 +176,7 @@ ANY_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(path=st.sampled_from(list(KEYS)), value=ANY_VALUES)
 def test_any_value_of_any_key_is_accepted_or_reported_at_that_key(
     path: tuple[str, ...], value: object

@@ -46,6 +46,7 @@ def test_it_is_a_schema_and_the_published_one() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_accepts_every_configuration_in_the_docs(validator: jsonschema_rs.Validator) -> None:
     examples = list(configurations_in_the_docs())
     assert len(examples) >= 15

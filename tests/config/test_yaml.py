@@ -16,6 +16,7 @@ JSON_VALUES = st.recursive(
 DELETE = "\x7f"
 
 
+@pytest.mark.slow
 @given(
     document=st.dictionaries(st.text(max_size=8), JSON_VALUES, max_size=5),
     indent=st.sampled_from([None, 2, "\t"]),

@@ -52,6 +52,7 @@ def reasons_in_the_code() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_reason_of_an_error_is_explained_to_operators() -> None:
     reasons = reasons_in_the_code()
     assert {

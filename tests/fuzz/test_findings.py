@@ -39,6 +39,7 @@ def test_a_hash_without_the_name_of_a_user_is_not_shown(tmp_path: Path) -> None:
     assert HASH[7:30] not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_row_of_a_hundred_billion_dollars_does_not_end_the_estimates(tmp_path: Path) -> None:
     rows = [export_row(cost=1.0), export_row(cost=999_999_999_999.0, sku={"id": "odd", "description": "odd"})]
     path = write_json_lines(tmp_path / "a.jsonl", rows)
@@ -48,6 +49,7 @@ def test_a_row_of_a_hundred_billion_dollars_does_not_end_the_estimates(tmp_path:
         assert program.usd() == {"CF4E-A0C7-E3BF": Decimal(1), "odd": Decimal(999_999_999_999)}
 
 
+@pytest.mark.slow
 def test_a_counter_of_a_proxy_with_four_hundred_digits_is_set_aside() -> None:
     with (
         LiteLLMProxy(database=False, metrics=PAGE) as proxy,
@@ -62,6 +64,7 @@ def test_a_counter_of_a_proxy_with_four_hundred_digits_is_set_aside() -> None:
             assert {each.total for each in found if each.meter == "llm_proxy_usd"} == {1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spend", [2e15, 1e300])
 def test_a_key_of_a_proxy_that_spent_more_than_there_is_in_the_world_is_set_aside(spend: float) -> None:
     odd = rows()
@@ -107,6 +110,7 @@ def test_an_answer_that_bigquery_does_not_give_is_named_as_such(
             assert "BigQuery's API documents" in status.last_error
 
 
+@pytest.mark.slow
 def test_points_that_are_no_amounts_are_set_aside_and_counted() -> None:
     clock = live_world.Clock()
     service = LyingMonitoring(SimulatedUsage(live_world.world()), clock)

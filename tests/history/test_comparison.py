@@ -76,6 +76,7 @@ def shown(sender: HistorySender) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 def test_a_store_that_has_everything_is_off_by_nothing(world: World) -> None:
     world.bill()
     sender = world.sender()
@@ -88,6 +89,7 @@ def test_a_store_that_has_everything_is_off_by_nothing(world: World) -> None:
     assert sender.compare() == []
 
 
+@pytest.mark.slow
 def test_what_a_store_lost_is_found_once_a_day(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.bill("2.5")
     sender = world.sender()
@@ -109,6 +111,7 @@ def test_what_a_store_lost_is_found_once_a_day(world: World, caplog: pytest.LogC
     assert (second.day, second.usd) == (START + DAY, 2.5)
 
 
+@pytest.mark.slow
 def test_what_is_missing_since_a_day_is_sent_again_and_the_sums_are_right(world: World) -> None:
     world.bill("2.5")
     world.sender().send()
@@ -146,6 +149,7 @@ def test_a_restatement_after_that_is_right_too(world: World) -> None:
     assert world.server.conflicts == []
 
 
+@pytest.mark.slow
 def test_a_billing_day_that_was_lost_is_found_and_sent_again_and_its_dollars_count_once(world: World) -> None:
     world.bill("2")
     sender = world.sender({"gcp": "America/Los_Angeles"})
@@ -170,6 +174,7 @@ def test_a_billing_day_that_was_lost_is_found_and_sent_again_and_its_dollars_cou
     assert world.server.conflicts == []
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_queried_holds_up_nothing(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,6 +193,7 @@ def test_a_store_that_cannot_be_queried_holds_up_nothing(
         sender.compare()
 
 
+@pytest.mark.slow
 def test_the_query_names_every_label_of_the_series(world: World) -> None:
     world.bill()
     sender = world.sender()

@@ -61,6 +61,7 @@ def test_a_line_is_the_summary_of_that_time(tmp_path: Path) -> None:
     assert reported["month"]["to_date_billed_usd"] == 5300.25
 
 
+@pytest.mark.slow
 def test_what_changes_is_written_once_in_an_interval_and_what_does_not_once_an_hour(tmp_path: Path) -> None:
     log = log_in(tmp_path)
     for minutes in range(0, 180, 5):

@@ -73,6 +73,7 @@ def test_one_changed_byte_anywhere_is_found_and_the_ledger_is_replaced(tmp_path:
         ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"hello\n" * 99], ids=["nothing", "text"])
 def test_a_file_that_is_something_else_now_is_set_aside(tmp_path: Path, content: bytes) -> None:
     path = filled(tmp_path)
@@ -83,6 +84,7 @@ def test_a_file_that_is_something_else_now_is_set_aside(tmp_path: Path, content:
     ledger.close()
 
 
+@pytest.mark.slow
 def test_half_a_file_is_set_aside(tmp_path: Path) -> None:
     path = filled(tmp_path)
     os.truncate(path, path.stat().st_size // 2)
@@ -99,6 +101,7 @@ def test_a_file_that_never_was_a_ledger_stays_where_it_is(tmp_path: Path) -> Non
     assert path.read_text().startswith("my notes")
 
 
+@pytest.mark.slow
 def test_a_damaged_log_alone_is_set_aside_and_the_file_stays(tmp_path: Path) -> None:
     path = filled(tmp_path)
     log_of(path).write_bytes(_log_of_another_database(tmp_path))
@@ -127,6 +130,7 @@ def test_a_damaged_ledger_is_named_and_left_alone_where_it_is_only_read(tmp_path
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_counters_go_on_after_a_loss_also_over_what_the_source_no_longer_has(tmp_path: Path) -> None:
     path = filled(tmp_path)
     path.unlink()
@@ -142,6 +146,7 @@ def test_counters_go_on_after_a_loss_also_over_what_the_source_no_longer_has(tmp
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_second_loss_before_the_sources_were_read_again_loses_no_counter(tmp_path: Path) -> None:
     path = filled(tmp_path)
     for _ in range(2):
@@ -169,6 +174,7 @@ def test_damaged_counters_are_not_taken_and_that_is_said(tmp_path: Path) -> None
     ledger.close()
 
 
+@pytest.mark.slow
 def test_damage_that_is_found_while_reading_is_mended_and_nobody_gets_in_before(tmp_path: Path) -> None:
     path = filled(tmp_path)
     ledger = Ledger(path)
@@ -197,6 +203,7 @@ def test_only_the_latest_damaged_ledgers_are_kept(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2 * KEPT_FILES
 
 
+@pytest.mark.slow
 def test_what_the_time_limit_leaves_out_is_named_largest_last(tmp_path: Path) -> None:
     connection, _ = open_ledger_read_only(filled(tmp_path), "48MB")
     assert verify(connection).left_out == ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from exporter.ledger.charges.store import Ledger
 
 _ROWS = 400_000
@@ -33,6 +35,7 @@ def _sum(ledger: Ledger) -> int:
     return int(total)
 
 
+@pytest.mark.slow
 def test_pages_are_given_back_and_read_again_when_they_are_needed(tmp_path: Path) -> None:
     ledger = _filled(tmp_path)
     before = _sum(ledger)
@@ -45,6 +48,7 @@ def test_pages_are_given_back_and_read_again_when_they_are_needed(tmp_path: Path
     ledger.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_given_back_while_somebody_reads(tmp_path: Path) -> None:
     ledger = _filled(tmp_path)
     with ledger.reading() as connection:
@@ -56,6 +60,7 @@ def test_nothing_is_given_back_while_somebody_reads(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_ledger_that_nobody_used_since_is_left_alone(tmp_path: Path) -> None:
     ledger = _filled(tmp_path)
     assert ledger.file.free_memory()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.schema import MIGRATIONS, SCHEMA_VERSION, migrate, version_of
@@ -58,6 +59,7 @@ def test_a_ledger_of_before_the_end_of_usage_was_kept_takes_charges_with_one(tmp
     assert rows == [(1, None), (10, NOW.replace(tzinfo=None))]
 
 
+@pytest.mark.slow
 def test_a_version_1_ledger_keeps_charges_counters_and_cursors(tmp_path: Path) -> None:
     newest = Ledger(tmp_path / "newest.duckdb")
     put_first_charges(newest, tmp_path)

@@ -70,6 +70,7 @@ def test_a_source_that_is_renamed_takes_everything_along(ledger: Ledger, tmp_pat
     assert FirstReads(ledger).whole() == {"bigquery/a"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stays", [True, False])
 def test_series_that_two_partitions_share_are_divided_and_their_sum_stays(
     ledger: Ledger, tmp_path: Path, *, stays: bool
@@ -90,6 +91,7 @@ def test_series_that_two_partitions_share_are_divided_and_their_sum_stays(
     assert FirstReads(ledger).whole() == {"bigquery/b", rest}
 
 
+@pytest.mark.slow
 def test_counters_of_charges_that_retention_removed_go_along(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "bigquery", "one/1", (ONE, "10"))
     put(ledger, tmp_path, "bigquery", "other/1", (OTHER, "4"))
@@ -104,6 +106,7 @@ def test_counters_of_charges_that_retention_removed_go_along(ledger: Ledger, tmp
     assert "bigquery" not in counted(ledger)
 
 
+@pytest.mark.slow
 def test_what_was_moved_and_is_read_again_counts_nothing_twice(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "bigquery", "one/1", (ONE, "10"))
     put(ledger, tmp_path, "bigquery", "other/1", (OTHER, "4"))

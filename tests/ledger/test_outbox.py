@@ -82,6 +82,7 @@ def deliver_all(box: Outbox, receiver: Receiver, now: datetime = NOW) -> None:
             return
 
 
+@pytest.mark.slow
 def test_an_hour_is_sent_once_and_then_only_what_it_changed_by(tmp_path: Path) -> None:
     ledger, receiver = Ledger(None), Receiver()
     box = outbox(ledger)
@@ -102,6 +103,7 @@ def test_an_hour_is_sent_once_and_then_only_what_it_changed_by(tmp_path: Path) -
     assert sum(receiver.values.values()) == 1.75
 
 
+@pytest.mark.slow
 def test_what_is_under_way_keeps_its_value_while_the_ledger_changes(tmp_path: Path) -> None:
     ledger = Ledger(None)
     box = outbox(ledger)
@@ -128,6 +130,7 @@ def test_an_hour_that_costs_nothing_is_reported_as_zero_and_once(tmp_path: Path)
     assert decide(box) == 0
 
 
+@pytest.mark.slow
 def test_charges_that_vanish_are_taken_back(tmp_path: Path) -> None:
     ledger, receiver = Ledger(None), Receiver()
     box = outbox(ledger)
@@ -166,6 +169,7 @@ def test_charges_of_other_sources_do_not_count(tmp_path: Path) -> None:
     assert [each.usd for each in outbox(ledger).due(NOW, 10)] == [Decimal(1)]
 
 
+@pytest.mark.slow
 def test_a_source_that_is_no_longer_configured_takes_nothing_back(tmp_path: Path) -> None:
     ledger, receiver = Ledger(None), Receiver()
     put(ledger, tmp_path, "a", usage(0, "1"), usage(1, "2"), source="bigquery")
@@ -190,6 +194,7 @@ def test_each_receiver_has_its_own_account(tmp_path: Path) -> None:
     assert decide(other) == 1
 
 
+@pytest.mark.slow
 def test_what_the_ledger_forgets_is_not_taken_back(tmp_path: Path) -> None:
     ledger, receiver = Ledger(None), Receiver()
     box = outbox(ledger)

@@ -100,6 +100,7 @@ def test_a_thousand_restatements_have_times_of_their_own_on_the_same_date(offset
     assert {moment.date() for moment in local} == {midnight.date()}
 
 
+@pytest.mark.slow
 def test_a_day_is_sent_from_noon_on_as_far_as_it_is_known_and_corrected_later(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_day_is_sent_from_noon_on_as_far_as_it_is_known_and_corrected_later(
     ]
 
 
+@pytest.mark.slow
 def test_a_day_whose_charges_are_deleted_in_part_is_not_corrected(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "a", *charges(FIRST, END))
     stored: dict[tuple[tuple[str, ...], int], float] = {}

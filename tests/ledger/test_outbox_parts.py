@@ -83,6 +83,7 @@ def billed(rows: Sequence[Charge], name: str) -> dict[tuple[tuple[str, ...], dat
     return {key: float(usd) for key, usd in found.items()}
 
 
+@pytest.mark.slow
 def test_parts_are_sent_once_restated_by_corrections_and_divided_anew_by_new_rules(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_parts_are_sent_once_restated_by_corrections_and_divided_anew_by_new_rul
     assert deliver(box(ledger, by_project), stored) == 0
 
 
+@pytest.mark.slow
 def test_a_small_part_that_grows_leaves_other_and_the_day_keeps_its_sum(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_small_part_that_grows_leaves_other_and_the_day_keeps_its_sum(
     assert sum(found.values()) == pytest.approx(128.0)
 
 
+@pytest.mark.slow
 def test_days_that_are_older_than_what_is_compared_stay_as_they_were_sent(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -134,6 +137,7 @@ def test_days_that_are_older_than_what_is_compared_stay_as_they_were_sent(
     assert after != before
 
 
+@pytest.mark.slow
 def test_what_a_store_has_otherwise_is_sent_again(ledger: Ledger, tmp_path: Path) -> None:
     rows = list(charges(FIRST, END))
     put(ledger, tmp_path, "a", *rows)

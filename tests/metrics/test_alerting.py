@@ -109,6 +109,7 @@ def test_every_budget_is_exposed_and_its_parts_sum(shown: Samples) -> None:
     assert used["run", "month"] == 0.0
 
 
+@pytest.mark.slow
 def test_thresholds_are_exposed_by_severity_and_by_name(shown: Samples) -> None:
     ratios = by(shown["spend_budget_threshold_ratio"], "budget", "basis", "severity")
     assert ratios["run", "actual", "warning"] == 0.9
@@ -118,6 +119,7 @@ def test_thresholds_are_exposed_by_severity_and_by_name(shown: Samples) -> None:
     assert thresholds[("bill_stale_seconds",)] == 129_600.0
 
 
+@pytest.mark.slow
 def test_the_spike_is_exposed_with_its_dollars_and_its_sku(shown: Samples) -> None:
     above = by(shown["spend_spike_usd"], "service_name", "sku")
     assert above["Compute Engine", ""] == pytest.approx(20.0, rel=0.02)

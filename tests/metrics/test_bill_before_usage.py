@@ -140,6 +140,7 @@ def test_usage_without_any_bill_has_list_prices_and_no_nowcast(ledger: Ledger, t
         assert not found.get(name)
 
 
+@pytest.mark.slow
 def test_the_first_days_of_the_first_month_are_billed_and_not_forecast(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -151,6 +151,7 @@ def invoices(ledger: Ledger) -> dict[tuple[str, ...], float]:
     return {(month, category): cost for (_, month, _, category), cost in found.items()}
 
 
+@pytest.mark.slow
 def test_invoices_keep_what_is_forgotten_and_those_that_were_never_read_whole_are_left_out(
     ledger: Ledger, tmp_path: Path
 ) -> None:

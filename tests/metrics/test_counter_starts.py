@@ -156,6 +156,7 @@ def by_sku(found: FamilySamples) -> dict[str, float]:
     return {labels[4]: since for labels, since in found.created.items()}
 
 
+@pytest.mark.slow
 def test_a_bill_is_history_when_it_is_first_read_and_a_new_sku_begins_later(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ CHARGES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(CHARGES, st.integers(1, 3))
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_parts_of_a_day_sum_to_the_day_however_few_have_their_own_series(

@@ -148,6 +148,7 @@ def reported(ledger: Ledger, card: RateCard | None = None) -> Values:
         return {each.family.name: dict(each.samples) for each in live_usage_families(view, known, NOW)}
 
 
+@pytest.mark.slow
 def test_unit_costs_are_the_hours_usage_at_the_bills_rates(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     put_usage(ledger, tmp_path, *hour_of_checkout())
@@ -318,6 +319,7 @@ def test_without_a_rate_for_cpu_a_request_has_no_cost(ledger: Ledger, tmp_path: 
     assert set(found["spend_usage_unpriced_resources"].values()) == {1.0, 2.0}
 
 
+@pytest.mark.slow
 def test_dollars_counted_stay_whatever_rates_do(ledger: Ledger, tmp_path: Path) -> None:
     def card(usd: float) -> RateCard:
         return RateCard(usd, 0.0, 0.0, 0.0)

@@ -209,6 +209,7 @@ def test_an_empty_ledger_gives_nothing_and_a_filled_one_is_looked_at_minutes_lat
     assert len(shown(savings, ledger, NOW + LOOK_EVERY)[USD]) == 1
 
 
+@pytest.mark.slow
 def test_within_an_hour_that_brings_nothing_new_nothing_is_looked_for(ledger: Ledger, tmp_path: Path) -> None:
     put_bill(ledger, tmp_path)
     savings = Savings([])
@@ -295,6 +296,7 @@ def test_a_recommender_is_queried_only_where_projects_are_named_and_it_is_not_sw
     assert source.update_interval == DAY
 
 
+@pytest.mark.slow
 def test_the_demo_company_s_idle_machine_is_found_through_cloud_monitoring(tmp_path: Path) -> None:
     meters = tuple(meter for meter in USAGE_TABLE if meter.name in (UTILIZATION, CORES))
     now = live_world.NOW

@@ -92,6 +92,7 @@ def test_below_the_floor_no_sku_is_reported(ledger: Ledger, tmp_path: Path) -> N
     assert len(judged(ledger, floors=Floors(5.0, 6.0))) == 2
 
 
+@pytest.mark.slow
 def test_an_earlier_spike_is_not_normal_afterwards(ledger: Ledger, tmp_path: Path) -> None:
     put_past(ledger, tmp_path, extra("38", 28), extra("38", 4))
     assert judged(ledger)[0].spike.normal_usd == 2.0
@@ -102,6 +103,7 @@ def test_a_young_bill_says_nothing_of_what_is_normal(ledger: Ledger, tmp_path: P
     assert judged(ledger, outlook({"Compute Engine": steady(40.0)})) == []
 
 
+@pytest.mark.slow
 def test_in_the_first_hours_of_a_month_an_hour_of_the_last_one_is_judged(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -204,6 +204,7 @@ _HOUR_NANO = st.integers(-(10**11), 10**12)
 _SERVICE = st.tuples(st.integers(0, 12), st.lists(_HOUR_NANO, min_size=1, max_size=24))
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(min_size=1, max_size=5), _SERVICE, min_size=1, max_size=8),
     st.dictionaries(st.text(min_size=1, max_size=5), _SERVICE, min_size=1, max_size=3),

@@ -190,6 +190,7 @@ def test_the_plain_text_has_everything_that_the_page_has(tmp_path: Path) -> None
     assert "<" not in text
 
 
+@pytest.mark.slow
 def test_slack_gets_a_title_a_colour_and_a_line_for_each_alert(tmp_path: Path) -> None:
     data = template_data(INCIDENT)
     assert rendered(tmp_path, "spend.slack.title", data) == rendered(tmp_path, "spend.subject", data)

@@ -168,6 +168,7 @@ def test_totals_are_those_of_the_metrics(tmp_path: Path, rows: list[Charge]) -> 
     assert Decimal(answer["total"]) == sum(usd for usd in shown if usd is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["day", "total"])
 def test_many_groups_are_summed_as_few_are(tmp_path: Path, step: str) -> None:
     begin = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -184,12 +185,14 @@ def test_many_groups_are_summed_as_few_are(tmp_path: Path, step: str) -> None:
     assert answer["truncated"] is True
 
 
+@pytest.mark.slow
 def test_ten_thousand_groups_are_refused_with_what_to_do(tmp_path: Path) -> None:
     rows = [charge("1", sku_id=f"{number}", sku="") for number in range(10_001)]
     with asked_ledger(tmp_path, rows) as asked:
         assert "more than 10,000 groups; leave one out" in problem(asked, by="sku", from_="2026-11-01")
 
 
+@pytest.mark.slow
 def test_more_rows_than_fit_are_refused_with_what_to_do(asked: Questions) -> None:
     assert "the most is 10,000" in problem(asked, step="hour", from_="2020-01-01", to="2026-01-01")
     assert "rows" in problem(asked, step="hour", from_="2025-10-30", to="2026-11-10", by="sku,project")

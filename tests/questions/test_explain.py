@@ -132,6 +132,7 @@ def test_the_sentence_is_what_a_person_would_write(tmp_path: Path) -> None:
     assert max(len(line) for line in text.splitlines() if line not in (expected, text.splitlines()[0])) <= 90
 
 
+@pytest.mark.slow
 def test_a_day_is_named_by_its_date_or_by_a_time_within_it(asked: Questions) -> None:
     by_date = explain(asked, day="2026-11-10")
     assert (by_date["from"], by_date["to"]) == ("2026-11-10", "2026-11-11")
@@ -142,6 +143,7 @@ def test_a_day_is_named_by_its_date_or_by_a_time_within_it(asked: Questions) -> 
     assert (yesterday["from"], yesterday["to"]) == ("2026-11-19", "2026-11-20")
 
 
+@pytest.mark.slow
 def test_conditions_choose_what_is_explained(asked: Questions, rows: list[Charge]) -> None:
     answer = explain(asked, from_="2026-11-05", to="2026-11-12", where="label.team:core")
     assert Decimal(answer["total"]) == sum(
@@ -151,6 +153,7 @@ def test_conditions_choose_what_is_explained(asked: Questions, rows: list[Charge
     )
 
 
+@pytest.mark.slow
 def test_labels_with_too_many_values_are_left_out_and_said(tmp_path: Path) -> None:
     at = datetime(2026, 11, 10, 18, tzinfo=UTC)
     rows = [

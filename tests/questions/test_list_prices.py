@@ -116,6 +116,7 @@ def test_csv_has_what_lacks_a_list_price_beside_each_sum(asked: Questions) -> No
     assert {row["list_usd"] for row in openai} == {""}
 
 
+@pytest.mark.slow
 def test_charges_of_a_ledger_from_before_have_no_list_price_until_they_are_read_again(tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     adding = next(version for version, sql in enumerate(MIGRATIONS) if "ADD COLUMN list_above" in sql)

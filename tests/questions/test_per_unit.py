@@ -125,6 +125,7 @@ def check(figures: dict[str, Any], days: list[date], by_day: dict[date, Decimal]
     assert figures["usd_per_unit"] == (pytest.approx(float(usd) / count) if count else None)
 
 
+@pytest.mark.slow
 def test_it_is_the_cost_that_the_metric_divides(asked: Questions) -> None:
     """The unit's rules and the categories decide, with labels where they use them."""
     alone = ask(asked, where="label.team:core", from_=str(FIRST), to=str(FIRST + timedelta(days=DAYS)))

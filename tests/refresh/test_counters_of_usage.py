@@ -86,6 +86,7 @@ def tokens(refresher: Refresher) -> float | None:
     return by(samples(refresher.snapshot.text)["spend_llm_tokens_total"]).get(())
 
 
+@pytest.mark.slow
 def test_tokens_are_not_shown_before_the_source_that_owns_them_has_been_tried(
     refresher: Refresher, logs: Usage, api: Usage
 ) -> None:
@@ -96,6 +97,7 @@ def test_tokens_are_not_shown_before_the_source_that_owns_them_has_been_tried(
     assert tokens(refresher) == 500
 
 
+@pytest.mark.slow
 def test_an_api_that_answers_later_adds_only_what_it_reports_from_then_on(
     refresher: Refresher, logs: Usage, api: Usage
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_figure_that_fails_is_reported_and_the_bill_is_served_all_the_same(
     assert by(shown["spend_month_to_date_usd"]) == {(): 2.0 * 236}
 
 
+@pytest.mark.slow
 def test_when_nothing_fails_every_figure_is_1(refresher: Refresher) -> None:
     snapshot = refresher.refresh_all()
     assert snapshot.failed_figures == ()

@@ -136,6 +136,7 @@ def stored(ledger: Ledger, source: str) -> int:
     return len(ledger.cursors(source))
 
 
+@pytest.mark.slow
 def test_a_source_of_several_partitions_is_shown_when_the_last_one_has_been_read(
     make: Make, ledger: Ledger
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_source_of_several_partitions_is_shown_when_the_last_one_has_been_read
     assert refresher.snapshot.ready
 
 
+@pytest.mark.slow
 def test_each_sources_own_figures_are_shown_at_once_and_sums_when_no_source_is_awaited(
     make: Make, ledger: Ledger
 ) -> None:
@@ -218,6 +220,7 @@ def test_of_a_first_read_that_was_killed_nothing_is_shown_until_a_later_process_
     assert FirstReads(ledger).whole() == {"bigquery", "openai"}
 
 
+@pytest.mark.slow
 def test_what_an_earlier_process_has_read_is_shown_and_added_up_from_the_start(make: Make) -> None:
     make(Bill("bigquery", "gcp"), Bill("openai", "openai")).refresh_all()
     slow = Bill("bigquery", "gcp", partitions=2)
@@ -235,6 +238,7 @@ def test_a_ledger_of_a_version_without_marks_is_whole(ledger: Ledger, tmp_path: 
     assert FirstReads(ledger).whole() == {"files"}
 
 
+@pytest.mark.slow
 def test_while_estimates_are_awaited_nothing_is_shown_that_has_an_estimated_part(make: Make) -> None:
     """Otherwise budgets and the month would jump when the first estimate comes."""
     refresher = make(Bill("files", "gcp"))

@@ -99,6 +99,7 @@ def daily(world: World, first: int, end: int) -> list[Batch]:
     return [world.file(f"d{day}", **{f"d11{day:02}": "10"}) for day in range(first, end)]
 
 
+@pytest.mark.slow
 def test_seven_of_eight_files_that_are_gone_are_withheld_and_the_last_good_figures_stay(world: World) -> None:
     world.refresh(*daily(world, 10, 18))
     with pytest.raises(
@@ -118,6 +119,7 @@ def test_a_window_of_any_length_may_move_on_by_a_day_each_day(world: World) -> N
     assert world.refresh(*daily(world, 20, 23), *(Retraction(f"d{day}") for day in (17, 18, 19))) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["1", "2", "5"])
 def test_the_file_of_the_month_to_date_begins_a_new_month_in_its_place(world: World, day: str) -> None:
     world.refresh(world.file("mtd", d1101="500", d1115="300", d1130="200"))
@@ -125,6 +127,7 @@ def test_the_file_of_the_month_to_date_begins_a_new_month_in_its_place(world: Wo
     assert world.refresh(world.file("mtd", d1201="3")) == 3
 
 
+@pytest.mark.slow
 def test_a_month_that_has_no_charge_yet_leaves_the_one_before_in_its_place_without_a_word(
     world: World,
 ) -> None:
@@ -137,6 +140,7 @@ def test_a_month_that_has_no_charge_yet_leaves_the_one_before_in_its_place_witho
     assert world.refresh(world.file("mtd", d1201="3")) == 3
 
 
+@pytest.mark.slow
 def test_the_oldest_month_or_the_single_oldest_file_may_be_deleted(world: World) -> None:
     world.refresh(
         world.file("a1", d0901="50", d0930="5"),
@@ -150,12 +154,14 @@ def test_the_oldest_month_or_the_single_oldest_file_may_be_deleted(world: World)
     assert world.refresh(Retraction("c")) == 60
 
 
+@pytest.mark.slow
 def test_a_month_in_the_middle_may_not(world: World) -> None:
     world.refresh(world.file("a", d0901="50"), world.file("b", d1001="50"), world.file("c", d1101="50"))
     with pytest.raises(WithheldError, match="100% of the dollars of 2026-10"):
         world.refresh(Retraction("b"))
 
 
+@pytest.mark.slow
 def test_corrections_up_to_a_fifth_and_credits_of_any_size_lower_the_bill(world: World) -> None:
     world.refresh(world.file("mtd", d1101="50", d1110="50"))
     assert world.refresh(world.file("mtd", d1101="45", d1110="35")) == 80
@@ -165,11 +171,13 @@ def test_corrections_up_to_a_fifth_and_credits_of_any_size_lower_the_bill(world:
     assert world.usd == 20
 
 
+@pytest.mark.slow
 def test_the_first_days_of_a_month_are_compared_with_the_month_before(world: World) -> None:
     world.refresh(world.file("a", d1001="300"), world.file("mtd", d1101="50"))
     assert world.refresh(world.file("mtd", d1101="5")) == 305
 
 
+@pytest.mark.slow
 def test_what_moves_between_files_is_no_loss(world: World) -> None:
     world.refresh(world.file("a", d1101="50"), world.file("b", d1102="50"))
     assert world.refresh(Retraction("a"), Retraction("b"), world.file("c", d1101="50", d1102="50")) == 100
@@ -189,6 +197,7 @@ def test_a_doubtful_retraction_is_withheld_whatever_it_is(world: World, usd: str
     assert world.usd == 50 + Decimal(usd)
 
 
+@pytest.mark.slow
 def test_what_is_withheld_is_accepted_after_a_day_also_over_restarts_and_only_if_it_does_not_grow(
     world: World,
 ) -> None:
@@ -209,6 +218,7 @@ def test_what_is_withheld_is_accepted_after_a_day_also_over_restarts_and_only_if
     assert WithheldRetractions(world.ledger.path).of("files") is None
 
 
+@pytest.mark.slow
 def test_what_comes_back_is_withheld_no_more_and_begins_anew(world: World) -> None:
     world.refresh(*daily(world, 10, 18))
     gone = [Retraction(f"d{day}") for day in range(10, 17)]
@@ -221,6 +231,7 @@ def test_what_comes_back_is_withheld_no_more_and_begins_anew(world: World) -> No
         world.refresh(*gone)
 
 
+@pytest.mark.slow
 def test_without_a_time_only_a_person_accepts(world: World) -> None:
     world.rules = RetractionRules(accept_after=None)
     world.refresh(*daily(world, 10, 18))
@@ -232,6 +243,7 @@ def test_without_a_time_only_a_person_accepts(world: World) -> None:
         world.now += 400 * DAY
 
 
+@pytest.mark.slow
 def test_the_command_accepts_what_is_withheld_while_the_ledger_is_in_use(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +262,7 @@ def test_the_command_accepts_what_is_withheld_while_the_ledger_is_in_use(
     assert sorted(path.name for path in world.folder.glob("*.json")) == []
 
 
+@pytest.mark.slow
 def test_what_was_accepted_is_not_more_than_what_was_withheld(world: World) -> None:
     world.refresh(*daily(world, 10, 20))
     gone = [Retraction(f"d{day}") for day in range(11, 15)]

@@ -172,6 +172,7 @@ def test_sources_that_are_read_once_are_read_at_the_same_time(make: Make) -> Non
     assert (good.refreshes, bad.refreshes) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -194,6 +195,7 @@ def test_a_failing_source_is_counted_and_dims_neither_the_others_nor_its_own_las
     assert errors(refresher) == {("bigquery", reason): 2.0}
 
 
+@pytest.mark.slow
 def test_what_a_source_gave_before_it_failed_stays(make: Make) -> None:
     refresher = make(Scripted([gives(charge("3")), fails(SourceError("quota", "wait"), charge("4"))]))
     refresher.refresh_all()
@@ -202,6 +204,7 @@ def test_what_a_source_gave_before_it_failed_stays(make: Make) -> None:
     assert of_source(refresher, "spend_source_up") == {"files": 0.0}
 
 
+@pytest.mark.slow
 def test_a_failure_is_reported_until_the_source_has_recovered(make: Make, clock: Clock) -> None:
     failing = fails(SourceError("quota", "wait until tomorrow"))
     refresher = make(Scripted([nothing_new, failing, nothing_new]))
@@ -216,6 +219,7 @@ def test_a_failure_is_reported_until_the_source_has_recovered(make: Make, clock:
     assert last_success == {"files": (NOW + 2 * HOUR).timestamp()}
 
 
+@pytest.mark.slow
 def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None:
     def metered(context: RefreshContext) -> Iterator[Change]:
         context.tally.requests += 3
@@ -235,6 +239,7 @@ def test_rows_requests_billed_bytes_and_duration_are_counted(make: Make) -> None
     assert shown(refresher)["spend_source_errors_total"] == {}
 
 
+@pytest.mark.slow
 def test_series_of_cloud_monitoring_are_counted_over_all_refreshes(make: Make) -> None:
     def metered(context: RefreshContext) -> Iterator[Change]:
         context.tally.series_returned += 5
@@ -257,6 +262,7 @@ def test_what_a_failed_refresh_used_is_counted_as_well(make: Make) -> None:
     assert shown(refresher)["spend_bigquery_billed_bytes_total"] == {(): 7.0}
 
 
+@pytest.mark.slow
 def test_rows_set_aside_and_unreadable_partitions_are_logged_and_counted_by_reason(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -285,6 +291,7 @@ def test_rows_set_aside_and_unreadable_partitions_are_logged_and_counted_by_reas
         assert f"files: {each.place}: {each.count} x {each.reason}: {each.detail}" in warnings
 
 
+@pytest.mark.slow
 def test_what_is_in_doubt_is_counted_at_each_refresh_and_logged_once_for_each_change(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -321,6 +328,7 @@ def test_what_is_set_aside_is_shown_until_that_partition_reads_well_or_is_gone(m
     assert [len(refresher.refresh_all().sources[0].rejected) for _ in range(4)] == [1, 2, 1, 0]
 
 
+@pytest.mark.slow
 def test_a_spool_file_is_removed_once_it_is_stored_and_when_it_cannot_be(make: Make, tmp_path: Path) -> None:
     def garbage(context: RefreshContext) -> Iterator[Change]:
         spool = context.spool / "garbage.parquet"
@@ -360,6 +368,7 @@ class Waits:
         return event.wait(0.0 if len(self.seconds) < self._most else None)
 
 
+@pytest.mark.slow
 def test_a_success_ends_the_back_off(make: Make) -> None:
     failing = fails(SourceError("quota", "wait"))
     source = Scripted([failing, failing, failing, nothing_new, failing, nothing_new])
@@ -381,6 +390,7 @@ def test_a_source_is_read_at_its_own_interval_where_it_has_one(make: Make) -> No
     assert sorted(waits.seconds) == [60.0, 900.0]
 
 
+@pytest.mark.slow
 def test_a_source_that_hangs_blocks_neither_the_others_nor_the_builder_nor_the_end(
     make: Make, clock: Clock
 ) -> None:
@@ -416,6 +426,7 @@ LONG_DAY = datetime(2026, 11, 1, 7, tzinfo=UTC)
 """Midnight at which a Pacific day of 25 hours begins, and a month."""
 
 
+@pytest.mark.slow
 def test_windows_roll_over_at_pacific_midnight_without_a_refresh_also_after_a_day_of_25_hours(
     make: Make, clock: Clock
 ) -> None:
@@ -439,6 +450,7 @@ def test_windows_roll_over_at_pacific_midnight_without_a_refresh_also_after_a_da
     assert source.refreshes == 1
 
 
+@pytest.mark.slow
 def test_a_rollover_between_the_first_snapshot_and_the_builder_is_not_missed(
     make: Make, clock: Clock
 ) -> None:
@@ -532,6 +544,7 @@ def test_a_clock_that_stays_behind_catches_up_with_the_bill(make: Make, clock: C
     assert by(shown(refresher)["spend_billed_usd_total"]) == {(): 15.0}
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_far_ahead_erases_nothing(make: Make, clock: Clock, ledger: Ledger) -> None:
     source = Scripted([gives(charge("2")), nothing_new])
     refresher = make(source, keep=62 * DAY)
@@ -568,6 +581,7 @@ def published(ledger: Ledger) -> dict[str, str | None]:
         return {each.labels[4]: each.published for each in view.series_totals()}
 
 
+@pytest.mark.slow
 def test_which_series_are_shown_is_remembered_only_when_every_source_was_read_once(
     make: Make, ledger: Ledger
 ) -> None:
@@ -583,6 +597,7 @@ def test_which_series_are_shown_is_remembered_only_when_every_source_was_read_on
     assert published(ledger) == {"quick": "own", "slow": "own"}
 
 
+@pytest.mark.slow
 def test_figures_as_of_a_past_hour_are_not_remembered(make: Make, ledger: Ledger) -> None:
     refresher = make(Scripted([gives(charge("1"))]))
     refresher.refresh_all(as_of=NOW)
@@ -590,6 +605,7 @@ def test_figures_as_of_a_past_hour_are_not_remembered(make: Make, ledger: Ledger
     assert published(ledger) == {"CF4E-A0C7-E3BF": None}
 
 
+@pytest.mark.slow
 def test_only_a_snapshot_of_now_reads_the_numbers_of_units(make: Make) -> None:
     queries: list[str] = []
 
@@ -606,6 +622,7 @@ def test_only_a_snapshot_of_now_reads_the_numbers_of_units(make: Make) -> None:
         assert [path.partition("?")[0] for path in queries] == ["/api/v1/query", "/api/v1/query_range"]
 
 
+@pytest.mark.slow
 def test_what_a_refresh_brings_is_sent_at_once(make: Make, clock: Clock, ledger: Ledger) -> None:
     with RemoteReceiver() as receiver:
         sender = HistorySender(ledger, Receiver(receiver.url), ["files"], since=31 * DAY, clock=clock)
@@ -615,6 +632,7 @@ def test_what_a_refresh_brings_is_sent_at_once(make: Make, clock: Clock, ledger:
         assert refresher.stop()
 
 
+@pytest.mark.slow
 def test_a_restart_shows_the_ledger_before_any_source_has_answered(make: Make) -> None:
     make(Scripted([gives(charge("1"))])).refresh_all()
     release = threading.Event()
@@ -647,12 +665,14 @@ def test_a_ledger_that_cannot_be_read_leaves_the_last_snapshot_up(
     assert "the last figures stay" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_sum_of_decimals_is_exact(make: Make) -> None:
     parts = [charge(Decimal("0.1"), sku_id=str(number)) for number in range(1000)]
     refresher = make(Scripted([gives(*parts, charge("-100", charge_category="credit"))]))
     assert dict(refresher.refresh_all().totals)["Month to date"] == Decimal(0)
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_given_away_before_anyone_reads_it(make: Make, ledger: Ledger) -> None:
     refresher = make(Scripted([gives(charge("1")), nothing_new]))
     seen: list[tuple[Snapshot, Snapshot]] = []

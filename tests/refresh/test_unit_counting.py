@@ -92,6 +92,7 @@ def test_every_whole_day_that_the_server_knows_is_kept(ledger: Ledger) -> None:
     assert asked.paths.count("query_range") <= 4
 
 
+@pytest.mark.slow
 def test_days_are_asked_for_once_and_the_next_day_only_it(ledger: Ledger) -> None:
     with server() as (asked, address):
         units = counting(ledger, address, keep=timedelta(days=20))
@@ -124,6 +125,7 @@ def test_a_server_that_fails_is_asked_again(ledger: Ledger, caplog: pytest.LogCa
     assert numbers(ledger) == expected(date(2026, 10, 12), date(2026, 11, 10))
 
 
+@pytest.mark.slow
 def test_with_another_query_days_are_counted_again_where_the_server_still_knows_them(ledger: Ledger) -> None:
     with server() as (asked, address):
         counting(ledger, address, "old").count(NOW)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from exporter.analysis.bill.attribution import Match
 from exporter.ledger.charges.store import Ledger
 from exporter.metrics import families as metrics
@@ -42,6 +44,7 @@ def beside(
         ledger.close()
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_unit_is_of_the_days_on_which_it_was_counted(tmp_path: Path) -> None:
     def count(moment: datetime) -> Mapping[str, float]:
         day = (moment - timedelta(days=1)).date()

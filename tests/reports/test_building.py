@@ -90,11 +90,13 @@ def report(reports: Reports, **asked: object) -> Report:
     return reports.make(ReportParameters.model_validate(asked))
 
 
+@pytest.mark.slow
 def test_without_a_period_it_is_about_the_last_whole_month(reports: Reports) -> None:
     found = report(reports)
     assert (found.name, found.running, found.days.to) == ("2026-10", False, "2026-11-01")
 
 
+@pytest.mark.slow
 def test_a_month_that_runs_has_the_days_so_far_and_is_compared_with_as_many(reports: Reports) -> None:
     found = report(reports, month="2026-11")
     assert found.running
@@ -105,6 +107,7 @@ def test_a_month_that_runs_has_the_days_so_far_and_is_compared_with_as_many(repo
     assert found.previous.partial
 
 
+@pytest.mark.slow
 def test_a_period_that_began_before_the_bill_is_partial(reports: Reports) -> None:
     assert report(reports, month="2026-10").partial
     assert not report(reports, week="2026-W45").partial
@@ -132,6 +135,7 @@ def test_without_a_bill_there_is_nothing_to_report(tmp_path: Path) -> None:
         made(tmp_path, [])
 
 
+@pytest.mark.slow
 def test_budgets_of_a_past_period_are_used_by_its_charges(reports: Reports) -> None:
     found = {each.budget: each for each in report(reports, month="2026-10").budgets}
     assert sorted(found) == ["all", "shops"]
@@ -143,6 +147,7 @@ def test_budgets_of_a_past_period_are_used_by_its_charges(reports: Reports) -> N
     assert [each.budget for each in report(reports, week="2026-W45").budgets] == ["week"]
 
 
+@pytest.mark.slow
 def test_a_report_on_a_part_has_no_figures_of_the_whole(reports: Reports) -> None:
     found = report(reports, month="2026-10", where="label.team:core")
     core = [row for row in ROWS if "core" in row.tags]
@@ -151,6 +156,7 @@ def test_a_report_on_a_part_has_no_figures_of_the_whole(reports: Reports) -> Non
     assert (found.budgets, found.savings, found.units, found.forecast) == ([], [], [], None)
 
 
+@pytest.mark.slow
 def test_a_year_earlier_is_there_where_the_ledger_has_it(tmp_path: Path) -> None:
     rows = [
         charge("7", charge_period_start=datetime(2025, 10, 31, 12, tzinfo=UTC)),
@@ -162,6 +168,7 @@ def test_a_year_earlier_is_there_where_the_ledger_has_it(tmp_path: Path) -> None
     assert last_year.partial
 
 
+@pytest.mark.slow
 def test_prices_are_of_a_unit_that_people_know(tmp_path: Path) -> None:
     begin = datetime(2026, 10, 20, 12, tzinfo=UTC)
     rows = [

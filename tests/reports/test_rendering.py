@@ -75,6 +75,7 @@ def test_mails_have_no_styles_that_mail_programs_drop(report: Report) -> None:
     assert "var(" not in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rendered", [html_page, html_mail])
 def test_names_of_the_bill_are_text(rendered: object, hostile: Report) -> None:
     html = rendered(hostile)  # type: ignore[operator]
@@ -82,6 +83,7 @@ def test_names_of_the_bill_are_text(rendered: object, hostile: Report) -> None:
     assert "&lt;script&gt;" in html
 
 
+@pytest.mark.slow
 def test_names_of_the_bill_have_no_meaning_in_markdown_or_slack(hostile: Report) -> None:
     text = markdown(hostile)
     assert "<script>" not in text.replace("\\<", "")
@@ -111,6 +113,7 @@ def test_csv_has_exact_figures_that_add_up(report: Report) -> None:
     assert {row["name"] for row in rows if row["part"] == "budget_used"} == {"all", "shops"}
 
 
+@pytest.mark.slow
 def test_what_is_not_final_says_so(report: Report, tmp_path: Path) -> None:
     running = made(tmp_path, many_charges(3), month="2026-11")
     for each in (html_page, html_mail, markdown):

@@ -32,6 +32,7 @@ def test_pieces_say_what_the_rows_say_in_the_same_order() -> None:
     )
 
 
+@pytest.mark.slow
 def test_batch_work_rests_on_some_days_of_a_bursty_world_and_everything_else_goes_on() -> None:
     hours = range(FIRST, FIRST + 12 * 24)
     ordinary, bursty = (

@@ -73,6 +73,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_as_json_and_csv(asked: Questions) -> None:
     with serving(asked) as server:
         found = request(server, "/api/v1/costs?by=service&from=2026-11-01&top=1")
@@ -83,6 +84,7 @@ def test_a_question_is_answered_as_json_and_csv(asked: Questions) -> None:
     assert rows.body.startswith(b"start,end,service,net_usd,settled\n")
 
 
+@pytest.mark.slow
 def test_a_wrong_question_gets_its_parameter_and_what_to_do(asked: Questions) -> None:
     with serving(asked) as server:
         found = request(server, "/api/v1/costs?by=servcie")
@@ -94,6 +96,7 @@ def test_a_wrong_question_gets_its_parameter_and_what_to_do(asked: Questions) ->
     assert posted.status == 405
 
 
+@pytest.mark.slow
 def test_questions_need_the_same_user_as_metrics(asked: Questions) -> None:
     hashes = {"ann": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()}
     with serving(asked, web_config=WebConfig(password_hashes=hashes)) as server:
@@ -122,6 +125,7 @@ def test_of_fifty_questions_at_once_each_is_answered_or_told_to_come_back(ledger
     assert sorted(took)[10] < 0.5
 
 
+@pytest.mark.slow
 def test_a_question_ends_when_its_client_hangs_up(ledger: Ledger) -> None:
     held = Held(ledger, endless=True)
     with serving(held) as server:
@@ -132,6 +136,7 @@ def test_a_question_ends_when_its_client_hangs_up(ledger: Ledger) -> None:
         until(lambda: held.interrupted == 1, "the question is stopped")
 
 
+@pytest.mark.slow
 def test_a_running_question_does_not_hold_up_the_end_of_the_server(ledger: Ledger) -> None:
     held = Held(ledger, endless=True)
     with serving(held) as server, ThreadPoolExecutor(1) as pool:

@@ -60,6 +60,7 @@ def test_secrets_are_read_again_and_not_shown(tmp_path: Path) -> None:
         basic.authorization()
 
 
+@pytest.mark.slow
 def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", charge("1"))
@@ -81,6 +82,7 @@ def test_a_secret_that_is_missing_is_reported_and_what_is_billed_waits(tmp_path:
     ledger.close()
 
 
+@pytest.mark.slow
 def test_two_exporters_with_jobs_of_their_own_do_not_mix_in_one_store(tmp_path: Path) -> None:
     with RemoteReceiver() as server, query_api(server) as api:
         for job, usd in (("spend-production", "8"), ("spend-staging", "1")):

@@ -25,6 +25,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 REFUSAL = {"error": {"message": f"\x1b[31mno: http://user:{SECRET}@host/?token={SECRET}"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [302, 401, 500])
 def test_neither_objects_nor_errors_show_a_path_that_gives_access(status: int, tmp_path: Path) -> None:
     moved = {"Location": f"http://user:{SECRET}@elsewhere/{SECRET}"}

@@ -151,6 +151,7 @@ charges = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(rules=rules_of_any_kind, costs=st.lists(st.tuples(charges, st.decimals(-(10**6), 10**6, places=18))))
 def test_the_sum_over_categories_is_the_total_and_agrees_with_each_charges_category(
     rules: list[Rule], costs: list[tuple[Combination, Decimal]]

@@ -127,6 +127,7 @@ def test_a_limit_that_is_not_above_zero_is_refused(limit: int) -> None:
 money = st.decimals(-1000, 100_000, places=9)
 
 
+@pytest.mark.slow
 @given(
     limit=st.decimals("0.01", "1e6", places=2),
     billed=money,

@@ -22,6 +22,7 @@ def rows(**changes: int) -> list[BacktestRow]:
     return list(backtest(bill, PACIFIC, FIRST + days * 24))
 
 
+@pytest.mark.slow
 def test_every_hour_of_every_final_day_after_the_warm_up_is_judged_once() -> None:
     found = rows()
     assert len(found) == 3 * 24
@@ -29,6 +30,7 @@ def test_every_hour_of_every_final_day_after_the_warm_up_is_judged_once() -> Non
     assert (found[-1].day - found[0].day).days == 2
 
 
+@pytest.mark.slow
 def test_rows_say_what_was_estimated_and_what_became_of_it() -> None:
     found = rows()
     assert found
@@ -72,6 +74,7 @@ def test_a_bill_of_a_few_days_is_not_judged_and_breaks_nothing(hours: int, since
     assert list(backtest(bill, PACIFIC, FIRST + hours + since)) == []
 
 
+@pytest.mark.slow
 def test_what_was_said_takes_the_place_of_the_replay_and_the_bill_stays_the_judge() -> None:
     bill = history(line_cells(COMPUTE, range(16 * 24), lambda _: 2.0))
     at = FIRST + 8 * 24 + 20

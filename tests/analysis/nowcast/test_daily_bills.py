@@ -124,6 +124,7 @@ def test_the_quantiles_of_the_day_close_in_as_its_usage_becomes_known() -> None:
 amounts = st.integers(-5 * NANO, 50 * NANO)
 
 
+@pytest.mark.slow
 @given(
     billed=st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.integers(TODAY - 40, TODAY), amounts)),
     used=st.dictionaries(

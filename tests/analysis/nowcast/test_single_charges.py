@@ -136,6 +136,7 @@ def test_one_more_charge_raises_the_months_end_by_itself_and_the_burn_rate_not_a
     assert burn_rate(with_it, as_of) == pytest.approx(burn_rate(plain, as_of), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_quantiles_stay_near_where_fees_came_on_the_first_of_each_month() -> None:
     april, may = JUNE - 61 * 24, JUNE - 31 * 24
     bill = history(steady(90, first=-45 * 24), [fee(april), fee(may), fee(JUNE)])

@@ -200,6 +200,7 @@ def test_other_services_cost_is_reported_in_the_unit_people_count_in() -> None:
     assert found.usd_per_hour == pytest.approx(4 * 0.0413)
 
 
+@pytest.mark.slow
 def test_trailing_usage_of_the_ledger_is_what_the_world_used(tmp_path: Path) -> None:
     with reading(tmp_path) as reader:
         reader.clock.now = NOW.replace(minute=3, second=30)

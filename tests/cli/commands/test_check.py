@@ -101,6 +101,7 @@ def test_a_set_up_that_works_exits_0_and_is_left_exactly_as_it_was(tmp_path: Pat
     assert files_in(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_trouble_exits_1_and_is_named_on_one_line_with_a_mark(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 and no more")
@@ -136,6 +137,7 @@ def test_keys_without_effect_and_an_address_open_to_everybody_are_warnings(tmp_p
     assert findings["configuration", "listen"][0][0] == "warning"
 
 
+@pytest.mark.slow
 def test_which_source_owns_which_money_is_reported(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     (tmp_path / "calls.jsonl").write_text("")
@@ -162,6 +164,7 @@ def test_a_broken_web_configuration_is_trouble_and_the_rest_is_still_looked_at(t
     assert ("source files", "newest file") in findings
 
 
+@pytest.mark.slow
 def test_the_ledger_is_reported_with_its_size_charges_and_times(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     ledger = Ledger(tmp_path / "spend.duckdb")
@@ -208,6 +211,7 @@ def test_a_ledger_that_cannot_be_used_or_made_is_trouble(tmp_path: Path, content
     assert "ledger" in detail
 
 
+@pytest.mark.slow
 def test_a_ledger_of_a_newer_version_is_trouble(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     Ledger(tmp_path / "spend.duckdb").close()

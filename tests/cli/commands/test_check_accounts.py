@@ -8,6 +8,8 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from exporter.cli.main import main
 from exporter.ledger.charges.store import Ledger
 from exporter.sources.spool import write_spool_csv
@@ -50,6 +52,7 @@ def test_two_keys_of_one_organization_are_trouble_and_both_sources_are_named(tmp
     assert "billed by openai/one, openai/two, openai/again" in owner
 
 
+@pytest.mark.slow
 def test_what_the_ledger_has_under_other_names_is_said_to_go_on_under_the_new_ones(tmp_path: Path) -> None:
     tables = [f"pay.billing.gcp_billing_export_v1_{each}_{each}_{each}" for each in ("0A", "0B")]
     ledger = Ledger(tmp_path / "spend.duckdb")

@@ -43,6 +43,7 @@ def bill(folder: Path, *hours: datetime, provider: str = "gcp", partition: str =
     ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "texts"),
     [
@@ -84,6 +85,7 @@ def test_a_bill_that_covers_both_months_is_fine_also_with_a_new_service(tmp_path
     assert found(tmp_path) == [("first usage", f"{BILL}: usage since 1 October 2026", False)]
 
 
+@pytest.mark.slow
 def test_a_budget_of_one_provider_is_partial_by_the_bill_of_that_provider_alone(tmp_path: Path) -> None:
     bill(tmp_path, datetime(2026, 9, 1, tzinfo=UTC))
     bill(tmp_path, NOW - 9 * HOUR, provider="openai", partition="b")

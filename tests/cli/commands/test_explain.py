@@ -48,6 +48,7 @@ def test_the_running_exporter_gives_the_answer_that_the_ledger_gives(
     assert "from 2026-11-05 to before 2026-11-12" in alone or json.loads(alone)["from"] == "2026-11-05"
 
 
+@pytest.mark.slow
 def test_a_day_without_cost_is_trouble(config: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert explain(config, "--day", "2020-01-01") == 1
     assert "there is no such cost from 2019-12-31 to before 2020-01-02" in caplog.text

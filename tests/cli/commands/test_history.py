@@ -67,6 +67,7 @@ def test_every_period_is_exactly_what_the_ledger_has(
         assert period["total_usd"] == float(billed(first, end))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "expected"),
     [
@@ -103,6 +104,7 @@ def test_the_table_fits_a_terminal_and_says_how_far_the_bill_reaches(
     assert f"{'total':<20}{billed():>14,.2f}" in text
 
 
+@pytest.mark.slow
 def test_a_comparison_shows_the_previous_period(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer_document = document(config, "--compare", capsys=capsys)
     before = {"from": "2026-10-12", "to": "2026-10-26"}
@@ -115,6 +117,7 @@ def test_a_comparison_shows_the_previous_period(config: Path, capsys: pytest.Cap
     )
 
 
+@pytest.mark.slow
 def test_a_comparison_with_days_before_the_bill_claims_no_change(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_comparison_with_days_before_the_bill_claims_no_change(
     assert "Partial" not in answer(config, *whole, capsys=capsys)
 
 
+@pytest.mark.slow
 def test_csv_is_exact_and_quoted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(
         csv.DictReader(io.StringIO(answer(config, "--format", "csv", "--group", "project", capsys=capsys)))
@@ -151,6 +155,7 @@ def test_csv_is_exact_and_quoted(config: Path, capsys: pytest.CaptureFixture[str
     assert compared.splitlines()[0] == "service,before_usd,usd,change_usd"
 
 
+@pytest.mark.slow
 def test_a_time_without_cost_is_trouble_and_prints_nothing(
     config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -192,6 +197,7 @@ def test_refreshing_reads_the_sources_into_memory_or_the_ledger(
     assert len(set(totals)) == 1
 
 
+@pytest.mark.slow
 def test_list_prices_are_shown_with_what_has_none(
     config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

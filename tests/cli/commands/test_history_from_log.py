@@ -145,6 +145,7 @@ def test_a_comparison_reads_the_days_before_too(config: Path, capsys: pytest.Cap
     assert [each["name"] for each in shown["groups"]] == ["OpenAI API", "other"]
 
 
+@pytest.mark.slow
 def test_the_table_csv_and_picture_are_those_of_the_ledgers_history(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ def answer(groups: int, top: int) -> HistoryAnswer:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "top"), [(1, 8), (5, 8), (30, 20)])
 def test_bars_add_up_to_the_table_and_every_group_is_in_the_legend(groups: int, top: int) -> None:
     shown = answer(groups, top)
@@ -47,6 +48,7 @@ def test_names_are_shown_as_they_are() -> None:
     assert texts == ["\u200b_hidden", r"a \$b\$ formula"]
 
 
+@pytest.mark.slow
 def test_the_file_is_a_png_of_the_promised_size() -> None:
     content = png(answer(3, 8))
     assert content.startswith(b"\x89PNG")

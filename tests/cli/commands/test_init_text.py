@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ names = st.text(
 files = names.map(Path)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Answers,

@@ -276,6 +276,7 @@ def test_a_ledger_from_a_newer_version_is_reported_with_exit_code_1_and_left_alo
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "log"),
     [

@@ -47,10 +47,12 @@ def loaded(program: str) -> set[str]:
     return HEAVY & modules(program)
 
 
+@pytest.mark.slow
 def test_a_configuration_of_files_loads_no_client_of_a_cloud_and_no_numpy() -> None:
     assert loaded(CONFIGURED) == set()
 
 
+@pytest.mark.slow
 def test_the_process_that_estimates_loads_no_source_and_no_configuration() -> None:
     # It starts after each refresh, beside the process that serves: its imports count in memory and in time.
     found = modules("import exporter.refresh.estimation.process")

@@ -170,6 +170,7 @@ def test_windows_as_of_any_hour_equal_an_independent_sum(tmp_path: Path, rows: l
             assert_same(by(found[metric], label), truth(tmp_path, where, column), size)
 
 
+@pytest.mark.slow
 def test_invoices_are_in_their_own_currency_and_by_their_own_month(tmp_path: Path) -> None:
     write_parquet(
         tmp_path / "a.parquet",
@@ -188,6 +189,7 @@ def test_invoices_are_in_their_own_currency_and_by_their_own_month(tmp_path: Pat
     }
 
 
+@pytest.mark.slow
 def test_unknown_is_absent_and_known_to_be_nothing_is_zero(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row(cost=0.0)])
     found = snapshot(tmp_path, "--as-of", "2026-11-10T20:00:00Z")
@@ -225,6 +227,7 @@ def test_folded_or_not_every_sum_is_the_same(tmp_path: Path) -> None:
     assert sum(len(values) for name, values in folded.items() if "_usd" in name) <= 200
 
 
+@pytest.mark.slow
 def test_a_label_of_any_text_comes_out_as_it_went_in(tmp_path: Path) -> None:
     strange = 'quote " newline \n backslash \\ emoji 🦆 ' + "x" * 10_000
     write_parquet(tmp_path / "a.parquet", [export_row(sku={"id": "1", "description": strange})])
@@ -232,6 +235,7 @@ def test_a_label_of_any_text_comes_out_as_it_went_in(tmp_path: Path) -> None:
     assert by(found["spend_month_to_date_usd"], "sku").keys() == {(strange,)}
 
 
+@pytest.mark.slow
 def test_a_failing_source_is_reported_and_the_rest_is_printed_with_exit_code_1(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,6 +247,7 @@ def test_a_failing_source_is_reported_and_the_rest_is_printed_with_exit_code_1(
     assert "gcp.billing_export.files" in caplog.text
 
 
+@pytest.mark.slow
 def test_openmetrics_and_a_file_to_replace_can_be_requested(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [export_row()])
     output = tmp_path / "spend.prom"
@@ -260,6 +265,7 @@ def test_openmetrics_and_a_file_to_replace_can_be_requested(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.slow
 def test_a_file_that_shows_a_bill_is_not_replaced_by_one_without(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -275,6 +281,7 @@ def test_a_file_that_shows_a_bill_is_not_replaced_by_one_without(
     assert "is not replaced" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_computed_makes_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -401,6 +408,7 @@ def test_a_figure_whose_query_fails_costs_no_other(tmp_path: Path) -> None:
     assert sum(found["spend_invoice_month_cost"].values()) == 1.25
 
 
+@pytest.mark.slow
 def test_as_of_reports_what_became_known_later_and_known_now_counts_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

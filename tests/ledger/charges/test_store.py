@@ -102,6 +102,7 @@ def test_negative_charges_and_corrections_are_counted_as_credits_received(
     assert billed - credited + restated(ledger)["up"] == net(ledger)
 
 
+@pytest.mark.slow
 def test_growth_of_the_latest_export_hour_is_news_but_a_change_of_older_ones_is_a_restatement(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -198,6 +199,7 @@ def test_a_folded_series_that_gets_its_own_place_leaves_its_past_in_other(
     assert found == {"CF4E-A0C7-E3BF": ("own", Decimal(0)), "b": ("own", Decimal(3))}
 
 
+@pytest.mark.slow
 def test_a_second_process_on_the_same_file_is_reported(ledger: Ledger) -> None:
     program = (
         "import sys; from pathlib import Path; from exporter.ledger.charges.store import Ledger\n"

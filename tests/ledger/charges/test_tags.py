@@ -73,6 +73,7 @@ def test_reading_again_with_other_tags_restates_nothing_and_moves_no_counter(
     assert counted() == known
 
 
+@pytest.mark.slow
 def test_charges_from_before_there_were_tags_have_none(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "new.duckdb")
     put(ledger, tmp_path, "a", charge("7"))

@@ -42,6 +42,7 @@ def test_pieces_are_read_back_in_their_order(new_bytes: NewBytes) -> None:
     assert b"".join(bytes(chunk) for chunk in kept.chunks(1, 300_001)) == whole[1:300_001]
 
 
+@pytest.mark.slow
 def test_what_is_kept_in_memory_files_is_rendered_the_same() -> None:
     renderer = Renderer(SHARED)
     for one in (1.0, 2.0, 2.0):
@@ -51,6 +52,7 @@ def test_what_is_kept_in_memory_files_is_rendered_the_same() -> None:
         assert shown.openmetrics_gzip == wanted.openmetrics_gzip
 
 
+@pytest.mark.slow
 def test_the_files_of_an_exposition_that_nobody_has_are_closed() -> None:
     renderer = Renderer(SHARED)
     renderer.render(_families(0.0))

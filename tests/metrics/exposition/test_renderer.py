@@ -45,6 +45,7 @@ def _plain(exposition: Exposition) -> tuple[bytes, ...]:
     )
 
 
+@pytest.mark.slow
 @given(st.lists(_states(), min_size=2, max_size=6))
 def test_each_state_is_rendered_as_if_it_were_the_first(states: list[list[FamilySamples]]) -> None:
     renderer = Renderer()

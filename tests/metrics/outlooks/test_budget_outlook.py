@@ -77,6 +77,7 @@ def gpt(when: datetime, usd: str, model: str = "gpt-4o") -> Charge:
     )
 
 
+@pytest.mark.slow
 def test_a_month_begins_and_ends_in_the_billing_zone(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "a", at(MONTH_BEGINS - HOUR, "1"), at(MONTH_BEGINS, "2"), at(NOW - 5 * HOUR, "4"))
     put(ledger, tmp_path, "b", at(datetime(2026, 12, 1, 7, tzinfo=UTC), "8"))
@@ -98,6 +99,7 @@ def test_a_budget_of_several_providers_has_days_in_utc_unless_it_names_a_zone(
     assert billed(ledger, Budget("one", "day", Decimal(9), Match(providers=("OpenAI",)))) == 1
 
 
+@pytest.mark.slow
 def test_a_month_of_several_providers_is_what_each_of_them_calls_that_month(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_a_day_of_credits_alone_leaves_more_than_the_limit(ledger: Ledger, tmp_p
     assert sum(gross.billed_usd.values()) == 0
 
 
+@pytest.mark.slow
 def test_a_bill_that_takes_something_back_lowers_what_is_used(ledger: Ledger, tmp_path: Path) -> None:
     put(ledger, tmp_path, "a", at(NOW - DAY, "80"))
     budgeting, rules = Budgeting(), BudgetRules((EVERYTHING,))
@@ -191,6 +194,7 @@ def test_a_bill_that_takes_something_back_lowers_what_is_used(ledger: Ledger, tm
     assert found == [80, 30]
 
 
+@pytest.mark.slow
 def test_a_day_counts_todays_estimate_and_a_month_what_is_unbilled_before_it_too(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -205,6 +209,7 @@ def test_a_day_counts_todays_estimate_and_a_month_what_is_unbilled_before_it_too
     assert used(ledger, Budget("month", "month", Decimal(9), gcp), estimate, now=tomorrow) == 100 + 61
 
 
+@pytest.mark.slow
 def test_an_estimate_is_shared_by_what_the_budget_had_of_the_services_last_dollars(
     ledger: Ledger, tmp_path: Path
 ) -> None:

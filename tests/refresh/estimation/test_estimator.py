@@ -189,6 +189,7 @@ def test_its_death_is_reported_and_what_was_known_stays(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_removed_meanwhile_is_one_line_in_the_log(
     bill: Bill,
     ledger: Ledger,
@@ -218,6 +219,7 @@ def test_one_that_cannot_start_is_one_line_in_the_log(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["SystemError('error return without exception set')", "MemoryError()"])
 def test_a_figure_for_which_python_got_no_memory_ran_out_of_memory(
     error: str, bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -238,6 +240,7 @@ sys.exit(process.main())
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
 def test_a_lower_limit_that_the_program_was_started_with_stays(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -253,6 +256,7 @@ sys.exit(process.main())
     assert estimator.run("outlooks", NOW), caplog.text
 
 
+@pytest.mark.slow
 def test_one_that_takes_too_long_is_ended(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,6 +266,7 @@ def test_one_that_takes_too_long_is_ended(
     assert "took longer than" in caplog.text
 
 
+@pytest.mark.slow
 def test_one_that_uses_too_much_of_a_processor_is_ended_however_long_it_takes(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,7 @@ def test_the_same_report_has_the_same_message_id_and_another_period_another(
     assert all(each.endswith("@example.com>") for each in (again,))
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_told_without_it(secured: MailHost, authority: Authority, report: Report) -> None:
     found = failure(replace(server(secured, authority), password=lambda: "wr0ng"), report)
     assert "the user spend@example.com" in str(found)

@@ -94,6 +94,7 @@ def test_a_report_is_due_on_its_day_at_its_time_in_its_zone() -> None:
     assert Schedule("month", 27).latest_due(datetime(2026, 11, 3, 8, tzinfo=UTC)).name == "2026-09"
 
 
+@pytest.mark.slow
 def test_what_was_due_before_is_not_sent_and_what_becomes_due_is_sent_once(world: World) -> None:
     sender = world.sender()
     sender.send_due()
@@ -105,6 +106,7 @@ def test_what_was_due_before_is_not_sent_and_what_becomes_due_is_sent_once(world
     assert world.asked == ["2026-10"]
 
 
+@pytest.mark.slow
 def test_a_report_that_was_due_while_nothing_ran_is_sent_at_the_next_start(world: World) -> None:
     world.sender().send_due()
     world.now = datetime(2027, 2, 20, tzinfo=UTC)

@@ -64,6 +64,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return made(tmp_path_factory.mktemp("ledger"), many_charges(3), month="2026-10")
 
 
+@pytest.mark.slow
 def test_slack_gets_a_short_text(report: Report) -> None:
     with hook() as receiver:
         SlackHook(lambda: receiver.url).send("monthly", report)
@@ -72,6 +73,7 @@ def test_slack_gets_a_short_text(report: Report) -> None:
     assert "Budget shops: $" in body["text"]
 
 
+@pytest.mark.slow
 def test_a_webhook_gets_the_figures_and_the_same_id_each_time(report: Report) -> None:
     with hook() as receiver:
         for _ in range(2):

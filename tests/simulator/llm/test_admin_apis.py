@@ -221,6 +221,7 @@ def test_pages_have_each_bucket_once_whatever_the_limit(
     assert paged == shared.client.every_page(path, *params, ("limit", most))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [COMPLETIONS, MESSAGES])
 def test_groups_sum_to_the_whole_and_buckets_of_any_width_to_each_other(served: Served, path: str) -> None:
     begin, end = TODAY - DAY, TODAY

@@ -228,6 +228,7 @@ def test_the_bill_of_a_day_grows_and_is_complete_some_hours_after_its_end(provid
     assert counts[24 + 9] == true
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(age=st.integers(-86_400, 10 * 3600), provider=st.sampled_from(["openai", "anthropic"]))
 def test_nothing_is_billed_before_its_usage_is_reported(age: int, provider: Provider) -> None:

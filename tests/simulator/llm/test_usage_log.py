@@ -48,6 +48,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line, parse_float=Decimal) for line in lines]
 
 
+@pytest.mark.slow
 def test_the_lines_sum_to_what_the_world_used(tmp_path: Path) -> None:
     UsageLog(calls(), tmp_path, past=2 * DAY).write_until(TODAY)
     reported: dict[str, Counter[str]] = defaultdict(Counter)
@@ -148,6 +149,7 @@ def test_what_is_written_twice_up_to_the_same_moment_adds_nothing(tmp_path: Path
     assert read(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_day_that_is_over_gets_a_file_of_its_own_and_old_ones_go(tmp_path: Path) -> None:
     log = UsageLog(small_calls(), tmp_path, past=DAY, keep=2 * DAY)
     log.write_until(TODAY - timedelta(minutes=1))

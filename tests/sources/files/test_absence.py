@@ -96,6 +96,7 @@ def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(
     assert isinstance(changes[str(tmp_path / "good.jsonl")], Batch)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_be_read_any_more_is_told_though_it_has_not_changed(
     context: RefreshContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_files_that_are_read_at_once_say_what_each_says_by_itself(
     assert len(list(context.spool.iterdir())) == 12
 
 
+@pytest.mark.slow
 def test_a_file_with_bad_rows_or_other_columns_is_set_aside_by_name_and_the_others_are_still_read_at_once(
     tmp_path: Path,
 ) -> None:
@@ -124,6 +125,7 @@ def costs(batch: Batch) -> list[tuple[Any, ...]]:
         return connection.execute(f"SELECT billed_cost FROM read_parquet('{batch.charges}')").fetchall()
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_after_it_was_read_with_others_is_read_again(tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     exports.mkdir()
@@ -143,6 +145,7 @@ def test_a_file_that_changes_after_it_was_read_with_others_is_read_again(tmp_pat
     assert total == 3 + 3 + 150
 
 
+@pytest.mark.slow
 def test_a_file_is_unpacked_by_what_it_has_and_not_by_its_name(tmp_path: Path) -> None:
     exports = tmp_path / "exports"
     exports.mkdir()

@@ -232,6 +232,7 @@ def test_numbers_may_be_text_and_times_may_be_written_either_way(
     assert credit["billed_cost"] == Decimal("-0.3")
 
 
+@pytest.mark.slow
 def test_text_formats_may_be_compressed_and_json_may_be_one_array(
     context: RefreshContext, tmp_path: Path
 ) -> None:
@@ -399,6 +400,7 @@ def test_a_line_that_is_not_json_is_named_by_its_number(context: RefreshContext,
     assert change.rows == 2
 
 
+@pytest.mark.slow
 def test_a_line_still_being_written_is_read_when_it_is_whole(context: RefreshContext, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     line = json.dumps(export_row())
@@ -412,6 +414,7 @@ def test_a_line_still_being_written_is_read_when_it_is_whole(context: RefreshCon
     assert (whole.rows, whole.rejected) == (2, ())
 
 
+@pytest.mark.slow
 def test_a_broken_csv_line_and_a_broken_nested_column_are_named(
     context: RefreshContext, tmp_path: Path
 ) -> None:
@@ -509,6 +512,7 @@ def test_a_file_reached_twice_counts_once(context: RefreshContext, tmp_path: Pat
     assert [change.partition for change in changes] == [str(path)]
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_reading_between_files(context: RefreshContext, tmp_path: Path) -> None:
     for name in "abc":
         write_json_lines(tmp_path / f"{name}.jsonl", [export_row()])
@@ -517,6 +521,7 @@ def test_a_stop_ends_the_reading_between_files(context: RefreshContext, tmp_path
     assert sorted(Path(change.partition).name for change in changes) == ["a.jsonl", "b.jsonl"]
 
 
+@pytest.mark.slow
 def test_text_of_any_kind_comes_through_unchanged(context: RefreshContext, tmp_path: Path) -> None:
     strange = "quote \" newline \n backslash \\ apostrophe ' emoji 🦆 " + "x" * 10_000
     assert len(WRITERS) == 3

@@ -101,6 +101,7 @@ def test_what_is_left_out_is_counted_by_its_cause(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_files_without_any_row_that_counts_are_trouble_only_where_rows_were_refused(tmp_path: Path) -> None:
     path = write_focus_csv(tmp_path / "a.csv", [focus_row(BilledCost="x")])
     assert not check(tmp_path, "*.csv")["rows"][0].ok
@@ -126,6 +127,7 @@ def test_other_rows_of_the_same_days_in_two_folders_are_a_warning_and_in_two_fil
     assert f"{tmp_path / 'run-1'} and {tmp_path / 'run-2'} both have 1 of its days" in finding.detail
 
 
+@pytest.mark.slow
 def test_a_copy_is_named_with_the_file_that_counts_and_both_costs_are_those_of_one(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_focus_csv(tmp_path / name, [focus_row()])

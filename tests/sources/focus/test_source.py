@@ -577,6 +577,7 @@ def test_no_file_at_all_is_an_error_and_erases_nothing(context: RefreshContext, 
         refresh(known, tmp_path / "*.csv")
 
 
+@pytest.mark.slow
 def test_providers_that_other_sources_own_are_left_out_without_being_an_error(
     context: RefreshContext, caplog: pytest.LogCaptureFixture
 ) -> None:

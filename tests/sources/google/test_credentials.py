@@ -82,6 +82,7 @@ def test_a_service_account_key_gets_a_token_and_its_project_runs_the_jobs(
     assert all(job.resource["jobReference"]["projectId"] == "robots" for job in server.jobs.values())
 
 
+@pytest.mark.slow
 def test_the_token_is_kept_from_one_refresh_to_the_next(
     server: FakeBigQuery, key_file: Path, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.slow
 def test_a_session_works_on_after_a_timeout_and_keeps_no_file_open() -> None:
     session = cuttable(requests.Session())
     with session, SlowServer("header") as slow, WebApi(lambda _: Reply()) as quick:

@@ -214,6 +214,7 @@ def test_a_server_that_is_not_there_is_said_so() -> None:
     assert len(waits) > 2
 
 
+@pytest.mark.slow
 def test_a_slow_answer_is_given_up() -> None:
     done = threading.Event()
 

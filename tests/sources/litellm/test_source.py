@@ -76,6 +76,7 @@ def test_a_day_is_split_by_provider_team_key_alias_and_model(proxy: LiteLLMProxy
     assert sum(reader.used("llm_proxy_requests").values()) == 6
 
 
+@pytest.mark.slow
 def test_a_proxy_with_one_provider_is_read_in_one_request_for_the_days(
     proxy: LiteLLMProxy, reader: Reading
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_deleted_team_keeps_its_alias(proxy: LiteLLMProxy, reader: Reading) ->
     assert reader.used("llm_proxy_usd") == {("openai", "shop", "checkout", "gpt-4o"): 0.5}
 
 
+@pytest.mark.slow
 def test_a_long_absence_is_caught_up_with(proxy: LiteLLMProxy, reader: Reading) -> None:
     reader.refresh()
     missed = [(NOW + days * DAY).date().isoformat() for days in range(1, 45)]
@@ -226,6 +228,7 @@ def test_a_failure_in_the_middle_of_the_pages_is_tried_again(proxy: LiteLLMProxy
     assert 7.0 in reader.slept
 
 
+@pytest.mark.slow
 def test_a_failure_that_stays_leaves_the_ledger_as_it_was(proxy: LiteLLMProxy, reader: Reading) -> None:
     proxy.rows = [row()]
     reader.refresh()
@@ -376,6 +379,7 @@ def counting(proxy: LiteLLMProxy, reader: Reading) -> Callable[..., dict[tuple[s
 Counting = Callable[..., dict[tuple[str, str, str, str], float]]
 
 
+@pytest.mark.slow
 def test_the_past_of_a_proxy_seen_for_the_first_time_is_not_counted(counting: Counting) -> None:
     assert counting(("spend", labels(), 10.0)) == {}
     assert counting(("spend", labels(), 10.5)) == {SHOP: 0.5}
@@ -414,6 +418,7 @@ def test_a_reset_of_one_series_is_seen_by_its_time_of_creation(counting: Countin
     assert counting(("spend", labels(), 3.0), created=NOW.timestamp() + 100.0) == {SHOP: 3.0}
 
 
+@pytest.mark.slow
 def test_replicas_behind_one_address_are_not_taken_for_restarts(counting: Counting) -> None:
     one, other = NOW.timestamp() - 7000.0, NOW.timestamp() - 6000.0
     counting(("spend", labels(), 10.0), started=one)
@@ -422,6 +427,7 @@ def test_replicas_behind_one_address_are_not_taken_for_restarts(counting: Counti
     assert counting(("spend", labels(), 4.5), started=other) == {SHOP: 1.5}
 
 
+@pytest.mark.slow
 def test_a_series_that_is_missing_once_is_not_counted_twice(counting: Counting) -> None:
     counting(("spend", labels(), 1.0))
     counting(("spend", labels(), 2.0))
@@ -429,6 +435,7 @@ def test_a_series_that_is_missing_once_is_not_counted_twice(counting: Counting) 
     assert counting(("spend", labels(), 2.5)) == {SHOP: 1.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
 def test_a_counter_that_is_no_number_is_set_aside_and_counted_later(
     proxy: LiteLLMProxy, reader: Reading, counting: Counting, value: float
@@ -441,6 +448,7 @@ def test_a_counter_that_is_no_number_is_set_aside_and_counted_later(
     assert counting(("spend", labels(), 1.5), ("spend", labels(model="o3"), 0.5)) == {SHOP: 0.5, o3: 0.5}
 
 
+@pytest.mark.slow
 def test_an_increase_belongs_to_the_hour_it_was_read_in_and_adds_up(
     proxy: LiteLLMProxy, reader: Reading, counting: Counting
 ) -> None:
@@ -454,6 +462,7 @@ def test_an_increase_belongs_to_the_hour_it_was_read_in_and_adds_up(
     assert reader.counted("llm_proxy_usd") == 2.5
 
 
+@pytest.mark.slow
 def test_dying_before_an_increase_is_stored_counts_it_once(
     proxy: LiteLLMProxy, reader: Reading, counting: Counting
 ) -> None:
@@ -532,6 +541,7 @@ def test_a_page_that_is_not_the_proxys_metrics_is_an_error_that_says_so(
         reader.refresh()
 
 
+@pytest.mark.slow
 def test_the_page_of_a_real_proxy_is_read_whole(
     proxy: LiteLLMProxy, reader: Reading, counting: Counting
 ) -> None:
@@ -624,6 +634,7 @@ def test_a_proxy_too_old_for_daily_activity_is_read_by_its_metrics(
     assert list(reader.cursors) == ["/metrics"]
 
 
+@pytest.mark.slow
 def test_a_proxy_that_gets_a_database_is_counted_once_on_the_days_both_tell(
     proxy: LiteLLMProxy, reader: Reading, counting: Counting
 ) -> None:

@@ -202,6 +202,7 @@ def test_a_reading_that_fails_in_the_middle_is_taken_up_where_it_was(
     assert rest.usage[0].reads[0].since == told.usage[0].reads[0].until - 2 * HOUR
 
 
+@pytest.mark.slow
 def test_reading_twice_changes_nothing_in_a_ledger(world: FakeAdminApi, tmp_path: Path) -> None:
     world.add(COST_REPORT, TODAY - DAY, **cost("12.5"))
     world.add(MESSAGES, THIS_HOUR, **messages(server_tool_use={"web_search_requests": 3}))

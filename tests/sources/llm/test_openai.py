@@ -215,6 +215,7 @@ def test_later_only_the_last_days_are_read_and_only_a_day_that_changed_is_stored
     assert second.usd == 6
 
 
+@pytest.mark.slow
 def test_after_a_pause_all_that_is_missing_is_read(world: FakeAdminApi, tmp_path: Path) -> None:
     with world.serve() as server:
         known = refresh(server, tmp_path / "spool").known
@@ -525,6 +526,7 @@ def test_pages_that_make_no_sense_are_refused(
     assert len(told.usage) == 2, "usage is read all the same"
 
 
+@pytest.mark.slow
 def test_a_report_without_an_end_is_given_up(world: FakeAdminApi, tmp_path: Path) -> None:
     pages = count(1000)
     with (
@@ -626,6 +628,7 @@ def test_a_report_that_does_not_exist_holds_no_usage_but_not_all_may_be_missing(
     assert told.usage == []
 
 
+@pytest.mark.slow
 def test_the_spend_limit_is_dollars_a_month_or_none(world: FakeAdminApi, tmp_path: Path) -> None:
     limit = {"threshold_amount": 123_456, "currency": "USD", "interval": "month"}
     with world.serve() as server:
@@ -661,6 +664,7 @@ def test_check_says_what_is_read_and_that_it_costs_nothing(world: FakeAdminApi, 
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_odd_names_pass_through_a_ledger(world: FakeAdminApi, tmp_path: Path, ledger: Ledger) -> None:
     odd = 'a "quoted",\nname\x00 \ud800 of \\0 ' + "x" * 5000
     world.add(COSTS, TODAY, project_id=odd, line_item=odd, amount=money(1))

@@ -41,6 +41,7 @@ def test_a_fee_is_known_by_the_name_of_its_key(key: str, meter: str | None) -> N
     assert meter is None or meter in llm_meters.FEES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "fee", "count"),
     [
@@ -61,6 +62,7 @@ def test_a_fee_is_counted_as_unpriced_and_reported(
     assert found.reasons == {}
 
 
+@pytest.mark.slow
 def test_a_call_that_only_drew_images_is_a_call(tmp_path: Path) -> None:
     line = call(gen_ai__usage__input_tokens=..., gen_ai__usage__output_tokens=..., num_images=4)
     found = outcome_of_log(tmp_path, line)
@@ -68,12 +70,14 @@ def test_a_call_that_only_drew_images_is_a_call(tmp_path: Path) -> None:
     assert found.total("spend_llm_requests_total") == 1
 
 
+@pytest.mark.slow
 def test_a_cost_in_the_line_has_its_fees_in_it(tmp_path: Path) -> None:
     found = outcome_of_log(tmp_path, call(web_search_requests=3, cost_usd=0.5))
     assert found.total(FEES) == 0
     assert found.report == ""
 
 
+@pytest.mark.slow
 def test_a_fee_that_is_no_number_is_refused(tmp_path: Path) -> None:
     found = outcome_of_log(tmp_path, call(web_search_requests="many"))
     assert found.reasons == {"bad_tokens": 1.0}

@@ -111,6 +111,7 @@ LITELLM: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ended",
     ["2026-11-25T09:15:02Z", "2026-11-25 09:15:02.120", "2026-11-25T09:15:02", 1795598102.2, 1795598102200],
@@ -134,6 +135,7 @@ NAMES_OF_SPANS: list[dict[str, object]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", NAMES_OF_SPANS)
 @pytest.mark.parametrize("snake", [False, True], ids=["camel case", "snake case"])
 def test_spans_of_other_conventions_are_calls(tmp_path: Path, names: dict[str, object], snake: bool) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, VALUES, max_size=8))
 def test_any_json_object_is_counted_or_set_aside_with_a_known_reason(line: dict[str, Any]) -> None:
     content = read_line(json.dumps(line).encode(), LATEST)

@@ -87,6 +87,7 @@ def in_snake_case(listed: list[Json]) -> list[Json]:
 SOUND: Final = gemini(text=100, audio=1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("usage", "usd"),
     [
@@ -117,6 +118,7 @@ def test_each_modality_of_gemini_has_its_own_price(tmp_path: Path, usage: Json, 
     assert (found.total(UNPRICED), found.reasons) == (0, {})
 
 
+@pytest.mark.slow
 def test_images_that_gemini_draws_have_their_own_price(tmp_path: Path) -> None:
     usage = {
         "promptTokenCount": 100,
@@ -127,6 +129,7 @@ def test_images_that_gemini_draws_have_their_own_price(tmp_path: Path) -> None:
     assert found.total(ESTIMATED) == pytest.approx(0.03873)
 
 
+@pytest.mark.slow
 def test_sound_without_a_known_price_is_unpriced_and_never_taken_for_text(tmp_path: Path) -> None:
     usage = {"promptTokenCount": 1100, "candidatesTokenCount": 0, "promptTokensDetails": SOUND}
     found = of(("gcp.gemini", "gemini-2.5-pro"), tmp_path, usageMetadata=usage)
@@ -136,6 +139,7 @@ def test_sound_without_a_known_price_is_unpriced_and_never_taken_for_text(tmp_pa
     assert "gemini-2.5-pro (audio)" in found.report
 
 
+@pytest.mark.slow
 def test_a_list_of_modalities_in_a_span_is_read(tmp_path: Path) -> None:
     entry = {
         "kvlistValue": {

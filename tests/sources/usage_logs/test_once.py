@@ -42,6 +42,7 @@ def test_a_rotated_file_is_read_to_its_end_and_not_again(world: LogWorld) -> Non
     assert world.requests == 3.0
 
 
+@pytest.mark.slow
 def test_a_log_that_was_copied_and_truncated_counts_once(world: LogWorld) -> None:
     world.append(APP, unique(1))
     world.refresh()
@@ -96,6 +97,7 @@ def test_a_log_rotated_and_compressed_between_two_refreshes_loses_nothing(world:
     assert world.requests == 42.0
 
 
+@pytest.mark.slow
 def test_a_compressed_log_that_is_cut_off_gives_what_it_has_and_says_so(world: LogWorld) -> None:
     packed = gzip.compress(text(*map(unique, range(500))))
     path = world.path("app.jsonl.gz")
@@ -133,6 +135,7 @@ def test_a_log_that_was_written_anew_with_another_beginning_or_end_is_another_lo
     assert world.requests == 41.0
 
 
+@pytest.mark.slow
 def test_what_was_counted_of_a_file_that_is_gone_stays_and_it_is_known_when_it_comes_back(
     world: LogWorld,
 ) -> None:
@@ -220,6 +223,7 @@ def test_what_could_not_be_stored_is_read_again(world: LogWorld) -> None:
     assert world.requests == 2.0
 
 
+@pytest.mark.slow
 def test_a_big_log_comes_in_portions_and_ends_early_when_the_process_stops(world: LogWorld) -> None:
     world.source.batch_bytes = 1000
     world.append(APP, *map(unique, range(100)))
@@ -235,6 +239,7 @@ def test_a_big_log_comes_in_portions_and_ends_early_when_the_process_stops(world
     assert world.requests == 100.0
 
 
+@pytest.mark.slow
 def test_marks_of_logs_long_gone_are_forgotten(world: LogWorld) -> None:
     world.source.gone_remembered = 2
     for number in range(6):

@@ -32,6 +32,7 @@ def answers(questions: Questions | None, *snapshots: str) -> list[Asked | None]:
     return asyncio.run(found())
 
 
+@pytest.mark.slow
 def test_days_services_and_changes_are_asked(tmp_path: Path) -> None:
     with evil_ledger(tmp_path) as questions:
         [asked] = answers(questions, "one")
@@ -44,6 +45,7 @@ def test_days_services_and_changes_are_asked(tmp_path: Path) -> None:
     assert sum(Decimal(each.change) for each in causes) == Decimal(asked.changes.change)
 
 
+@pytest.mark.slow
 def test_a_bill_of_fewer_than_two_settled_weeks_has_no_changes(tmp_path: Path) -> None:
     with asked_ledger(tmp_path, many_charges(5)) as questions:
         [asked] = answers(questions, "one")
@@ -59,6 +61,7 @@ def test_an_empty_ledger_has_no_days(tmp_path: Path) -> None:
     assert {point.value for point in asked.costs.points} == {None}
 
 
+@pytest.mark.slow
 def test_the_next_snapshot_waits_until_the_thread_has_rested(tmp_path: Path) -> None:
     with evil_ledger(tmp_path) as questions:
         first, second = answers(questions, "one", "two")
@@ -82,6 +85,7 @@ def test_without_questions_there_are_no_answers() -> None:
     assert answers(None, "one") == [None]
 
 
+@pytest.mark.slow
 def test_a_page_does_not_wait_for_answers_that_take_long(tmp_path: Path) -> None:
     async def first() -> Asked | None:
         with evil_ledger(tmp_path) as questions:

@@ -152,6 +152,7 @@ def test_budgets_spikes_cloud_run_and_savings_are_there() -> None:
     assert "Savings, $123 a month" in text
 
 
+@pytest.mark.slow
 def test_cost_by_day_is_a_chart_a_table_and_a_sentence_for_each_change(tmp_path: Path) -> None:
     with evil_ledger(tmp_path) as questions:
         shown = page(evil_snapshot(), page_world.NOW, questions=questions)
@@ -162,6 +163,7 @@ def test_cost_by_day_is_a_chart_a_table_and_a_sentence_for_each_change(tmp_path:
     assert "api/v1/explain?day=2026-11-10&compare=week&format=text" in shown.links
 
 
+@pytest.mark.slow
 def test_the_days_of_the_chart_add_up_to_the_bill(tmp_path: Path) -> None:
     with (
         evil_ledger(tmp_path) as questions,
@@ -172,6 +174,7 @@ def test_the_days_of_the_chart_add_up_to_the_bill(tmp_path: Path) -> None:
     assert f"Last 45 billing days, ${round(Decimal(asked['total'])):,} in all" in text
 
 
+@pytest.mark.slow
 def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     with evil_ledger(tmp_path) as questions:
         shown = page(evil_snapshot(), page_world.NOW, questions=questions, version=page_world.EVIL)

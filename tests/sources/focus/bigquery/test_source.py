@@ -83,6 +83,7 @@ def refused(rig: Rig, *entries: FocusEntry) -> SourceError:
 IN_EU = FocusEntry("aws", table=TABLE, location="EU")
 
 
+@pytest.mark.slow
 def test_only_months_that_changed_are_read_and_a_month_that_is_gone_leaves(rig: Rig) -> None:
     source = rig.source(IN_EU)
     assert [change.partition for change in rig.refresh(source)] == ["aws/2026-10", "aws/2026-11"]
@@ -96,6 +97,7 @@ def test_only_months_that_changed_are_read_and_a_month_that_is_gone_leaves(rig: 
     assert "'2026-09-30 10:00:00+00'" not in last
 
 
+@pytest.mark.slow
 def test_a_query_over_the_cap_is_not_run_and_names_the_key(rig: Rig) -> None:
     rig.focus.bytes_of_month = 8 * MEBIBYTE
     entry = FocusEntry("aws", table=TABLE, location="EU", max_bytes_billed=16 * MEBIBYTE)

@@ -114,6 +114,7 @@ def test_early_in_a_day_the_day_before_tells_how_large_the_newest_partition_will
     assert f"up to {billed_bytes(50 * ROW_BYTES) // MEBIBYTE} MiB more" in detail
 
 
+@pytest.mark.slow
 def test_a_month_over_the_cap_is_trouble_and_a_cap_that_would_do_is_named(rig: Rig) -> None:
     fill(rig, 80, rows=30)
 

@@ -651,6 +651,7 @@ def test_a_table_that_is_no_export_is_reported_by_its_missing_columns(rig: Rig) 
     assert "cost, export_time" in str(error)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_the_spool_when_reading_breaks_off(rig: Rig) -> None:
     rig.export.add_day(TODAY, *[ExportRow(NOW)] * 2_500)
     gone = ApiError(404, "notFound", "Not found: Job")

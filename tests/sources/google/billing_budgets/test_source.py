@@ -195,6 +195,7 @@ def test_the_number_of_a_project_is_asked_for_once(world: FakeCloudBilling, serv
     assert budgets.budgets[0].projects == ("shop-prod",)
 
 
+@pytest.mark.slow
 def test_an_answer_without_end_is_given_up() -> None:
     endless = WebApi(lambda _asked: Reply(body={"budgets": [], "nextPageToken": "1"}))
     with endless, pytest.raises(SourceError, match="no last page"):

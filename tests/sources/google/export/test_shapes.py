@@ -207,6 +207,7 @@ def in_text(row: Row, *columns: str) -> Row:
     return {name: json.dumps(value) if name in columns else value for name, value in row.items()}
 
 
+@pytest.mark.slow
 def test_nested_columns_may_be_json_text_in_json_and_the_first_row_need_not_have_them(tmp_path: Path) -> None:
     plain = [export_row(), export_row(credits=[{"name": "SUD", "amount": -0.25}])]
     expected = charges_of(write_json_lines(tmp_path / "plain.jsonl", plain))
@@ -219,6 +220,7 @@ def test_nested_columns_may_be_json_text_in_json_and_the_first_row_need_not_have
     assert len(expected) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_csv_may_have_another_delimiter_than_a_comma(tmp_path: Path, delimiter: str) -> None:
     expected = charges_of(write_csv(tmp_path / "plain.csv", [export_row()]))

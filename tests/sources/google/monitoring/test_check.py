@@ -26,6 +26,7 @@ def found(folder: Path, faults: Faults) -> list[Finding]:
         return list(reader.source.check(context))
 
 
+@pytest.mark.slow
 def test_a_project_that_denies_is_trouble_and_names_the_role(tmp_path: Path) -> None:
     *projects, month = found(tmp_path, Faults(denied_projects={SERVICES[1]}))
     assert {each.what: each.ok for each in projects} == {each: each != SERVICES[1] for each in SERVICES}

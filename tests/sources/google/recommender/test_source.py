@@ -328,6 +328,7 @@ def test_what_does_not_pass_keeps_the_last_good_recommendations_with_their_time(
     assert rig.source.findings.read_at == {PROD: NOW, DEV: later}
 
 
+@pytest.mark.slow
 def test_a_failure_half_way_changes_nothing_of_the_project(server: WebApi, tmp_path: Path) -> None:
     rig = Rig(server, tmp_path, DEV, PROD)
     rig.refresh()
