@@ -96,6 +96,31 @@ def test_usage_that_stopped_being_told_is_expected_as_usual() -> None:
     assert usd(nowcast.today_so_far(float(NOON))[SERVICE].total_nano_usd) == pytest.approx(12.0)
 
 
+def test_an_unusual_last_day_at_most_doubles_what_the_rest_of_today_is_expected_to_cost() -> None:
+    def rest_of_today(unusual: float) -> float:
+        hours = usage(20, 1.0) | {hour: unusual * NANO for hour in range(NOON - 24, NOON)}
+        costs = DailyCosts({SERVICE: bill(20, 24.0)}, {SERVICE: hours}, float(NOON))
+        nowcast, _ = daily_outlook(costs, "UTC", NOON)
+        whole, so_far = nowcast.whole_day(float(NOON)), nowcast.today_so_far(float(NOON))
+        return usd(whole[SERVICE].total_nano_usd - so_far[SERVICE].total_nano_usd)
+
+    assert rest_of_today(1.5) == pytest.approx(12 * 1.5)
+    # An hour of a weekday has been seen ten times, and is unusual in one of them.
+    assert rest_of_today(100.0) == pytest.approx(12 * 2.0 * (9 * 1.0 + 100.0) / 10)
+
+
+def test_an_unusual_last_week_at_most_doubles_the_costs_of_weekdays() -> None:
+    def today(unusual: float) -> float:
+        billed = bill(40, 10.0) | bill(7, unusual)
+        nowcast, _ = daily_outlook(DailyCosts({"EC2": billed}, {}, 0.0), "UTC", NOON)
+        return usd(nowcast.whole_day(float(NOON))["EC2"].total_nano_usd)
+
+    # The last settled day is the day before yesterday: one of the seven is still usual.
+    assert today(15.0) == pytest.approx((6 * 15.0 + 10.0) / 7)
+    assert today(1000.0) == pytest.approx(20.0)
+    assert today(0.1) == pytest.approx(5.0)
+
+
 def test_the_quantiles_of_the_month_widen_with_the_noise_of_its_days() -> None:
     def width(spread: float) -> float:
         chance = random.Random(7)
