@@ -150,9 +150,9 @@ class ReportSection(Section):
         Field(description="a time zone by its IANA name", examples=["Europe/Berlin"]),
     ] = "UTC"
     by: Annotated[
-        tuple[StrictStr, ...] | None,
+        Annotated[tuple[StrictStr, ...], Field(min_length=1, max_length=10)] | None,
         *ONE_OR_MORE,
-        Field(min_length=1, max_length=10, description="dimensions", examples=[["service", "label.team"]]),
+        Field(description="dimensions", examples=[["service", "label.team"]]),
     ] = None
     where: Annotated[
         StrictStr | None,

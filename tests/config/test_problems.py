@@ -196,6 +196,20 @@ def test_any_value_of_any_key_is_accepted_or_reported_at_that_key(
         assert problem.key.startswith(key_text(section)) or key_text(path).startswith(problem.key)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [None, "", "x", 0, -1, 1.5, True, [], [None], [[]], {}, {"": ""}], ids=repr)
+def test_a_plain_value_of_each_key_is_accepted_or_reported(value: object) -> None:
+    reported = []
+    for path in KEYS:
+        base = with_required({} if path[-1] == "files" else FROM_BIGQUERY, path)
+        try:
+            parsed(with_value(base, path, value))
+        except ConfigError as error:
+            reported.append(error)
+    assert reported
+    assert all(error.problems for error in reported)
+
+
 SNIPPETS = st.sampled_from(
     [
         "gcp:", "\n", "\n  ", " ", ": ", "- ", "{", "}", "[", "]", "&a ", "*a", "!x ", "!!int ", "<<: ", "? ",

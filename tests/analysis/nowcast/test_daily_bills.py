@@ -98,7 +98,7 @@ def test_usage_that_stopped_being_told_is_expected_as_usual() -> None:
 
 def test_an_unusual_last_day_at_most_doubles_what_the_rest_of_today_is_expected_to_cost() -> None:
     def rest_of_today(unusual: float) -> float:
-        hours = usage(20, 1.0) | {hour: unusual * NANO for hour in range(NOON - 24, NOON)}
+        hours = usage(20, 1.0) | dict.fromkeys(range(NOON - 24, NOON), unusual * NANO)
         costs = DailyCosts({SERVICE: bill(20, 24.0)}, {SERVICE: hours}, float(NOON))
         nowcast, _ = daily_outlook(costs, "UTC", NOON)
         whole, so_far = nowcast.whole_day(float(NOON)), nowcast.today_so_far(float(NOON))
