@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from exporter.analysis.nowcast.clocks import WEEK
 from exporter.analysis.nowcast.known_costs import Floats, Integers
@@ -180,7 +181,7 @@ def _clock_weights(squares: Floats, hours: Floats, whole: Floats) -> Floats:
 
 def _clock_prior(whole: Floats) -> Floats:
     """How likely each clock is by where the week's two quiet days begin, before any clock has changed."""
-    days = np.array([np.take(whole, range(hour, hour + 48), mode="wrap").mean() for hour in range(WEEK)])
+    days = sliding_window_view(np.concatenate((whole, whole[:47])), 48).mean(axis=1)
     if days.min() > 0.93:
         return np.array([0.3, 0.4, 0.3])
     east = (_SATURDAY - int(days.argmin()) + WEEK // 2) % WEEK - WEEK // 2

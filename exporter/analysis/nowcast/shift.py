@@ -6,6 +6,8 @@ likelier for each line the more lines of the account have changed (empirical Bay
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,23 +57,21 @@ def find_shifts(cost: Floats, expected: Floats, noise: Floats, growth: Floats, s
     """Look for changes in the hours up to now; lines x hours. `noise`: its relative variance."""
     hours = cost.shape[1]
     windows = tuple(window for window in WINDOWS if hours - window[0] >= _LEAST_HOURS)
-    begins = sorted({begin for begin, _ in windows})
-    earlier = dict(zip(begins, levels(cost, expected, growth, slow, begins), strict=True))
-    odds, since = [], []
-    for begin, end in windows:
-        level = earlier[begin] * np.exp(growth * (begin - end) / 2.0)
-        within, after = (
-            _changed(cost[:, part], expected[:, part], noise[:, part], level)
-            for part in (slice(hours - begin, hours - end), slice(hours - end, hours))
-        )
-        # If it is over, what has come since then must not have changed as well.
-        odds.append(np.nan_to_num(within[0], nan=-_CERTAIN) - np.nan_to_num(after[0]))
-        since.append(within[1])
-    if not odds:
+    if not windows:
         none = np.zeros((len(cost), 0))
         return Shifts((), none, none, none, _STAYS)
-    evidence = np.stack(odds, axis=1) - np.log(len(odds))
     running = expected.any(axis=1)
+    begins = sorted({begin for begin, _ in windows})
+    earlier = dict(zip(begins, levels(cost, expected, growth, slow, begins), strict=True))
+    level = np.stack(
+        [earlier[begin] * np.exp(growth * (begin - end) / 2.0) for begin, end in windows], axis=1
+    )
+    cost, expected, noise = (each[:, -begins[-1] :] for each in (cost, expected, noise))
+    within, after = _in_windows(windows, cost, expected, expected**2 * noise)
+    changed, since = _changed(within, level)
+    # If it is over, what has come since then must not have changed as well.
+    again, _ = _changed(after, level)
+    evidence = np.nan_to_num(changed, nan=-_CERTAIN) - np.nan_to_num(again) - np.log(len(windows))
     over = np.array([end > 0 for _, end in windows])
     prior, stays = _SELDOM, _STAYS
     for _ in range(_ROUNDS):
@@ -82,17 +82,32 @@ def find_shifts(cost: Floats, expected: Floats, noise: Floats, growth: Floats, s
         prior = min(max(share, _SELDOM), 0.5)
         stays = _STAYS - share * (_STAYS - _STAYS_FOR_ALL)
     before = np.stack([earlier[begin] * np.exp(growth * begin) for begin, _ in windows], axis=1)
-    return Shifts(windows, chance, np.stack(since, axis=1), before, stays)
+    return Shifts(windows, chance, since, before, stays)
 
 
-def _changed(cost: Floats, expected: Floats, noise: Floats, level: Floats) -> tuple[Floats, Floats]:
-    """Log odds that the level differs in some hours (NaN: nothing is known of them), and what it then is."""
-    due_hours = expected.sum(axis=1)
-    came, due = cost.sum(axis=1), due_hours * level
+def _in_windows(windows: tuple[tuple[int, int], ...], *hourly: Floats) -> tuple[list[Floats], list[Floats]]:
+    """Sum lines x hours over each window, and over what comes after it: lines x windows.
+
+    The hours begin with the first window.
+    """
+    cuts = sorted({hours for window in windows for hours in window} | {0}, reverse=True)
+    parts = list(itertools.pairwise(cuts))
+    within = np.array([[begin >= more and end <= less for begin, end in windows] for more, less in parts])
+    after = np.array([[end >= more for _, end in windows] for more, _ in parts])
+    starts = [cuts[0] - more for more, _ in parts]
+    sums = [np.add.reduceat(values, starts, axis=1) for values in hourly]
+    return [each @ within for each in sums], [each @ after for each in sums]
+
+
+def _changed(sums: Sequence[Floats], level: Floats) -> tuple[Floats, Floats]:
+    """Log odds that the level differs in some hours (NaN: nothing is known of them), and what it then is.
+
+    Of sums over the hours: cost, what was expected, and the variance of that.
+    """
+    came, due_hours, squares = sums
+    due = due_hours * level
     known = (due > 0.0) & (due_hours > _LEAST_DUE)
     ratio = np.log(np.where(known, np.maximum(came, 1e-3 * due), 1.0) / np.where(known, due, 1.0))
-    # Of a sum of hours, each with its own.
-    squares = (expected**2 * noise).sum(axis=1)
     variance = squares / np.maximum(due_hours**2, 1e-12) + _LEVEL_ERROR**2
     wide = variance + _USUAL_SIZE**2
     odds = 0.5 * (ratio**2 / variance - ratio**2 / wide + np.log(variance / wide))
