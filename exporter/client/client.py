@@ -8,7 +8,7 @@ from contextlib import aclosing
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,9 +17,11 @@ from exporter.client.answers import Costs
 from exporter.client.errors import not_understood
 from exporter.client.http import Connection
 from exporter.client.parameters import Moment, Where, conditions_text, dimensions_text, moment_text
-from exporter.client.stream import Lost, summaries
 from exporter.metrics.summary_schema import Summary
 from exporter.questions.explain_answer import ExplainAnswer
+
+if TYPE_CHECKING:
+    from exporter.client.stream import Lost
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -137,6 +139,9 @@ class SpendClient:
 
         A connection that is lost later is made again, for as long as that takes; `lost` gets the reason.
         """
+        # Two tenths of a second to load, which no other question needs.
+        from exporter.client.stream import summaries  # noqa: PLC0415
+
         return summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)
 
     def watch(self, update: Callable[[Summary], bool | None], *, lost: Lost | None = None) -> None:
