@@ -92,17 +92,20 @@ def _window(
     context.tally.progress(f"costs up to {days[-1]} read")
     for each in strays.rejected():
         yield Unreadable(report.path, each)
+    changed: list[tuple[date, list[CostLine], tuple[Rejected, ...], str]] = []
     for day in days:
         # A day that was never reported counts as empty, but not where part of the answer was unusable.
         if day not in buckets and (partition(day) in context.known or strays):
             continue
         lines, rejected = _lines_of(buckets.get(day, ()), line, f"{report.path} {day}")
         cursor = _cursor(lines, rejected)
-        if context.known.get(partition(day)) == cursor:
-            continue
+        if context.known.get(partition(day)) != cursor:
+            changed.append((day, lines, rejected, cursor))
+    for number, (day, lines, rejected, cursor) in enumerate(changed, start=1):
         spool = context.spool / f"{biller.provider}-{day}.csv"
         write_spool_csv(spool, _charges(biller, day, lines, context.now))
-        yield Batch(partition(day), cursor, spool, len(lines), rejected)
+        more = number < len(changed)
+        yield Batch(partition(day), cursor, spool, len(lines), rejected, more_follow=more)
 
 
 def has_same_days(context: RefreshContext, report: Report, line: Callable[[Result], CostLine]) -> bool:

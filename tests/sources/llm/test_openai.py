@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from exporter.core.errors import SourceError
 from exporter.ledger.charges.store import Ledger
+from exporter.refresh.intake import Intake
+from exporter.sources.base import Batch, RefreshTally
 from exporter.sources.llm.openai import OpenAISource
 from exporter.sources.llm.openai_reports import sku_id
 from exporter.sources.llm.token_prices import TokenPrices
@@ -704,6 +706,27 @@ def test_a_restart_in_the_middle_of_a_first_run_resumes(
         assert stored(ledger, source, tmp_path / "spool", lambda: NOW) == 71 - 40 + 2
         first = min(int(asked.one("start_time")) for asked in server.asked("/costs"))
     assert first == int((TODAY - 30 * DAY).timestamp())
+    assert sum(row[6] for row in ledger_state(ledger)["charges"]) == Decimal("1.0")
+
+
+def test_the_days_of_one_answer_are_stored_together(
+    world: FakeAdminApi, tmp_path: Path, ledger: Ledger
+) -> None:
+    for days in range(0, 70, 7):
+        world.add(COSTS, TODAY - days * DAY, project_id="p", line_item="x", amount=money("0.1"))
+    (tmp_path / "spool").mkdir()
+    intake = Intake(ledger, tmp_path / "spool", timedelta(days=400), lambda: NOW)
+    with world.serve() as server:
+        source = quick(OpenAISource, OPENAI_KEY, server.address, history_days=70)
+        context = intake.context(source, RefreshTally(), lambda: False)
+        before = ledger.file.commits
+        with intake.receiving(source, context) as receiver:
+            for change in source.refresh(context):
+                if isinstance(change, Batch):
+                    receiver.take(change)
+    assert ledger.file.commits - before == 3
+    days_stored = {f"cost/{(TODAY - days * DAY).date()}" for days in range(71)}
+    assert ledger.cursors(source.name).keys() == days_stored
     assert sum(row[6] for row in ledger_state(ledger)["charges"]) == Decimal("1.0")
 
 
