@@ -15,8 +15,9 @@ PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
 WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_incident.py %/test_quiet_demo_week.py, \
   $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests/integration --include='test_*.py'))
 
+# One process more than processors: much of the time one of them waits for a program that it started.
 # Files in the order of tests/conftest.py.
-WHOLE_FILES := -n auto --dist loadfile --no-loadscope-reorder
+WHOLE_FILES := -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
 
 # No quick test uses schemathesis, and each process would load it.
 QUICK := $(BIN)/pytest -p no:schemathesis -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
