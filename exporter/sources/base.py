@@ -45,7 +45,7 @@ class Batch:
     same_data: bool = False
     """Whether the source still has what it had: it is only read otherwise, by another version or setting."""
     more_follow: bool = False
-    """Whether the next change is ready, so that both can be stored at once: small files are many."""
+    """Whether the next change is ready, so that both can be stored at once: small files and days are many."""
 
 
 @dataclass(frozen=True, slots=True)
