@@ -50,7 +50,7 @@ class Scraper:
     def risen(self, name: str) -> float:
         """What all series of a counter rose by between scrapes; after a fall it counts from zero."""
         risen = 0.0
-        for samples in self.instant(f"{name}[1h]").values():
+        for samples in self.instant(f"{name}[2h]").values():
             values = [float(value) for _, value in samples]
             risen += sum(now - before if now >= before else now for before, now in itertools.pairwise(values))
         return risen

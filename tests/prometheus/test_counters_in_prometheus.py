@@ -97,7 +97,10 @@ def live_through_the_hour(world: CounterWorld, scraper: Scraper, server: Server)
 
 
 def check(scraper: Scraper, server: Server) -> None:
-    """Compare what happened with how samples in Prometheus rise, and with what `increase` makes of it."""
+    """Compare what happened with how samples in Prometheus rise, and with what `increase` makes of it.
+
+    Over two hours: a counter is created at the full hour, which may be one hour ago at the end of the test.
+    """
     until(
         lambda: scraper.total("min(count_over_time(spend_restated_usd_total[1h]))") >= ENOUGH_SCRAPES,
         "enough scrapes",
@@ -106,7 +109,7 @@ def check(scraper: Scraper, server: Server) -> None:
     wrong, after = {}, exposed(server)
     for name in COUNTERS:
         happened = COUNTED_BY_LEDGER.get(name, total(after, name))
-        risen, increase = scraper.risen(name), scraper.total(f"increase({name}[1h])")
+        risen, increase = scraper.risen(name), scraper.total(f"increase({name}[2h])")
         # Scrapes go on while Prometheus is asked.
         exact = 0.5 if name == "spend_exporter_scrapes_total" else 1e-9
         if risen != pytest.approx(happened, rel=exact) or not 0.99 * risen <= increase < 1.5 * risen:
@@ -161,7 +164,8 @@ def test_increase_is_what_happened_where_prometheus_reads_when_counters_were_cre
     world: CounterWorld, tmp_path: Path
 ) -> None:
     assert PROMETHEUS_3
-    flags = ("--enable-feature=created-timestamp-zero-ingestion",)
+    # Half of the block is how old a zero may be: by default an hour, which is over where the clock strikes.
+    flags = ("--enable-feature=created-timestamp-zero-ingestion", "--storage.tsdb.min-block-duration=4h")
     with (
         serving(world) as server,
         scraping(tmp_path, PROMETHEUS_3, free_port(), target(server), *flags) as scraper,
