@@ -8,20 +8,17 @@ from contextlib import aclosing
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from exporter.client.access import DEFAULT_URL, Access
 from exporter.client.answers import Costs
-from exporter.client.errors import not_understood
+from exporter.client.errors import Lost, not_understood
 from exporter.client.http import Connection
 from exporter.client.parameters import Moment, Where, conditions_text, dimensions_text, moment_text
 from exporter.metrics.summary_schema import Summary
 from exporter.questions.explain_answer import ExplainAnswer
-
-if TYPE_CHECKING:
-    from exporter.client.stream import Lost
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -139,7 +136,7 @@ class SpendClient:
 
         A connection that is lost later is made again, for as long as that takes; `lost` gets the reason.
         """
-        # Two tenths of a second to load, which no other question needs.
+        # aiohttp takes 0.2 s to load, and no other question needs it.
         from exporter.client.stream import summaries  # noqa: PLC0415
 
         return summaries(self.access, lost=lost, backoff_seconds=self._backoff_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pydantic import ValidationError
@@ -15,6 +16,10 @@ BUSY_STATUSES: Final = (429, 503)
 
 class SpendError(OSError):
     """The exporter gave no answer."""
+
+
+Lost = Callable[[SpendError], None]
+"""Called each time that a connection of the stream is lost or cannot be made again."""
 
 
 class UnreachableError(SpendError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from exporter.client.access import Access
 from exporter.client.errors import (
     BusyError,
+    Lost,
     SpendError,
     UnreachableError,
     no_answer,
@@ -28,9 +29,6 @@ SILENCE_SECONDS: Final = 20.0
 
 _LONGEST_EVENT_BYTES: Final = 64 << 20
 _LONGEST_WAIT_SECONDS: Final = 30.0
-
-Lost = Callable[[SpendError], None]
-"""Called each time that a connection is lost or cannot be made again."""
 
 
 async def summaries(

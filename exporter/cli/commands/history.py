@@ -18,15 +18,10 @@ from exporter.cli.arguments import (
     days_in_order,
     print_usage_problem,
 )
+from exporter.cli.commands.history_from_log import GROUPS, history_from_log
 from exporter.cli.commands.history_from_questions import history_answer, history_from_questions
 from exporter.cli.commands.history_per_unit import print_unit_costs
-from exporter.cli.commands.history_question import (
-    GROUPS_OF_LOG,
-    MEASURES,
-    STEPS,
-    HistoryQuestion,
-    print_answer,
-)
+from exporter.cli.commands.history_question import MEASURES, STEPS, HistoryQuestion, print_answer
 from exporter.cli.commands.history_report import Form
 from exporter.cli.running_exporter import Chosen, access_of, add_access, add_config_or_running, configured
 from exporter.config.model import Config
@@ -142,9 +137,6 @@ def _answered(chosen: argparse.Namespace, question: HistoryQuestion, now: dateti
         problem = _problem_of_log(chosen, question)
         if problem:
             return print_usage_problem(problem)
-        # Loads every source.
-        from exporter.cli.commands.history_from_log import history_from_log  # noqa: PLC0415
-
         succeeded = history_from_log(config, question, form=chosen.format, plot=chosen.plot, now=now)
         return 0 if succeeded else EXIT_TROUBLE
     if question.per and chosen.plot:
@@ -163,7 +155,7 @@ def _answered(chosen: argparse.Namespace, question: HistoryQuestion, now: dateti
 
 
 def _problem_of_log(chosen: argparse.Namespace, question: HistoryQuestion) -> str | None:
-    if question.group not in GROUPS_OF_LOG or question.where:
+    if question.group not in GROUPS or question.where:
         return f"the log has no cost by {question.group}: use --by service or --by provider, without --where"
     if question.measure != "net":
         return "the log has what was shown then, net: remove --measure, or remove --from-log"

@@ -27,6 +27,9 @@ from exporter.wiring.sources import configured_sources
 
 logger = logging.getLogger(__name__)
 
+GROUPS: Final = ("service", "provider")
+"""The groups that a summary has cost by."""
+
 _DAY: Final = timedelta(days=1)
 _EARLY: Final = timedelta(hours=2)
 """A day whose last line is this long before its end lacks so much of its cost that a warning is logged."""
@@ -60,7 +63,7 @@ def history_from_log(
 ) -> bool:
     """Print the cost known at each day's end and draw it; return whether the log has any.
 
-    `question.group` is one of GROUPS_OF_LOG. Raises ConfigError where no log is configured, and OSError.
+    `question.group` is one of GROUPS. Raises ConfigError where no log is configured, and OSError.
     """
     section = config.history.jsonl if config.history else None
     if section is None:

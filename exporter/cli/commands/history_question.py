@@ -31,9 +31,6 @@ STEPS: Final[dict[str, By]] = {"day": "day", "week": "week", "month": "month"}
 """The lengths of periods, by name."""
 
 
-GROUPS_OF_LOG: Final = ("service", "provider")
-"""The groups that the summaries in the log have cost by."""
-
 _PERIODS: Final[dict[By, int]] = {"day": 14, "week": 8, "month": 6}
 """How many periods are shown without --from, the present one included."""
 
