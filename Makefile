@@ -20,7 +20,7 @@ WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_incident.py %/test_
 WHOLE_FILES := -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
 
 # No quick test uses schemathesis, and each process would load it.
-QUICK := $(BIN)/pytest -p no:schemathesis -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+QUICK := -p no:schemathesis -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
 .PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults fuzz benchmark \
   benchmark-short benchmark-tools test-tools deploy-tools test-lowest test-newest lock release clean
@@ -68,7 +68,7 @@ dashboard-pictures: .venv/.installed-test ## Take docs/images from a running Gra
 	@$(BIN)/python -m grafana.screenshots --grafana $(or $(GRAFANA),http://localhost:3000)
 
 unit: .venv/.installed-test ## Run the quick tests, which start no other servers
-	@$(QUICK)
+	@$(BIN)/pytest $(QUICK)
 
 coverage: .venv/.installed-test ## Show which lines and branches the tests reach that start no other servers
 	@$(BIN)/pytest -n auto --dist worksteal -m "not integration" --cov=exporter --cov-branch --cov-report=term:skip-covered
@@ -98,10 +98,10 @@ deploy-tools: ## Build helm and kustomize, for the tests of deploy/
 	@tools/deploy-tools.sh
 
 test-lowest: .cache/release/.installed ## Run the quick tests with the lowest versions that pyproject.toml allows
-	@tools/test-versions.sh lowest
+	@tools/test-versions.sh lowest $(QUICK)
 
 test-newest: .cache/release/.installed ## Run the quick tests with the newest versions that pyproject.toml allows
-	@tools/test-versions.sh newest
+	@tools/test-versions.sh newest $(QUICK)
 
 lock: .cache/release/.installed ## Renew the locked packages of the image, and docs/licences.md
 	@tools/lock.sh

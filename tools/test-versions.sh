@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the quick tests with the lowest or the newest versions that pyproject.toml allows, in an environment of its own.
-#   test-versions.sh lowest|newest
+#   test-versions.sh lowest|newest OPTION-OF-PYTEST...
 # `lowest` takes the minimum of each package that pyproject.toml names; what those need themselves is as new as it can be.
 set -euo pipefail
 case $1 in
@@ -11,4 +11,4 @@ esac
 environment=.cache/$1
 .cache/release/bin/uv venv --quiet --clear --python .cache/release/bin/python "$environment"
 VIRTUAL_ENV=$environment .cache/release/bin/uv pip install --quiet --upgrade --resolution "$resolution" --editable '.[test]'
-exec "$environment/bin/pytest" -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+exec "$environment/bin/pytest" "${@:2}"
