@@ -15,12 +15,14 @@ PROMETHEUS_3 := $(CURDIR)/.cache/prometheus-3.16.0
 WITH_PROMETHEUS = $(filter-out %/test_board_ranges.py %/test_incident.py %/test_quiet_demo_week.py, \
   $(shell grep -lE 'which\("(prometheus|promtool)"\)' -r tests/integration --include='test_*.py'))
 
-# One process more than processors: much of the time one of them waits for a program that it started.
+# One more than processors: much of the time one of them waits, for a program that it started or for an answer.
+PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 # Files in the order of tests/conftest.py.
-WHOLE_FILES := -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
+WHOLE_FILES := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # No quick test uses schemathesis, and each process would load it.
-QUICK := -p no:schemathesis -n auto --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
+QUICK := -p no:schemathesis -n $(PROCESSES) --dist worksteal --hypothesis-profile quick -m "not integration and not slow"
 
 .PHONY: help demo test prometheus-3 lint types rules dashboards dashboard-pictures unit coverage integration faults fuzz benchmark \
   benchmark-short benchmark-tools test-tools deploy-tools test-lowest test-newest lock release clean
@@ -71,7 +73,7 @@ unit: .venv/.installed-test ## Run the quick tests, which start no other servers
 	@$(BIN)/pytest $(QUICK)
 
 coverage: .venv/.installed-test ## Show which lines and branches the tests reach that start no other servers
-	@$(BIN)/pytest -n auto --dist worksteal -m "not integration" --cov=exporter --cov-branch --cov-report=term:skip-covered
+	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not integration" --cov=exporter --cov-branch --cov-report=term:skip-covered
 
 integration: .venv/.installed-test test-tools ## Run the tests against real Prometheus and containers
 	@$(BIN)/pytest -m integration

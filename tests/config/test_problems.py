@@ -147,6 +147,7 @@ SECTIONS = sorted(
 )
 
 
+@pytest.mark.slow
 @given(section=st.sampled_from(SECTIONS), key=WORDS, value=VALUES)
 def test_an_unknown_key_anywhere_is_refused_with_its_path(
     section: tuple[str, ...], key: str, value: object

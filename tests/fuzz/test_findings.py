@@ -96,6 +96,7 @@ def other_schema(_request: Request, body: dict[str, Any]) -> dict[str, Any]:
     return body | {"schema": {"fields": [{"name": "x", "type": "STRING"}]}} if "rows" in body else body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [shorter_rows, other_values, odd_job, other_schema])
 def test_an_answer_that_bigquery_does_not_give_is_named_as_such(
     change: Callable[[Request, dict[str, Any]], dict[str, Any]],

@@ -120,6 +120,7 @@ def _log_of_another_database(folder: Path) -> bytes:
     return log
 
 
+@pytest.mark.slow
 def test_a_damaged_ledger_is_named_and_left_alone_where_it_is_only_read(tmp_path: Path) -> None:
     path = filled(tmp_path)
     flip(path, 100)
@@ -163,6 +164,7 @@ def test_a_second_loss_before_the_sources_were_read_again_loses_no_counter(tmp_p
     ledger.close()
 
 
+@pytest.mark.slow
 def test_damaged_counters_are_not_taken_and_that_is_said(tmp_path: Path) -> None:
     path = filled(tmp_path)
     flip(counters_file(path), 300)

@@ -107,6 +107,7 @@ def test_a_full_disk_is_reported_and_what_was_stored_stays(tmp_path: Path) -> No
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_ledger_that_may_not_be_written_still_answers(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "spend.duckdb")
     put(ledger, tmp_path, "a", charge("2"))

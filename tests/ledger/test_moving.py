@@ -122,6 +122,7 @@ def test_what_was_moved_and_is_read_again_counts_nothing_twice(ledger: Ledger, t
     }
 
 
+@pytest.mark.slow
 def test_a_first_read_that_was_interrupted_is_still_one_under_the_new_names(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_what_is_under_way_keeps_its_value_while_the_ledger_changes(tmp_path: Pa
     assert [(each.usd, each.revision) for each in box.due(NOW, 10)] == [(Decimal(4), 1)]
 
 
+@pytest.mark.slow
 def test_an_hour_that_costs_nothing_is_reported_as_zero_and_once(tmp_path: Path) -> None:
     ledger = Ledger(None)
     box = outbox(ledger)
@@ -161,6 +162,7 @@ def test_the_beginning_moves_back_only(tmp_path: Path) -> None:
     assert decide(outbox(ledger, since=START)) == 3
 
 
+@pytest.mark.slow
 def test_charges_of_other_sources_do_not_count(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", usage(0, "1"))
@@ -183,6 +185,7 @@ def test_a_source_that_is_no_longer_configured_takes_nothing_back(tmp_path: Path
     assert sorted(receiver.sums().values()) == [0.0, 2.5]
 
 
+@pytest.mark.slow
 def test_each_receiver_has_its_own_account(tmp_path: Path) -> None:
     ledger = Ledger(None)
     put(ledger, tmp_path, "a", usage(0, "1"))

@@ -56,6 +56,7 @@ def test_numbers_of_old_days_are_forgotten(ledger: Ledger) -> None:
     assert numbers(ledger) == {DAY: 900.0}
 
 
+@pytest.mark.slow
 def test_a_ledger_without_the_table_gets_it_and_keeps_its_charges(tmp_path: Path) -> None:
     path = tmp_path / "ledger.duckdb"
     path.write_bytes(

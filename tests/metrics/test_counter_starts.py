@@ -220,6 +220,7 @@ def tokens(ledger: Ledger, *awaited: str) -> FamilySamples:
     return found
 
 
+@pytest.mark.slow
 def test_a_model_that_is_new_begins_and_one_of_the_first_read_does_not(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def test_what_could_be_computed_is_1_with_its_duration(outcomes: Outcomes) -> No
     assert outcomes.failed == ()
 
 
+@pytest.mark.slow
 def test_a_query_that_the_end_of_the_exporter_interrupts_is_no_failed_figure(
     outcomes: Outcomes, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from tests.deploy.manifests import target_labels
@@ -12,6 +13,7 @@ from tests.prometheus.rule_files import ROOT, rule_groups
 MANIFESTS = ROOT / "prometheus" / "kubernetes"
 
 
+@pytest.mark.slow
 def test_the_prometheus_rule_is_the_one_made_from_the_rules() -> None:
     made = subprocess.run(
         [sys.executable, ROOT / "tools" / "prometheus_rule.py"], capture_output=True, text=True, check=True

@@ -223,6 +223,7 @@ def test_usage_is_by_unit_and_units_are_not_added(asked: Questions, rows: list[C
     assert one["total"] == one["groups"][0]["total"]
 
 
+@pytest.mark.slow
 def test_days_that_the_bill_has_not_settled_are_marked(tmp_path: Path) -> None:
     begin = datetime(2026, 10, 20, 7, tzinfo=UTC)
     # Each hour arrives five hours later, until the evening of 19 November in California.

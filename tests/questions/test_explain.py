@@ -113,6 +113,7 @@ def gemini(usd: str, day: int, quantity: float) -> Charge:
     )
 
 
+@pytest.mark.slow
 def test_the_sentence_is_what_a_person_would_write(tmp_path: Path) -> None:
     with asked_ledger(tmp_path, [gemini("438.71", 16, 1000), gemini("1798.71", 17, 4100)]) as asked:
         answer = explain(asked, day="2026-11-17")

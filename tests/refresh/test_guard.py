@@ -183,6 +183,7 @@ def test_what_moves_between_files_is_no_loss(world: World) -> None:
     assert world.refresh(Retraction("a"), Retraction("b"), world.file("c", d1101="50", d1102="50")) == 100
 
 
+@pytest.mark.slow
 def test_what_is_read_otherwise_or_no_longer_asked_for_needs_no_other_reason(world: World) -> None:
     world.refresh(world.file("a", d1101="50"), world.file("b", d1102="50"))
     assert world.refresh(world.batch("a", [charge("1")], same_data=True)) == 51

@@ -69,6 +69,7 @@ def points_of_usage(ledger: Ledger) -> list[datetime]:
     return [begins.replace(tzinfo=UTC) for (begins,) in rows]
 
 
+@pytest.mark.slow
 def test_usage_and_estimates_are_kept_as_long_as_charges_and_points_for_some_days(
     ledger: Ledger, tmp_path: Path
 ) -> None:

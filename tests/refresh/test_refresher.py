@@ -650,6 +650,7 @@ def test_a_restart_shows_the_ledger_before_any_source_has_answered(make: Make) -
     release.set()
 
 
+@pytest.mark.slow
 def test_a_ledger_that_cannot_be_read_leaves_the_last_snapshot_up(
     make: Make, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -106,6 +106,7 @@ def test_days_are_asked_for_once_and_the_next_day_only_it(ledger: Ledger) -> Non
     assert numbers(ledger) == expected(date(2026, 10, 21), date(2026, 11, 11))
 
 
+@pytest.mark.slow
 def test_a_day_missed_while_nothing_ran_is_asked_for_later(ledger: Ledger) -> None:
     with server() as (_, address):
         counting(ledger, address).count(NOW - timedelta(days=5))
@@ -113,6 +114,7 @@ def test_a_day_missed_while_nothing_ran_is_asked_for_later(ledger: Ledger) -> No
     assert numbers(ledger) == expected(date(2026, 10, 12), date(2026, 11, 10))
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_is_asked_again(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     with server() as (asked, address):
         units = counting(ledger, address)

@@ -147,6 +147,7 @@ def test_an_answer_that_breaks_off_is_reported() -> None:
     assert found.reason == "unreachable"
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_given_up() -> None:
     over = threading.Event()
 

@@ -96,6 +96,7 @@ def test_a_body_without_an_end_does_not_hold_its_connection() -> None:
             assert ended(client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", HALF_A_HEAD, SCRAPE + HALF_A_HEAD], ids=["nothing", "half", "second"])
 def test_a_head_that_does_not_end_is_given_up(sent: bytes) -> None:
     limits = ConnectionLimits(head_seconds=0.2)

@@ -146,6 +146,7 @@ def test_cores_cost_what_they_cost_at_this_time_of_the_month(case: Case) -> None
     assert mean_size(one_rate) > 0.14, "one rate for the whole month would do as well"
 
 
+@pytest.mark.slow
 def test_cores_without_the_discount_are_priced_as_before() -> None:
     case = Case(daytime_more, NONE, mean=0.0, worst=0.0)
     assert errors(case) == errors(case, (BLENDED,))

@@ -11,6 +11,9 @@ from exporter.analysis.nowcast.backtest import BacktestRow
 from exporter.cli.commands.backtest_plot import drawn, png
 from exporter.core.cost_cells import NANO
 
+# All of them load matplotlib.
+pytestmark = pytest.mark.slow
+
 FIRST = date(2026, 10, 9)
 
 
@@ -47,7 +50,6 @@ def test_estimates_and_final_bills_are_where_their_day_is() -> None:
     assert [bar.get_height() for bar in lower.patches] == pytest.approx([1.0] * 24)
 
 
-@pytest.mark.slow
 def test_each_provider_has_a_column_of_the_same_size() -> None:
     for providers in (["gcp"], ["gcp", "other"]):
         picture = png({provider: rows(2) for provider in providers})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from exporter.cli.commands.check_attribution import attribution_findings, unit_findings
 from exporter.config.attribution import ChargeMatch
@@ -57,6 +58,7 @@ def found(path: Path, configured: ConfiguredAttribution = CONFIGURED) -> list[Fi
     return list(attribution_findings(configured, path, ["files"], ZONES, NOW))
 
 
+@pytest.mark.slow
 def test_the_rules_are_tried_on_the_recent_bill_and_what_has_no_effect_is_reported(tmp_path: Path) -> None:
     path = ledger_file(tmp_path)
     before = path.read_bytes()
@@ -99,6 +101,7 @@ def test_of_many_conflicts_the_largest_are_reported(tmp_path: Path) -> None:
     assert conflicts[-1] == "and 2 smaller ones"
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_try_rules_on_that_is_no_trouble(tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     [absent] = found(path)

@@ -80,6 +80,7 @@ def test_what_the_bill_lacks_is_a_warning_that_names_the_day_and_the_budgets(
     assert all(warning for *_, warning in found(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_bill_that_covers_both_months_is_fine_also_with_a_new_service(tmp_path: Path) -> None:
     bill(tmp_path, datetime(2026, 10, 1, 7, tzinfo=UTC), NOW - 9 * HOUR)
     assert found(tmp_path) == [("first usage", f"{BILL}: usage since 1 October 2026", False)]

@@ -71,6 +71,7 @@ def test_many_skus_are_added_up(tmp_path: Path) -> None:
     assert only.detail.endswith("SKU 3 $4.00; 3 more $6.00")
 
 
+@pytest.mark.slow
 def test_a_bill_that_is_covered_says_so(tmp_path: Path) -> None:
     path = tmp_path / "spend.duckdb"
     ledger = Ledger(path)

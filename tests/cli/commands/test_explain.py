@@ -59,6 +59,7 @@ def test_a_wrong_day_is_wrong_usage(config: Path, capsys: pytest.CaptureFixture[
     assert "--day: 'someday' is no time; write now" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_names_of_the_bill_cannot_move_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

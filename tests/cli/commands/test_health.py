@@ -83,6 +83,7 @@ def test_nobody_there_is_unhealthy(folder: Path, capsys: pytest.CaptureFixture[s
     assert "no answer ([Errno 111] Connection refused); its log says why" in told.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("web", [None, TLS, CLIENTS])
 def test_one_that_accepts_and_says_nothing_is_unhealthy(
     folder: Path, web: str | None, monkeypatch: pytest.MonkeyPatch

@@ -165,6 +165,7 @@ def test_a_time_without_cost_is_trouble_and_prints_nothing(
     assert "no such cost for the days from 2020-01-01" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_missing_ledger_is_reported_with_how_to_fill_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

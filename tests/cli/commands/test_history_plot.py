@@ -12,6 +12,9 @@ from exporter.analysis.bill.periods import cost_periods, periods
 from exporter.cli.commands.history_plot import HEIGHT_PIXELS, WIDTH_PIXELS, drawn, png
 from exporter.cli.commands.history_report import HistoryAnswer
 
+# All of them load matplotlib.
+pytestmark = pytest.mark.slow
+
 FIRST, END = date(2026, 11, 1), date(2026, 11, 29)
 BILLED = {"gcp": (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 28, tzinfo=UTC))}
 
@@ -27,7 +30,6 @@ def answer(groups: int, top: int) -> HistoryAnswer:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "top"), [(1, 8), (5, 8), (30, 20)])
 def test_bars_add_up_to_the_table_and_every_group_is_in_the_legend(groups: int, top: int) -> None:
     shown = answer(groups, top)
@@ -48,7 +50,6 @@ def test_names_are_shown_as_they_are() -> None:
     assert texts == ["\u200b_hidden", r"a \$b\$ formula"]
 
 
-@pytest.mark.slow
 def test_the_file_is_a_png_of_the_promised_size() -> None:
     content = png(answer(3, 8))
     assert content.startswith(b"\x89PNG")

@@ -157,6 +157,7 @@ def test_as_of_an_hour_only_what_was_exported_before_it_is_known(ledger: Ledger,
     assert counters(ledger, DAY + 15 * HOUR) == (Decimal(5), Decimal(1))
 
 
+@pytest.mark.slow
 def test_forgotten_usage_leaves_the_sums_but_not_the_counters(ledger: Ledger, tmp_path: Path) -> None:
     old = charge("2", charge_period_start=DAY - 3 * HOUR)
     new = charge("3", charge_period_start=DAY + 3 * HOUR)

@@ -143,6 +143,7 @@ def test_a_partition_without_a_slash_is_refused(ledger: Ledger, tmp_path: Path) 
     assert total(ledger) == 0.0
 
 
+@pytest.mark.slow
 def test_additions_survive_a_restart(tmp_path: Path) -> None:
     for number in (1, 2):
         ledger = Ledger(tmp_path / "kept.duckdb")

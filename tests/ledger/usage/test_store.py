@@ -122,6 +122,7 @@ def test_a_failed_write_leaves_everything_as_it_was(ledger: Ledger, tmp_path: Pa
     assert UsageLedger(ledger).cursors("cloud_monitoring") == {"shop-prod/cloud_run_requests": "read to 1"}
 
 
+@pytest.mark.slow
 def test_counters_and_dollars_survive_a_restart_and_retention(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "kept.duckdb")
     put(ledger, tmp_path, [point(0, 10), point(60, 7)], read((0, 2)))
@@ -183,6 +184,7 @@ def test_the_trailing_hour_is_the_same_hour_for_all_meters_of_a_project(
     }
 
 
+@pytest.mark.slow
 def test_a_ledger_of_the_version_before_usage_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "old.duckdb"
     connection = duckdb.connect(str(path))

@@ -76,6 +76,7 @@ def families_with_samples(values: st.SearchStrategy[float], kind: str) -> st.Sea
     return st.lists(label_names, max_size=3, unique=True).map(tuple).flatmap(build)
 
 
+@pytest.mark.slow
 @given(families_with_samples(st.floats(), "gauge") | families_with_samples(st.floats(min_value=0), "counter"))
 def test_both_formats_read_back_as_what_was_rendered(family_samples: FamilySamples) -> None:
     family, samples = family_samples.family, list(family_samples.samples)

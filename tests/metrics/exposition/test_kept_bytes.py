@@ -62,6 +62,7 @@ def test_the_files_of_an_exposition_that_nobody_has_are_closed() -> None:
     assert _open_files() == before
 
 
+@pytest.mark.slow
 def test_what_could_not_be_rendered_leaves_no_file_open() -> None:
     renderer = Renderer(SHARED)
     renderer.render(_families(0.0))

@@ -269,6 +269,7 @@ def test_until_anything_is_known_only_limit_period_and_thresholds_are_reported(l
     }
 
 
+@pytest.mark.slow
 def test_the_limit_may_be_what_the_period_before_was_billed(ledger: Ledger, tmp_path: Path) -> None:
     october = datetime(2026, 10, 1, 7, tzinfo=UTC)
     put(ledger, tmp_path, "a", at(october, "30"), at(MONTH_BEGINS - 3 * DAY, "10"), at(NOW - DAY, "10"))

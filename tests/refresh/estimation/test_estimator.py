@@ -210,6 +210,7 @@ sys.exit(process.main())
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_one_that_cannot_start_is_one_line_in_the_log(
     bill: Bill, ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,6 +33,7 @@ def by_service(found: list[Samples]) -> dict[str, float]:
     return dict(sums)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 90))
 def test_the_samples_of_an_hour_sum_to_what_is_billed_for_it(back: int) -> None:

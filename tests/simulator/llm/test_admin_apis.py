@@ -162,6 +162,7 @@ def test_anthropic_costs_of_a_past_day_are_the_priced_usage_of_its_hours_in_cent
     assert reported == true
 
 
+@pytest.mark.slow
 def test_openai_reports_a_day_in_parts_and_of_the_early_day_nothing(served: Served) -> None:
     def reported(hours: float) -> Decimal:
         served.clock.now = TODAY - DAY + timedelta(hours=hours)
@@ -416,6 +417,7 @@ def test_a_start_in_the_future_has_no_buckets(served: Served) -> None:
     assert served.client.get(MESSAGES, ("starting_at", rfc(NOW + DAY)))["data"] == []
 
 
+@pytest.mark.slow
 def test_it_misbehaves_as_configured() -> None:
     def answer_with(path: str, number: int) -> Answer | None:
         if number == 2:

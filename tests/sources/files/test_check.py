@@ -99,6 +99,7 @@ def test_each_file_that_cannot_be_read_is_trouble_with_its_reason_and_many_are_s
     assert findings["newest file"][0].ok
 
 
+@pytest.mark.slow
 def test_a_newest_file_that_breaks_off_is_trouble(tmp_path: Path) -> None:
     packed = gzip.compress("".join(json.dumps(export_row()) + "\n" for _ in range(2_000)).encode())
     (tmp_path / "cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
@@ -142,6 +143,7 @@ def test_a_file_that_lacks_what_a_bill_needs_is_unreadable_and_the_list_is_shown
     assert "it lacks export_time" in finding.detail
 
 
+@pytest.mark.slow
 def test_rows_that_would_be_set_aside_are_counted_by_reason(tmp_path: Path) -> None:
     rows = [export_row(), export_row(cost="NaN"), export_row(cost=None), export_row(export_time="soon")]
     write_json_lines(tmp_path / "a.jsonl", rows)
@@ -165,6 +167,7 @@ def test_an_empty_newest_file_is_a_warning(tmp_path: Path) -> None:
     assert (finding.ok, finding.warning) == (True, True)
 
 
+@pytest.mark.slow
 def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     write_json_lines(tmp_path / "good.jsonl", [export_row()])
     link = tmp_path / "link.jsonl"

@@ -315,6 +315,7 @@ def test_bad_rows_are_set_aside_whole_and_named_and_the_others_count(
     assert [charge["billed_cost"] for charge in charges(change)] == [Decimal("2.5")]
 
 
+@pytest.mark.slow
 @FORMATS
 @pytest.mark.parametrize(
     ("reason", "rows"),
@@ -388,6 +389,7 @@ def test_only_the_rounding_of_an_invoice_corrects_nothing(context: RefreshContex
     assert told == {Decimal("0.01"): ("adjustment", False), Decimal(-3): ("adjustment", None)}
 
 
+@pytest.mark.slow
 def test_a_line_that_is_not_json_is_named_by_its_number(context: RefreshContext, tmp_path: Path) -> None:
     good = json.dumps(export_row())
     path = tmp_path / "a.jsonl"

@@ -31,6 +31,7 @@ def check(folder: Path, *patterns: str, **options: Any) -> dict[str, list[Findin
     return findings
 
 
+@pytest.mark.slow
 def test_the_sample_tells_its_version_providers_currency_and_months(tmp_path: Path) -> None:
     (tmp_path / "sample.csv.gz").write_bytes(SAMPLE.read_bytes())
 
@@ -149,6 +150,7 @@ def test_a_cost_that_a_file_lacks_is_named(tmp_path: Path) -> None:
     assert "a.csv has no effective cost" in cost.detail
 
 
+@pytest.mark.slow
 def test_tags_in_a_shape_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     table = write_focus_csv(tmp_path / "a.tmp", [focus_row()])
     with duckdb.connect() as connection:

@@ -80,6 +80,7 @@ def sums(batch: Batch, *by: str) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_the_samples_totals_by_provider_and_service_equal_a_sum_over_the_file(
     context: RefreshContext, tmp_path: Path
 ) -> None:
@@ -416,6 +417,7 @@ def test_a_row_without_a_real_day_counts_on_its_invoice_alone(context: RefreshCo
     assert charge["billed_cost_usd"] is None
 
 
+@pytest.mark.slow
 def test_a_row_that_was_exported_in_the_future_is_left_out(context: RefreshContext) -> None:
     rows = [focus_row(x_ExportTime=time) for time in ("2026-11-22T00:00:00Z", "2026-11-11T00:00:00Z")]
     batch = only_batch(context, write_focus_csv(context.spool.parent / "a.csv", rows))
@@ -441,6 +443,7 @@ def first_rows(bad: list[Row]) -> str:
     return ", ".join(str(2 + number) for number in range(min(3, len(bad))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reason", "values"),
     [
@@ -519,6 +522,7 @@ def test_a_file_without_a_mandatory_column_is_refused_whole_naming_it_and_the_ve
     assert isinstance(changes[good], Batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -548,6 +552,7 @@ def test_a_file_that_is_no_focus_file_is_named(
     assert said in refused.rejected.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".parquet", ".csv.gz"])
 def test_a_truncated_file_keeps_the_last_good_charges(
     context: RefreshContext, tmp_path: Path, suffix: str

@@ -44,6 +44,7 @@ def json_api(address: str, backoff: Backoff, seconds: float = SECONDS) -> JsonAp
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manner", get_args(Manner))
 def test_no_manner_of_dripping_holds_a_request_longer_and_its_connection_ends(manner: Manner) -> None:
     with SlowServer(manner) as server, json_api(server.address, Backoff(call_seconds=0)) as api:

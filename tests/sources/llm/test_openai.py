@@ -471,6 +471,7 @@ def test_usage_of_the_last_hours_is_read_again_and_replaced(
     assert [(row[0], row[5]) for row in requests] == [("proj_shop", 3.0)]
 
 
+@pytest.mark.slow
 def test_a_failure_between_pages_leaves_every_day_and_hour_as_it_was(
     world: FakeAdminApi, tmp_path: Path
 ) -> None:
@@ -581,6 +582,7 @@ def test_an_empty_key_is_said_so(world: FakeAdminApi, tmp_path: Path, key: str) 
     assert raised.value.reason == "no_credentials"
 
 
+@pytest.mark.slow
 def test_a_key_file_that_is_gone_is_said_so_and_a_new_key_is_taken_up(
     world: FakeAdminApi, tmp_path: Path
 ) -> None:
@@ -593,6 +595,7 @@ def test_a_key_file_that_is_gone_is_said_so_and_a_new_key_is_taken_up(
         assert len(told_by(source, fresh_context(tmp_path / "spool")).batches) == 91
 
 
+@pytest.mark.slow
 def test_it_waits_as_asked_and_goes_on(world: FakeAdminApi, tmp_path: Path) -> None:
     waits: list[float] = []
     world.faults += [
@@ -709,6 +712,7 @@ def test_a_restart_in_the_middle_of_a_first_run_resumes(
     assert sum(row[6] for row in ledger_state(ledger)["charges"]) == Decimal("1.0")
 
 
+@pytest.mark.slow
 def test_the_days_of_one_answer_are_stored_together(
     world: FakeAdminApi, tmp_path: Path, ledger: Ledger
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_cache_beside_the_input_is_priced_as_cache_and_the_input_as_input(
     assert (found.total(UNPRICED), found.reasons) == (0, {})
 
 
+@pytest.mark.slow
 def test_a_cache_that_exceeds_the_input_of_another_provider_is_refused(tmp_path: Path) -> None:
     counts = {"gen_ai.usage.input_tokens": 5, "gen_ai.usage.cache_read.input_tokens": 6}
     assert of(("openai", "gpt-5.4"), tmp_path, **counts).reasons == {"cache_exceeds_input": 1.0}

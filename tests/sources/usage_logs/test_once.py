@@ -70,6 +70,7 @@ def test_a_copy_that_is_not_complete_yet_is_left_alone(world: LogWorld) -> None:
     assert world.requests == 3.0
 
 
+@pytest.mark.slow
 def test_a_compressed_log_goes_on_where_the_plain_one_was(world: LogWorld) -> None:
     world.append(APP, unique(1))
     world.refresh()
@@ -85,6 +86,7 @@ def test_a_compressed_log_goes_on_where_the_plain_one_was(world: LogWorld) -> No
     assert world.requests == 3.0
 
 
+@pytest.mark.slow
 def test_a_log_rotated_and_compressed_between_two_refreshes_loses_nothing(world: LogWorld) -> None:
     world.append(APP, *map(unique, range(40)))
     world.refresh()

@@ -133,6 +133,7 @@ def test_a_month_over_the_cap_is_trouble_and_a_cap_that_would_do_is_named(rig: R
     assert repaired["a first fill"].ok
 
 
+@pytest.mark.slow
 def test_a_month_over_the_cap_is_only_a_warning_once_the_ledger_has_the_history(rig: Rig) -> None:
     fill(rig, 80, rows=30)
     rig.context = replace(rig.context, known={f"{TABLE}/2026-10-01": "cursor"})

@@ -240,6 +240,7 @@ def test_an_invoice_month_is_read_as_spreadsheets_write_it(tmp_path: Path, month
     assert "202611" in charge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "shown"),
     [

@@ -141,6 +141,7 @@ def test_all_that_the_demo_company_wastes_is_read(server: WebApi, tmp_path: Path
     assert rig.meter.requests == len(server.requests) > 10
 
 
+@pytest.mark.slow
 def test_the_demo_serves_it_on_a_socket_of_its_own(tmp_path: Path) -> None:
     with serving_json(RecommenderApi()) as address:
         source = RecommenderSource([PROD], endpoint=address, plaintext=True)
@@ -279,6 +280,7 @@ def test_when_every_project_denies_the_source_has_failed(server: WebApi, tmp_pat
     assert rig.source.findings == NOTHING_RECOMMENDED
 
 
+@pytest.mark.slow
 def test_a_project_that_is_not_there_is_named(server: WebApi, tmp_path: Path) -> None:
     assert told(Rig(server, tmp_path, PROD, "typo").refresh()) == [("typo", "not_found")]
 
