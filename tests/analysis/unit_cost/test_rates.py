@@ -13,6 +13,7 @@ from exporter.analysis.unit_cost.list_prices import LIST_PRICES
 from exporter.analysis.unit_cost.rate_book import RateCard
 from exporter.analysis.unit_cost.rates import learn_rates
 from exporter.core.meters import GIBIBYTE, RUN, describes
+from exporter.core.meters.meter import Skus, UsageMeter, check_meters
 
 SETTLED = date(2026, 11, 17)
 GIB = GIBIBYTE
@@ -59,6 +60,23 @@ def test_a_day_that_is_not_settled_teaches_nothing() -> None:
     found = learn_rates([Billed(), unsettled], [], SETTLED).rate(*CPU)
     assert found is not None
     assert found.usd_per_unit == pytest.approx(24e-6)
+
+
+def test_a_sku_that_two_meters_match_is_priced_by_neither() -> None:
+    """Which of them the cost belongs to cannot be known, whatever their order in the table."""
+    one = UsageMeter(
+        "one", RUN, "run/one", "revision", "delta", "s", skus=Skus("cpu", pattern="Services CPU")
+    )
+    other = replace(one, name="other", skus=Skus("cpu", pattern=r"CPU \(Request"))
+    check_meters((one, other))
+    bill = [Billed(sku_id="0000-0000-0000")]
+    for table in ((one, other), (other, one)):
+        found = learn_rates(bill, [], SETTLED, table=table)
+        assert found.explained_skus == frozenset()
+        assert {name: found.rate(name, *CPU[1:]) for name in ("one", "other")} == {"one": None, "other": None}
+    alone = learn_rates(bill, [], SETTLED, table=(one,)).rate("one", *CPU[1:])
+    assert alone is not None
+    assert alone.usd_per_unit == pytest.approx(24e-6)
 
 
 def test_a_newer_day_weighs_more() -> None:
