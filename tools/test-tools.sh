@@ -51,8 +51,9 @@ if [[ -x $prometheus_3/prometheus ]]; then
   : # built before
 elif have go; then
   echo "Building Prometheus 3.16.0 into .cache/prometheus-3.16.0, which takes some minutes the first time ..."
-  if GOBIN=$prometheus_3.part timeout 600 go install github.com/prometheus/prometheus/cmd/{prometheus,promtool}@v0.316.0 \
-    >"$cache/prometheus-3.log" 2>&1; then
+  # No test discovers its targets in a cloud: without that code it is built in half the time.
+  if GOBIN=$prometheus_3.part timeout 600 go install -tags remove_all_sd \
+    github.com/prometheus/prometheus/cmd/{prometheus,promtool}@v0.316.0 >"$cache/prometheus-3.log" 2>&1; then
     mv "$prometheus_3.part" "$prometheus_3"
   else
     echo "Could not build it (see .cache/prometheus-3.log): the tests against Prometheus 3 will be skipped."
