@@ -14,7 +14,7 @@ import pytest
 from tests.cli.test_rollover import HOUR, Clock, dollar_an_hour, get, serving
 from tests.fakes.remote_receiver import RemoteReceiver
 from tests.prometheus.replay import alerts_over
-from tests.support.exposed import POLL_SECONDS, Samples, by, samples, until
+from tests.support.exposed import ESTIMATION_SECONDS, POLL_SECONDS, Samples, by, samples, until
 from tests.support.focus_rows import focus_row, write_focus_csv
 
 BEGIN = datetime(2026, 10, 30, 18, tzinfo=UTC)
@@ -168,7 +168,8 @@ def test_the_days_and_the_month_end_where_each_provider_says_and_nobody_is_woken
             until(
                 lambda: "nowcast_grades" in figures(samples(get(f"{address}/metrics"))),
                 "estimates that were graded",
-                pause_seconds=POLL_SECONDS,
+                ESTIMATION_SECONDS,
+                POLL_SECONDS,
             )
             for moment in MOMENTS:
                 write_bills(tmp_path, moment)

@@ -23,7 +23,7 @@ from tests.grafana.asking import AskingError, Prometheus, Span, ask, chosen, eve
 from tests.grafana.board_files import boards, panels
 from tests.integration.test_prometheus_scrapes import prometheus
 from tests.prometheus.rule_files import RULE_FILES
-from tests.support.exposed import until
+from tests.support.exposed import ESTIMATION_SECONDS, until
 from tests.support.places import REPOSITORY
 from tests.support.running import running
 
@@ -213,7 +213,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
                 "spend_llm_tokens_total",
                 "provider_project:spend_month_to_date_usd:sum",
             ):
-                until(partial(is_there, query), query, 240, 0.2)
+                until(partial(is_there, query), query, ESTIMATION_SECONDS, 0.2)
             now = time.time()
             yield Asked(asking, Span(min(started, now - 300), now, 100))
 

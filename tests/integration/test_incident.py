@@ -27,7 +27,7 @@ from tests.prometheus.receivers import part
 from tests.prometheus.rule_files import RULE_FILES
 from tests.prometheus.running_alertmanager import PROGRAM, Alertmanager, running_alertmanager
 from tests.prometheus.running_prometheus import running_prometheus
-from tests.support.exposed import POLL_SECONDS, Samples, samples, until
+from tests.support.exposed import ESTIMATION_SECONDS, POLL_SECONDS, Samples, samples, until
 from tests.support.ports import free_port
 
 pytestmark = [
@@ -81,7 +81,7 @@ def demo_running(folder: Path, clock: Clock) -> Iterator[str]:
         assert found, "the demo has ended"
         up, forecast = "spend_source_up", "spend_forecast_month_end_usd"
         until(lambda: len(exposed(found[0], up)[up]) == SOURCES, "every source", 900, POLL_SECONDS)
-        until(lambda: exposed(found[0], forecast)[forecast], "estimates", 900, POLL_SECONDS)
+        until(lambda: exposed(found[0], forecast)[forecast], "estimates", ESTIMATION_SECONDS, POLL_SECONDS)
         until_steady(found[0])
         yield found[0]
     finally:

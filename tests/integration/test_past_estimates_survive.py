@@ -12,7 +12,7 @@ import pytest
 from exporter.ledger.charges.store import Ledger
 from exporter.ledger.past_estimates import PastEstimate, estimates_since
 from tests.support.export_rows import export_row, export_time, write_json_lines
-from tests.support.exposed import POLL_SECONDS, by, until
+from tests.support.exposed import ESTIMATION_SECONDS, POLL_SECONDS, by, until
 from tests.support.running import Running, serving, write_config
 
 pytestmark = pytest.mark.integration
@@ -38,10 +38,6 @@ def write_bill(path: Path, usd: float) -> None:
             for hour in hours
         ],
     )
-
-
-ESTIMATION_SECONDS = 900.0
-"""Estimation rests nine times as long as it took, which on a busy machine is minutes."""
 
 
 def forecast(process: Running) -> float | None:

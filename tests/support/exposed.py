@@ -15,6 +15,8 @@ Samples = dict[str, dict[Labels, float]]
 DEADLINE_SECONDS = 300.0
 """Only how long a failure takes: the machine may be busy."""
 
+ESTIMATION_SECONDS = 900.0
+"""The same for estimates: their process gives way to every other, and rests nine times as long as it took."""
 
 POLL_SECONDS = 0.1
 """Between two looks at another process, which is not to be kept busy by being looked at."""

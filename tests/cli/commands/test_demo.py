@@ -13,7 +13,7 @@ import pytest
 
 from exporter.cli.main import main
 from tests.support import places
-from tests.support.exposed import POLL_SECONDS, Samples, until
+from tests.support.exposed import ESTIMATION_SECONDS, POLL_SECONDS, Samples, until
 from tests.support.running import Running, running
 
 COUNTERS = (
@@ -74,7 +74,8 @@ def five_questions(process: Running, capsys: pytest.CaptureFixture[str]) -> None
     page = (places.DOCS / "history.md").read_text().partition("## Five questions")[2].partition("\n## ")[0]
     commands = re.findall(r"^\|[^|]*\| `spend-exporter ([^`]*)`", page, re.MULTILINE)
     printed = []
-    until(lambda: process.values("spend_forecast_month_end_usd"), "forecasts", pause_seconds=POLL_SECONDS)
+    forecast = "spend_forecast_month_end_usd"
+    until(lambda: process.values(forecast), "forecasts", ESTIMATION_SECONDS, POLL_SECONDS)
     for command in commands:
         assert main([*shlex.split(command), "--url", process.address()]) == 0, command
         printed.append(capsys.readouterr().out)

@@ -23,7 +23,7 @@ from exporter.sources.base import Batch, Change, RefreshContext
 from exporter.sources.spool import write_spool_csv
 from tests.support.bill_source import TestedSource
 from tests.support.charge_rows import charge
-from tests.support.exposed import Samples, by, samples, until
+from tests.support.exposed import ESTIMATION_SECONDS, Samples, by, samples, until
 
 NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -355,7 +355,7 @@ def test_nothing_is_estimated_before_every_bill_has_been_read_to_its_end(
         running.rebuild(estimated=())
         assert not samples(running.snapshot.text)["spend_forecast_month_end_usd"]
         bill.gate.set()
-        until(lambda: bool(running.snapshot.outlooks), "estimates once all is read")
+        until(lambda: bool(running.snapshot.outlooks), "estimates once all is read", ESTIMATION_SECONDS)
     finally:
         bill.gate.set()
         assert running.stop(30)
@@ -369,7 +369,7 @@ def test_an_estimate_that_failed_is_a_failed_figure_of_the_snapshot(
     running = refresher(bill, ledger, tmp_path, estimator=Estimator(ledger, [bill], tmp_path, command=dying))
     running.start()
     try:
-        until(lambda: "nowcast" in running.snapshot.failed_figures, "the failed figure")
+        until(lambda: "nowcast" in running.snapshot.failed_figures, "the failed figure", ESTIMATION_SECONDS)
         assert by(samples(running.snapshot.text)["spend_month_to_date_usd"])
     finally:
         assert running.stop(30)
@@ -398,9 +398,19 @@ sys.exit(process.main())
     running = refresher(bill, ledger, spool, estimator=Estimator(ledger, [bill], spool, command=command))
     running.start()
     try:
-        until(lambda: "nowcast_grades" in running.snapshot.failed_figures, "grades that failed")
-        until(lambda: "nowcast_grades" not in running.snapshot.failed_figures, "the next try")
+        until(
+            lambda: "nowcast_grades" in running.snapshot.failed_figures,
+            "grades that failed",
+            ESTIMATION_SECONDS,
+        )
+        until(
+            lambda: "nowcast_grades" not in running.snapshot.failed_figures,
+            "the next try",
+            ESTIMATION_SECONDS,
+        )
         forecast = "spend_forecast_month_end_usd"
-        until(lambda: samples(running.snapshot.text)[forecast], "the forecast of the month")
+        until(
+            lambda: samples(running.snapshot.text)[forecast], "the forecast of the month", ESTIMATION_SECONDS
+        )
     finally:
         assert running.stop(30)
