@@ -110,7 +110,7 @@ def until_steady(url: str) -> None:
             seen, since = figures, time.monotonic()
         return time.monotonic() - since > STEADY_SECONDS
 
-    until(steady, "figures that stay", seconds=900, pause_seconds=0.5)
+    until(steady, "figures that stay", ESTIMATION_SECONDS, pause_seconds=0.5)
 
 
 def hurried_rules(folder: Path) -> str:
